@@ -1,0 +1,180 @@
+//! What every cell begins with: its kind, its shred mark, its size.
+
+use core::fmt;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+/// How a piece of memory was allocated, and so how it is given back.
+///
+/// The numbers are those of the C `enum kmkind`; [`Kind::Source`] is what a custom source cell carries and is
+/// never the kind of a handle.
+///
+/// ```
+/// use kmem::Kind;
+/// assert_eq!(Kind::Tree as i32, 4);
+/// assert_eq!(Kind::from_raw(1), Some(Kind::Heap));
+/// assert_eq!(Kind::from_raw(77), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Kind {
+    /// Not allocated by kmem: a static, global or stack object. Freeing it does nothing.
+    None = 0,
+    /// A heap cell with one owner.
+    Heap = 1,
+    /// A cell of a pool; also the kind in the header of the pool itself.
+    Pool = 2,
+    /// A reference-counted cell.
+    Ref = 3,
+    /// A node of a tree.
+    Tree = 4,
+    /// A custom source: a cell that only serves others to be drawn from.
+    Source = 5,
+}
+
+impl Kind {
+    /// The kind with this number, or `None` where no kind has it.
+    ///
+    /// ```
+    /// assert_eq!(kmem::Kind::from_raw(3), Some(kmem::Kind::Ref));
+    /// ```
+    #[must_use]
+    pub const fn from_raw(raw: i32) -> Option<Kind> {
+        Some(match raw {
+            0 => Kind::None,
+            1 => Kind::Heap,
+            2 => Kind::Pool,
+            3 => Kind::Ref,
+            4 => Kind::Tree,
+            5 => Kind::Source,
+            _ => return None,
+        })
+    }
+
+    /// The number in the header of a cell of this kind once it has been freed.
+    pub(crate) const fn freed(self) -> i32 {
+        !(self as i32)
+    }
+
+    /// The number in the header of a cell of this kind whose destructor is running.
+    pub(crate) const fn dying(self) -> i32 {
+        0x4b4d_0000 | self as i32
+    }
+
+    /// The word that C function names use for this method.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Kind::None => "none",
+            Kind::Heap => "heap",
+            Kind::Pool => "pool",
+            Kind::Ref => "ref",
+            Kind::Tree => "tree",
+            Kind::Source => "source",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Whether bytes are zeroed when they go.
+///
+/// ```
+/// assert_eq!(kmem::Shred::default(), kmem::Shred::No);
+/// assert_eq!(kmem::Shred::Yes as i32, 1);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum Shred {
+    /// Leave the bytes as they are.
+    #[default]
+    No = 0,
+    /// Zero the bytes before they go back to their source.
+    Yes = 1,
+}
+
+impl Shred {
+    /// Whether this asks for zeroing.
+    ///
+    /// ```
+    /// assert!(kmem::Shred::Yes.is_yes());
+    /// ```
+    #[must_use]
+    pub const fn is_yes(self) -> bool {
+        matches!(self, Shred::Yes)
+    }
+}
+
+impl From<bool> for Shred {
+    fn from(yes: bool) -> Self {
+        if yes { Shred::Yes } else { Shred::No }
+    }
+}
+
+/// The prefix of every cell (`kmcell` in C), 16 bytes.
+///
+/// A pointer to any cell header may be read as a pointer to this. Pool cells are the one exception: they carry
+/// [`raw::PoolCell`](crate::raw::PoolCell), and the prefix is that of their pool.
+///
+/// ```
+/// assert_eq!(core::mem::size_of::<kmem::raw::Cell>(), 16);
+/// ```
+#[derive(Debug)]
+#[repr(C)]
+pub struct Cell {
+    /// A [`Kind`] as its number, or a number that no kind has where the cell is being freed or has been.
+    pub kind: i32,
+    /// 1 where the data bytes are to be zeroed when the cell goes. Any thread that holds a reference may set it.
+    pub shred: AtomicU8,
+    /// Bits that say what the cell carries beyond its header: see the `FLAG_` constants of [`crate::raw`].
+    pub flags: u8,
+    /// Base-2 logarithm of the data's alignment where it is above 16 bytes, otherwise 0.
+    pub align: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Bytes of header and data together.
+    pub size: usize,
+}
+
+/// The cell has a destructor slot behind its data.
+pub const FLAG_SLOT: u8 = 1;
+/// On a node: its data is a pool, which is torn down when the node is freed. On a pool: a node hosts it.
+pub const FLAG_HOST: u8 = 2;
+/// The node was made with the payload type of its parent (set by the safe API alone).
+pub const FLAG_SAME: u8 = 4;
+/// The pool lies in a buffer of the caller's: nothing is given back when it is torn down.
+pub const FLAG_BUFFER: u8 = 8;
+/// The pool draws further blocks from its source when it is full.
+pub const FLAG_GROWS: u8 = 16;
+
+impl Cell {
+    pub(crate) fn new(kind: Kind, flags: u8, align: u8, size: usize) -> Cell {
+        Cell { kind: kind as i32, shred: AtomicU8::new(0), flags, align, reserved: 0, size }
+    }
+
+    /// Marks the cell to be zeroed when it goes.
+    ///
+    /// Relaxed: a mark made by a holder of a reference reaches whoever frees the cell through the release and
+    /// acquire of the reference count; every other kind of cell has one owner at a time.
+    pub(crate) fn taint(&self) {
+        self.shred.store(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tainted(&self) -> bool {
+        self.shred.load(Ordering::Relaxed) != 0
+    }
+}
+
+const _: () = {
+    assert!(offset_of!(Cell, kind) == 0);
+    assert!(offset_of!(Cell, shred) == 4);
+    assert!(offset_of!(Cell, flags) == 5);
+    assert!(offset_of!(Cell, align) == 6);
+    assert!(offset_of!(Cell, reserved) == 7);
+    assert!(offset_of!(Cell, size) == 8);
+};
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Cell>() == 16);

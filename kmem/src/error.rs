@@ -1,0 +1,124 @@
+//! Why an allocation was refused.
+
+use core::fmt;
+
+use crate::cell::Kind;
+
+/// Why an allocation was refused. Nothing has changed where one is returned.
+///
+/// ```
+/// use kmem::{AllocError, HeapBox};
+/// let refused = HeapBox::<[u8]>::try_zeroed(usize::MAX).unwrap_err();
+/// assert_eq!(refused, AllocError::Overflow);
+/// assert_eq!(refused.to_string(), "the size of the cell overflows");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AllocError {
+    /// Header and data together, or cells times their size, are more than an address space holds.
+    Overflow,
+    /// The source serves at most `max` bytes at once and `size` were needed, the cell's header included.
+    Size {
+        /// Bytes needed.
+        size: usize,
+        /// Bytes that the source serves at most.
+        max: usize,
+    },
+    /// The alignment is not a power of two, or is above `max`, the most that the source serves.
+    Align {
+        /// Bytes asked for.
+        align: usize,
+        /// Bytes that the source serves at most.
+        max: usize,
+    },
+    /// The source has no memory left for `size` bytes.
+    Exhausted {
+        /// Bytes needed, the cell's header included.
+        size: usize,
+    },
+    /// A cell of this kind cannot be the source of what was asked for; `None` where the source is no cell at all.
+    Source(Option<Kind>),
+}
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AllocError::Overflow => f.write_str("the size of the cell overflows"),
+            AllocError::Size { size, max } => {
+                write!(f, "{size} bytes do not fit: the source serves at most {max}")
+            }
+            AllocError::Align { align, max } => {
+                write!(f, "an alignment of {align} cannot be served: it must be a power of two up to {max}")
+            }
+            AllocError::Exhausted { size } => write!(f, "the source has no memory left for {size} bytes"),
+            AllocError::Source(Some(kind)) => write!(f, "a {kind} cell cannot be the source of this allocation"),
+            AllocError::Source(None) => f.write_str("the source is not a cell that can be drawn from"),
+        }
+    }
+}
+
+impl core::error::Error for AllocError {}
+
+/// A value whose allocation was refused, given back with the reason.
+///
+/// ```
+/// use kmem::Pool;
+/// let pool = Pool::<String>::new(1);
+/// let _first = pool.alloc("one".into());
+/// let refused = pool.try_alloc("two".into()).unwrap_err();
+/// assert_eq!(refused.into_value(), "two");
+/// ```
+pub struct Refused<T> {
+    error: AllocError,
+    value: T,
+}
+
+impl<T> Refused<T> {
+    pub(crate) fn new(error: AllocError, value: T) -> Self {
+        Refused { error, value }
+    }
+
+    /// Why the allocation was refused.
+    ///
+    /// ```
+    /// # use kmem::{AllocError, Pool};
+    /// # let pool = Pool::<u8>::new(1);
+    /// # let _first = pool.alloc(1);
+    /// let refused = pool.try_alloc(2).unwrap_err();
+    /// assert!(matches!(refused.error(), AllocError::Exhausted { .. }));
+    /// ```
+    pub fn error(&self) -> AllocError {
+        self.error
+    }
+
+    /// The value that found no place.
+    ///
+    /// ```
+    /// # let pool = kmem::Pool::<u8>::new(1);
+    /// # let _first = pool.alloc(1);
+    /// assert_eq!(pool.try_alloc(2).unwrap_err().into_value(), 2);
+    /// ```
+    pub fn into_value(self) -> T {
+        self.value
+    }
+}
+
+impl<T> From<Refused<T>> for AllocError {
+    fn from(refused: Refused<T>) -> AllocError {
+        refused.error
+    }
+}
+
+impl<T> fmt::Debug for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T> core::error::Error for Refused<T> {}

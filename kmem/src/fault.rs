@@ -1,0 +1,177 @@
+//! Misuse: say what and where, then stop.
+//!
+//! A wrong free (twice, another method's pointer, a pointer that was never kmem's) is reported to the fault
+//! handler. The default handler prints one line to standard error and aborts. A program may set its own with
+//! [`set_handler`]; if that handler returns, the faulty call does nothing further: the cell is left as it was found.
+//!
+//! ```
+//! use kmem::fault::{self, Misuse};
+//!
+//! fn panicking(fault: &kmem::fault::Fault) {
+//!     panic!("{fault}");
+//! }
+//! let before = fault::set_handler(Some(panicking));
+//! let pool = unsafe { kmem::raw::pool::i(core::ptr::null_mut(), 8, 4) };
+//! let cell = unsafe { kmem::raw::pool::a(pool) };
+//! unsafe { kmem::raw::pool::f(cell) };
+//! let twice = std::panic::catch_unwind(|| unsafe { kmem::raw::pool::f(cell) });
+//! assert!(twice.unwrap_err().downcast_ref::<String>().unwrap().ends_with("already freed"));
+//! unsafe { kmem::raw::pool::x(pool) };
+//! fault::set_handler(before);
+//! ```
+
+use core::fmt;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::cell::Kind;
+
+/// What was wrong with a call.
+///
+/// ```
+/// assert_eq!(kmem::fault::Misuse::AlreadyFreed.to_string(), "already freed");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The cell has been freed before.
+    AlreadyFreed,
+    /// The cell is being freed: its own destructor, or that of a node below it, freed it again.
+    BeingFreed,
+    /// The pointer belongs to a cell of this other kind.
+    WrongKind(Kind),
+    /// The header holds this number, which no cell has as its kind.
+    NotACell(i32),
+    /// The header's fields contradict one another.
+    Damaged,
+    /// The pointer does not lie where the cells of its pool begin.
+    NotInPool,
+    /// A reference was dropped that was never taken.
+    CountUnderflow,
+    /// More references than half an address space were taken.
+    CountOverflow,
+    /// The handle's kind or cell contradicts the pointer that it holds.
+    BadHandle,
+    /// The method was left out when this kmem was built.
+    NotBuilt(Kind),
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Misuse::AlreadyFreed => f.write_str("already freed"),
+            Misuse::BeingFreed => f.write_str("already being freed"),
+            Misuse::WrongKind(kind) => write!(f, "a {kind} cell"),
+            Misuse::NotACell(found) => write!(f, "not a cell (its kind reads {found:#x})"),
+            Misuse::Damaged => f.write_str("a damaged header"),
+            Misuse::NotInPool => f.write_str("not the start of a cell of its pool"),
+            Misuse::CountUnderflow => f.write_str("no references left to drop"),
+            Misuse::CountOverflow => f.write_str("too many references"),
+            Misuse::BadHandle => f.write_str("a handle that contradicts its cell"),
+            Misuse::NotBuilt(kind) => write!(f, "the {kind} method, which this kmem was built without"),
+        }
+    }
+}
+
+/// The report of a misuse: which call, on what pointer, what was found.
+///
+/// ```
+/// use kmem::fault::{Fault, Misuse};
+/// let fault = Fault { call: "kmheapf", pointer: core::ptr::null(), misuse: Misuse::AlreadyFreed };
+/// assert_eq!(fault.to_string(), "kmheapf(0x0): already freed");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The C name of the call that found it, such as `kmheapf`.
+    pub call: &'static str,
+    /// The pointer that the call was given.
+    pub pointer: *const u8,
+    /// What was wrong.
+    pub misuse: Misuse,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({:p}): {}", self.call, self.pointer, self.misuse)
+    }
+}
+
+/// What is called on a misuse, on the thread that made it. It may abort, panic (where Rust called) or return.
+pub type Handler = fn(&Fault);
+
+static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Sets the fault handler of the whole program and returns the one before it; `None` is the default handler.
+/// May be called from any thread.
+///
+/// ```
+/// fn quiet(_: &kmem::fault::Fault) {}
+/// let before = kmem::fault::set_handler(Some(quiet));
+/// assert!(before.is_none());
+/// kmem::fault::set_handler(None);
+/// ```
+pub fn set_handler(handler: Option<Handler>) -> Option<Handler> {
+    let new = handler.map_or(core::ptr::null_mut(), |f| f as *mut ());
+    decode(HANDLER.swap(new, Ordering::AcqRel))
+}
+
+fn decode(stored: *mut ()) -> Option<Handler> {
+    if stored.is_null() {
+        return None;
+    }
+    // SAFETY: `HANDLER` holds null or a `Handler` stored by `set_handler`, and function pointers have the size of
+    // data pointers on every target that has `AtomicPtr`.
+    Some(unsafe { core::mem::transmute::<*mut (), Handler>(stored) })
+}
+
+/// Hands a misuse to the handler. Returns only where a handler of the program's own does.
+#[cold]
+#[inline(never)]
+pub(crate) fn report(call: &'static str, pointer: *const u8, misuse: Misuse) {
+    let fault = Fault { call, pointer, misuse };
+    match decode(HANDLER.load(Ordering::Acquire)) {
+        Some(handler) => handler(&fault),
+        None => default_handler(&fault),
+    }
+}
+
+#[cfg(feature = "std")]
+fn default_handler(fault: &Fault) {
+    use std::io::Write;
+    // Formatted straight into the descriptor: a misuse must be reportable when the heap is unusable.
+    let _ = writeln!(std::io::stderr(), "kmem: {fault}");
+    abort()
+}
+
+#[cfg(not(feature = "std"))]
+fn default_handler(_: &Fault) {
+    abort()
+}
+
+/// Ends the program at once, without unwinding.
+#[cold]
+pub(crate) fn abort() -> ! {
+    #[cfg(feature = "std")]
+    std::process::abort();
+    // Without `std` there is no abort to call. An illegal instruction ends the program on the targets where stable
+    // Rust can write one; elsewhere a panic that may not unwind does.
+    #[cfg(not(feature = "std"))]
+    {
+        #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+        // SAFETY: `ud2` does not return and touches nothing.
+        unsafe {
+            core::arch::asm!("ud2", options(noreturn, nomem, nostack))
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: `brk` does not return and touches nothing.
+        unsafe {
+            core::arch::asm!("brk #1", options(noreturn, nomem, nostack))
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
+        {
+            extern "C" fn no_unwind() -> ! {
+                panic!("kmem: misuse")
+            }
+            no_unwind()
+        }
+    }
+}

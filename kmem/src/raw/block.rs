@@ -1,0 +1,316 @@
+//! The block of memory around a cell: where its parts lie, how it is drawn, how it ends.
+
+use core::alloc::Layout;
+use core::ffi::c_void;
+use core::ptr::NonNull;
+
+use super::source::{draw, give_back, shreds};
+use crate::cell::{Cell, FLAG_SLOT, Kind};
+use crate::error::AllocError;
+use crate::fault::{self, Misuse};
+use crate::shred;
+
+/// The alignment, in bytes, of all data that does not ask for more.
+pub(crate) const BASE_ALIGN: usize = 16;
+
+/// The largest alignment, in bytes, that a cell's data can ask for: a page.
+///
+/// ```
+/// assert_eq!(kmem::raw::MAX_ALIGN, 4096);
+/// ```
+pub const MAX_ALIGN: usize = 4096;
+
+/// Whether the data of a new cell is zeroed.
+///
+/// ```
+/// assert_ne!(kmem::raw::Fill::Zeroed, kmem::raw::Fill::Undefined);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// The contents are whatever the source left there.
+    Undefined,
+    /// Every data byte is zero.
+    Zeroed,
+}
+
+/// What a destructor looks like: it gets the cell's data and the argument that was stored with it.
+///
+/// In C it is a plain function pointer. One written in Rust may unwind; see the [module](crate::raw) for what
+/// happens then.
+pub type Drop = unsafe extern "C-unwind" fn(data: *mut c_void, arg: *mut c_void);
+
+/// A function that runs once when the cell goes, before its bytes are zeroed or given back.
+///
+/// ```
+/// use std::ffi::c_void;
+/// use kmem::raw::{heap, Destructor, Request};
+///
+/// unsafe extern "C-unwind" fn count(_data: *mut c_void, arg: *mut c_void) {
+///     unsafe { *arg.cast::<u32>() += 1 };
+/// }
+/// let mut ended = 0u32;
+/// let request = Request { drop: Some(Destructor { run: Some(count), arg: (&raw mut ended).cast() }), ..Request::new(8) };
+/// unsafe { heap::f(heap::alloc(&request).unwrap().as_ptr()) };
+/// assert_eq!(ended, 1);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Destructor {
+    /// The function; `None` leaves the slot empty.
+    pub run: Option<Drop>,
+    /// Its second argument.
+    pub arg: *mut c_void,
+}
+
+/// What an `alloc` is asked for.
+///
+/// ```
+/// use kmem::raw::{heap, Fill, Request};
+/// let page = Request { align: 4096, fill: Fill::Zeroed, ..Request::new(100) };
+/// let data = unsafe { heap::alloc(&page) }.unwrap();
+/// assert_eq!(data.addr().get() % 4096, 0);
+/// unsafe { heap::f(data.as_ptr()) };
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Data bytes; zero is allowed.
+    pub size: usize,
+    /// Alignment of the data in bytes: a power of two up to [`MAX_ALIGN`]. Less than 16 gives 16.
+    pub align: usize,
+    /// Whether the data is zeroed.
+    pub fill: Fill,
+    /// The destructor; `Some` takes 16 bytes behind the data.
+    pub drop: Option<Destructor>,
+}
+
+impl Request {
+    /// `size` bytes, aligned to 16, undefined, with no destructor.
+    ///
+    /// ```
+    /// assert_eq!(kmem::raw::Request::new(3).align, 16);
+    /// ```
+    #[must_use]
+    pub const fn new(size: usize) -> Request {
+        Request { size, align: BASE_ALIGN, fill: Fill::Undefined, drop: None }
+    }
+}
+
+/// `n` rounded up to a multiple of the power of two `to`, or `None` on overflow.
+pub(crate) const fn round_up(n: usize, to: usize) -> Option<usize> {
+    match n.checked_add(to - 1) {
+        Some(sum) => Some(sum & !(to - 1)),
+        None => None,
+    }
+}
+
+/// The alignment that data asking for `align` gets.
+pub(crate) fn data_align(align: usize) -> Result<usize, AllocError> {
+    if align <= BASE_ALIGN && (align == 0 || align.is_power_of_two()) {
+        Ok(BASE_ALIGN)
+    } else if align.is_power_of_two() && align <= MAX_ALIGN {
+        Ok(align)
+    } else {
+        Err(AllocError::Align { align, max: MAX_ALIGN })
+    }
+}
+
+/// The value of a header's `align` byte for data aligned to `align`.
+pub(crate) fn align_byte(align: usize) -> u8 {
+    if align > BASE_ALIGN { align.trailing_zeros() as u8 } else { 0 }
+}
+
+/// The extent of a cell: everything that follows from the request when it is made and from the prefix ever after.
+#[derive(Clone, Copy)]
+struct Shape {
+    header: usize,
+    size: usize,
+    align: usize,
+    slot: bool,
+}
+
+impl Shape {
+    fn new(header: usize, request: &Request) -> Result<(Shape, Layout), AllocError> {
+        let align = data_align(request.align)?;
+        let shape = Shape { header, size: request.size, align, slot: request.drop.is_some() };
+        let layout = shape.try_layout().ok_or(AllocError::Overflow)?;
+        Ok((shape, layout))
+    }
+
+    /// # Safety
+    /// `cell` is the prefix of a cell that [`carve`] made with this `header`.
+    unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
+        // SAFETY: the caller's cell is readable.
+        let (flags, align, size) = unsafe { ((*cell).flags, (*cell).align, (*cell).size) };
+        let align = if align == 0 { BASE_ALIGN } else { 1 << align };
+        Shape { header, size: size - header, align, slot: flags & FLAG_SLOT != 0 }
+    }
+
+    /// Bytes from the base of the block to the data.
+    fn offset(&self) -> usize {
+        self.header.max(self.align)
+    }
+
+    /// Bytes from the data to the destructor slot.
+    fn slot(&self) -> usize {
+        const ALIGN: usize = align_of::<Destructor>();
+        (self.size + (ALIGN - 1)) & !(ALIGN - 1)
+    }
+
+    fn try_layout(&self) -> Option<Layout> {
+        let mut total = self.offset().checked_add(self.size)?;
+        if self.slot {
+            total = round_up(total, align_of::<Destructor>())?.checked_add(size_of::<Destructor>())?;
+        }
+        Layout::from_size_align(total, self.align).ok()
+    }
+
+    /// The layout that the block was drawn with.
+    ///
+    /// # Safety
+    /// The shape is that of a cell that exists.
+    unsafe fn layout(&self) -> Layout {
+        let slot = if self.slot { self.slot() + size_of::<Destructor>() } else { self.size };
+        // SAFETY: `try_layout` found this size and alignment valid when the cell was made.
+        unsafe { Layout::from_size_align_unchecked(self.offset() + slot, self.align) }
+    }
+}
+
+/// Draws a block from `src` and makes a cell of `kind` in it: prefix, destructor slot, and zeroed data where asked
+/// for. Returns the data; the caller fills the rest of its header.
+///
+/// # Safety
+/// `src` is null or a live source cell; `header` is at least the size of the method's header, a power of two.
+pub(crate) unsafe fn carve(
+    kind: Kind,
+    header: usize,
+    src: *mut Cell,
+    request: &Request,
+    flags: u8,
+) -> Result<NonNull<u8>, AllocError> {
+    let (shape, layout) = Shape::new(header, request)?;
+    // SAFETY: the caller vouches for the source.
+    let base = unsafe { draw(src, layout, request.fill) }?;
+    // SAFETY: the block has `layout.size()` bytes, of which the data begins `offset` in.
+    let data = unsafe { base.add(shape.offset()) };
+    let slot_flag = if shape.slot { FLAG_SLOT } else { 0 };
+    let cell = Cell::new(kind, flags | slot_flag, align_byte(shape.align), header + request.size);
+    // SAFETY: the header lies in the block right before the data, at a multiple of 16.
+    unsafe { prefix(data.as_ptr(), header).write(cell) };
+    if let Some(destructor) = request.drop {
+        // SAFETY: the shape made room for a slot at this aligned offset.
+        unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
+    }
+    Ok(data)
+}
+
+/// The prefix of the cell whose data this is.
+pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
+    data.wrapping_sub(header).cast()
+}
+
+/// Sets the destructor of a cell that was made with a slot.
+///
+/// # Safety
+/// `data` is that of a live cell with this header size that nobody else uses meanwhile.
+pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
+    let cell = prefix(data, header);
+    // SAFETY: the caller's cell is live.
+    let shape = unsafe { Shape::of(cell, header) };
+    if shape.slot {
+        // SAFETY: a shape with a slot has room for it there.
+        unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
+    }
+}
+
+/// Whether `data` is that of a live cell of `kind` with this header; what is wrong with it is reported.
+///
+/// # Safety
+/// The `header` bytes before `data` are readable.
+#[inline]
+pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: *mut u8) -> bool {
+    let cell = prefix(data, header);
+    // SAFETY: the caller vouches for the bytes of the header, and only well-aligned ones are read.
+    if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { sound(cell, kind, header) } {
+        return true;
+    }
+    // SAFETY: as above.
+    unsafe { accuse(call, kind, header, data) };
+    false
+}
+
+/// # Safety
+/// `cell` is readable and aligned.
+#[inline]
+unsafe fn sound(cell: *mut Cell, kind: Kind, header: usize) -> bool {
+    // SAFETY: the caller vouches for it.
+    unsafe { (*cell).kind == kind as i32 && (*cell).size >= header && (*cell).align <= 12 && (*cell).reserved == 0 }
+}
+
+#[cold]
+unsafe fn accuse(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
+    if data.addr() & (BASE_ALIGN - 1) != 0 {
+        return fault::report(call, data, Misuse::NotACell(0));
+    }
+    // SAFETY: the caller vouches for the bytes of the header.
+    let found = unsafe { (*prefix(data, header)).kind };
+    fault::report(call, data, judge(kind, found));
+}
+
+/// What a kind that is not the expected one says about the cell.
+pub(crate) fn judge(expected: Kind, found: i32) -> Misuse {
+    match Kind::from_raw(found) {
+        Some(kind) if kind == expected => Misuse::Damaged,
+        Some(Kind::None) | None if found == expected.freed() => Misuse::AlreadyFreed,
+        Some(Kind::None) | None if found == expected.dying() => Misuse::BeingFreed,
+        Some(Kind::None) | None => Misuse::NotACell(found),
+        Some(kind) => Misuse::WrongKind(kind),
+    }
+}
+
+/// A cell on its way out. Dropping it zeroes the data where anyone asked for it and gives the block back, so that
+/// this happens even where the destructor unwinds.
+struct Ending {
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    shred: bool,
+}
+
+impl core::ops::Drop for Ending {
+    fn drop(&mut self) {
+        let cell = prefix(self.data, self.header);
+        // SAFETY: `end` was given a live cell that nobody else uses any more, and its source, which is still there.
+        unsafe {
+            let shape = Shape::of(cell, self.header);
+            if self.shred || (*cell).tainted() || shreds(self.src) {
+                shred::zero(self.data, shape.size);
+            }
+            (*cell).kind = self.kind.freed();
+            give_back(self.src, self.data.sub(shape.offset()), shape.layout());
+        }
+    }
+}
+
+/// Ends a cell: destructor, zeroing, back to the source.
+///
+/// # Safety
+/// `data` is that of a live cell of `kind` with this header, drawn from `src`, and nobody uses it any more.
+#[inline]
+pub(crate) unsafe fn end(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, shred: bool) {
+    let cell = prefix(data, header);
+    let ending = Ending { kind, header, data, src, shred };
+    // SAFETY: the caller's cell is live and ours alone.
+    let flags = unsafe { (*cell).flags };
+    if flags & FLAG_SLOT != 0 {
+        // SAFETY: as above; with the flag there is a slot, and its function was given for this data.
+        unsafe {
+            (*cell).kind = kind.dying();
+            let slot = data.add(Shape::of(cell, header).slot()).cast::<Destructor>().read();
+            if let Some(run) = slot.run {
+                run(data.cast(), slot.arg);
+            }
+        }
+    }
+    drop(ending);
+}

@@ -1,0 +1,70 @@
+//! Heap cells: one owner, drawn from the global allocator, usable from any thread.
+
+use core::ptr::{NonNull, null_mut};
+
+use super::Handle;
+use super::block::{self, Fill, Request};
+use crate::cell::{Cell, Kind, Shred};
+use crate::error::AllocError;
+
+/// Bytes from the start of a heap cell's header to its data.
+pub(crate) const HEADER: usize = 16;
+
+/// Allocates a heap cell as the request says and returns its data.
+///
+/// Fails with [`AllocError::Overflow`], [`AllocError::Align`] or [`AllocError::Exhausted`].
+///
+/// # Safety
+/// The request's destructor, if any, can be called with this cell's data when it is freed.
+///
+/// ```
+/// use kmem::raw::{heap, Request};
+/// let data = unsafe { heap::alloc(&Request::new(100)) }.unwrap();
+/// unsafe { heap::f(data.as_ptr()) };
+/// ```
+#[inline]
+pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the null source is the heap, and the header is the bare prefix.
+    unsafe { block::carve(Kind::Heap, HEADER, null_mut(), request, 0) }
+}
+
+unsafe fn allocate(size: usize, fill: Fill) -> *mut u8 {
+    // SAFETY: there is no destructor.
+    unsafe { alloc(&Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+#[inline]
+pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
+    if data.is_null() {
+        return;
+    }
+    // SAFETY: the caller vouches for a readable header, and `end` runs only where it is that of a live heap cell.
+    unsafe {
+        if block::check(call, Kind::Heap, HEADER, data) {
+            block::end(Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
+        }
+    }
+}
+
+/// The prefix of the heap cell with this data.
+pub(crate) fn cell(data: *mut u8) -> *mut Cell {
+    block::prefix(data, HEADER)
+}
+
+unsafe fn handle(data: *mut u8) -> Handle {
+    Handle::on(Kind::Heap, data, cell(data))
+}
+
+verbs! {
+    module: "heap",
+    call: "kmheap",
+    thing: "a heap cell of `size` bytes",
+    a: (size: usize) => (size),
+    z: (size: usize) => (size),
+    f: -> (),
+    fails: "Null means that the heap is exhausted or that the size overflows. Any thread may call it.",
+    safety: "None beyond the use of what is returned.",
+    frees: "Frees a heap cell, zeroing it first if it is tainted.",
+    shreds: "Zeroes a heap cell and frees it.",
+    example: ("", "24", "24", ""),
+}

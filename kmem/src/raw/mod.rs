@@ -1,0 +1,70 @@
+//! The engine: cells in memory exactly as C sees them, and the four methods over them as unsafe functions.
+//!
+//! The safe API and the C library are both thin over this module. Function names are those of the C library with
+//! the method as the module: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], `kmfree` is [`ptr::free`].
+//!
+//! | action | letter | heap | ref | pool | tree |
+//! |---|---|---|---|---|---|
+//! | make a store, on a source or in a buffer | `i`, `if` | | | [`i`](pool::i), [`in_buffer`](pool::in_buffer) | |
+//! | tear a store down | `x` | | | [`x`](pool::x) | |
+//! | allocate, contents undefined | `a` | [`a`](heap::a) | [`a`](refs::a) | [`a`](pool::a) | [`a`](tree::a) |
+//! | allocate zeroed | `z` | [`z`](heap::z) | [`z`](refs::z) | [`z`](pool::z) | [`z`](tree::z) |
+//! | either, as a [`Handle`] | `ao`, `zo` | yes | yes | yes | yes |
+//! | free, downref | `f`, `d` | [`f`](heap::f) | [`f`](refs::f), [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f) |
+//! | free and zero | `s` | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](tree::s) |
+//! | add a reference | `u` | | [`u`](refs::u) | | |
+//!
+//! Where the letters do not reach (alignment above 16 bytes, a destructor, the reason of a refusal), every method
+//! has an `alloc` that takes a [`Request`].
+//!
+//! # A cell in memory
+//!
+//! ```text
+//! base ........ header .......... data ................ slot
+//! |<- offset --------------------->|<- size - header ->|      destructor, only with FLAG_SLOT
+//! ```
+//!
+//! Data is aligned to 16 bytes, or to `1 << align` where the header's `align` is not zero, and the header ends
+//! where the data begins. `base`, the address that the source gave, is `data` minus the larger of header and
+//! alignment.
+//!
+//! # Order of events when a cell goes
+//!
+//! The header is checked, its kind is set to a number that says *being freed*, the destructor runs, the bytes
+//! are zeroed if the call, the cell or its source says so, the kind is set to a number that says *freed*, and the
+//! bytes go back. A destructor that unwinds is let through only after all of this, for its cell and for every
+//! other cell that the same call frees; a second one that unwinds meanwhile ends the program, as everywhere in Rust.
+//!
+//! # Threads
+//!
+//! Heap functions and reference counts may be used from any thread. A pool, a tree and everything drawn from them
+//! belong to one thread at a time and may be handed over whole.
+
+mod block;
+pub mod ptr;
+mod source;
+#[macro_use]
+mod verbs;
+
+#[cfg(feature = "heap")]
+pub mod heap;
+#[cfg(feature = "pool")]
+pub mod pool;
+#[cfg(feature = "ref")]
+pub mod refs;
+#[cfg(feature = "tree")]
+pub mod tree;
+
+pub use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, FLAG_SAME, FLAG_SLOT};
+pub use block::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
+#[cfg(feature = "pool")]
+pub use pool::{Pool, PoolCell};
+pub use ptr::Handle;
+#[cfg(feature = "ref")]
+pub use refs::Ref;
+pub use source::Source;
+#[cfg(feature = "tree")]
+pub use tree::Node;
+
+#[allow(unused_imports, reason = "used by the methods that are built in")]
+pub(crate) use block::arm;

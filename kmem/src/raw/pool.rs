@@ -1,0 +1,766 @@
+//! Pools: equal cells in one block, handed out and taken back in constant time.
+//!
+//! A pool belongs to one thread at a time. Cells are carved from the front of the block as they are first needed, so
+//! making a pool touches its header alone; cells that came back are handed out again, the latest first.
+
+use core::alloc::Layout;
+use core::mem::offset_of;
+use core::ptr::{NonNull, null_mut};
+
+use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
+use super::source::{draw, give_back, shreds};
+use super::Handle;
+use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, Kind, Shred};
+use crate::error::AllocError;
+use crate::fault::{self, Misuse};
+use crate::shred;
+
+/// The header of a pool (`kmpool` in C). Fields without documentation in C are private to the engine.
+///
+/// ```
+/// # #[cfg(target_pointer_width = "64")]
+/// assert_eq!(core::mem::size_of::<kmem::raw::Pool>() % 16, 0);
+/// ```
+#[derive(Debug)]
+#[repr(C)]
+pub struct Pool {
+    /// The prefix. Its `shred` mark is that of every cell.
+    pub cell: Cell,
+    /// Data bytes of each cell.
+    pub cellsz: usize,
+    /// The cell handed out most recently, or null.
+    pub top: *mut PoolCell,
+    /// The free cell that came back most recently, head of the free list, or null.
+    pub bottom: *mut PoolCell,
+    /// The source, null for the heap and for a caller's buffer.
+    pub src: *mut Cell,
+    /// The first cell.
+    first: *mut PoolCell,
+    /// Bytes from one cell to the next.
+    stride: usize,
+    /// Multiplicative inverse of the odd part of `stride`, see [`Pool::index`].
+    inverse: usize,
+    /// Cells that have been handed out at least once: those before this index have a header.
+    handed: usize,
+    /// Cells in this block.
+    cells: usize,
+    /// What runs on each cell that goes.
+    drop: Destructor,
+    /// The first block of the pool that this block belongs to; itself unless the pool has grown.
+    head: *mut Pool,
+    /// The next block of a growing pool.
+    next: *mut Pool,
+    /// The block of a growing pool that cells are drawn from; only the first block's is used.
+    current: *mut Pool,
+}
+
+/// The header of a cell in a pool (`kmpoolcell` in C).
+///
+/// ```
+/// # #[cfg(target_pointer_width = "64")]
+/// assert_eq!(core::mem::size_of::<kmem::raw::PoolCell>(), 16);
+/// ```
+#[derive(Debug)]
+#[repr(C)]
+pub struct PoolCell {
+    /// Of a live cell: the cell handed out before it. Of a free one: the cell that came back before it.
+    pub last: *mut PoolCell,
+    /// The pool, or the block of a growing pool, that the cell belongs to. The lowest bit is set while it is free,
+    /// the one above it while its destructor runs.
+    pub pool: *mut Pool,
+}
+
+/// Bytes from the start of a pool cell's header to its data.
+pub(crate) const HEADER: usize = 16;
+/// Bytes of a pool's header.
+const POOL: usize = size_of::<Pool>().next_multiple_of(BASE_ALIGN);
+const FREE: usize = 1;
+const DYING: usize = 2;
+/// A growing pool stops doubling its blocks here, in bytes.
+const MAX_BLOCK: usize = 64 << 20;
+
+const _: () = assert!(size_of::<PoolCell>() <= HEADER && offset_of!(PoolCell, last) == 0);
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(offset_of!(Pool, cellsz) == 16 && offset_of!(Pool, top) == 24 && offset_of!(Pool, bottom) == 32);
+    assert!(offset_of!(Pool, src) == 40 && offset_of!(PoolCell, pool) == 8 && size_of::<PoolCell>() == 16);
+};
+
+/// What a pool is made of.
+///
+/// ```
+/// use kmem::raw::pool::{self, Spec};
+/// let spec = Spec { align: 64, ..Spec::new(100, 8) };
+/// unsafe {
+///     let pool = pool::init(std::ptr::null_mut(), &spec).unwrap().as_ptr();
+///     assert_eq!(pool::a(pool).addr() % 64, 0);
+///     pool::x(pool);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Data bytes of each cell; zero is allowed.
+    pub size: usize,
+    /// Alignment of each cell's data in bytes: a power of two up to [`MAX_ALIGN`](super::MAX_ALIGN).
+    pub align: usize,
+    /// Cells, of the first block where the pool grows.
+    pub cells: usize,
+    /// What runs on each cell that is freed, and on each live cell when the pool is torn down.
+    pub drop: Option<Destructor>,
+    /// Whether the pool draws another block, of twice the cells of the one before, when it is full.
+    pub grows: bool,
+}
+
+impl Spec {
+    /// A pool of `cells` cells of `size` bytes, aligned to 16, that does not grow.
+    ///
+    /// ```
+    /// assert!(!kmem::raw::pool::Spec::new(32, 10).grows);
+    /// ```
+    #[must_use]
+    pub const fn new(size: usize, cells: usize) -> Spec {
+        Spec { size, align: BASE_ALIGN, cells, drop: None, grows: false }
+    }
+}
+
+/// Where the parts of a pool's block lie.
+struct Plan {
+    /// Bytes from the start of the block to the data of the first cell.
+    data: usize,
+    stride: usize,
+    layout: Layout,
+}
+
+impl Plan {
+    fn new(spec: &Spec) -> Result<Plan, AllocError> {
+        let align = block::data_align(spec.align)?;
+        let parts = || {
+            let stride = round_up(spec.size.checked_add(HEADER)?, align)?;
+            let data = round_up(POOL + HEADER, align)?;
+            // The last cell needs no header behind it, yet may take one: it keeps every pool a multiple of 16.
+            let total = stride.checked_mul(spec.cells)?.checked_add(data - HEADER)?;
+            Some(Plan { data, stride, layout: Layout::from_size_align(total, align).ok()? })
+        };
+        parts().ok_or(AllocError::Overflow)
+    }
+}
+
+impl Pool {
+    /// The index of a cell, or a number at least as large as that of the cells where the address is not one of them.
+    ///
+    /// One multiplication tells whether the offset is a multiple of the stride and divides by it at once: for
+    /// `stride = odd << shift`, multiplying by the inverse of `odd` modulo 2^64 and rotating right by `shift` gives
+    /// the quotient where there is no remainder, and a number above every possible quotient where there is one
+    /// (Granlund and Montgomery, "Division by Invariant Integers using Multiplication", PLDI 1994, section 9).
+    #[inline]
+    fn index(&self, cell: *mut PoolCell) -> usize {
+        let offset = cell.addr().wrapping_sub(self.first.addr());
+        offset.wrapping_mul(self.inverse).rotate_right(self.stride.trailing_zeros())
+    }
+}
+
+/// The inverse of an odd number modulo the word, by Newton's iteration: each step doubles the right bits.
+const fn inverse(odd: usize) -> usize {
+    let mut x = odd;
+    let mut step = 0;
+    while step < 6 {
+        x = x.wrapping_mul(2usize.wrapping_sub(odd.wrapping_mul(x)));
+        step += 1;
+    }
+    x
+}
+
+/// Bytes of buffer that [`in_buffer`] needs for `cells` cells of `size` bytes, wherever the buffer starts.
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// const BYTES: usize = kmem::raw::pool::buffer_size(32, 4);
+/// let mut buffer = [MaybeUninit::<u8>::uninit(); BYTES];
+/// let pool = unsafe { kmem::raw::pool::in_buffer(buffer.as_mut_ptr().cast(), BYTES, 32) };
+/// for _ in 0..4 {
+///     assert!(!unsafe { kmem::raw::pool::a(pool) }.is_null());
+/// }
+/// ```
+#[must_use]
+pub const fn buffer_size(size: usize, cells: usize) -> usize {
+    POOL + cells * (size.next_multiple_of(BASE_ALIGN) + HEADER) + (BASE_ALIGN - 1)
+}
+
+/// Makes a pool of `cells` cells of `size` bytes, drawn from `src`: null for the heap, a pool, a custom source, or a
+/// tree node, which the pool is then a child of and dies with. Takes constant time however many cells there are.
+///
+/// Returns null where the source is exhausted or cannot serve, or where the size overflows.
+///
+/// # Safety
+/// `src` is null or points to a live cell, and outlives the pool.
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let million = pool::i(std::ptr::null_mut(), 32, 1_000_000);
+///     pool::x(million);
+/// }
+/// ```
+pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
+    // SAFETY: the contract is the caller's; there is no destructor.
+    unsafe { init(src, &Spec::new(size, cells)) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+/// Makes a pool as [`i`] does, with all that a [`Spec`] can say, and says why where it fails.
+///
+/// # Safety
+/// As for [`i`]. The destructor, if any, can be called with every cell that is live when it goes.
+///
+/// ```
+/// use kmem::raw::pool::{self, Spec};
+/// unsafe {
+///     let pool = pool::init(std::ptr::null_mut(), &Spec { grows: true, ..Spec::new(8, 2) }).unwrap();
+///     for _ in 0..100 {
+///         assert!(!pool::a(pool.as_ptr()).is_null());
+///     }
+///     pool::x(pool.as_ptr());
+/// }
+/// ```
+pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
+    let plan = Plan::new(spec)?;
+    let mut flags = if spec.grows { FLAG_GROWS } else { 0 };
+    // SAFETY: the caller gives null or a live cell.
+    let base = if !src.is_null() && unsafe { (*src).kind } == Kind::Tree as i32 {
+        flags |= FLAG_HOST;
+        // SAFETY: the kind says that it is a node.
+        unsafe { host(src, plan.layout) }?
+    } else {
+        // SAFETY: the caller vouches for the source.
+        unsafe { draw(src, plan.layout, Fill::Undefined) }?
+    };
+    // SAFETY: the block has the size and alignment of the plan.
+    Ok(unsafe { write(base, src, spec, &plan, flags) })
+}
+
+/// A block for a pool on a tree node: the data of a child that hosts the pool.
+#[cfg(feature = "tree")]
+unsafe fn host(node: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller gives a live node.
+    unsafe { super::tree::host(node.cast(), layout) }
+}
+
+#[cfg(not(feature = "tree"))]
+unsafe fn host(_: *mut Cell, _: Layout) -> Result<NonNull<u8>, AllocError> {
+    Err(AllocError::Source(Some(Kind::Tree)))
+}
+
+/// The source of a growing pool's further blocks: its own, or where a node hosts it, that of the node.
+unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
+    // SAFETY: the caller gives a live pool, whose source is alive.
+    let (src, flags) = unsafe { ((*head).src, (*head).cell.flags) };
+    if flags & FLAG_HOST == 0 {
+        return src;
+    }
+    // A pool is hosted only where trees are built in.
+    #[cfg(feature = "tree")]
+    {
+        // SAFETY: a hosted pool's source is a node.
+        unsafe { (*src.cast::<super::Node>()).src }
+    }
+    #[cfg(not(feature = "tree"))]
+    src
+}
+
+/// Makes a pool inside the `len` bytes at `buffer`: as many cells of `size` bytes as fit, aligned to 16. Never calls
+/// the heap. Returns null where not even one cell fits.
+///
+/// [`x`] runs as for any pool, but there is nothing to give back: the buffer is the caller's.
+///
+/// # Safety
+/// `buffer` is null or valid for reads and writes of `len` bytes, which belong to the pool as long as it lives.
+///
+/// See [`buffer_size`] for an example.
+pub unsafe fn in_buffer(buffer: *mut u8, len: usize, size: usize) -> *mut Pool {
+    // SAFETY: the contract is the caller's.
+    unsafe { init_in_buffer(buffer, len, &Spec::new(size, 0)) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+/// Makes a pool as [`in_buffer`] does, with alignment and destructor from a [`Spec`], whose `cells` and `grows` mean
+/// nothing here.
+///
+/// # Safety
+/// As for [`in_buffer`] and [`init`].
+///
+/// ```
+/// use kmem::raw::pool::{self, Spec};
+/// let mut buffer = [0u8; 1024];
+/// let spec = Spec { align: 128, ..Spec::new(100, 0) };
+/// let pool = unsafe { pool::init_in_buffer(buffer.as_mut_ptr(), 1024, &spec) }.unwrap();
+/// assert_eq!(unsafe { pool::a(pool.as_ptr()) }.addr() % 128, 0);
+/// ```
+pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
+    let one = Plan::new(&Spec { cells: 1, ..*spec })?;
+    let start = buffer.align_offset(one.layout.align());
+    let needed = one.layout.size().saturating_add(start);
+    if buffer.is_null() || needed > len {
+        return Err(AllocError::Size { size: needed, max: if buffer.is_null() { 0 } else { len } });
+    }
+    let cells = 1 + (len - needed) / one.stride;
+    let spec = Spec { cells, ..*spec };
+    let plan = Plan::new(&spec)?;
+    // SAFETY: the buffer has room for `needed` bytes and `cells - 1` strides more, from its first aligned byte.
+    Ok(unsafe { write(NonNull::new_unchecked(buffer.add(start)), null_mut(), &spec, &plan, FLAG_BUFFER) })
+}
+
+/// Writes a pool's header at the base of its block. The cells are not touched.
+unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, flags: u8) -> NonNull<Pool> {
+    let pool = base.cast::<Pool>();
+    let align = block::data_align(spec.align).unwrap_or(BASE_ALIGN);
+    let header = Pool {
+        cell: Cell::new(Kind::Pool, flags, block::align_byte(align), plan.layout.size()),
+        cellsz: spec.size,
+        top: null_mut(),
+        bottom: null_mut(),
+        src,
+        // SAFETY: the plan's data offset lies inside the block, one header after the pool's own.
+        first: unsafe { base.add(plan.data - HEADER) }.as_ptr().cast(),
+        stride: plan.stride,
+        inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),
+        handed: 0,
+        cells: spec.cells,
+        drop: spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),
+        head: pool.as_ptr(),
+        next: null_mut(),
+        current: pool.as_ptr(),
+    };
+    // SAFETY: the caller's block has room for a pool and the alignment of one.
+    unsafe { pool.write(header) };
+    pool
+}
+
+/// Tears a pool down and gives its block back. The destructor, if it has one, runs on each cell that is still live;
+/// every cell's bytes are zeroed where the pool or its source is to be shredded. Null is ignored.
+///
+/// # Safety
+/// `pool` is null or a live pool, none of whose cells is used any more, and its source is alive.
+///
+/// See [`i`] for an example.
+pub unsafe fn x(pool: *mut Pool) {
+    // SAFETY: the caller vouches for a readable header where it is not null.
+    unsafe {
+        if !pool.is_null() && check_pool("kmpoolx", pool) {
+            #[cfg(feature = "tree")]
+            if (*pool).cell.flags & FLAG_HOST != 0 {
+                // The node that hosts the pool takes it down when it goes.
+                super::tree::release(pool.cast(), "kmpoolx", Shred::No);
+                return;
+            }
+            tear_down(pool);
+        }
+    }
+}
+
+/// Whether this is a live pool; what is wrong with it is reported.
+unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
+    // SAFETY: the caller vouches for a readable header; only an aligned one is read.
+    let found = if pool.addr() & (BASE_ALIGN - 1) == 0 { unsafe { (*pool).cell.kind } } else { 0 };
+    if found == Kind::Pool as i32 {
+        return true;
+    }
+    fault::report(call, pool.cast(), block::judge(Kind::Pool, found));
+    false
+}
+
+/// A pool on its way out. Dropping it goes on where a destructor unwound, then ends the pool.
+struct TearDown {
+    head: *mut Pool,
+    block: *mut Pool,
+    index: usize,
+}
+
+impl TearDown {
+    /// Runs the destructor on each live cell from where it stands.
+    unsafe fn run(&mut self) {
+        // SAFETY: the blocks are those of one pool, none of them given back yet, and cells below `handed` have a
+        // header. The destructor was given for live cells; each is marked before it runs so that it runs once.
+        unsafe {
+            let drop = (*self.head).drop;
+            while let (Some(run), false) = (drop.run, self.block.is_null()) {
+                while self.index < (*self.block).handed {
+                    let cell = (*self.block).first.byte_add(self.index * (*self.block).stride);
+                    self.index += 1;
+                    if (*cell).pool == self.block {
+                        (*cell).pool = self.block.map_addr(|addr| addr | DYING);
+                        run(data(cell).cast(), drop.arg);
+                    }
+                }
+                self.block = (*self.block).next;
+                self.index = 0;
+            }
+        }
+    }
+}
+
+impl Drop for TearDown {
+    fn drop(&mut self) {
+        // SAFETY: the blocks are still all there. Each is zeroed from its first cell to the last one ever handed out
+        // and given back to the source with the layout it was drawn with; the next one is read before.
+        unsafe {
+            self.run();
+            let shred = (*self.head).cell.tainted() || shreds((*self.head).src);
+            let mut block = self.head;
+            while !block.is_null() {
+                let Pool { next, first, handed, stride, src, .. } = *block;
+                if shred {
+                    shred::zero(first.cast(), handed * stride);
+                }
+                let flags = (*block).cell.flags;
+                let layout = layout_of(block);
+                (*block).cell.kind = Kind::Pool.freed();
+                if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
+                    give_back(src, block.cast(), layout);
+                }
+                block = next;
+            }
+        }
+    }
+}
+
+unsafe fn layout_of(pool: *mut Pool) -> Layout {
+    // SAFETY: the caller gives a live pool, whose header repeats the valid layout that it was drawn with.
+    unsafe {
+        let align = if (*pool).cell.align == 0 { BASE_ALIGN } else { 1 << (*pool).cell.align };
+        Layout::from_size_align_unchecked((*pool).cell.size, align)
+    }
+}
+
+/// Ends a pool and gives its blocks back, except one that a node hosts.
+pub(super) unsafe fn tear_down(pool: *mut Pool) {
+    // SAFETY: the caller gives a live pool whose cells nobody uses any more.
+    unsafe { (*pool).cell.kind = Kind::Pool.dying() };
+    let mut tear_down = TearDown { head: pool, block: pool, index: 0 };
+    // SAFETY: as above. Where a destructor unwinds, the drop of `tear_down` goes on with the next cell.
+    unsafe { tear_down.run() };
+    drop(tear_down);
+}
+
+/// The data of a pool cell.
+fn data(cell: *mut PoolCell) -> *mut u8 {
+    cell.cast::<u8>().wrapping_add(HEADER)
+}
+
+/// The header of the pool cell with this data.
+pub(crate) fn header(data: *mut u8) -> *mut PoolCell {
+    data.wrapping_sub(HEADER).cast()
+}
+
+/// Hands a cell out of this very block, or null where it is full.
+#[inline]
+unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: the caller gives a live pool on its own thread. The head of the free list is a free cell of it, whose
+    // header is readable; the next cell never handed out lies inside the block.
+    unsafe {
+        let mut cell = (*pool).bottom;
+        if !cell.is_null() {
+            if (*cell).pool.addr() != pool.addr() | FREE {
+                fault::report("kmpoola", data(cell), Misuse::Damaged);
+                return null_mut();
+            }
+            (*pool).bottom = (*cell).last;
+        } else if (*pool).handed < (*pool).cells {
+            cell = (*pool).first.byte_add((*pool).handed * (*pool).stride);
+            (*pool).handed += 1;
+        } else {
+            return null_mut();
+        }
+        (*cell).last = (*pool).top;
+        (*cell).pool = pool;
+        (*pool).top = cell;
+        cell
+    }
+}
+
+/// A cell from the further blocks of a growing pool, drawing a new one where all are full.
+#[cold]
+unsafe fn pop_grown(head: *mut Pool) -> Result<*mut PoolCell, AllocError> {
+    // SAFETY: the blocks of a live pool are live pools; a new one is linked only when it is whole.
+    unsafe {
+        let mut cell = pop((*head).current);
+        let mut block = head;
+        let mut cells = (*head).cells;
+        while cell.is_null() && !block.is_null() {
+            cell = pop(block);
+            if !cell.is_null() {
+                (*head).current = block;
+            }
+            cells = cells.max((*block).cells);
+            block = (*block).next;
+        }
+        if cell.is_null() {
+            let most = (MAX_BLOCK / (*head).stride).max(cells);
+            let align = layout_of(head).align();
+            let mut spec = Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
+            let src = growth_source(head);
+            let new = init(src, &spec).or_else(|_| {
+                // What is left in the source may still hold a block of the first one's size.
+                spec.cells = (*head).cells.max(1);
+                init(src, &spec)
+            })?;
+            let new = new.as_ptr();
+            (*new).head = head;
+            (*new).drop = (*head).drop;
+            (*new).next = (*head).next;
+            (*head).next = new;
+            (*head).current = new;
+            cell = pop(new);
+        }
+        Ok(cell)
+    }
+}
+
+#[inline]
+unsafe fn take(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller gives a live pool on its own thread.
+    let mut cell = unsafe { pop(pool) };
+    if cell.is_null() {
+        // SAFETY: as above.
+        let (flags, size) = unsafe { ((*pool).cell.flags, (*pool).cellsz) };
+        if flags & FLAG_GROWS == 0 {
+            return Err(AllocError::Exhausted { size });
+        }
+        // SAFETY: as above.
+        cell = unsafe { pop_grown(pool) }?;
+    }
+    NonNull::new(data(cell)).ok_or(AllocError::Exhausted { size: 0 })
+}
+
+/// Allocates a cell and returns its data, at least `request.size` bytes of it. A destructor in the request is
+/// refused: a pool has one for all its cells.
+///
+/// Fails with [`AllocError::Size`] where the cells are too small, [`AllocError::Align`] where their alignment is,
+/// [`AllocError::Exhausted`] where all are taken, [`AllocError::Source`] where this is no live pool.
+///
+/// # Safety
+/// `pool` points to a pool that belongs to this thread now.
+///
+/// ```
+/// use kmem::raw::{pool, Request};
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 32, 1);
+///     assert!(pool::alloc(pool, &Request::new(33)).is_err());
+///     assert!(pool::alloc(pool, &Request::new(32)).is_ok());
+///     assert!(pool::alloc(pool, &Request::new(32)).is_err());
+///     pool::x(pool);
+/// }
+/// ```
+#[inline]
+pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller vouches for a readable header.
+    let found = unsafe { (*pool).cell.kind };
+    if found != Kind::Pool as i32 || request.drop.is_some() {
+        return Err(AllocError::Source(Kind::from_raw(found)));
+    }
+    // SAFETY: the kind says that this is a live pool, and the caller that it is this thread's.
+    unsafe {
+        fits(pool, request.size, request.align)?;
+        let data = take(pool)?;
+        if request.fill == Fill::Zeroed {
+            data.write_bytes(0, (*pool).cellsz);
+        }
+        Ok(data)
+    }
+}
+
+#[inline]
+unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<(), AllocError> {
+    // SAFETY: the caller gives a live pool.
+    let max = unsafe { (*pool).cellsz };
+    if size > max {
+        return Err(AllocError::Size { size, max });
+    }
+    if align > BASE_ALIGN {
+        // SAFETY: as above.
+        let max = unsafe { layout_of(pool) }.align();
+        if !align.is_power_of_two() || align > max {
+            return Err(AllocError::Align { align, max });
+        }
+    }
+    Ok(())
+}
+
+/// Serves another method's block from this pool.
+pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller gives a live pool that belongs to this thread.
+    unsafe {
+        fits(pool, layout.size(), layout.align())?;
+        take(pool)
+    }
+}
+
+/// Takes back what `serve` gave.
+pub(super) unsafe fn take_back(block: *mut u8) {
+    // SAFETY: the caller gives the data of a live cell of a live pool.
+    unsafe { release(block, "kmpoolf", Shred::No) }
+}
+
+unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
+    if pool.is_null() {
+        return null_mut();
+    }
+    // SAFETY: the contract is the caller's.
+    unsafe { alloc(pool, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+unsafe fn handle(data: *mut u8) -> Handle {
+    // SAFETY: the data is null or that of a new cell, whose header names its pool.
+    let pool = if data.is_null() { null_mut() } else { unsafe { (*header(data)).pool } };
+    Handle::on(Kind::Pool, data, pool.cast())
+}
+
+/// A cell going back. Dropping it zeroes the data where asked for and puts the cell on the free list, so that this
+/// happens even where the destructor unwinds.
+struct GoingBack {
+    cell: *mut PoolCell,
+    pool: *mut Pool,
+    shred: bool,
+}
+
+impl Drop for GoingBack {
+    #[inline]
+    fn drop(&mut self) {
+        let GoingBack { cell, pool, shred } = *self;
+        // SAFETY: `release` found this to be a live cell of this pool, which is this thread's.
+        unsafe {
+            if shred || (*(*pool).head).cell.tainted() || shreds((*pool).src) {
+                shred::zero(data(cell), (*pool).cellsz);
+            }
+            (*cell).last = (*pool).bottom;
+            (*cell).pool = pool.map_addr(|addr| addr | FREE);
+            (*pool).bottom = cell;
+        }
+    }
+}
+
+#[inline]
+pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
+    if data.is_null() {
+        return;
+    }
+    // SAFETY: the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        let cell = header(data);
+        let Some(pool) = check(call, data) else { return };
+        let going = GoingBack { cell, pool, shred: shred.is_yes() };
+        let destructor = (*pool).drop;
+        if let Some(run) = destructor.run {
+            (*cell).pool = pool.map_addr(|addr| addr | DYING);
+            run(data.cast(), destructor.arg);
+        }
+        drop(going);
+    }
+}
+
+/// The pool of a live cell; what is wrong with the cell is reported.
+#[inline]
+pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
+    let cell = header(data);
+    // SAFETY: the caller vouches for a readable header, of which only an aligned one is read, and for a pool where
+    // the header names one. A cell below `handed` of a live pool that names the pool untagged is live.
+    unsafe {
+        if data.addr() & (BASE_ALIGN - 1) == 0 {
+            let pool = (*cell).pool;
+            if !pool.is_null()
+                && pool.addr() & (BASE_ALIGN - 1) == 0
+                && (*pool).cell.kind == Kind::Pool as i32
+                && (*pool).index(cell) < (*pool).handed
+            {
+                return Some(pool);
+            }
+        }
+        accuse(call, data);
+        None
+    }
+}
+
+#[cold]
+unsafe fn accuse(call: &'static str, data: *mut u8) {
+    let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
+        Misuse::NotInPool
+    } else {
+        // SAFETY: the caller vouches for a readable header, and for a pool where it names one.
+        unsafe {
+            let pool = (*header(data)).pool;
+            if pool.is_null() {
+                Misuse::NotInPool
+            } else {
+                match pool.addr() & (BASE_ALIGN - 1) {
+                    0 if (*pool).cell.kind == Kind::Pool as i32 => Misuse::NotInPool,
+                    0 => block::judge(Kind::Pool, (*pool).cell.kind),
+                    FREE => Misuse::AlreadyFreed,
+                    DYING => Misuse::BeingFreed,
+                    _ => Misuse::NotInPool,
+                }
+            }
+        }
+    };
+    fault::report(call, data, misuse);
+}
+
+/// The number of cells that the pool has now, in all its blocks.
+///
+/// # Safety
+/// `pool` is a live pool that belongs to this thread.
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     assert_eq!((pool::capacity(pool), pool::live(pool)), (10, 0));
+///     pool::x(pool);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn capacity(pool: *mut Pool) -> usize {
+    // SAFETY: the caller's pool is live, and so are its blocks.
+    unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells }).sum()
+}
+
+/// The number of live cells, counted by looking at each cell ever handed out.
+///
+/// # Safety
+/// As for [`capacity`], which has an example.
+#[must_use]
+pub unsafe fn live(pool: *mut Pool) -> usize {
+    let mut live = 0;
+    // SAFETY: the caller's pool is live, and so are its blocks; cells below `handed` have a header.
+    unsafe {
+        for block in blocks(pool) {
+            live += (0..(*block).handed)
+                .filter(|&index| (*(*block).first.byte_add(index * (*block).stride)).pool == block)
+                .count();
+        }
+    }
+    live
+}
+
+/// # Safety
+/// `pool` is live as long as the iterator is used.
+unsafe fn blocks(pool: *mut Pool) -> impl Iterator<Item = *mut Pool> {
+    core::iter::successors((!pool.is_null()).then_some(pool), |&block| {
+        // SAFETY: the caller's pool is live, and so are its blocks.
+        let next = unsafe { (*block).next };
+        (!next.is_null()).then_some(next)
+    })
+}
+
+verbs! {
+    module: "pool",
+    call: "kmpool",
+    thing: "a cell of the pool",
+    a: (pool: *mut Pool) => (pool, 0),
+    z: (pool: *mut Pool, size: usize) => (pool, size),
+    f: -> (),
+    fails: "Null means that all cells are taken (and a growing pool's source is exhausted), that `size`, where it is \
+            given, is more than a cell holds, or that `pool` is null or no live pool. All of a zeroed cell is zeroed, \
+            whatever the size.",
+    safety: "`pool` is null or a pool that belongs to this thread now.",
+    frees: "Gives a cell back to its pool, running the pool's destructor on it first.",
+    shreds: "Zeroes a cell and gives it back to its pool.",
+    example: ("    let pool = pool::i(null_mut(), 24, 2);\n", "pool", "pool, 24", "    pool::x(pool);\n"),
+}
+

@@ -1,0 +1,219 @@
+//! One handle over all methods: free, shred, stat, taint.
+
+use core::mem::offset_of;
+use core::ptr::null_mut;
+
+use crate::cell::{Cell, Kind, Shred};
+use crate::fault::{self, Misuse};
+
+/// A handle on any object (`kmptr` in C), passed by value.
+///
+/// It does not own what it points to any more than a C pointer does: whoever frees it last must be the only one.
+///
+/// ```
+/// use kmem::raw::{ptr, Handle};
+/// assert_eq!(core::mem::size_of::<Handle>(), 8 + 2 * core::mem::size_of::<*const u8>());
+/// unsafe { ptr::free(Handle::NULL) }; // ignored
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Handle {
+    /// A [`Kind`] as its number.
+    pub kind: i32,
+    /// A [`Shred`] as its number: 1 where the object is to be zeroed when this handle is freed.
+    pub shred: i32,
+    /// The object (`ref` in C).
+    pub data: *mut u8,
+    /// The cell around the object: its header, or the pool of a pool cell. Null where there is none.
+    pub cell: *mut Cell,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(offset_of!(Handle, kind) == 0 && offset_of!(Handle, shred) == 4);
+    assert!(offset_of!(Handle, data) == 8 && offset_of!(Handle, cell) == 16 && size_of::<Handle>() == 24);
+};
+#[cfg(not(target_pointer_width = "64"))]
+const _: () = assert!(offset_of!(Handle, data) == 8);
+
+impl Handle {
+    /// The null handle: no kind, no object.
+    pub const NULL: Handle = Handle { kind: 0, shred: 0, data: null_mut(), cell: null_mut() };
+
+    /// A handle of this kind, or the null handle where `data` is null.
+    #[allow(dead_code, reason = "used by the methods that are built in")]
+    pub(crate) fn on(kind: Kind, data: *mut u8, cell: *mut Cell) -> Handle {
+        if data.is_null() { Handle::NULL } else { Handle { kind: kind as i32, shred: 0, data, cell } }
+    }
+
+    /// Whether this is a null handle: one whose object is null, whatever its kind.
+    ///
+    /// ```
+    /// assert!(kmem::raw::Handle::NULL.is_null());
+    /// ```
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.data.is_null()
+    }
+}
+
+/// Frees, downrefs, gives back or ignores the object, as its kind wants, zeroing it first where the handle, the
+/// cell or the source says so. Of a tree node, everything below goes too. The null handle is ignored.
+///
+/// # Safety
+/// As for the method's own free; a misuse that the handle or the header shows goes to the
+/// [fault handler](crate::fault) and changes nothing.
+///
+/// ```
+/// use kmem::raw::{heap, ptr, refs};
+/// use std::ptr::null_mut;
+/// static GREETING: [u8; 5] = *b"hello";
+/// unsafe {
+///     for handle in [heap::ao(8), refs::ao(null_mut(), 8), ptr::stat(GREETING.as_ptr())] {
+///         ptr::free(handle);
+///     }
+/// }
+/// ```
+#[inline]
+pub unsafe fn free(handle: Handle) {
+    // SAFETY: the contract is the caller's.
+    unsafe { release(handle, "kmfree", Shred::from(handle.shred != 0)) }
+}
+
+/// Like [`free`], but zeroes what it deallocates. An object that kmem did not allocate is left alone, since its
+/// size is not known; a reference-counted one is zeroed when its last reference goes.
+///
+/// # Safety
+/// As for [`free`].
+///
+/// ```
+/// use kmem::raw::{heap, ptr};
+/// unsafe { ptr::shred(heap::ao(32)) };
+/// ```
+#[cfg(feature = "shred")]
+#[inline]
+pub unsafe fn shred(handle: Handle) {
+    // SAFETY: the contract is the caller's.
+    unsafe { release(handle, "kmshred", Shred::Yes) }
+}
+
+#[inline]
+unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
+    let Handle { kind, data, cell, .. } = handle;
+    if data.is_null() {
+        return;
+    }
+    let Some(kind) = Kind::from_raw(kind) else {
+        return fault::report(call, data, Misuse::BadHandle);
+    };
+    if !cell.is_null() && !matches!(kind, Kind::None | Kind::Pool) && cell != header(kind, data) {
+        return fault::report(call, data, Misuse::BadHandle);
+    }
+    // SAFETY: the contract is the caller's, and each method checks the header.
+    unsafe {
+        match kind {
+            Kind::None => {}
+            #[cfg(feature = "heap")]
+            Kind::Heap => super::heap::release(data, call, shred),
+            #[cfg(feature = "pool")]
+            Kind::Pool => {
+                if !cell.is_null() && super::pool::check(call, data).is_some_and(|pool| pool.cast() != cell) {
+                    return fault::report(call, data, Misuse::BadHandle);
+                }
+                super::pool::release(data, call, shred);
+            }
+            #[cfg(feature = "ref")]
+            Kind::Ref => super::refs::release(data, call, shred),
+            #[cfg(feature = "tree")]
+            Kind::Tree => {
+                super::tree::release(data, call, shred);
+            }
+            #[allow(unreachable_patterns, reason = "reachable where a method is left out")]
+            kind => {
+                let _ = shred;
+                fault::report(call, data, Misuse::NotBuilt(kind));
+            }
+        }
+    }
+}
+
+/// The header of an object of this kind; null for an object that has none of its own.
+fn header(kind: Kind, data: *mut u8) -> *mut Cell {
+    match kind {
+        #[cfg(feature = "heap")]
+        Kind::Heap => super::heap::cell(data),
+        #[cfg(feature = "ref")]
+        Kind::Ref => super::refs::header(data).cast(),
+        #[cfg(feature = "tree")]
+        Kind::Tree => super::tree::header(data).cast(),
+        _ => {
+            let _ = data;
+            null_mut()
+        }
+    }
+}
+
+/// The handle of a live object of this kind.
+///
+/// # Safety
+/// `data` is that of a live cell of this kind, or any pointer where the kind is [`Kind::None`].
+pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
+    let cell = match kind {
+        #[cfg(feature = "pool")]
+        // SAFETY: the caller gives a live pool cell, whose header names its pool.
+        Kind::Pool => unsafe { (*super::pool::header(data)).pool.cast() },
+        kind => header(kind, data),
+    };
+    Handle::on(kind, data, cell)
+}
+
+/// Wraps a pointer to an object that kmem does not manage, so that it can be passed where any handle can.
+///
+/// ```
+/// use kmem::raw::ptr;
+/// let number = 7u32;
+/// let handle = ptr::stat((&raw const number).cast());
+/// assert_eq!((handle.kind, handle.data.cast_const()), (0, (&raw const number).cast()));
+/// unsafe { ptr::free(handle) }; // does nothing
+/// ```
+#[must_use]
+pub fn stat(object: *const u8) -> Handle {
+    Handle::on(Kind::None, object.cast_mut(), null_mut())
+}
+
+/// Marks the handle so that its object is zeroed when it goes. Where the cell has a mark of its own (heap, ref,
+/// tree) that is set too: whoever frees it last, by whatever path, the bytes are zeroed.
+///
+/// # Safety
+/// The handle is null or holds a live object.
+///
+/// ```
+/// use kmem::raw::{ptr, refs};
+/// unsafe {
+///     let mut key = refs::zo(std::ptr::null_mut(), 32);
+///     ptr::taint(&mut key);
+///     refs::f(key.data); // zeroed, although the handle was not used
+/// }
+/// ```
+#[cfg(feature = "shred")]
+#[inline]
+pub unsafe fn taint(handle: &mut Handle) {
+    handle.shred = Shred::Yes as i32;
+    if let Some(kind) = Kind::from_raw(handle.kind) {
+        // SAFETY: the caller gives a live object.
+        unsafe { taint_cell(kind, handle.data) };
+    }
+}
+
+/// Marks the cell of a live object of this kind, where it has a mark of its own.
+///
+/// # Safety
+/// `data` is null or that of a live object of this kind.
+#[cfg(feature = "shred")]
+pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
+    let cell = header(kind, data);
+    if !cell.is_null() && !data.is_null() {
+        // SAFETY: the caller gives a live object, and its kind one with a header.
+        unsafe { (*cell).taint() };
+    }
+}

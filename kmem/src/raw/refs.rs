@@ -1,0 +1,189 @@
+//! Reference-counted cells: freed when the last reference is dropped, on whatever thread.
+
+use core::mem::offset_of;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use super::Handle;
+use super::block::{self, Fill, Request};
+use crate::cell::{Cell, Kind, Shred};
+use crate::error::AllocError;
+use crate::fault::{self, Misuse};
+
+/// The header of a reference-counted cell (`kmref` in C).
+///
+/// ```
+/// # #[cfg(target_pointer_width = "64")]
+/// assert_eq!(core::mem::size_of::<kmem::raw::Ref>(), 32);
+/// ```
+#[derive(Debug)]
+#[repr(C)]
+pub struct Ref {
+    /// The prefix.
+    pub cell: Cell,
+    /// Active references.
+    pub refs: AtomicUsize,
+    /// The source, null for the heap.
+    pub src: *mut Cell,
+}
+
+/// Bytes from the start of a reference-counted cell's header to its data.
+pub(crate) const HEADER: usize = 32;
+const _: () = assert!(size_of::<Ref>() <= HEADER);
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Ref>() == 32 && offset_of!(Ref, refs) == 16 && offset_of!(Ref, src) == 24);
+#[cfg(not(target_pointer_width = "64"))]
+const _: () = assert!(offset_of!(Ref, refs) < HEADER);
+
+/// More references than this and the count could wrap before anyone notices.
+const MAX_REFS: usize = isize::MAX as usize;
+
+/// Allocates a reference-counted cell with one reference and returns its data.
+///
+/// Fails as [`AllocError`] says; a tree node or a reference as `src` is refused with [`AllocError::Source`], because
+/// the cell could outlive it.
+///
+/// # Safety
+/// `src` is null or points to a live cell, and outlives the new one. The request's destructor, if any, can be called
+/// with this cell's data when the last reference goes, on the thread that drops it.
+///
+/// ```
+/// use kmem::raw::{refs, Request};
+/// let data = unsafe { refs::alloc(std::ptr::null_mut(), &Request::new(100)) }.unwrap();
+/// unsafe { refs::f(data.as_ptr()) };
+/// ```
+#[inline]
+pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller vouches for the source.
+    let data = unsafe { block::carve(Kind::Ref, HEADER, src, request, 0) }?;
+    let header = header(data.as_ptr());
+    // SAFETY: `carve` left room for the header before the data.
+    unsafe {
+        (&raw mut (*header).refs).write(AtomicUsize::new(1));
+        (&raw mut (*header).src).write(src);
+    }
+    Ok(data)
+}
+
+unsafe fn allocate(src: *mut Cell, size: usize, fill: Fill) -> *mut u8 {
+    // SAFETY: the contract is the caller's.
+    unsafe { alloc(src, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+pub(crate) fn header(data: *mut u8) -> *mut Ref {
+    block::prefix(data, HEADER).cast()
+}
+
+unsafe fn handle(data: *mut u8) -> Handle {
+    Handle::on(Kind::Ref, data, header(data).cast())
+}
+
+#[inline]
+pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
+    // SAFETY: the caller vouches for a readable header where the data is not null.
+    if data.is_null() || !unsafe { block::check(call, Kind::Ref, HEADER, data) } {
+        return;
+    }
+    let header = header(data);
+    // SAFETY: the check found a live reference-counted cell, of which the caller holds a reference.
+    let (cell, refs) = unsafe { (&(*header).cell, &(*header).refs) };
+    if shred.is_yes() {
+        cell.taint();
+    }
+    // Release: whatever this holder did to the data happens before the last holder's destructor. The last one
+    // acquires it all below. This is the protocol of `std::sync::Arc`.
+    let before = refs.fetch_sub(1, Ordering::Release);
+    if before == 1 {
+        fence(Ordering::Acquire);
+        // SAFETY: this was the last reference, so the cell is ours alone; its source outlives it.
+        unsafe { block::end(Kind::Ref, HEADER, data, (*header).src, false) };
+    } else if before == 0 {
+        refs.fetch_add(1, Ordering::Relaxed);
+        fault::report(call, data, Misuse::CountUnderflow);
+    }
+}
+
+/// Adds a reference and returns its argument. Null is ignored. Any thread that has a reference may call it.
+///
+/// # Safety
+/// `data` is null or that of a reference-counted cell of which the caller holds a reference.
+///
+/// ```
+/// use kmem::raw::refs;
+/// unsafe {
+///     let one = refs::a(std::ptr::null_mut(), 8);
+///     let two = refs::u(one);
+///     refs::f(one);
+///     two.write(7); // still there
+///     refs::f(two);
+/// }
+/// ```
+#[inline]
+pub unsafe fn u(data: *mut u8) -> *mut u8 {
+    const CALL: &str = "kmrefu";
+    // SAFETY: the caller vouches for a readable header where the data is not null.
+    if data.is_null() || !unsafe { block::check(CALL, Kind::Ref, HEADER, data) } {
+        return data;
+    }
+    // SAFETY: the check found a live reference-counted cell, and the caller's reference keeps it so.
+    let refs = unsafe { &(*header(data)).refs };
+    // Relaxed: a new reference is made from one that exists, which orders everything already.
+    if refs.fetch_add(1, Ordering::Relaxed) > MAX_REFS {
+        // A program with this many references has leaked them. The count must not wrap, and other threads may
+        // already rely on it, so there is no way back.
+        fault::report(CALL, data, Misuse::CountOverflow);
+        fault::abort();
+    }
+    data
+}
+
+/// Drops a reference: the same as [`f`].
+///
+/// # Safety
+/// As for [`f`].
+///
+/// ```
+/// use kmem::raw::refs;
+/// unsafe { refs::d(refs::a(std::ptr::null_mut(), 8)) };
+/// ```
+#[inline]
+pub unsafe fn d(data: *mut u8) {
+    // SAFETY: the contract is the caller's.
+    unsafe { release(data, "kmrefd", Shred::No) }
+}
+
+/// The number of references to the cell. Other threads may change it at any time.
+///
+/// # Safety
+/// `data` is that of a live reference-counted cell.
+///
+/// ```
+/// use kmem::raw::refs;
+/// unsafe {
+///     let data = refs::u(refs::a(std::ptr::null_mut(), 8));
+///     assert_eq!(refs::count(data), 2);
+///     refs::d(data);
+///     refs::d(data);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn count(data: *mut u8) -> usize {
+    // SAFETY: the caller vouches for the cell. Acquire: whoever finds 1 here and holds that reference sees all that
+    // the former holders did before they dropped theirs.
+    unsafe { (*header(data)).refs.load(Ordering::Acquire) }
+}
+
+verbs! {
+    module: "refs",
+    call: "kmref",
+    thing: "a reference-counted cell of `size` bytes with one reference",
+    a: (src: *mut Cell, size: usize) => (src, size),
+    z: (src: *mut Cell, size: usize) => (src, size),
+    f: -> (),
+    fails: "`src` is the source: null for the heap, a pool or a custom source. Null is returned where it is \
+            exhausted or cannot serve, or where the size overflows.",
+    safety: "`src` is null or points to a live cell, and outlives the new one.",
+    frees: "Drops a reference; the last one frees the cell, zeroing it first if it is tainted.",
+    shreds: "Taints the cell and drops a reference; the last one, whoever drops it, zeroes the cell and frees it.",
+    example: ("", "null_mut(), 24", "null_mut(), 24", ""),
+}

@@ -1,0 +1,162 @@
+//! Where the engine draws blocks from and gives them back to: one dispatch for all methods.
+
+use core::alloc::Layout;
+use core::ffi::c_void;
+use core::ptr::NonNull;
+
+use super::block::Fill;
+use crate::cell::{Cell, Kind};
+use crate::error::AllocError;
+
+/// A custom source: a cell that carries an allocate and a free function, so that a program can put an allocator
+/// of its own under any method.
+///
+/// Both functions get the source itself, so that state may sit in `context` or around the cell. A source must
+/// outlive every cell drawn from it. Its `shred` mark is that of all its cells.
+///
+/// ```
+/// use kmem::raw::{refs, Source};
+/// use std::ffi::c_void;
+/// use std::alloc::{alloc, dealloc, Layout};
+///
+/// unsafe extern "C-unwind" fn allocate(_: *mut Source, size: usize, align: usize) -> *mut c_void {
+///     unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
+/// }
+/// unsafe extern "C-unwind" fn free(_: *mut Source, block: *mut c_void, size: usize, align: usize) {
+///     unsafe { dealloc(block.cast(), Layout::from_size_align(size, align).unwrap()) }
+/// }
+/// let mut source = Source::new(allocate, free, std::ptr::null_mut());
+/// unsafe {
+///     let data = refs::a((&raw mut source).cast(), 100);
+///     assert!(!data.is_null());
+///     refs::f(data);
+/// }
+/// ```
+#[derive(Debug)]
+#[repr(C)]
+pub struct Source {
+    /// The prefix; its kind is [`Kind::Source`].
+    pub cell: Cell,
+    /// Returns `size` bytes aligned to `align` (a power of two, 16 or more), or null where it has none.
+    pub allocate: unsafe extern "C-unwind" fn(source: *mut Source, size: usize, align: usize) -> *mut c_void,
+    /// Takes back what `allocate` returned, with the same size and alignment.
+    pub free: unsafe extern "C-unwind" fn(source: *mut Source, block: *mut c_void, size: usize, align: usize),
+    /// The program's own.
+    pub context: *mut c_void,
+}
+
+impl Source {
+    /// A source over the two functions. It may be moved until a cell is drawn from it.
+    ///
+    /// See the [type](Source) for an example.
+    #[must_use]
+    pub fn new(
+        allocate: unsafe extern "C-unwind" fn(*mut Source, usize, usize) -> *mut c_void,
+        free: unsafe extern "C-unwind" fn(*mut Source, *mut c_void, usize, usize),
+        context: *mut c_void,
+    ) -> Source {
+        let cell = Cell::new(Kind::Source, 0, 0, size_of::<Source>());
+        Source { cell, allocate, free, context }
+    }
+}
+
+/// Whether the source zeroes everything drawn from it.
+///
+/// # Safety
+/// `src` is null or a live source cell.
+#[inline]
+pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
+    // SAFETY: the caller vouches for a source that is not null.
+    !src.is_null() && unsafe { (*src).tainted() }
+}
+
+/// Draws a block of this layout, whose alignment is 16 or more.
+///
+/// # Safety
+/// `src` is null or points to a readable cell prefix, and is alive if it is a source.
+#[inline]
+pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
+    if src.is_null() {
+        return draw_heap(layout, fill);
+    }
+    // SAFETY: the caller vouches for the prefix.
+    let block = match Kind::from_raw(unsafe { (*src).kind }) {
+        #[cfg(feature = "pool")]
+        // SAFETY: the kind says that this is a pool.
+        Some(Kind::Pool) => unsafe { super::pool::serve(src.cast(), layout) }?,
+        // SAFETY: the kind says that this is a custom source.
+        Some(Kind::Source) => unsafe { draw_custom(src.cast(), layout) }?,
+        Some(Kind::None) | None => return Err(AllocError::Source(None)),
+        Some(kind) => return Err(AllocError::Source(Some(kind))),
+    };
+    if fill == Fill::Zeroed {
+        // SAFETY: the block has this many bytes and is ours.
+        unsafe { block.write_bytes(0, layout.size()) };
+    }
+    Ok(block)
+}
+
+/// Gives back what [`draw`] returned for the same source and layout.
+///
+/// # Safety
+/// `block` was drawn so and is not used any more; the source is alive.
+#[inline]
+pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
+    if src.is_null() {
+        // SAFETY: a null source drew from the heap with this layout.
+        return unsafe { free_heap(block, layout) };
+    }
+    // SAFETY: `draw` accepted this source, so it is one of these two kinds, and the caller says it is alive.
+    unsafe {
+        match Kind::from_raw((*src).kind) {
+            Some(Kind::Source) => {
+                let source: *mut Source = src.cast();
+                ((*source).free)(source, block.cast(), layout.size(), layout.align());
+            }
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) => super::pool::take_back(block),
+            // A pool that is being torn down takes its blocks with it.
+            _ => {}
+        }
+    }
+}
+
+unsafe fn draw_custom(source: *mut Source, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller gives a live custom source, whose functions take what its documentation says.
+    let block = unsafe { ((*source).allocate)(source, layout.size(), layout.align()) };
+    let block = NonNull::new(block.cast::<u8>()).ok_or(AllocError::Exhausted { size: layout.size() })?;
+    if block.addr().get() & (layout.align() - 1) != 0 {
+        // SAFETY: the block has just come from this source and nobody has seen it.
+        unsafe { ((*source).free)(source, block.as_ptr().cast(), layout.size(), layout.align()) };
+        return Err(AllocError::Align { align: layout.align(), max: 1 << block.addr().trailing_zeros() });
+    }
+    Ok(block)
+}
+
+#[cfg(feature = "heap")]
+#[inline]
+fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: every block has a header, so the size is not zero.
+    let block = unsafe {
+        match fill {
+            Fill::Undefined => alloc::alloc::alloc(layout),
+            Fill::Zeroed => alloc::alloc::alloc_zeroed(layout),
+        }
+    };
+    NonNull::new(block).ok_or(AllocError::Exhausted { size: layout.size() })
+}
+
+#[cfg(feature = "heap")]
+#[inline]
+unsafe fn free_heap(block: *mut u8, layout: Layout) {
+    // SAFETY: the caller gives back what `draw_heap` returned for this layout.
+    unsafe { alloc::alloc::dealloc(block, layout) }
+}
+
+#[cfg(not(feature = "heap"))]
+fn draw_heap(_: Layout, _: Fill) -> Result<NonNull<u8>, AllocError> {
+    Err(AllocError::Source(Some(Kind::Heap)))
+}
+
+#[cfg(not(feature = "heap"))]
+unsafe fn free_heap(_: *mut u8, _: Layout) {}

@@ -1,0 +1,318 @@
+//! Trees: a node that is freed takes everything below it along.
+//!
+//! A tree belongs to one thread at a time. Nodes are linked in the order they were made; a tree is freed children
+//! first, the first child before the second, in constant stack however deep or wide it is.
+
+use core::alloc::Layout;
+use core::mem::offset_of;
+use core::ptr::{NonNull, null_mut};
+
+use super::Handle;
+use super::block::{self, Fill, Request};
+use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
+use crate::error::AllocError;
+
+/// The header of a tree node (`kmnode` in C): one cache line.
+///
+/// ```
+/// # #[cfg(target_pointer_width = "64")]
+/// assert_eq!(core::mem::size_of::<kmem::raw::Node>(), 64);
+/// ```
+#[derive(Debug)]
+#[repr(C)]
+pub struct Node {
+    /// The prefix.
+    pub cell: Cell,
+    /// The node above, null at a root.
+    pub parent: *mut Node,
+    /// The first child, or null.
+    pub child: *mut Node,
+    /// The last child, or null.
+    pub lastchild: *mut Node,
+    /// The sibling before, or null.
+    pub prev: *mut Node,
+    /// The sibling behind, or null.
+    pub next: *mut Node,
+    /// The source, null for the heap.
+    pub src: *mut Cell,
+}
+
+/// Bytes from the start of a node's header to its data.
+pub(crate) const HEADER: usize = 64;
+const _: () = assert!(size_of::<Node>() <= HEADER);
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(offset_of!(Node, parent) == 16 && offset_of!(Node, child) == 24 && offset_of!(Node, lastchild) == 32);
+    assert!(offset_of!(Node, prev) == 40 && offset_of!(Node, next) == 48 && offset_of!(Node, src) == 56);
+    assert!(size_of::<Node>() == 64);
+};
+#[cfg(not(target_pointer_width = "64"))]
+const _: () = assert!(offset_of!(Node, cell) == 0);
+
+/// Allocates a node below `parent`, as its last child, or a root where that is null, and returns its data.
+///
+/// Fails as [`AllocError`] says; a tree node or a reference as `src` is refused with [`AllocError::Source`], and so is
+/// a `parent` that is no live node, after a report to the [fault handler](crate::fault).
+///
+/// # Safety
+/// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree that
+/// belongs to this thread. The request's destructor, if any, can be called with this node's data when it goes.
+///
+/// ```
+/// use kmem::raw::{tree, Request};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::alloc(null_mut(), null_mut(), &Request::new(8)).unwrap().as_ptr();
+///     tree::alloc(null_mut(), root, &Request::new(100)).unwrap();
+///     tree::f(root);
+/// }
+/// ```
+#[inline]
+pub unsafe fn alloc(src: *mut Cell, parent: *mut u8, request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the contract is the caller's.
+    unsafe { alloc_flagged(src, parent, request, 0, "kmtreea") }
+}
+
+/// [`alloc`] with flags for the prefix, on behalf of `call`.
+#[inline]
+pub(crate) unsafe fn alloc_flagged(
+    src: *mut Cell,
+    parent: *mut u8,
+    request: &Request,
+    flags: u8,
+    call: &'static str,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller vouches for a readable header where the parent is not null.
+    if !parent.is_null() && !unsafe { block::check(call, Kind::Tree, HEADER, parent) } {
+        return Err(AllocError::Source(None));
+    }
+    // SAFETY: the caller vouches for the source.
+    let data = unsafe { block::carve(Kind::Tree, HEADER, src, request, flags) }?;
+    let node = header(data.as_ptr());
+    let parent = if parent.is_null() { null_mut() } else { header(parent) };
+    // SAFETY: `carve` left room for the header before the data; the parent is a live node of this thread's.
+    unsafe {
+        (&raw mut (*node).parent).write(parent);
+        (&raw mut (*node).child).write(null_mut());
+        (&raw mut (*node).lastchild).write(null_mut());
+        (&raw mut (*node).prev).write(null_mut());
+        (&raw mut (*node).next).write(null_mut());
+        (&raw mut (*node).src).write(src);
+        if !parent.is_null() {
+            link(parent, node);
+        }
+    }
+    Ok(data)
+}
+
+/// A block of this layout as the data of a node below `parent` that will take the pool in it down when it goes. It
+/// is drawn from where the parent was.
+#[cfg(feature = "pool")]
+pub(super) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    let request = Request { align: layout.align(), ..Request::new(layout.size()) };
+    // SAFETY: the caller gives a live node of this thread's, whose source is alive and outlives it.
+    unsafe { alloc_flagged((*parent).src, data(parent), &request, FLAG_HOST, "kmpooli") }
+}
+
+unsafe fn allocate(src: *mut Cell, parent: *mut u8, size: usize, fill: Fill) -> *mut u8 {
+    // SAFETY: the contract is the caller's.
+    unsafe { alloc(src, parent, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+pub(crate) fn header(data: *mut u8) -> *mut Node {
+    block::prefix(data, HEADER).cast()
+}
+
+/// The data of a node.
+pub(crate) fn data(node: *mut Node) -> *mut u8 {
+    node.cast::<u8>().wrapping_add(HEADER)
+}
+
+unsafe fn handle(data: *mut u8) -> Handle {
+    Handle::on(Kind::Tree, data, if data.is_null() { null_mut() } else { header(data).cast() })
+}
+
+/// Makes `node`, which is linked nowhere, the last child of `parent`.
+unsafe fn link(parent: *mut Node, node: *mut Node) {
+    // SAFETY: the caller gives two live nodes of this thread's, and the links of live nodes are live.
+    unsafe {
+        let last = (*parent).lastchild;
+        (*node).prev = last;
+        if last.is_null() {
+            (*parent).child = node;
+        } else {
+            (*last).next = node;
+        }
+        (*parent).lastchild = node;
+    }
+}
+
+/// Takes a node out of its parent's children.
+unsafe fn unlink(node: *mut Node) {
+    // SAFETY: the caller gives a live node of this thread's, and the links of live nodes are live.
+    unsafe {
+        let Node { parent, prev, next, .. } = *node;
+        if parent.is_null() {
+            return;
+        }
+        if prev.is_null() {
+            (*parent).child = next;
+        } else {
+            (*prev).next = next;
+        }
+        if next.is_null() {
+            (*parent).lastchild = prev;
+        } else {
+            (*next).prev = prev;
+        }
+        (*node).parent = null_mut();
+        (*node).prev = null_mut();
+        (*node).next = null_mut();
+    }
+}
+
+/// A subtree on its way out: the walk that frees it, deepest first. Dropping it goes on where a destructor unwound.
+///
+/// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
+/// child to it is caught; nodes not yet reached are whole, and may be freed or added to.
+struct Felling {
+    root: *mut Node,
+    at: *mut Node,
+    shred: bool,
+}
+
+impl Felling {
+    unsafe fn run(&mut self) {
+        // SAFETY: `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a child,
+        // or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
+        unsafe {
+            while !self.at.is_null() {
+                let node = self.at;
+                let child = (*node).child;
+                if child.is_null() {
+                    self.at = if node == self.root { null_mut() } else { (*node).parent };
+                    unlink(node);
+                    end(node, self.shred);
+                } else {
+                    (*child).cell.kind = Kind::Tree.dying();
+                    self.at = child;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Felling {
+    fn drop(&mut self) {
+        // SAFETY: the walk stopped between two nodes, see `run`.
+        unsafe { self.run() }
+    }
+}
+
+/// Ends a node without children that is linked nowhere.
+unsafe fn end(node: *mut Node, shred: bool) {
+    // SAFETY: the caller gives a live node that nobody uses any more.
+    unsafe {
+        #[cfg(feature = "pool")]
+        if (*node).cell.flags & FLAG_HOST != 0 {
+            let ending = Hosted { node, shred };
+            let pool: *mut super::Pool = data(node).cast();
+            if shred || (*node).cell.tainted() {
+                (*pool).cell.taint();
+            }
+            super::pool::tear_down(pool);
+            drop(ending);
+            return;
+        }
+        block::end(Kind::Tree, HEADER, data(node), (*node).src, shred);
+    }
+}
+
+/// A node whose pool is being torn down: dropping it gives the node back, even where a destructor of the pool unwinds.
+#[cfg(feature = "pool")]
+struct Hosted {
+    node: *mut Node,
+    shred: bool,
+}
+
+#[cfg(feature = "pool")]
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        // SAFETY: the pool in the node's data is gone, and the node is not used any more.
+        unsafe { block::end(Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred) };
+    }
+}
+
+pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -> Handle {
+    // SAFETY: the caller vouches for a readable header where the data is not null.
+    if freed.is_null() || !unsafe { block::check(call, Kind::Tree, HEADER, freed) } {
+        return Handle::NULL;
+    }
+    let root = header(freed);
+    // SAFETY: the check found a live node, and the caller says that it is this thread's and not used any more.
+    unsafe {
+        let parent = (*root).parent;
+        unlink(root);
+        (*root).cell.kind = Kind::Tree.dying();
+        let mut felling = Felling { root, at: root, shred: shred.is_yes() };
+        felling.run();
+        if parent.is_null() { Handle::NULL } else { handle(data(parent)) }
+    }
+}
+
+/// The number of nodes below a node, counted by walking them.
+///
+/// # Safety
+/// `data` is that of a live node of a tree that belongs to this thread.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 0);
+///     tree::a(null_mut(), tree::a(null_mut(), root, 0), 0);
+///     assert_eq!(tree::below(root), 2);
+///     tree::f(root);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn below(data: *mut u8) -> usize {
+    let root = header(data);
+    let mut node = root;
+    let mut count = 0;
+    // SAFETY: the caller gives a live node, and the links of live nodes are live.
+    unsafe {
+        loop {
+            if !(*node).child.is_null() {
+                node = (*node).child;
+                count += 1;
+                continue;
+            }
+            while node != root && (*node).next.is_null() {
+                node = (*node).parent;
+            }
+            if node == root {
+                return count;
+            }
+            node = (*node).next;
+            count += 1;
+        }
+    }
+}
+
+verbs! {
+    module: "tree",
+    call: "kmtree",
+    thing: "a tree node of `size` bytes",
+    a: (src: *mut Cell, parent: *mut u8, size: usize) => (src, parent, size),
+    z: (src: *mut Cell, parent: *mut u8, size: usize) => (src, parent, size),
+    f: -> Handle,
+    fails: "`parent` is the data of the node above, null for a root. `src` is the source: null for the heap, a pool \
+            or a custom source. Null is returned where it is exhausted or cannot serve, or where the size overflows.",
+    safety: "`src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of \
+             a tree that belongs to this thread.",
+    frees: "Frees a node and everything below it, deepest first, zeroing what is tainted. Returns the handle of the \
+            node that was its parent, or the null handle where it was a root.",
+    shreds: "Like [`f`], but zeroes every node that it frees.",
+    example: ("", "null_mut(), null_mut(), 24", "null_mut(), null_mut(), 24", ""),
+}
