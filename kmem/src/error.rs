@@ -51,7 +51,9 @@ impl fmt::Display for AllocError {
                 write!(f, "an alignment of {align} cannot be served: it must be a power of two up to {max}")
             }
             AllocError::Exhausted { size } => write!(f, "the source has no memory left for {size} bytes"),
-            AllocError::Source(Some(kind)) => write!(f, "a {kind} cell cannot be the source of this allocation"),
+            AllocError::Source(Some(kind)) => {
+                write!(f, "a {kind} cell cannot be the source of this allocation")
+            }
             AllocError::Source(None) => f.write_str("the source is not a cell that can be drawn from"),
         }
     }

@@ -243,7 +243,9 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
 #[inline]
 unsafe fn sound(cell: *mut Cell, kind: Kind, header: usize) -> bool {
     // SAFETY: the caller vouches for it.
-    unsafe { (*cell).kind == kind as i32 && (*cell).size >= header && (*cell).align <= 12 && (*cell).reserved == 0 }
+    unsafe {
+        (*cell).kind == kind as i32 && (*cell).size >= header && (*cell).align <= 12 && (*cell).reserved == 0
+    }
 }
 
 #[cold]

@@ -7,9 +7,9 @@ use core::alloc::Layout;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
+use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::source::{draw, give_back, shreds};
-use super::Handle;
 use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -183,7 +183,14 @@ const fn inverse(odd: usize) -> usize {
 /// ```
 #[must_use]
 pub const fn buffer_size(size: usize, cells: usize) -> usize {
-    POOL + cells * (size.next_multiple_of(BASE_ALIGN) + HEADER) + (BASE_ALIGN - 1)
+    in_buffer_size(size, BASE_ALIGN, cells)
+}
+
+/// [`buffer_size`] for data aligned to `align`.
+pub(crate) const fn in_buffer_size(size: usize, align: usize, cells: usize) -> usize {
+    let align = if align < BASE_ALIGN { BASE_ALIGN } else { align };
+    let first = (POOL + HEADER).next_multiple_of(align);
+    first - HEADER + cells * (size + HEADER).next_multiple_of(align) + (align - 1)
 }
 
 /// Makes a pool of `cells` cells of `size` bytes, drawn from `src`: null for the heap, a pool, a custom source, or a
@@ -494,7 +501,8 @@ unsafe fn pop_grown(head: *mut Pool) -> Result<*mut PoolCell, AllocError> {
         if cell.is_null() {
             let most = (MAX_BLOCK / (*head).stride).max(cells);
             let align = layout_of(head).align();
-            let mut spec = Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
+            let mut spec =
+                Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
             let src = growth_source(head);
             let new = init(src, &spec).or_else(|_| {
                 // What is left in the source may still hold a block of the first one's size.
@@ -636,6 +644,15 @@ impl Drop for GoingBack {
     }
 }
 
+/// Gives back a cell whose value has been moved out: the pool's destructor does not run.
+pub(crate) unsafe fn vacate(data: *mut u8) {
+    // SAFETY: the caller gives the data of a live cell, whose header names its pool.
+    unsafe {
+        let cell = header(data);
+        drop(GoingBack { cell, pool: (*cell).pool, shred: false });
+    }
+}
+
 #[inline]
 pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     if data.is_null() {
@@ -763,4 +780,3 @@ verbs! {
     shreds: "Zeroes a cell and gives it back to its pool.",
     example: ("    let pool = pool::i(null_mut(), 24, 2);\n", "pool", "pool, 24", "    pool::x(pool);\n"),
 }
-

@@ -42,7 +42,9 @@ pub(crate) const HEADER: usize = 64;
 const _: () = assert!(size_of::<Node>() <= HEADER);
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(offset_of!(Node, parent) == 16 && offset_of!(Node, child) == 24 && offset_of!(Node, lastchild) == 32);
+    assert!(
+        offset_of!(Node, parent) == 16 && offset_of!(Node, child) == 24 && offset_of!(Node, lastchild) == 32
+    );
     assert!(offset_of!(Node, prev) == 40 && offset_of!(Node, next) == 48 && offset_of!(Node, src) == 56);
     assert!(size_of::<Node>() == 64);
 };

@@ -1,0 +1,261 @@
+//! The owner of a heap cell.
+
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use crate::error::{AllocError, Refused};
+use crate::place;
+use crate::raw;
+use crate::raw::heap::HEADER;
+
+/// A value in a heap cell, as in a `Box`, that C can free too.
+///
+/// Drawn from the program's global allocator; 16 bytes of header, and 16 more where the value needs a destructor.
+/// Values may ask for an alignment up to [`raw::MAX_ALIGN`]. It may cross threads where the value may.
+///
+/// ```
+/// use kmem::{HeapBox, Ptr};
+/// let mut key = HeapBox::<[u8]>::zeroed(32);
+/// key[0] = 7;
+/// let handle: Ptr<[u8]> = key.into();
+/// assert_eq!(handle.len(), 32);
+/// ```
+pub struct HeapBox<T: ?Sized> {
+    data: NonNull<T>,
+    owns: PhantomData<T>,
+}
+
+// SAFETY: a heap cell may be used and freed on any thread, so the value alone decides.
+unsafe impl<T: ?Sized + Send> Send for HeapBox<T> {}
+// SAFETY: as above: sharing the owner shares the value and nothing else.
+unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
+
+fn draw(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the destructors that `place` asks for suit the values that it writes.
+    unsafe { raw::heap::alloc(request) }
+}
+
+impl<T> HeapBox<T> {
+    /// Moves a value into a new heap cell.
+    ///
+    /// # Panics
+    /// Where [`try_new`](HeapBox::try_new) fails.
+    ///
+    /// ```
+    /// assert_eq!(*kmem::HeapBox::new(7), 7);
+    /// ```
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        Self::try_new(value).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Moves a value into a new heap cell.
+    ///
+    /// # Errors
+    /// Gives the value back where the heap is exhausted or the value's alignment is above [`raw::MAX_ALIGN`].
+    ///
+    /// ```
+    /// #[repr(align(8192))]
+    /// struct Wide(u8);
+    /// let refused = kmem::HeapBox::try_new(Wide(7)).unwrap_err();
+    /// assert_eq!(refused.into_value().0, 7);
+    /// ```
+    pub fn try_new(value: T) -> Result<Self, Refused<T>> {
+        place::value(value, draw).map(Self::own)
+    }
+
+    /// Moves the value out and frees the cell.
+    ///
+    /// ```
+    /// assert_eq!(kmem::HeapBox::new(String::from("out")).into_inner(), "out");
+    /// ```
+    pub fn into_inner(self) -> T {
+        let data = self.into_non_null();
+        // SAFETY: the cell is live and ours alone. Its value is moved out before the cell goes, without a destructor.
+        unsafe {
+            let value = data.read();
+            place::disarm(data, HEADER);
+            raw::heap::f(data.as_ptr().cast());
+            value
+        }
+    }
+}
+
+impl<T: Copy> HeapBox<[T]> {
+    /// Copies a slice into a new heap cell.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// let numbers = kmem::HeapBox::try_copy(&[1, 2, 3])?;
+    /// assert_eq!(*numbers, [1, 2, 3]);
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_copy(values: &[T]) -> Result<Self, AllocError> {
+        place::copy(values, draw).map(Self::own)
+    }
+}
+
+impl<T> HeapBox<[T]> {
+    /// A heap cell with `len` values, each made by `each` from its index.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; `each` has not run then.
+    ///
+    /// ```
+    /// let names = kmem::HeapBox::try_from_fn(3, |i| format!("worker {i}"))?;
+    /// assert_eq!(names[2], "worker 2");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_from_fn(len: usize, each: impl FnMut(usize) -> T) -> Result<Self, AllocError> {
+        place::slice_with(len, each, draw, HEADER, raw::heap::f).map(Self::own)
+    }
+}
+
+impl HeapBox<[u8]> {
+    /// A heap cell of `len` zero bytes.
+    ///
+    /// # Panics
+    /// Where [`try_zeroed`](HeapBox::try_zeroed) fails.
+    ///
+    /// ```
+    /// assert_eq!(*kmem::HeapBox::zeroed(3), [0, 0, 0]);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn zeroed(len: usize) -> Self {
+        Self::try_zeroed(len).unwrap_or_else(|error| place::refuse(error))
+    }
+
+    /// A heap cell of `len` zero bytes.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// assert!(kmem::HeapBox::try_zeroed(usize::MAX).is_err());
+    /// ```
+    pub fn try_zeroed(len: usize) -> Result<Self, AllocError> {
+        let data = draw(&raw::Request { fill: raw::Fill::Zeroed, ..raw::Request::new(len) })?;
+        Ok(Self::own(NonNull::slice_from_raw_parts(data, len)))
+    }
+}
+
+impl HeapBox<str> {
+    /// Copies a string into a new heap cell.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// assert_eq!(&*kmem::HeapBox::try_copy_str("text")?, "text");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_copy_str(text: &str) -> Result<Self, AllocError> {
+        place::str(text, draw).map(Self::own)
+    }
+}
+
+impl<T: ?Sized> HeapBox<T> {
+    fn own(data: NonNull<T>) -> Self {
+        HeapBox { data, owns: PhantomData }
+    }
+
+    /// Gives up ownership and returns the pointer to the value, which C may free with `kmheapf`.
+    ///
+    /// ```
+    /// use kmem::HeapBox;
+    /// let raw = HeapBox::new(7).into_non_null();
+    /// drop(unsafe { HeapBox::from_non_null(raw) });
+    /// ```
+    #[must_use = "the cell leaks unless something owns it"]
+    pub fn into_non_null(self) -> NonNull<T> {
+        ManuallyDrop::new(self).data
+    }
+
+    /// Takes ownership of a heap cell.
+    ///
+    /// # Safety
+    /// `data` points to a valid value in a live heap cell that nothing else owns, and freeing the cell runs the
+    /// value's destructor: it came from [`into_non_null`](HeapBox::into_non_null), or the value needs none.
+    ///
+    /// ```
+    /// use kmem::HeapBox;
+    /// let made_by_c = unsafe { kmem::raw::heap::z(8) };
+    /// let number = unsafe { HeapBox::from_non_null(std::ptr::NonNull::new(made_by_c).unwrap().cast::<u64>()) };
+    /// assert_eq!(*number, 0);
+    /// ```
+    #[must_use]
+    pub unsafe fn from_non_null(data: NonNull<T>) -> Self {
+        Self::own(data)
+    }
+
+    /// Marks the cell, so that its bytes are zeroed when it goes, after the value's destructor.
+    ///
+    /// ```
+    /// let mut key = kmem::HeapBox::zeroed(32);
+    /// key.taint();
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn taint(&mut self) {
+        // SAFETY: the cell is live.
+        unsafe { raw::ptr::taint_cell(crate::Kind::Heap, self.data.as_ptr().cast()) }
+    }
+}
+
+impl<T: ?Sized> Drop for HeapBox<T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: this is the cell's only owner. Where the value needs a destructor, the cell carries it.
+        unsafe { raw::heap::f(self.data.as_ptr().cast()) }
+    }
+}
+
+smart_pointer!([T: ?Sized] HeapBox<T> => T);
+sole_owner!([T: ?Sized] HeapBox<T> => T);
+
+impl<T: Clone> Clone for HeapBox<T> {
+    fn clone(&self) -> Self {
+        Self::new((**self).clone())
+    }
+}
+
+impl<T: Default> Default for HeapBox<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> From<T> for HeapBox<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl From<&str> for HeapBox<str> {
+    fn from(text: &str) -> Self {
+        Self::try_copy_str(text).unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+impl<T: Clone> From<&[T]> for HeapBox<[T]> {
+    fn from(values: &[T]) -> Self {
+        Self::try_from_fn(values.len(), |i| values[i].clone()).unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+impl<T> From<alloc::vec::Vec<T>> for HeapBox<[T]> {
+    fn from(values: alloc::vec::Vec<T>) -> Self {
+        let len = values.len();
+        let mut values = values.into_iter();
+        Self::try_from_fn(len, |_| place::next(&mut values)).unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+impl<T> FromIterator<T> for HeapBox<[T]> {
+    fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
+        iter.into_iter().collect::<alloc::vec::Vec<T>>().into()
+    }
+}

@@ -1,0 +1,149 @@
+//! Values into cells, said once over all methods: sized values, strings, slices.
+
+use core::ffi::c_void;
+use core::mem::needs_drop;
+use core::ptr::{self, NonNull};
+
+use crate::error::{AllocError, Refused};
+use crate::raw::{self, Destructor, Request};
+
+unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
+    // SAFETY: this destructor is stored only with cells that hold a `T`, and the engine runs it once.
+    unsafe { data.cast::<T>().drop_in_place() }
+}
+
+unsafe extern "C-unwind" fn drop_slice<T>(data: *mut c_void, len: *mut c_void) {
+    // SAFETY: this destructor is stored only with cells that hold so many `T`, and the engine runs it once.
+    unsafe { ptr::slice_from_raw_parts_mut(data.cast::<T>(), len.addr()).drop_in_place() }
+}
+
+/// The destructor of a cell that holds a `T`, where it needs one.
+pub(crate) fn destructor<T>() -> Option<Destructor> {
+    needs_drop::<T>().then_some(Destructor { run: Some(drop_one::<T>), arg: ptr::null_mut() })
+}
+
+/// Allocates a cell with `draw` and moves the value into it, or gives it back.
+pub(crate) fn value<T>(
+    value: T,
+    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+) -> Result<NonNull<T>, Refused<T>> {
+    let request = Request { align: align_of::<T>(), drop: destructor::<T>(), ..Request::new(size_of::<T>()) };
+    match draw(&request) {
+        Ok(data) => {
+            let data = data.cast::<T>();
+            // SAFETY: the request was for the layout of a `T`, and the cell is new.
+            unsafe { data.write(value) };
+            Ok(data)
+        }
+        Err(error) => Err(Refused::new(error, value)),
+    }
+}
+
+/// Allocates a cell with `draw` and copies the slice into it.
+pub(crate) fn copy<T: Copy>(
+    values: &[T],
+    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+) -> Result<NonNull<[T]>, AllocError> {
+    let data = draw(&Request { align: align_of::<T>(), ..Request::new(size_of_val(values)) })?.cast::<T>();
+    // SAFETY: the request was for the layout of this slice, and the cell is new, so they do not overlap.
+    unsafe { ptr::copy_nonoverlapping(values.as_ptr(), data.as_ptr(), values.len()) };
+    Ok(NonNull::slice_from_raw_parts(data, values.len()))
+}
+
+/// Allocates a cell with `draw` and copies the string into it.
+pub(crate) fn str(
+    text: &str,
+    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+) -> Result<NonNull<str>, AllocError> {
+    copy(text.as_bytes(), draw).map(as_str)
+}
+
+/// A slice of bytes that hold UTF-8, as a string.
+pub(crate) fn as_str(bytes: NonNull<[u8]>) -> NonNull<str> {
+    // SAFETY: a pointer with the same address, provenance and length is not null either.
+    unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
+}
+
+/// Elements of a slice under construction. Dropping it drops those and gives the cell back.
+struct Filling<T> {
+    data: NonNull<T>,
+    filled: usize,
+    undo: unsafe fn(*mut u8),
+}
+
+impl<T> Drop for Filling<T> {
+    fn drop(&mut self) {
+        struct Undo(*mut u8, unsafe fn(*mut u8));
+        impl Drop for Undo {
+            fn drop(&mut self) {
+                // SAFETY: the cell is live, and its destructor slot, if it has one, is still empty.
+                unsafe { (self.1)(self.0) }
+            }
+        }
+        let _undo = Undo(self.data.as_ptr().cast(), self.undo);
+        // SAFETY: so many elements have been written and nobody else has seen them.
+        unsafe { ptr::slice_from_raw_parts_mut(self.data.as_ptr(), self.filled).drop_in_place() };
+    }
+}
+
+/// Allocates a cell with `draw` and fills it with `len` values of `each`. The cell's header has `header` bytes; where
+/// `each` panics, what it made so far is dropped and the cell given back with `undo`.
+pub(crate) fn slice_with<T>(
+    len: usize,
+    mut each: impl FnMut(usize) -> T,
+    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    header: usize,
+    undo: unsafe fn(*mut u8),
+) -> Result<NonNull<[T]>, AllocError> {
+    let size = size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?;
+    let empty = needs_drop::<T>().then_some(Destructor { run: None, arg: ptr::null_mut() });
+    let data = draw(&Request { align: align_of::<T>(), drop: empty, ..Request::new(size) })?;
+    let mut filling = Filling { data: data.cast::<T>(), filled: 0, undo };
+    for index in 0..len {
+        let element = each(index);
+        // SAFETY: the cell has room for `len` elements.
+        unsafe { filling.data.add(index).write(element) };
+        filling.filled += 1;
+    }
+    core::mem::forget(filling);
+    // SAFETY: the cell is live, ours alone, and now holds `len` elements.
+    unsafe { arm_slice::<T>(data, len, header) };
+    Ok(NonNull::slice_from_raw_parts(data.cast(), len))
+}
+
+/// Stores the destructor of a cell that was made with an empty slot and now holds `len` elements.
+unsafe fn arm_slice<T>(data: NonNull<u8>, len: usize, header: usize) {
+    if needs_drop::<T>() {
+        let destructor = Destructor { run: Some(drop_slice::<T>), arg: ptr::without_provenance_mut(len) };
+        // SAFETY: the caller's cell is live and has a slot.
+        unsafe { raw::arm(data.as_ptr(), header, destructor) };
+    }
+}
+
+/// Empties the destructor slot of a cell whose value is being moved out.
+///
+/// # Safety
+/// `data` is that of a live cell with this header size, which nobody else uses.
+pub(crate) unsafe fn disarm<T>(data: NonNull<T>, header: usize) {
+    if needs_drop::<T>() {
+        // SAFETY: the caller's cell is live; a cell of a type that needs drop has a slot.
+        unsafe { raw::arm(data.as_ptr().cast(), header, Destructor { run: None, arg: ptr::null_mut() }) };
+    }
+}
+
+/// What an infallible constructor does where its fallible twin returns an error.
+#[cold]
+#[inline(never)]
+#[track_caller]
+pub(crate) fn refuse(error: AllocError) -> ! {
+    panic!("allocation refused: {error}")
+}
+
+/// The next of as many values as the caller has counted.
+#[cfg(feature = "heap")]
+pub(crate) fn next<T>(values: &mut alloc::vec::IntoIter<T>) -> T {
+    match values.next() {
+        Some(value) => value,
+        None => unreachable!("a vector has as many values as its length says"),
+    }
+}

@@ -1,0 +1,432 @@
+//! The one handle.
+
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use crate::cell::{Kind, Shred};
+use crate::raw::{self, Handle};
+
+/// A handle on a value, however it was allocated: a heap cell, a reference, a pool's cell, a tree with all below its
+/// root, or something static or borrowed that is nobody's to free.
+///
+/// It owns what it holds and frees it rightly when dropped. Code that takes a `Ptr` need not know which it is. It may
+/// hold strings and slices as well as sized values, and takes two words for a sized one.
+///
+/// It is made from any owner with `From`, and turned back with `TryFrom`. [`into_raw`](Ptr::into_raw) and
+/// [`from_raw`](Ptr::from_raw) pass it to and from C, where `kmfree` does what dropping it does here.
+///
+/// Some cells belong to one thread, and the handle forgets which, so it stays on its thread; turn it back into a
+/// [`Ref`](crate::Ref) or [`HeapBox`](crate::HeapBox) to send it.
+///
+/// ```
+/// use kmem::{HeapBox, Kind, Pool, Ptr, Ref, Tree};
+///
+/// fn shout(text: &Ptr<'_, String>) -> String {
+///     text.to_uppercase()
+/// }
+/// let pool = Pool::new(1);
+/// let fixed = String::from("static");
+/// let handles: [Ptr<'_, String>; 5] = [
+///     HeapBox::new(String::from("heap")).into(),
+///     Ref::new(String::from("ref")).into(),
+///     pool.alloc(String::from("pool")).into(),
+///     Tree::new(String::from("tree")).into(),
+///     (&fixed).into(),
+/// ];
+/// assert_eq!(handles.each_ref().map(|ptr| shout(ptr)), ["HEAP", "REF", "POOL", "TREE", "STATIC"]);
+/// assert_eq!(handles[3].kind(), Kind::Tree);
+/// ```
+#[must_use = "dropping the handle frees what it holds"]
+pub struct Ptr<'s, T: ?Sized> {
+    data: NonNull<T>,
+    kind: Kind8,
+    /// Whether the value is zeroed when this handle frees it.
+    shred: bool,
+    /// Whether this handle frees anything at all.
+    owned: bool,
+    /// Invariant in `T`: a pool or a tree may be left to drop the value, as the type that it was allocated with.
+    owns: PhantomData<(&'s (), *mut T)>,
+    drops: PhantomData<T>,
+}
+
+/// A [`Kind`] in one byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind8 {
+    None,
+    Heap,
+    Pool,
+    Ref,
+    Tree,
+}
+
+impl Kind8 {
+    fn kind(self) -> Kind {
+        match self {
+            Kind8::None => Kind::None,
+            Kind8::Heap => Kind::Heap,
+            Kind8::Pool => Kind::Pool,
+            Kind8::Ref => Kind::Ref,
+            Kind8::Tree => Kind::Tree,
+        }
+    }
+
+    fn of(kind: Kind) -> Kind8 {
+        match kind {
+            Kind::None | Kind::Source => Kind8::None,
+            Kind::Heap => Kind8::Heap,
+            Kind::Pool => Kind8::Pool,
+            Kind::Ref => Kind8::Ref,
+            Kind::Tree => Kind8::Tree,
+        }
+    }
+}
+
+impl<'s, T: ?Sized> Ptr<'s, T> {
+    fn on(kind: Kind8, data: NonNull<T>) -> Self {
+        Ptr { data, kind, shred: false, owned: kind != Kind8::None, owns: PhantomData, drops: PhantomData }
+    }
+
+    /// How the value was allocated.
+    ///
+    /// ```
+    /// use kmem::{Kind, Ptr, Ref};
+    /// assert_eq!(Ptr::from(Ref::new(7)).kind(), Kind::Ref);
+    /// assert_eq!(Ptr::from("text").kind(), Kind::None);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind.kind()
+    }
+
+    /// Whether dropping this handle frees or drops anything. It does not for static and lent values.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ptr};
+    /// let owner = Ptr::from(HeapBox::new(7));
+    /// assert!(owner.is_owner());
+    /// assert!(!owner.lend().is_owner());
+    /// ```
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.owned
+    }
+
+    /// A second handle on the same value that borrows this one and frees nothing.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ptr};
+    /// let owner = Ptr::from(HeapBox::new(7));
+    /// let lent: Ptr<'_, i32> = owner.lend();
+    /// assert_eq!(*lent, *owner);
+    /// ```
+    pub fn lend(&self) -> Ptr<'_, T> {
+        Ptr { data: self.data, owned: false, owns: PhantomData, drops: PhantomData, ..*self }
+    }
+
+    /// Another handle of the same rank, where there can be one: a further reference to a counted cell, or a copy of a
+    /// handle on a static or lent value. `None` where the value has one owner.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ptr, Ref};
+    /// assert!(Ptr::from(Ref::new(7)).try_clone().is_some());
+    /// assert!(Ptr::from("text").try_clone().is_some());
+    /// assert!(Ptr::from(HeapBox::new(7)).try_clone().is_none());
+    /// ```
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        #[cfg(feature = "ref")]
+        if self.owned && self.kind == Kind8::Ref {
+            // SAFETY: this handle has a reference to the live cell.
+            unsafe { raw::refs::u(self.data.as_ptr().cast()) };
+            return Some(Ptr { data: self.data, owns: PhantomData, drops: PhantomData, ..*self });
+        }
+        (!self.owned).then(|| Ptr { data: self.data, owns: PhantomData, drops: PhantomData, ..*self })
+    }
+
+    /// The value for changing, where this handle is the only one on it.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ptr, Ref};
+    /// let mut alone = Ptr::from(HeapBox::new(7));
+    /// *alone.get_mut().unwrap() = 8;
+    ///
+    /// let shared = Ref::new(7);
+    /// let mut handle = Ptr::from(shared.clone());
+    /// assert!(handle.get_mut().is_none());
+    /// drop(shared);
+    /// assert!(handle.get_mut().is_some());
+    /// ```
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        if !self.owned {
+            return None;
+        }
+        #[cfg(feature = "ref")]
+        // SAFETY: the handle has a reference to the live cell.
+        if self.kind == Kind8::Ref && unsafe { raw::refs::count(self.data.as_ptr().cast()) } != 1 {
+            return None;
+        }
+        // SAFETY: an owner of a heap cell, pool cell or tree is the only one, and so is that of the only reference;
+        // lent handles borrow this one, which is borrowed exclusively.
+        Some(unsafe { self.data.as_mut() })
+    }
+
+    /// Marks the handle, and the cell where that has a mark of its own, so that the value's bytes are zeroed when it
+    /// goes. Marking a static or lent value does nothing: nobody frees it through this handle.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ptr};
+    /// let mut key = Ptr::from(HeapBox::zeroed(32));
+    /// key.taint();
+    /// assert!(key.is_tainted());
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn taint(&mut self) {
+        if self.owned {
+            self.shred = true;
+            // SAFETY: the handle owns a live object of this kind.
+            unsafe { raw::ptr::taint_cell(self.kind(), self.data.as_ptr().cast()) };
+        }
+    }
+
+    /// Whether this handle is marked to zero what it frees. See [`taint`](Ptr::taint) for an example.
+    #[cfg(feature = "shred")]
+    #[must_use]
+    pub fn is_tainted(&self) -> bool {
+        self.shred
+    }
+
+    /// Drops the handle, zeroing what that frees.
+    ///
+    /// ```
+    /// use kmem::{Ptr, Ref};
+    /// Ptr::from(Ref::new([7u8; 32])).shred();
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn shred(mut self) {
+        self.taint();
+        if self.owned {
+            // SAFETY: this is the object's owner, given up here.
+            unsafe { raw::ptr::shred(self.into_raw()) };
+        }
+    }
+
+    /// Gives the handle to C, where `kmfree` does what dropping it does here, the value's destructor included. A lent
+    /// handle is given as one on a static object, which `kmfree` leaves alone.
+    ///
+    /// The length of a string or slice is not part of it.
+    ///
+    /// ```
+    /// use kmem::{Ptr, Ref, raw};
+    /// let handle = Ptr::from(Ref::new(String::from("dropped by C"))).into_raw();
+    /// unsafe { raw::ptr::free(handle) };
+    /// ```
+    #[must_use = "what the handle holds leaks unless something frees it"]
+    pub fn into_raw(self) -> Handle {
+        let this = ManuallyDrop::new(self);
+        let kind = if this.owned { this.kind() } else { Kind::None };
+        // SAFETY: the handle held a live object of this kind.
+        let handle = unsafe { raw::ptr::handle_of(kind, this.data.as_ptr().cast()) };
+        Handle { shred: Shred::from(this.shred) as i32, ..handle }
+    }
+
+    /// Takes a handle from C, with the pointer that says where the value is and, of a string or slice, how long.
+    ///
+    /// # Safety
+    /// The handle holds a live object at `value`, which is valid for `'s`, and which nothing else frees; where the
+    /// value needs a destructor, the cell runs it. A pool or tree stays on this thread.
+    ///
+    /// ```
+    /// use kmem::{Ptr, raw};
+    /// use std::ptr::NonNull;
+    /// unsafe {
+    ///     let handle = raw::heap::zo(3);
+    ///     let bytes = NonNull::slice_from_raw_parts(NonNull::new(handle.data).unwrap(), 3);
+    ///     assert_eq!(*Ptr::from_raw_parts(handle, bytes), [0, 0, 0]);
+    /// }
+    /// ```
+    pub unsafe fn from_raw_parts(handle: Handle, value: NonNull<T>) -> Self {
+        let kind = Kind8::of(Kind::from_raw(handle.kind).unwrap_or(Kind::None));
+        Ptr { shred: handle.shred != 0, ..Self::on(kind, value) }
+    }
+
+    /// The pointer, where this is an untainted owner of this kind.
+    fn into_kind(self, kind: Kind8) -> Result<NonNull<T>, Self> {
+        // The taint of a pool's cell is in the handle alone, and would be lost.
+        if self.owned && self.kind == kind && !(self.shred && kind == Kind8::Pool) {
+            Ok(ManuallyDrop::new(self).data)
+        } else {
+            Err(self)
+        }
+    }
+}
+
+impl<'s, T> Ptr<'s, T> {
+    /// Takes a handle from C; `None` where it is the null handle.
+    ///
+    /// # Safety
+    /// The handle holds a live object that is a valid `T` for `'s`, and which nothing else frees; where a `T` needs a
+    /// destructor, the cell runs it. A pool or tree stays on this thread.
+    ///
+    /// ```
+    /// use kmem::{Ptr, raw};
+    /// let handle = unsafe { raw::heap::zo(8) };
+    /// assert_eq!(unsafe { Ptr::<u64>::from_raw(handle) }.as_deref(), Some(&0));
+    /// ```
+    pub unsafe fn from_raw(handle: Handle) -> Option<Self> {
+        let value = NonNull::new(handle.data.cast::<T>())?;
+        // SAFETY: the contract is the caller's.
+        Some(unsafe { Self::from_raw_parts(handle, value) })
+    }
+
+    /// Handles on the children of a tree's root with a value of the same type, lent, in the order in which they were
+    /// added; of anything else there are none.
+    ///
+    /// ```
+    /// use kmem::{Ptr, Tree};
+    /// let tree = Tree::new(0);
+    /// tree.node().push(1).push(2);
+    /// let root = Ptr::from(tree);
+    /// let one = root.children().next().unwrap();
+    /// assert_eq!(*one.children().next().unwrap(), 2);
+    /// ```
+    pub fn children(&self) -> impl Iterator<Item = Ptr<'_, T>> {
+        #[cfg(feature = "tree")]
+        let first = if self.kind == Kind8::Tree { crate::tree::first_child(self.data) } else { None };
+        #[cfg(feature = "tree")]
+        let children = core::iter::successors(first, |&child| crate::tree::next_sibling(child));
+        #[cfg(not(feature = "tree"))]
+        let children = core::iter::empty::<NonNull<T>>();
+        children.map(|child| Ptr { owned: false, ..Ptr::on(self.kind, child) })
+    }
+}
+
+impl<T: ?Sized> Drop for Ptr<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.owned {
+            let data = self.data.as_ptr().cast();
+            // SAFETY: this is the object's owner. Where the value needs a destructor, the cell or its pool carries it.
+            unsafe {
+                raw::ptr::free(Handle {
+                    shred: Shred::from(self.shred) as i32,
+                    ..raw::ptr::handle_of(self.kind(), data)
+                })
+            };
+        }
+    }
+}
+
+smart_pointer!([T: ?Sized] Ptr<'_, T> => T);
+
+impl<T: ?Sized + core::panic::UnwindSafe + core::panic::RefUnwindSafe> core::panic::UnwindSafe
+    for Ptr<'_, T>
+{
+}
+impl<T: ?Sized + core::panic::RefUnwindSafe> core::panic::RefUnwindSafe for Ptr<'_, T> {}
+
+impl<'s, T: ?Sized> From<&'s T> for Ptr<'s, T> {
+    fn from(value: &'s T) -> Self {
+        Ptr::on(Kind8::None, NonNull::from(value))
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T: ?Sized> From<crate::HeapBox<T>> for Ptr<'_, T> {
+    fn from(owner: crate::HeapBox<T>) -> Self {
+        Ptr::on(Kind8::Heap, owner.into_non_null())
+    }
+}
+
+#[cfg(feature = "ref")]
+impl<'s, T: ?Sized, S: 's> From<crate::Ref<T, S>> for Ptr<'s, T> {
+    fn from(owner: crate::Ref<T, S>) -> Self {
+        Ptr::on(Kind8::Ref, owner.into_non_null())
+    }
+}
+
+#[cfg(feature = "pool")]
+impl<'s, T: ?Sized> From<crate::PoolBox<'s, T>> for Ptr<'s, T> {
+    fn from(owner: crate::PoolBox<'s, T>) -> Self {
+        Ptr::on(Kind8::Pool, owner.into_non_null())
+    }
+}
+
+#[cfg(feature = "tree")]
+impl<'s, T: ?Sized, S: 's> From<crate::Tree<T, S>> for Ptr<'s, T> {
+    fn from(owner: crate::Tree<T, S>) -> Self {
+        Ptr::on(Kind8::Tree, owner.into_non_null())
+    }
+}
+
+#[cfg(feature = "tree")]
+impl<'s, T: ?Sized> From<crate::Node<'s, T>> for Ptr<'s, T> {
+    /// The handle frees the child and everything below it when it is dropped.
+    fn from(owner: crate::Node<'s, T>) -> Self {
+        Ptr::on(Kind8::Tree, owner.into_non_null())
+    }
+}
+
+#[cfg(feature = "tree")]
+impl<'s, T> From<crate::NodeRef<'s, T>> for Ptr<'s, T> {
+    /// The handle is lent.
+    fn from(node: crate::NodeRef<'s, T>) -> Self {
+        Ptr { owned: false, ..Ptr::on(Kind8::Tree, node.as_non_null()) }
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::HeapBox<T> {
+    /// The handle, which is no owner of a heap cell.
+    type Error = Ptr<'s, T>;
+
+    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
+        // SAFETY: the handle owned a heap cell with this value.
+        ptr.into_kind(Kind8::Heap).map(|data| unsafe { Self::from_non_null(data) })
+    }
+}
+
+#[cfg(all(feature = "ref", feature = "heap"))]
+impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::Ref<T> {
+    /// The handle, which has no reference to a counted cell on the heap.
+    type Error = Ptr<'s, T>;
+
+    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
+        // SAFETY: the handle holds a live object; of a counted cell the header says where it was drawn from.
+        let drawn = ptr.kind == Kind8::Ref
+            && unsafe { !(*raw::refs::header(ptr.data.as_ptr().cast())).src.is_null() };
+        if drawn {
+            return Err(ptr);
+        }
+        // SAFETY: the handle had a reference to a counted cell with this value, drawn from the heap.
+        ptr.into_kind(Kind8::Ref).map(|data| unsafe { Self::from_non_null(data) })
+    }
+}
+
+#[cfg(feature = "pool")]
+impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::PoolBox<'s, T> {
+    /// The handle, which is no owner of a pool's cell, or has a taint of its own.
+    type Error = Ptr<'s, T>;
+
+    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
+        ptr.into_kind(Kind8::Pool).map(Self::own)
+    }
+}
+
+#[cfg(all(feature = "tree", feature = "heap"))]
+impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::Tree<T> {
+    /// The handle, which is no owner of a root on the heap.
+    type Error = Ptr<'s, T>;
+
+    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
+        if ptr.kind == Kind8::Tree {
+            // SAFETY: the handle holds a live node of this thread's.
+            let node = unsafe { &*raw::tree::header(ptr.data.as_ptr().cast()) };
+            if !node.parent.is_null() || !node.src.is_null() {
+                return Err(ptr);
+            }
+        }
+        ptr.into_kind(Kind8::Tree).map(Self::own)
+    }
+}

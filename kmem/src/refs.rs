@@ -1,0 +1,370 @@
+//! The owner of a reference.
+
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use crate::error::{AllocError, Refused};
+use crate::place;
+use crate::raw;
+use crate::raw::refs::HEADER;
+use crate::source::{CellSource, Heap};
+
+/// A reference to a counted cell, as an `Arc` without weak references, that C can hold and drop too.
+///
+/// The cell is drawn from `S`: the heap, a pool of bytes, or a [`SourceCell`](crate::SourceCell). It has 32 bytes of
+/// header, and 16 more where the value needs a destructor. Where the value is `Send` and `Sync` and the source may be
+/// used from any thread, references may cross threads; the last one to be dropped drops the value there.
+///
+/// More than `isize::MAX` references abort the program, since a count that wraps would free the cell under its users.
+///
+/// ```
+/// use kmem::Ref;
+/// let one = Ref::new(String::from("shared"));
+/// let two = Ref::clone(&one);
+/// let length = std::thread::spawn(move || two.len()).join().unwrap();
+/// assert_eq!((length, Ref::count(&one)), (6, 1));
+/// ```
+pub struct Ref<T: ?Sized, S = Heap> {
+    data: NonNull<T>,
+    owns: PhantomData<(S, T)>,
+}
+
+// SAFETY: as for `Arc`: any thread may read the value, hence `Sync`, and the last may drop it, hence `Send`. That last
+// one also gives the cell back to its source, hence `S: Send`.
+unsafe impl<T: ?Sized + Send + Sync, S: Send> Send for Ref<T, S> {}
+// SAFETY: who shares a reference can clone it and take the clone along, so this needs all that `Send` does.
+unsafe impl<T: ?Sized + Send + Sync, S: Send + Sync> Sync for Ref<T, S> {}
+
+/// What a constructor draws with.
+fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the owner of the new cell; the destructors
+    // that `place` asks for suit the values that it writes.
+    move |request| unsafe { raw::refs::alloc(source.as_cell(), request) }
+}
+
+#[cfg(feature = "heap")]
+impl<T> Ref<T> {
+    /// Moves a value into a new counted cell on the heap.
+    ///
+    /// # Panics
+    /// Where [`try_new`](Ref::try_new) fails.
+    ///
+    /// ```
+    /// assert_eq!(*kmem::Ref::new(7), 7);
+    /// ```
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        Self::new_in(value, Heap)
+    }
+
+    /// Moves a value into a new counted cell on the heap.
+    ///
+    /// # Errors
+    /// Gives the value back where the heap is exhausted or the value's alignment is above [`raw::MAX_ALIGN`].
+    ///
+    /// ```
+    /// assert_eq!(*kmem::Ref::try_new(7).unwrap(), 7);
+    /// ```
+    pub fn try_new(value: T) -> Result<Self, Refused<T>> {
+        Self::try_new_in(value, Heap)
+    }
+
+    /// The value for changing: of this cell where this is its only reference, otherwise of a new cell with a clone.
+    ///
+    /// A clone of a tainted cell is tainted too.
+    ///
+    /// ```
+    /// use kmem::Ref;
+    /// let mut one = Ref::new(1);
+    /// let two = one.clone();
+    /// *Ref::make_mut(&mut one) += 1;
+    /// assert_eq!((*one, *two), (2, 1));
+    /// ```
+    pub fn make_mut(this: &mut Self) -> &mut T
+    where
+        T: Clone,
+    {
+        if Self::count(this) != 1 {
+            let copy = Self::new((**this).clone());
+            #[cfg(feature = "shred")]
+            if Self::is_tainted(this) {
+                Self::taint(&copy);
+            }
+            *this = copy;
+        }
+        // SAFETY: the count is 1 and the only reference is borrowed exclusively, or the cell is new.
+        unsafe { this.data.as_mut() }
+    }
+}
+
+impl<T, S: CellSource> Ref<T, S> {
+    /// Moves a value into a new counted cell drawn from `source`.
+    ///
+    /// # Panics
+    /// Where [`try_new_in`](Ref::try_new_in) fails.
+    ///
+    /// ```
+    /// use kmem::{Pool, Ref};
+    /// let pool = Pool::bytes(64, 10);
+    /// assert_eq!(*Ref::new_in(7, &pool), 7);
+    /// ```
+    #[track_caller]
+    pub fn new_in(value: T, source: S) -> Self {
+        Self::try_new_in(value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Moves a value into a new counted cell drawn from `source`.
+    ///
+    /// # Errors
+    /// Gives the value back where the source cannot serve it, as [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Pool, Ref};
+    /// let pool = Pool::bytes(64, 1);
+    /// let first = Ref::try_new_in(1, &pool).unwrap();
+    /// let refused = Ref::try_new_in(2, &pool).unwrap_err();
+    /// assert_eq!(refused.into_value(), 2);
+    /// ```
+    pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
+        place::value(value, draw_from(source)).map(Self::own)
+    }
+
+    /// Moves the value out where this is the only reference.
+    ///
+    /// # Errors
+    /// Gives the reference back where there are others.
+    ///
+    /// ```
+    /// use kmem::Ref;
+    /// let one = Ref::new(7);
+    /// let two = one.clone();
+    /// let one = Ref::try_unwrap(one).unwrap_err();
+    /// drop(two);
+    /// assert_eq!(Ref::try_unwrap(one).unwrap(), 7);
+    /// ```
+    pub fn try_unwrap(this: Self) -> Result<T, Self> {
+        // There are no weak references, so nobody can make a second reference out of the only one but its owner. The
+        // load acquires what the other holders did before they dropped theirs.
+        if Self::count(&this) != 1 {
+            return Err(this);
+        }
+        let data = ManuallyDrop::new(this).data;
+        // SAFETY: the cell is live and ours alone. Its value is moved out before the cell goes, without a destructor.
+        unsafe {
+            let value = data.read();
+            place::disarm(data, HEADER);
+            raw::refs::f(data.as_ptr().cast());
+            Ok(value)
+        }
+    }
+}
+
+impl<T: Copy, S: CellSource> Ref<[T], S> {
+    /// Copies a slice into a new counted cell drawn from `source`.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Heap, Ref};
+    /// assert_eq!(*Ref::try_copy_in(&[1, 2, 3], Heap)?, [1, 2, 3]);
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
+        place::copy(values, draw_from(source)).map(Self::own)
+    }
+}
+
+impl<T, S: CellSource> Ref<[T], S> {
+    /// A counted cell drawn from `source` with `len` values, each made by `each` from its index.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; `each` has not run then.
+    ///
+    /// ```
+    /// use kmem::{Heap, Ref};
+    /// let names = Ref::try_from_fn_in(2, |i| format!("worker {i}"), Heap)?;
+    /// assert_eq!(names[1], "worker 1");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_from_fn_in(len: usize, each: impl FnMut(usize) -> T, source: S) -> Result<Self, AllocError> {
+        place::slice_with(len, each, draw_from(source), HEADER, raw::refs::f).map(Self::own)
+    }
+}
+
+impl<S: CellSource> Ref<str, S> {
+    /// Copies a string into a new counted cell drawn from `source`.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Pool, Ref};
+    /// let pool = Pool::bytes(48, 100);
+    /// assert_eq!(&*Ref::try_copy_str_in("sixteen bytes!!!", &pool)?, "sixteen bytes!!!");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
+        place::str(text, draw_from(source)).map(Self::own)
+    }
+}
+
+impl<T: ?Sized, S> Ref<T, S> {
+    fn own(data: NonNull<T>) -> Self {
+        Ref { data, owns: PhantomData }
+    }
+
+    /// The number of references now. Where it is above 1, other threads may change it at any time.
+    ///
+    /// ```
+    /// let one = kmem::Ref::new(7);
+    /// assert_eq!(kmem::Ref::count(&one), 1);
+    /// ```
+    #[must_use]
+    pub fn count(this: &Self) -> usize {
+        // SAFETY: the reference keeps the cell live.
+        unsafe { raw::refs::count(this.data.as_ptr().cast()) }
+    }
+
+    /// Whether two references are to the same cell.
+    ///
+    /// ```
+    /// use kmem::Ref;
+    /// let one = Ref::new(7);
+    /// assert!(Ref::ptr_eq(&one, &one.clone()));
+    /// assert!(!Ref::ptr_eq(&one, &Ref::new(7)));
+    /// ```
+    #[must_use]
+    pub fn ptr_eq(this: &Self, other: &Self) -> bool {
+        core::ptr::addr_eq(this.data.as_ptr(), other.data.as_ptr())
+    }
+
+    /// The value for changing, where this is the only reference.
+    ///
+    /// ```
+    /// use kmem::Ref;
+    /// let mut one = Ref::new(7);
+    /// *Ref::get_mut(&mut one).unwrap() = 8;
+    /// let two = one.clone();
+    /// assert!(Ref::get_mut(&mut one).is_none());
+    /// # drop(two);
+    /// ```
+    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        // SAFETY: with a count of 1, loaded with acquire, this is the only reference and it is borrowed exclusively.
+        (Self::count(this) == 1).then(|| unsafe { this.data.as_mut() })
+    }
+
+    /// Marks the cell, so that its bytes are zeroed when the last reference goes, whoever drops it.
+    ///
+    /// ```
+    /// let key = kmem::Ref::new([7u8; 32]);
+    /// kmem::Ref::taint(&key);
+    /// assert!(kmem::Ref::is_tainted(&key));
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn taint(this: &Self) {
+        // SAFETY: the reference keeps the cell live, and the mark is atomic.
+        unsafe { raw::ptr::taint_cell(crate::Kind::Ref, this.data.as_ptr().cast()) }
+    }
+
+    /// Whether the cell is marked to be zeroed. See [`taint`](Ref::taint) for an example.
+    #[cfg(feature = "shred")]
+    #[must_use]
+    pub fn is_tainted(this: &Self) -> bool {
+        // SAFETY: the reference keeps the cell live.
+        unsafe { (*raw::refs::header(this.data.as_ptr().cast())).cell.tainted() }
+    }
+
+    /// Gives up the reference and returns the pointer to the value, which C may drop with `kmreff`.
+    ///
+    /// ```
+    /// use kmem::{Heap, Ref};
+    /// let raw = Ref::new(7).into_non_null();
+    /// drop(unsafe { Ref::<_, Heap>::from_non_null(raw) });
+    /// ```
+    #[must_use = "the reference leaks unless something owns it"]
+    pub fn into_non_null(self) -> NonNull<T> {
+        ManuallyDrop::new(self).data
+    }
+
+    /// Takes ownership of a reference.
+    ///
+    /// # Safety
+    /// `data` points to a valid value in a live counted cell drawn from an `S`, of which nothing else owns this
+    /// reference, and freeing the cell runs the value's destructor.
+    ///
+    /// See [`into_non_null`](Ref::into_non_null) for an example.
+    #[must_use]
+    pub unsafe fn from_non_null(data: NonNull<T>) -> Self {
+        Self::own(data)
+    }
+}
+
+impl<T: ?Sized, S> Clone for Ref<T, S> {
+    #[inline]
+    fn clone(&self) -> Self {
+        // SAFETY: the cell is live, and a reference of it is at hand.
+        unsafe { raw::refs::u(self.data.as_ptr().cast()) };
+        Self::own(self.data)
+    }
+}
+
+impl<T: ?Sized, S> Drop for Ref<T, S> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: this owner has one reference. Where the value needs a destructor, the cell carries it.
+        unsafe { raw::refs::f(self.data.as_ptr().cast()) }
+    }
+}
+
+smart_pointer!([T: ?Sized, S] Ref<T, S> => T);
+
+impl<T: ?Sized + core::panic::RefUnwindSafe, S> core::panic::UnwindSafe for Ref<T, S> {}
+impl<T: ?Sized + core::panic::RefUnwindSafe, S> core::panic::RefUnwindSafe for Ref<T, S> {}
+
+#[cfg(feature = "heap")]
+impl<T: Default> Default for Ref<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T> From<T> for Ref<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+#[cfg(feature = "heap")]
+impl From<&str> for Ref<str> {
+    fn from(text: &str) -> Self {
+        Self::try_copy_str_in(text, Heap).unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T: Clone> From<&[T]> for Ref<[T]> {
+    fn from(values: &[T]) -> Self {
+        Self::try_from_fn_in(values.len(), |i| values[i].clone(), Heap)
+            .unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T> From<alloc::vec::Vec<T>> for Ref<[T]> {
+    fn from(values: alloc::vec::Vec<T>) -> Self {
+        let len = values.len();
+        let mut values = values.into_iter();
+        Self::try_from_fn_in(len, |_| place::next(&mut values), Heap)
+            .unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T> FromIterator<T> for Ref<[T]> {
+    fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
+        iter.into_iter().collect::<alloc::vec::Vec<T>>().into()
+    }
+}

@@ -1,0 +1,117 @@
+//! A wrapper that zeroes whatever goes back to the allocator or source inside.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use crate::error::AllocError;
+use crate::shred;
+use crate::source::Source;
+
+/// An allocator or source whose every freed block is zeroed first.
+///
+/// Over a [`GlobalAlloc`] it serves as the program's global allocator, so that a whole program's frees are zeroed; over
+/// a [`Source`] it is a source. Growing or shrinking a block always moves it, so that the old bytes are zeroed and no
+/// stale copy stays behind in memory that the allocator inside reuses.
+///
+/// It does not reach copies that never pass through it: registers, stacks, memory that was mapped by other means, pages
+/// that the system has swapped out.
+///
+/// ```
+/// use kmem::Shredding;
+/// use std::alloc::System;
+///
+/// #[global_allocator]
+/// static GLOBAL: Shredding<System> = Shredding::new(System);
+///
+/// let mut secret = String::from("correct horse");
+/// secret.push_str(" battery staple"); // the old copy is zeroed
+/// drop(secret); // and so is this one
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shredding<A> {
+    inner: A,
+}
+
+impl<A> Shredding<A> {
+    /// Wraps an allocator or source.
+    ///
+    /// ```
+    /// let source = kmem::Shredding::new(kmem::Heap);
+    /// # use kmem::Source;
+    /// assert!(source.shreds());
+    /// ```
+    pub const fn new(inner: A) -> Self {
+        Shredding { inner }
+    }
+
+    /// What is wrapped.
+    ///
+    /// ```
+    /// assert_eq!(*kmem::Shredding::new(kmem::Heap).inner(), kmem::Heap);
+    /// ```
+    pub const fn inner(&self) -> &A {
+        &self.inner
+    }
+}
+
+// SAFETY: every block is one of the inner allocator's, with the layout that it was asked for.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Shredding<A> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the contract is the caller's.
+        unsafe { self.inner.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the contract is the caller's.
+        unsafe { self.inner.alloc_zeroed(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller gives back a block of this layout that nobody uses any more.
+        unsafe {
+            shred::zero(block, layout.size());
+            self.inner.dealloc(block, layout);
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller vouches for the new size with this alignment, and for the old block.
+        unsafe {
+            let new = self.inner.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if !new.is_null() {
+                ptr::copy_nonoverlapping(block, new, layout.size().min(new_size));
+                self.dealloc(block, layout);
+            }
+            new
+        }
+    }
+}
+
+// SAFETY: every block is one of the inner source's.
+unsafe impl<S: Source> Source for Shredding<S> {
+    #[inline]
+    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.inner.draw(layout)
+    }
+
+    #[inline]
+    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller gives back a block of this layout that nobody uses any more.
+        unsafe {
+            shred::zero(block.as_ptr(), layout.size());
+            self.inner.give_back(block, layout);
+        }
+    }
+
+    #[inline]
+    fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.inner.draw_zeroed(layout)
+    }
+
+    fn shreds(&self) -> bool {
+        true
+    }
+}

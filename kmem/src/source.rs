@@ -1,0 +1,277 @@
+//! Sources: where the bytes of cells, pools and collections come from.
+
+use core::alloc::Layout;
+use core::ffi::c_void;
+use core::fmt;
+use core::ptr::{NonNull, null_mut};
+
+use crate::error::AllocError;
+use crate::raw;
+
+/// Something that memory is drawn from and given back to.
+///
+/// Object-safe, so that `&dyn Source` serves where the source is chosen at run time. The heap, pools of bytes and
+/// [`Shredding`](crate::Shredding) wrappers are sources; with the `allocator-api2-…` features every source is an
+/// allocator for collections and every such allocator a source. [`SourceCell`] puts a source under reference-counted
+/// cells, pools and trees.
+///
+/// # Safety
+/// A block that [`draw`](Source::draw) returns is valid for reads and writes of the layout's size, aligned to its
+/// alignment, and stays so until it is given back or the source is dropped, also when the source is moved. Live blocks
+/// do not overlap.
+///
+/// ```
+/// use kmem::{AllocError, Heap, Source, SourceCell, Ref};
+/// use std::alloc::Layout;
+/// use std::cell::Cell;
+/// use std::ptr::NonNull;
+///
+/// /// The heap, counting its live blocks.
+/// struct Counting(Cell<usize>);
+/// unsafe impl Source for Counting {
+///     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+///         self.0.set(self.0.get() + 1);
+///         Heap.draw(layout)
+///     }
+///     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+///         self.0.set(self.0.get() - 1);
+///         unsafe { Heap.give_back(block, layout) }
+///     }
+/// }
+/// let counting = SourceCell::new(Counting(Cell::new(0)));
+/// let shared = Ref::new_in(7, &counting);
+/// assert_eq!(counting.source().0.get(), 1);
+/// drop(shared);
+/// assert_eq!(counting.source().0.get(), 0);
+/// ```
+pub unsafe trait Source {
+    /// Draws a block of this layout, contents undefined. A size of zero is allowed.
+    ///
+    /// # Errors
+    /// What the source lacks, as [`AllocError`] says.
+    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError>;
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    /// `block` came from [`draw`](Source::draw) of this source with the same layout and is not used any more.
+    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout);
+
+    /// Draws a block of this layout whose bytes are all zero.
+    ///
+    /// # Errors
+    /// As for [`draw`](Source::draw).
+    ///
+    /// ```
+    /// use kmem::{Heap, Source};
+    /// let layout = std::alloc::Layout::new::<u64>();
+    /// let block = Heap.draw_zeroed(layout)?;
+    /// assert_eq!(unsafe { block.cast::<u64>().read() }, 0);
+    /// unsafe { Heap.give_back(block, layout) };
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let block = self.draw(layout)?;
+        // SAFETY: the block has this many bytes and is ours.
+        unsafe { block.write_bytes(0, layout.size()) };
+        Ok(block)
+    }
+
+    /// Whether the source zeroes what it takes back.
+    ///
+    /// ```
+    /// # use kmem::Source;
+    /// assert!(!kmem::Heap.shreds());
+    /// ```
+    fn shreds(&self) -> bool {
+        false
+    }
+}
+
+// SAFETY: a shared reference keeps its source in place and alive.
+unsafe impl<S: Source + ?Sized> Source for &S {
+    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        (**self).draw(layout)
+    }
+    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the contract is the caller's.
+        unsafe { (**self).give_back(block, layout) }
+    }
+    fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        (**self).draw_zeroed(layout)
+    }
+    fn shreds(&self) -> bool {
+        (**self).shreds()
+    }
+}
+
+/// The heap as a source: the program's global allocator. Any thread may use it.
+///
+/// ```
+/// use kmem::{Heap, Ref};
+/// let shared = Ref::new_in("on the heap", Heap);
+/// assert_eq!(*shared, "on the heap");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heap;
+
+#[cfg(feature = "heap")]
+// SAFETY: the global allocator keeps this contract for sizes above zero. A block of size zero is a well-aligned
+// address that is never read.
+unsafe impl Source for Heap {
+    #[inline]
+    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        heap_block(layout, alloc::alloc::alloc)
+    }
+
+    #[inline]
+    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+        if layout.size() > 0 {
+            // SAFETY: the caller gives back what `draw` returned for this layout.
+            unsafe { alloc::alloc::dealloc(block.as_ptr(), layout) }
+        }
+    }
+
+    #[inline]
+    fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        heap_block(layout, alloc::alloc::alloc_zeroed)
+    }
+}
+
+#[cfg(feature = "heap")]
+fn heap_block(layout: Layout, alloc: unsafe fn(Layout) -> *mut u8) -> Result<NonNull<u8>, AllocError> {
+    if layout.size() == 0 {
+        return Ok(dangling(layout));
+    }
+    // SAFETY: the size is not zero.
+    NonNull::new(unsafe { alloc(layout) }).ok_or(AllocError::Exhausted { size: layout.size() })
+}
+
+/// An address that suits a layout of size zero.
+#[allow(dead_code, reason = "used by the heap and the adapters")]
+pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
+    NonNull::without_provenance(layout.align().try_into().unwrap_or(core::num::NonZero::<usize>::MIN))
+}
+
+/// A source that the engine can name in a cell's header: [`Heap`], a reference to a pool of bytes, or a reference to
+/// a [`SourceCell`].
+///
+/// # Safety
+/// The pointer is null, for the heap, or that of a source cell which stays in place and alive for as long as the type
+/// itself is valid (its lifetime), whatever becomes of the value; and if the type is [`Send`], cells drawn from it may
+/// be given back on any thread.
+///
+/// ```
+/// use kmem::{CellSource, Heap};
+/// assert!(Heap.as_cell().is_null());
+/// ```
+pub unsafe trait CellSource {
+    /// The source's cell, null for the heap.
+    fn as_cell(&self) -> *mut raw::Cell;
+}
+
+#[cfg(feature = "heap")]
+// SAFETY: null is the heap, which any thread may use at any time.
+unsafe impl CellSource for Heap {
+    #[inline]
+    fn as_cell(&self) -> *mut raw::Cell {
+        null_mut()
+    }
+}
+
+/// Any [`Source`] in the form of a source cell, so that reference-counted cells, pools and trees can be drawn from it.
+///
+/// What is drawn from it borrows it, so it can neither move nor go away meanwhile. Where the source shreds, so do
+/// the cells.
+///
+/// ```
+/// use kmem::{Heap, Shredding, SourceCell, Tree};
+/// let source = SourceCell::new(Shredding::new(Heap));
+/// let tree = Tree::new_in("every byte of this tree is zeroed when it goes", &source);
+/// assert_eq!(tree.len(), 46);
+/// ```
+#[repr(C)]
+pub struct SourceCell<S> {
+    cell: raw::Source,
+    source: S,
+}
+
+impl<S: Source> SourceCell<S> {
+    /// Wraps a source.
+    ///
+    /// See the [type](SourceCell) for an example.
+    pub fn new(source: S) -> Self {
+        let cell = raw::Source::new(allocate::<S>, free::<S>, null_mut());
+        if source.shreds() {
+            cell.cell.taint();
+        }
+        SourceCell { cell, source }
+    }
+
+    /// The wrapped source.
+    ///
+    /// ```
+    /// use kmem::{Heap, SourceCell};
+    /// assert_eq!(*SourceCell::new(Heap).source(), Heap);
+    /// ```
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Gives the source back, which nothing is drawn from any more.
+    ///
+    /// ```
+    /// use kmem::{Heap, SourceCell};
+    /// assert_eq!(SourceCell::new(Heap).into_source(), Heap);
+    /// ```
+    pub fn into_source(self) -> S {
+        self.source
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for SourceCell<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceCell").field(&self.source).finish()
+    }
+}
+
+// SAFETY: the raw part is two functions and a mark; the null context is never used.
+unsafe impl<S: Send> Send for SourceCell<S> {}
+// SAFETY: sharing it shares the source, whose functions are then called from several threads; the mark is atomic.
+unsafe impl<S: Sync> Sync for SourceCell<S> {}
+
+// SAFETY: the reference keeps the cell in place and alive for its lifetime. It is `Send` only where the source is
+// `Sync`, and then any thread may give blocks back through `&S`.
+unsafe impl<S: Source> CellSource for &SourceCell<S> {
+    #[inline]
+    fn as_cell(&self) -> *mut raw::Cell {
+        // The pointer is to the whole of `self`, so that `allocate` may reach the source behind the cell. The engine
+        // reads source cells and never writes one but for the atomic mark.
+        core::ptr::from_ref::<SourceCell<S>>(self).cast_mut().cast()
+    }
+}
+
+unsafe extern "C-unwind" fn allocate<S: Source>(
+    cell: *mut raw::Source,
+    size: usize,
+    align: usize,
+) -> *mut c_void {
+    // SAFETY: this function is stored only in the raw part of a `SourceCell<S>`, and the engine passes that on.
+    let source = unsafe { &(*cell.cast::<SourceCell<S>>()).source };
+    let Ok(layout) = Layout::from_size_align(size, align) else { return null_mut() };
+    source.draw(layout).map_or(null_mut(), |block| block.as_ptr().cast())
+}
+
+unsafe extern "C-unwind" fn free<S: Source>(
+    cell: *mut raw::Source,
+    block: *mut c_void,
+    size: usize,
+    align: usize,
+) {
+    // SAFETY: as in `allocate`; the engine gives back what that returned, which is not null, with the layout it had.
+    unsafe {
+        let source = &(*cell.cast::<SourceCell<S>>()).source;
+        source
+            .give_back(NonNull::new_unchecked(block.cast()), Layout::from_size_align_unchecked(size, align));
+    }
+}

@@ -1,0 +1,691 @@
+//! Trees: the owner of a root, the owner of a child, and the shared reference to a node.
+
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use crate::error::{AllocError, Refused};
+use crate::place;
+use crate::raw::tree::HEADER;
+use crate::raw::{self, FLAG_SAME};
+use crate::source::{CellSource, Heap};
+
+/// A value at the root of a tree. Dropping it drops everything below: children before their parents, the first child
+/// before the second, in constant stack however deep the tree is.
+///
+/// Nodes are added through a shared borrow, as in an arena, and stay where they are until they go:
+///
+/// - [`NodeRef::push`] adds a child with a value of the same type, which can be walked and has children of its own;
+/// - [`NodeRef::child`] adds a child with a value of any type, whose owner, a [`Node`], may change it and free it early;
+/// - [`NodeRef::pool`] adds a pool.
+///
+/// All nodes of a tree are drawn from its source `S`. A node takes 64 bytes of header, and 16 more where its value needs
+/// a destructor. A tree belongs to one thread at a time: it may move to another where its values and its source may.
+///
+/// ```
+/// use kmem::Tree;
+/// let tree = Tree::new("root");
+/// let branch = tree.node().push("branch");
+/// branch.push("leaf");
+/// tree.node().push("other branch");
+/// assert_eq!(tree.node().children().map(|node| *node).collect::<Vec<_>>(), ["branch", "other branch"]);
+/// ```
+///
+/// A node cannot outlive its root:
+///
+/// ```compile_fail,E0505
+/// let tree = kmem::Tree::new(1);
+/// let leaf = tree.node().push(2);
+/// drop(tree);
+/// println!("{}", *leaf);
+/// ```
+pub struct Tree<T: ?Sized, S = Heap> {
+    data: NonNull<T>,
+    /// Invariant in `T`: a value of a shorter life must not be put among the others.
+    owns: PhantomData<(S, *mut T)>,
+    drops: PhantomData<T>,
+}
+
+// SAFETY: nodes borrow the tree, so one that moves has none in use, and it moves whole: children of other types are
+// `Send` by the bound on `child`. Its blocks go back to the source where it goes.
+unsafe impl<T: ?Sized + Send, S: Send> Send for Tree<T, S> {}
+
+/// The owner of a child node, whose value may have any type.
+///
+/// Dropping it leaves the child in its tree, where it goes with its parent; [`free`](Node::free) frees it and
+/// everything below it at once. It borrows the parent.
+///
+/// ```
+/// use kmem::Tree;
+/// let tree = Tree::new("request");
+/// let mut body = tree.node().child(String::from("body"));
+/// body.push_str(" and more");
+/// body.free();
+/// ```
+pub struct Node<'p, T: ?Sized> {
+    data: NonNull<T>,
+    /// Invariant in `T`: the tree drops the value, as the type that it was allocated with.
+    owns: PhantomData<(&'p (), *mut T)>,
+}
+
+/// A shared reference to a node, through which children are added and walked.
+///
+/// ```
+/// use kmem::Tree;
+/// let tree = Tree::new(0);
+/// let mut node = tree.node();
+/// for depth in 1..1000 {
+///     node = node.push(depth);
+/// }
+/// assert_eq!((*node, tree.node().below()), (999, 999));
+/// ```
+pub struct NodeRef<'t, T> {
+    data: NonNull<T>,
+    /// Invariant in `T`, as the tree is.
+    borrows: PhantomData<(&'t T, *mut T)>,
+}
+
+/// What a constructor draws a root with.
+fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the owner of the new node; the destructors
+    // that `place` asks for suit the values that it writes.
+    move |request| unsafe { raw::tree::alloc(source.as_cell(), core::ptr::null_mut(), request) }
+}
+
+#[cfg(feature = "heap")]
+impl<T> Tree<T> {
+    /// A tree on the heap with this value at its root.
+    ///
+    /// # Panics
+    /// Where [`try_new_in`](Tree::try_new_in) fails.
+    ///
+    /// ```
+    /// assert_eq!(*kmem::Tree::new(7), 7);
+    /// ```
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        Self::new_in(value, Heap)
+    }
+
+    /// A tree on the heap with this value at its root.
+    ///
+    /// # Errors
+    /// Gives the value back where [`try_new_in`](Tree::try_new_in) does.
+    ///
+    /// ```
+    /// assert_eq!(*kmem::Tree::try_new(7).unwrap(), 7);
+    /// ```
+    pub fn try_new(value: T) -> Result<Self, Refused<T>> {
+        Self::try_new_in(value, Heap)
+    }
+}
+
+impl<T, S: CellSource> Tree<T, S> {
+    /// A tree drawn from `source` with this value at its root.
+    ///
+    /// # Panics
+    /// Where [`try_new_in`](Tree::try_new_in) fails.
+    ///
+    /// ```
+    /// use kmem::{Pool, Tree};
+    /// let pool = Pool::bytes(80, 100);
+    /// let tree = Tree::new_in(7u64, &pool);
+    /// tree.node().push(8);
+    /// assert_eq!(pool.live(), 2);
+    /// ```
+    #[track_caller]
+    pub fn new_in(value: T, source: S) -> Self {
+        Self::try_new_in(value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// A tree drawn from `source` with this value at its root.
+    ///
+    /// # Errors
+    /// Gives the value back where the source cannot serve it, as [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Pool, Tree};
+    /// let pool = Pool::bytes(16, 100); // too small for a node's header
+    /// assert_eq!(Tree::try_new_in(7, &pool).unwrap_err().into_value(), 7);
+    /// ```
+    pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
+        place::value(value, draw_from(source)).map(Self::own)
+    }
+}
+
+impl<S: CellSource> Tree<str, S> {
+    /// A tree drawn from `source` with a copy of this string at its root.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Heap, Tree};
+    /// let tree = Tree::try_copy_str_in("text", Heap)?;
+    /// tree.child(7).free();
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
+        place::str(text, draw_from(source)).map(Self::own)
+    }
+}
+
+impl<T: Copy, S: CellSource> Tree<[T], S> {
+    /// A tree drawn from `source` with a copy of this slice at its root.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Heap, Tree};
+    /// assert_eq!(*Tree::try_copy_in(&[1, 2], Heap)?, [1, 2]);
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
+        place::copy(values, draw_from(source)).map(Self::own)
+    }
+}
+
+impl<T, S> Tree<T, S> {
+    /// The root, for walking and adding to.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(7);
+    /// assert_eq!(*tree.node(), 7);
+    /// ```
+    #[must_use]
+    pub fn node(&self) -> NodeRef<'_, T> {
+        NodeRef::new(self.data)
+    }
+
+    /// Frees the children of the root that `keep` rejects, with everything below them. Only children with a value of
+    /// the root's type are asked about.
+    ///
+    /// ```
+    /// let mut tree = kmem::Tree::new(0);
+    /// for number in 1..=4 {
+    ///     tree.node().push(number);
+    /// }
+    /// tree.retain(|number| *number % 2 == 0);
+    /// assert_eq!(tree.node().children().map(|node| *node).collect::<Vec<_>>(), [2, 4]);
+    /// ```
+    pub fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        let mut next = first_same(child_of(self.data.cast()));
+        while let Some(node) = next {
+            next = first_same(next_of(node));
+            // SAFETY: the child has a value of the root's type, and the whole tree is borrowed exclusively, so nobody
+            // else is looking at it.
+            unsafe {
+                if !keep(node.cast::<T>().as_mut()) {
+                    raw::tree::f(node.as_ptr());
+                }
+            }
+        }
+    }
+}
+
+impl<T: ?Sized, S> Tree<T, S> {
+    pub(crate) fn own(data: NonNull<T>) -> Self {
+        Tree { data, owns: PhantomData, drops: PhantomData }
+    }
+
+    pub(crate) fn into_non_null(self) -> NonNull<T> {
+        ManuallyDrop::new(self).data
+    }
+
+    /// Adds a child with a value of any type, as [`NodeRef::child`] does.
+    ///
+    /// # Panics
+    /// Where [`NodeRef::try_child`] fails.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("numbers");
+    /// let seven = tree.child(7);
+    /// assert_eq!(*seven, 7);
+    /// ```
+    #[track_caller]
+    pub fn child<U: Send + 'static>(&self, value: U) -> Node<'_, U> {
+        // SAFETY: the borrow of the root keeps it in place.
+        unsafe { child(self.data.cast(), value) }.unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Frees everything below the root.
+    ///
+    /// ```
+    /// let mut tree = kmem::Tree::new(0);
+    /// tree.node().push(1).push(2);
+    /// tree.clear();
+    /// assert_eq!(tree.node().below(), 0);
+    /// ```
+    pub fn clear(&mut self) {
+        while let Some(child) = child_of(self.data.cast()) {
+            // SAFETY: the tree is borrowed exclusively, so nobody uses the child or anything below it.
+            unsafe { raw::tree::f(child.as_ptr()) };
+        }
+    }
+
+    /// Marks the root, so that its bytes are zeroed when it goes. Nodes below have marks of their own.
+    ///
+    /// ```
+    /// let mut tree = kmem::Tree::new([7u8; 32]);
+    /// tree.taint();
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn taint(&mut self) {
+        // SAFETY: the root is live.
+        unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
+    }
+
+    /// Drops the tree and zeroes every node of it.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new([7u8; 32]);
+    /// tree.node().push([8u8; 32]);
+    /// tree.shred();
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn shred(self) {
+        // SAFETY: this is the tree's only owner.
+        unsafe { raw::tree::s(self.into_non_null().as_ptr().cast()) };
+    }
+}
+
+impl<T, S> Tree<T, S> {
+    /// Moves the root's value out and drops everything below it.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(String::from("out"));
+    /// assert_eq!(tree.into_inner(), "out");
+    /// ```
+    pub fn into_inner(mut self) -> T {
+        self.clear();
+        let data = self.into_non_null();
+        // SAFETY: the root is live and ours alone. Its value is moved out before the cell goes, without a destructor.
+        unsafe {
+            let value = data.read();
+            place::disarm(data, HEADER);
+            raw::tree::f(data.as_ptr().cast());
+            value
+        }
+    }
+}
+
+impl<T: ?Sized, S> Drop for Tree<T, S> {
+    fn drop(&mut self) {
+        // SAFETY: this is the tree's only owner, and nodes borrow it, so none is in use. Values that need a destructor
+        // have it in their cell.
+        unsafe { raw::tree::f(self.data.as_ptr().cast()) };
+    }
+}
+
+smart_pointer!([T: ?Sized, S] Tree<T, S> => T);
+sole_owner!([T: ?Sized, S] Tree<T, S> => T);
+
+#[cfg(feature = "heap")]
+impl<T> From<T> for Tree<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+#[cfg(feature = "heap")]
+impl From<&str> for Tree<str> {
+    fn from(text: &str) -> Self {
+        Self::try_copy_str_in(text, Heap).unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+/// The data of a node's first child.
+fn child_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: callers pass the data of a live node of this thread's.
+    data_of(unsafe { (*raw::tree::header(data.as_ptr())).child })
+}
+
+/// The data of a node's next sibling.
+fn next_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: callers pass the data of a live node of this thread's.
+    data_of(unsafe { (*raw::tree::header(data.as_ptr())).next })
+}
+
+fn data_of(node: *mut raw::Node) -> Option<NonNull<u8>> {
+    if node.is_null() { None } else { NonNull::new(raw::tree::data(node)) }
+}
+
+fn is_same(data: NonNull<u8>) -> bool {
+    // SAFETY: callers pass the data of a live node of this thread's.
+    unsafe { (*raw::tree::header(data.as_ptr())).cell.flags & FLAG_SAME != 0 }
+}
+
+/// The first of these siblings that was made with its parent's type.
+fn first_same(mut node: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+    while let Some(data) = node.filter(|&data| !is_same(data)) {
+        node = next_of(data);
+    }
+    node
+}
+
+/// The data of the first child, of those that were made with the node's own type.
+pub(crate) fn first_child<T>(data: NonNull<T>) -> Option<NonNull<T>> {
+    first_same(child_of(data.cast())).map(NonNull::cast)
+}
+
+/// The data of the next sibling, of those that were made with their parent's type.
+pub(crate) fn next_sibling<T>(data: NonNull<T>) -> Option<NonNull<T>> {
+    first_same(next_of(data.cast())).map(NonNull::cast)
+}
+
+/// Draws a node below another, from where that was drawn.
+///
+/// # Safety
+/// `parent` is the data of a live node on this thread whose borrow bounds the use of the new one.
+unsafe fn draw_below(
+    parent: NonNull<u8>,
+    flags: u8,
+) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the parent is live, and so is its source, as long as the tree is; the destructors that `place` asks for
+    // suit the values that it writes.
+    move |request| unsafe {
+        let src = (*raw::tree::header(parent.as_ptr())).src;
+        raw::tree::alloc_flagged(src, parent.as_ptr(), request, flags, "kmtreea")
+    }
+}
+
+/// # Safety
+/// As for `draw_below`, where `'p` is the borrow.
+unsafe fn child<'p, U: Send + 'static>(parent: NonNull<u8>, value: U) -> Result<Node<'p, U>, Refused<U>> {
+    // SAFETY: the contract is the caller's.
+    place::value(value, unsafe { draw_below(parent, 0) }).map(Node::own)
+}
+
+impl<'t, T> NodeRef<'t, T> {
+    fn new(data: NonNull<T>) -> Self {
+        NodeRef { data, borrows: PhantomData }
+    }
+
+    pub(crate) fn as_non_null(self) -> NonNull<T> {
+        self.data
+    }
+
+    /// The value, for as long as the tree is borrowed.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(7);
+    /// let value: &i32 = tree.node().get();
+    /// assert_eq!(*value, 7);
+    /// ```
+    #[must_use]
+    pub fn get(self) -> &'t T {
+        // SAFETY: the node lives, and is not given out mutably, while its tree is borrowed.
+        unsafe { self.data.as_ref() }
+    }
+
+    /// Adds a child with a value of the same type, behind those that are there.
+    ///
+    /// # Panics
+    /// Where [`try_push`](NodeRef::try_push) fails.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("root");
+    /// assert_eq!(*tree.node().push("leaf"), "leaf");
+    /// ```
+    #[track_caller]
+    pub fn push(self, value: T) -> NodeRef<'t, T> {
+        self.try_push(value).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Adds a child with a value of the same type, behind those that are there.
+    ///
+    /// # Errors
+    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Pool, Tree};
+    /// let pool = Pool::bytes(80, 1);
+    /// let tree = Tree::new_in(1, &pool);
+    /// assert_eq!(tree.node().try_push(2).unwrap_err().into_value(), 2);
+    /// ```
+    pub fn try_push(self, value: T) -> Result<NodeRef<'t, T>, Refused<T>> {
+        // SAFETY: the node is live while its tree is borrowed, and so is the new one. The flag says that the child has
+        // this node's type.
+        place::value(value, unsafe { draw_below(self.data.cast(), FLAG_SAME) }).map(NodeRef::new)
+    }
+
+    /// Adds a child with a value of any type. Walks over this tree pass over it.
+    ///
+    /// The value may outlive every borrow that the program knows of, hence `'static`, and goes where the tree goes,
+    /// hence `Send`.
+    ///
+    /// # Panics
+    /// Where [`try_child`](NodeRef::try_child) fails.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("request");
+    /// let headers = tree.node().child(vec!["host", "accept"]);
+    /// assert_eq!(headers.len(), 2);
+    /// ```
+    #[track_caller]
+    pub fn child<U: Send + 'static>(self, value: U) -> Node<'t, U> {
+        self.try_child(value).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Adds a child with a value of any type, as [`child`](NodeRef::child) does.
+    ///
+    /// # Errors
+    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("request");
+    /// assert_eq!(*tree.node().try_child(7).unwrap(), 7);
+    /// ```
+    pub fn try_child<U: Send + 'static>(self, value: U) -> Result<Node<'t, U>, Refused<U>> {
+        // SAFETY: the node is live while its tree is borrowed, and so is the new one.
+        unsafe { child(self.data.cast(), value) }
+    }
+
+    /// Adds a child with a copy of a string.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(0);
+    /// assert_eq!(&*tree.node().try_child_str("text")?, "text");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_child_str(self, text: &str) -> Result<Node<'t, str>, AllocError> {
+        // SAFETY: the node is live while its tree is borrowed, and so is the new one.
+        place::str(text, unsafe { draw_below(self.data.cast(), 0) }).map(Node::own)
+    }
+
+    /// Adds a child with a copy of a slice.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(0);
+    /// assert_eq!(*tree.node().try_child_copy(&[1, 2])?, [1, 2]);
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_child_copy<U: Copy + Send + 'static>(self, values: &[U]) -> Result<Node<'t, [U]>, AllocError> {
+        // SAFETY: the node is live while its tree is borrowed, and so is the new one.
+        place::copy(values, unsafe { draw_below(self.data.cast(), 0) }).map(Node::own)
+    }
+
+    /// Adds a child that is a pool of `cells` cells, drawn as one block from where this tree was.
+    ///
+    /// Where the pool is forgotten it goes with this node, and the values left in it too: hence the bounds.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("request");
+    /// let pool = tree.node().pool::<String>(10)?;
+    /// assert_eq!(*pool.alloc("text".into()), "text");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    #[cfg(feature = "pool")]
+    pub fn pool<U: Send + 'static>(
+        self,
+        cells: usize,
+    ) -> Result<crate::Pool<U, crate::InNode<'t>>, AllocError> {
+        let node = raw::tree::header(self.data.as_ptr().cast());
+        // SAFETY: the node is live while its tree is borrowed, on this thread.
+        unsafe { crate::Pool::in_node(NonNull::new_unchecked(node), cells) }
+    }
+
+    /// The node above, where this one was [pushed](NodeRef::push).
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(1);
+    /// let leaf = tree.node().push(2);
+    /// assert_eq!(leaf.parent().map(|node| *node), Some(1));
+    /// assert!(tree.node().parent().is_none());
+    /// ```
+    #[must_use]
+    pub fn parent(self) -> Option<NodeRef<'t, T>> {
+        let data = self.data.cast::<u8>();
+        // SAFETY: the node is live while its tree is borrowed. With the flag its parent has its type, and was reached
+        // by shared references too.
+        is_same(data)
+            .then(|| data_of(unsafe { (*raw::tree::header(data.as_ptr())).parent }))
+            .flatten()
+            .map(|parent| NodeRef::new(parent.cast()))
+    }
+
+    /// The children with a value of the same type, in the order in which they were added.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(0);
+    /// tree.node().push(1);
+    /// tree.node().child("of another type");
+    /// tree.node().push(2);
+    /// assert_eq!(tree.node().children().map(|node| *node).sum::<i32>(), 3);
+    /// ```
+    pub fn children(self) -> impl Iterator<Item = NodeRef<'t, T>> {
+        core::iter::successors(first_child(self.data), |&node| next_sibling(node)).map(NodeRef::new)
+    }
+
+    /// The number of nodes below this one, of whatever type, counted by walking them.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(0);
+    /// tree.node().push(1).push(2);
+    /// assert_eq!(tree.node().below(), 2);
+    /// ```
+    #[must_use]
+    pub fn below(self) -> usize {
+        // SAFETY: the node is live while its tree is borrowed, on this thread.
+        unsafe { raw::tree::below(self.data.as_ptr().cast()) }
+    }
+
+    /// Marks the node, so that its bytes are zeroed when it goes.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new([0u8; 32]);
+    /// tree.node().push([7u8; 32]).taint();
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn taint(self) {
+        // SAFETY: the node is live, and the mark is atomic.
+        unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
+    }
+}
+
+impl<T> Clone for NodeRef<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for NodeRef<'_, T> {}
+
+impl<T> core::ops::Deref for NodeRef<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.get()
+    }
+}
+
+impl<T: core::fmt::Debug> core::fmt::Debug for NodeRef<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<'p, T: ?Sized> Node<'p, T> {
+    fn own(data: NonNull<T>) -> Self {
+        Node { data, owns: PhantomData }
+    }
+
+    #[allow(clippy::wrong_self_convention, reason = "the mirror of the other owners")]
+    pub(crate) fn into_non_null(self) -> NonNull<T> {
+        self.data
+    }
+
+    /// Frees the child and everything below it.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(1);
+    /// tree.child("early").free();
+    /// assert_eq!(tree.node().below(), 0);
+    /// ```
+    pub fn free(self) {
+        // SAFETY: this is the child's only owner, and what is below borrows it.
+        unsafe { raw::tree::f(self.data.as_ptr().cast()) };
+    }
+
+    /// Frees the child and everything below it, and zeroes all of it.
+    ///
+    /// ```
+    /// kmem::Tree::new(1).child([7u8; 32]).shred();
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn shred(self) {
+        // SAFETY: this is the child's only owner, and what is below borrows it.
+        unsafe { raw::tree::s(self.data.as_ptr().cast()) };
+    }
+
+    /// Leaves the child in the tree and returns its value, for as long as the parent is borrowed.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(1);
+    /// let text: &mut String = tree.child(String::new()).leave();
+    /// text.push('x');
+    /// ```
+    pub fn leave(mut self) -> &'p mut T {
+        // SAFETY: the child lives while its parent is borrowed, and this was its only owner.
+        unsafe { self.data.as_mut() }
+    }
+
+    /// Marks the child, so that its bytes are zeroed when it goes.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(1);
+    /// tree.child([7u8; 32]).taint();
+    /// ```
+    #[cfg(feature = "shred")]
+    pub fn taint(&mut self) {
+        // SAFETY: the child is live.
+        unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
+    }
+}
+
+impl<T> Node<'_, T> {
+    /// The child, for walking and adding to.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("root");
+    /// let numbers = tree.child(0);
+    /// numbers.node().push(1);
+    /// assert_eq!(numbers.node().children().count(), 1);
+    /// ```
+    #[must_use]
+    pub fn node(&self) -> NodeRef<'_, T> {
+        NodeRef::new(self.data)
+    }
+}
+
+smart_pointer!([T: ?Sized] Node<'_, T> => T);
+sole_owner!([T: ?Sized] Node<'_, T> => T);
