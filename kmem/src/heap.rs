@@ -56,6 +56,7 @@ impl<T> HeapBox<T> {
     /// Gives the value back where the heap is exhausted or the value's alignment is above [`raw::MAX_ALIGN`].
     ///
     /// ```
+    /// #[derive(Debug)]
     /// #[repr(align(8192))]
     /// struct Wide(u8);
     /// let refused = kmem::HeapBox::try_new(Wide(7)).unwrap_err();

@@ -5,6 +5,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(any(feature = "allocator-api2-02", feature = "allocator-api2-04"))]
+pub mod allocator_api2;
 mod cell;
 mod error;
 pub mod fault;

@@ -88,6 +88,13 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         Ptr { data, kind, shred: false, owned: kind != Kind8::None, owns: PhantomData, drops: PhantomData }
     }
 
+    /// A handle on a node that another handle or a tree owns for `'s`.
+    fn lent_node(data: NonNull<T>) -> Self {
+        let mut ptr = Self::on(Kind8::Tree, data);
+        ptr.owned = false;
+        ptr
+    }
+
     /// How the value was allocated.
     ///
     /// ```
@@ -248,7 +255,9 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     pub unsafe fn from_raw_parts(handle: Handle, value: NonNull<T>) -> Self {
         let kind = Kind8::of(Kind::from_raw(handle.kind).unwrap_or(Kind::None));
-        Ptr { shred: handle.shred != 0, ..Self::on(kind, value) }
+        let mut ptr = Self::on(kind, value);
+        ptr.shred = handle.shred != 0;
+        ptr
     }
 
     /// The pointer, where this is an untainted owner of this kind.
@@ -298,7 +307,7 @@ impl<'s, T> Ptr<'s, T> {
         let children = core::iter::successors(first, |&child| crate::tree::next_sibling(child));
         #[cfg(not(feature = "tree"))]
         let children = core::iter::empty::<NonNull<T>>();
-        children.map(|child| Ptr { owned: false, ..Ptr::on(self.kind, child) })
+        children.map(Ptr::lent_node)
     }
 }
 
@@ -372,7 +381,7 @@ impl<'s, T: ?Sized> From<crate::Node<'s, T>> for Ptr<'s, T> {
 impl<'s, T> From<crate::NodeRef<'s, T>> for Ptr<'s, T> {
     /// The handle is lent.
     fn from(node: crate::NodeRef<'s, T>) -> Self {
-        Ptr { owned: false, ..Ptr::on(Kind8::Tree, node.as_non_null()) }
+        Ptr::lent_node(node.as_non_null())
     }
 }
 

@@ -251,8 +251,11 @@ impl<T: ?Sized, S> Ref<T, S> {
     /// # drop(two);
     /// ```
     pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        if Self::count(this) != 1 {
+            return None;
+        }
         // SAFETY: with a count of 1, loaded with acquire, this is the only reference and it is borrowed exclusively.
-        (Self::count(this) == 1).then(|| unsafe { this.data.as_mut() })
+        Some(unsafe { this.data.as_mut() })
     }
 
     /// Marks the cell, so that its bytes are zeroed when the last reference goes, whoever drops it.

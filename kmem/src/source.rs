@@ -148,9 +148,10 @@ fn heap_block(layout: Layout, alloc: unsafe fn(Layout) -> *mut u8) -> Result<Non
 }
 
 /// An address that suits a layout of size zero.
-#[allow(dead_code, reason = "used by the heap and the adapters")]
+#[cfg(any(feature = "heap", feature = "allocator-api2-02", feature = "allocator-api2-04"))]
 pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
-    NonNull::without_provenance(layout.align().try_into().unwrap_or(core::num::NonZero::<usize>::MIN))
+    // SAFETY: an alignment is never zero.
+    unsafe { NonNull::new_unchecked(core::ptr::without_provenance_mut(layout.align())) }
 }
 
 /// A source that the engine can name in a cell's header: [`Heap`], a reference to a pool of bytes, or a reference to
