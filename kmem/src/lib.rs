@@ -1,4 +1,5 @@
 #![doc = "kmem"]
+#![deny(unreachable_pub)]
 #![no_std]
 #[cfg(feature = "heap")]
 extern crate alloc;

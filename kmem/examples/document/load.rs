@@ -1,0 +1,257 @@
+//! From JSON straight into cells: no value is ever held anywhere else.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::{BufReader, Read};
+
+use kmem::{Heap, Kind, Pool, Ptr, Ref, Tree};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::Root;
+use crate::scan::Needles;
+use crate::values::{Container, Number, Shape, Slot};
+
+type NodeRef<'t, 's> = kmem::NodeRef<'t, Container<'s>>;
+
+static NULL: () = ();
+static TRUE: bool = true;
+static FALSE: bool = false;
+
+/// What one kind of cell costs.
+#[derive(Clone, Copy, Default)]
+pub struct Cost {
+    pub cells: usize,
+    pub data: usize,
+    pub overhead: usize,
+}
+
+/// What was counted while loading.
+#[derive(Default)]
+pub struct Census {
+    costs: [Cost; 5],
+    /// Bytes of JSON.
+    pub document: u64,
+    /// Strings and keys in the document, and their bytes.
+    pub strings: usize,
+    pub string_bytes: usize,
+}
+
+impl Census {
+    pub fn cost(&self, kind: Kind) -> Cost {
+        self.costs[kind as usize]
+    }
+
+    fn count(&mut self, kind: Kind, data: usize, overhead: usize) {
+        let cost = &mut self.costs[kind as usize];
+        cost.cells += 1;
+        cost.data += data;
+        cost.overhead += overhead;
+    }
+}
+
+pub struct Loaded<'s> {
+    pub root: Root<'s>,
+    pub census: Census,
+}
+
+struct Loader<'l, 's> {
+    secret_keys: &'l [String],
+    taint: bool,
+    numbers: &'s Pool<Number>,
+    interned: HashSet<Ref<str>>,
+    needles: &'l mut Needles,
+    census: Census,
+}
+
+/// Loads a document. Values under the secret keys are tainted where `taint` says so, and looked for by `needles`.
+pub fn load<'s>(
+    reader: impl Read,
+    secret_keys: &[String],
+    taint: bool,
+    numbers: &'s Pool<Number>,
+    needles: &mut Needles,
+) -> Result<Loaded<'s>, serde_json::Error> {
+    let census = Census::default();
+    let mut loader = Loader { secret_keys, taint, numbers, interned: HashSet::new(), needles, census };
+    let tree = Tree::try_new(Container::new(Shape::Document, false)).map_err(serde_json::Error::custom)?;
+    loader.count_container();
+
+    let mut counted = Counted { reader, bytes: 0 };
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, &mut counted));
+    let seed = Seed { loader: &mut loader, parent: tree.node(), secret: false };
+    let slot = seed.deserialize(&mut json)?;
+    json.end()?;
+    drop(json);
+    loader.census.document = counted.bytes;
+    Container::fill(tree.node(), Vec::new(), vec![slot]);
+    Ok(Loaded { root: tree.into(), census: loader.census })
+}
+
+struct Counted<R> {
+    reader: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+impl<'s> Loader<'_, 's> {
+    fn count_container(&mut self) {
+        // The header, and the slot of the destructor that frees the container's lists.
+        self.census.count(Kind::Tree, size_of::<Container<'_>>(), 64 + 16);
+    }
+
+    /// A handle on the one cell that holds this text.
+    fn text<E: Error>(&mut self, text: &str, secret: bool) -> Result<Ptr<'s, str>, E> {
+        self.census.strings += 1;
+        self.census.string_bytes += text.len();
+        let cell = match self.interned.get(text) {
+            Some(cell) => cell.clone(),
+            None => {
+                let cell = Ref::try_copy_str_in(text, Heap).map_err(E::custom)?;
+                self.census.count(Kind::Ref, text.len(), 32);
+                self.interned.insert(cell.clone());
+                cell
+            }
+        };
+        if secret {
+            self.needles.add(text);
+            if self.taint {
+                Ref::taint(&cell);
+            }
+        }
+        Ok(cell.into())
+    }
+
+    fn number<E: Error>(&mut self, number: Number, secret: bool) -> Result<Slot<'s>, E> {
+        let mut ptr = Ptr::from(self.numbers.try_alloc(number).map_err(E::custom)?);
+        self.census.count(Kind::Pool, size_of::<Number>(), 16);
+        if secret && self.taint {
+            ptr.taint();
+        }
+        Ok(Slot::Number(ptr))
+    }
+
+    fn container<'t, E: Error>(
+        &mut self,
+        parent: NodeRef<'t, 's>,
+        shape: Shape,
+        secret: bool,
+    ) -> Result<NodeRef<'t, 's>, E> {
+        let node =
+            parent.try_push(Container::new(shape, secret)).map_err(|refused| E::custom(refused.error()))?;
+        self.count_container();
+        if secret && self.taint {
+            node.taint();
+        }
+        Ok(node)
+    }
+}
+
+/// Loads one value below a parent and returns what goes into the parent's slot.
+struct Seed<'l, 'n, 't, 's> {
+    loader: &'l mut Loader<'n, 's>,
+    parent: NodeRef<'t, 's>,
+    secret: bool,
+}
+
+impl<'de, 's> DeserializeSeed<'de> for Seed<'_, '_, '_, 's> {
+    type Value = Slot<'s>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Slot<'s>, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
+    type Value = Slot<'s>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Slot<'s>, E> {
+        Ok(Slot::Null(Ptr::from(&NULL)))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Slot<'s>, E> {
+        Ok(Slot::Bool(Ptr::from(if value { &TRUE } else { &FALSE })))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Slot<'s>, E> {
+        self.loader.number(Number::Unsigned(value), self.secret)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Slot<'s>, E> {
+        self.loader.number(Number::Signed(value), self.secret)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Slot<'s>, E> {
+        self.loader.number(Number::Float(value), self.secret)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Slot<'s>, E> {
+        self.loader.text(text, self.secret).map(Slot::Text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Slot<'s>, A::Error> {
+        let Seed { loader, parent, secret } = self;
+        let node = loader.container(parent, Shape::Array, secret)?;
+        let mut slots = Vec::new();
+        while let Some(slot) =
+            elements.next_element_seed(Seed { loader: &mut *loader, parent: node, secret })?
+        {
+            slots.push(slot);
+        }
+        Container::fill(node, Vec::new(), slots);
+        Ok(Slot::Child)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Slot<'s>, A::Error> {
+        let Seed { loader, parent, secret } = self;
+        let node = loader.container(parent, Shape::Object, secret)?;
+        let (mut keys, mut slots) = (Vec::new(), Vec::new());
+        while let Some((key, secret_below)) = members.next_key_seed(Key { loader: &mut *loader, secret })? {
+            keys.push(key);
+            slots.push(members.next_value_seed(Seed {
+                loader: &mut *loader,
+                parent: node,
+                secret: secret_below,
+            })?);
+        }
+        Container::fill(node, keys, slots);
+        Ok(Slot::Child)
+    }
+}
+
+/// Loads a key and says whether what it names is secret.
+struct Key<'l, 'n, 's> {
+    loader: &'l mut Loader<'n, 's>,
+    secret: bool,
+}
+
+impl<'de, 's> DeserializeSeed<'de> for Key<'_, '_, 's> {
+    type Value = (Ptr<'s, str>, bool);
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'de, 's> Visitor<'de> for Key<'_, '_, 's> {
+    type Value = (Ptr<'s, str>, bool);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        let named = self.loader.secret_keys.iter().any(|secret| secret == key);
+        Ok((self.loader.text(key, self.secret)?, self.secret || named))
+    }
+}

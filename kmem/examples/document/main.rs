@@ -1,0 +1,268 @@
+//! Loads a JSON document into cells of every kind, shows what that costs, frees it by dropping one handle, and looks
+//! through the process's memory for what was to be kept secret.
+//!
+//! Objects and arrays are nodes of a tree, strings and keys are interned as reference-counted cells, numbers come from a
+//! pool, `true`, `false` and `null` are static, and whatever is under a secret key is tainted.
+
+mod draw;
+mod load;
+mod scan;
+mod values;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use std::{fs, io};
+
+use clap::Parser;
+use kmem::{Pool, Ptr, Shredding};
+
+use load::Loaded;
+use scan::Needles;
+use values::Container;
+
+/// The system's allocator, zeroing what is freed unless `--no-shred` says otherwise: the reader's and the parser's
+/// buffers hold the secrets too.
+struct Switchable;
+
+static SHREDDING: AtomicBool = AtomicBool::new(true);
+static INNER: Shredding<System> = Shredding::new(System);
+
+// SAFETY: both allocators are `System` underneath, so a block may be given back through either.
+unsafe impl GlobalAlloc for Switchable {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the contract is the caller's.
+        unsafe { INNER.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the contract is the caller's.
+        unsafe { INNER.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the contract is the caller's.
+        unsafe {
+            if SHREDDING.load(Ordering::Relaxed) {
+                INNER.dealloc(block, layout)
+            } else {
+                System.dealloc(block, layout)
+            }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the contract is the caller's.
+        unsafe {
+            if SHREDDING.load(Ordering::Relaxed) {
+                INNER.realloc(block, layout, size)
+            } else {
+                System.realloc(block, layout, size)
+            }
+        }
+    }
+}
+
+#[global_allocator]
+static GLOBAL: Switchable = Switchable;
+
+/// Load a JSON document into kmem's cells, free it with one drop, and look for what was secret.
+#[derive(Parser)]
+#[command(name = "document")]
+struct Options {
+    /// The document; `-` is standard input. Without it, a list of emoji that comes with the example.
+    file: Option<PathBuf>,
+    /// Keys whose values are secret, with everything below them. Of the document that comes along: `name`.
+    #[arg(long, value_name = "KEY", num_args = 1..)]
+    secret: Vec<String>,
+    /// Do not zero anything, to see that the search finds what is left behind.
+    #[arg(long)]
+    no_shred: bool,
+}
+
+fn main() -> ExitCode {
+    let mut options = Options::parse();
+    if options.file.is_none() && options.secret.is_empty() {
+        options.secret.push("name".into());
+    }
+    SHREDDING.store(!options.no_shred, Ordering::Relaxed);
+    match run(&options) {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("document: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The document as a file, with its name and its length where that is known.
+fn open(file: Option<&PathBuf>) -> io::Result<(fs::File, String, Option<u64>)> {
+    match file {
+        // A duplicate of the descriptor: `std::io::stdin` would keep the last of what it read in a static buffer.
+        Some(path) if path.as_os_str() == "-" => {
+            let file = fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            Ok((file, "standard input".into(), None))
+        }
+        path => {
+            let shipped =
+                || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/document/emoji.json"));
+            let path = path.cloned().unwrap_or_else(shipped);
+            let file = fs::File::open(&path)?;
+            let len = file.metadata()?.len();
+            Ok((file, path.display().to_string(), Some(len)))
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<ExitCode, String> {
+    let name = options
+        .file
+        .as_ref()
+        .map_or("the document that comes along".into(), |path| path.display().to_string());
+    let (file, path, len) = open(options.file.as_ref()).map_err(|error| format!("{name}: {error}"))?;
+    let mut needles = Needles::new();
+    let numbers = Pool::growing();
+
+    let start = Instant::now();
+    let loaded =
+        load::load(Progress::new(file, len), &options.secret, !options.no_shred, &numbers, &mut needles);
+    let Loaded { root, census } = loaded.map_err(|error| format!("{path}: {error}"))?;
+    let load_time = start.elapsed();
+
+    println!("{path}\n");
+    draw::top_of_tree(&root, &options.secret);
+    draw::table(&root, &census);
+    println!();
+    let before = search("before the document is freed", &needles, options);
+
+    let start = Instant::now();
+    drop(root);
+    let free_time = start.elapsed();
+
+    let after = search("after", &needles, options);
+    println!(
+        "\nloaded in {:.1} ms, freed by dropping one handle in {:.1} ms; {} cells of the pool still taken",
+        load_time.as_secs_f64() * 1e3,
+        free_time.as_secs_f64() * 1e3,
+        numbers.live(),
+    );
+    if let Some(peak) = peak_memory() {
+        let times = peak as f64 / census.document as f64;
+        println!("peak memory of the process {} kB, {times:.1} times the document", peak / 1024);
+    }
+    verdict(options, &needles, before, after)
+}
+
+fn search(when: &str, needles: &Needles, options: &Options) -> Option<usize> {
+    if options.secret.is_empty() {
+        return None;
+    }
+    match scan::copies(needles) {
+        Ok(found) => {
+            let mib = found.scanned as f64 / f64::from(1 << 20);
+            println!(
+                "copies of {} secret strings {when}: {} (in {mib:.1} MiB of memory)",
+                needles.len(),
+                found.copies
+            );
+            Some(found.copies)
+        }
+        Err(error) => {
+            println!("memory could not be searched: {error}");
+            None
+        }
+    }
+}
+
+/// Says whether the search found what it should: something before, and after that nothing, or with nothing zeroed
+/// something again.
+fn verdict(
+    options: &Options,
+    needles: &Needles,
+    before: Option<usize>,
+    after: Option<usize>,
+) -> Result<ExitCode, String> {
+    if options.secret.is_empty() {
+        println!("no secret keys were named, so nothing was searched for");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if needles.too_short > 0 {
+        println!(
+            "{} strings under secret keys are too short to tell from chance; not searched for",
+            needles.too_short
+        );
+    }
+    let (Some(before), Some(after)) = (before, after) else {
+        return Err("nothing is known about copies of the secrets".into());
+    };
+    if needles.len() == 0 {
+        println!("no string was found under the secret keys, so nothing was searched for");
+    } else if before == 0 {
+        return Err(
+            "the search found nothing while the secrets were there: its second result is worth nothing"
+                .into(),
+        );
+    } else if after > 0 && !options.no_shred {
+        return Err(format!("{after} copies of secrets were left in memory"));
+    } else if after == 0 && options.no_shred {
+        return Err("nothing was zeroed, yet the search found nothing".into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The most memory that the process has had, in bytes.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// A reader that counts, and shows how far it is where it takes long and someone is looking.
+struct Progress {
+    file: fs::File,
+    read: u64,
+    bar: indicatif::ProgressBar,
+}
+
+impl Progress {
+    const LONG: u64 = 8 << 20;
+
+    fn new(file: fs::File, len: Option<u64>) -> Self {
+        // indicatif draws on standard error, and only where that is a terminal.
+        let bar = match len {
+            Some(len) if len < Self::LONG => indicatif::ProgressBar::hidden(),
+            Some(len) => indicatif::ProgressBar::new(len),
+            None => indicatif::ProgressBar::no_length(),
+        };
+        let style = indicatif::ProgressStyle::with_template("loading {wide_bar} {bytes}/{total_bytes} {eta}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        Progress { file, read: 0, bar }
+    }
+}
+
+impl Read for Progress {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.read += read as u64;
+        self.bar.set_position(self.read);
+        if read == 0 {
+            self.bar.finish_and_clear();
+        }
+        Ok(read)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The document's one handle.
+type Root<'s> = Ptr<'s, Container<'s>>;
