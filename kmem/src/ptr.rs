@@ -13,7 +13,7 @@ use crate::raw::{self, Handle};
 /// It owns what it holds and frees it rightly when dropped. Code that takes a `Ptr` need not know which it is. It may
 /// hold strings and slices as well as sized values, and takes two words for a sized one.
 ///
-/// It is made from any owner with `From`, and turned back with `TryFrom`. [`into_raw`](Ptr::into_raw) and
+/// It is made from any owner with `From`, and turned back with [`into_heap`](Ptr::into_heap) and its like. [`into_raw`](Ptr::into_raw) and
 /// [`from_raw`](Ptr::from_raw) pass it to and from C, where `kmfree` does what dropping it does here.
 ///
 /// Some cells belong to one thread, and the handle forgets which, so it stays on its thread; turn it back into a
@@ -260,7 +260,83 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         ptr
     }
 
-    /// The pointer, where this is an untainted owner of this kind.
+    /// The owner of the heap cell, where the handle holds one.
+    ///
+    /// # Errors
+    /// Gives the handle back where it does not.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ptr};
+    /// let handle = Ptr::from(HeapBox::new(7));
+    /// assert_eq!(handle.into_heap().unwrap().into_inner(), 7);
+    /// assert!(Ptr::from("static").into_heap().is_err());
+    /// ```
+    #[cfg(feature = "heap")]
+    pub fn into_heap(self) -> Result<crate::HeapBox<T>, Self> {
+        // SAFETY: the handle owned a heap cell with this value.
+        self.into_kind(Kind8::Heap).map(|data| unsafe { crate::HeapBox::from_non_null(data) })
+    }
+
+    /// The reference, where the handle holds one to a cell on the heap.
+    ///
+    /// # Errors
+    /// Gives the handle back where it does not.
+    ///
+    /// ```
+    /// use kmem::{Ptr, Ref};
+    /// let shared: Ref<i32> = Ptr::from(Ref::new(7)).into_ref().unwrap();
+    /// std::thread::spawn(move || assert_eq!(*shared, 7)).join().unwrap();
+    /// ```
+    #[cfg(all(feature = "ref", feature = "heap"))]
+    pub fn into_ref(self) -> Result<crate::Ref<T>, Self> {
+        // SAFETY: the handle holds a live object; of a counted cell the header says where it was drawn from.
+        if self.kind == Kind8::Ref
+            && unsafe { !(*raw::refs::header(self.data.as_ptr().cast())).src.is_null() }
+        {
+            return Err(self);
+        }
+        // SAFETY: the handle had a reference to a counted cell with this value, drawn from the heap.
+        self.into_kind(Kind8::Ref).map(|data| unsafe { crate::Ref::from_non_null(data) })
+    }
+
+    /// The owner of the pool's cell, where the handle holds one and is not tainted: that would be lost.
+    ///
+    /// # Errors
+    /// Gives the handle back where it does not.
+    ///
+    /// ```
+    /// use kmem::{Pool, Ptr};
+    /// let pool = Pool::new(1);
+    /// assert_eq!(Ptr::from(pool.alloc(7)).into_pool().unwrap().into_inner(), 7);
+    /// ```
+    #[cfg(feature = "pool")]
+    pub fn into_pool(self) -> Result<crate::PoolBox<'s, T>, Self> {
+        self.into_kind(Kind8::Pool).map(crate::PoolBox::own)
+    }
+
+    /// The tree, where the handle holds the root of one on the heap.
+    ///
+    /// # Errors
+    /// Gives the handle back where it does not.
+    ///
+    /// ```
+    /// use kmem::{Ptr, Tree};
+    /// let tree: Tree<i32> = Ptr::from(Tree::new(7)).into_tree().unwrap();
+    /// tree.node().push(8);
+    /// ```
+    #[cfg(all(feature = "tree", feature = "heap"))]
+    pub fn into_tree(self) -> Result<crate::Tree<T>, Self> {
+        if self.kind == Kind8::Tree {
+            // SAFETY: the handle holds a live node of this thread's.
+            let node = unsafe { &*raw::tree::header(self.data.as_ptr().cast()) };
+            if !node.parent.is_null() || !node.src.is_null() {
+                return Err(self);
+            }
+        }
+        self.into_kind(Kind8::Tree).map(crate::Tree::own)
+    }
+
+    /// The pointer, where this is an owner of this kind.
     fn into_kind(self, kind: Kind8) -> Result<NonNull<T>, Self> {
         // The taint of a pool's cell is in the handle alone, and would be lost.
         if self.owned && self.kind == kind && !(self.shred && kind == Kind8::Pool) {
@@ -382,60 +458,5 @@ impl<'s, T> From<crate::NodeRef<'s, T>> for Ptr<'s, T> {
     /// The handle is lent.
     fn from(node: crate::NodeRef<'s, T>) -> Self {
         Ptr::lent_node(node.as_non_null())
-    }
-}
-
-#[cfg(feature = "heap")]
-impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::HeapBox<T> {
-    /// The handle, which is no owner of a heap cell.
-    type Error = Ptr<'s, T>;
-
-    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
-        // SAFETY: the handle owned a heap cell with this value.
-        ptr.into_kind(Kind8::Heap).map(|data| unsafe { Self::from_non_null(data) })
-    }
-}
-
-#[cfg(all(feature = "ref", feature = "heap"))]
-impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::Ref<T> {
-    /// The handle, which has no reference to a counted cell on the heap.
-    type Error = Ptr<'s, T>;
-
-    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
-        // SAFETY: the handle holds a live object; of a counted cell the header says where it was drawn from.
-        let drawn = ptr.kind == Kind8::Ref
-            && unsafe { !(*raw::refs::header(ptr.data.as_ptr().cast())).src.is_null() };
-        if drawn {
-            return Err(ptr);
-        }
-        // SAFETY: the handle had a reference to a counted cell with this value, drawn from the heap.
-        ptr.into_kind(Kind8::Ref).map(|data| unsafe { Self::from_non_null(data) })
-    }
-}
-
-#[cfg(feature = "pool")]
-impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::PoolBox<'s, T> {
-    /// The handle, which is no owner of a pool's cell, or has a taint of its own.
-    type Error = Ptr<'s, T>;
-
-    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
-        ptr.into_kind(Kind8::Pool).map(Self::own)
-    }
-}
-
-#[cfg(all(feature = "tree", feature = "heap"))]
-impl<'s, T: ?Sized> TryFrom<Ptr<'s, T>> for crate::Tree<T> {
-    /// The handle, which is no owner of a root on the heap.
-    type Error = Ptr<'s, T>;
-
-    fn try_from(ptr: Ptr<'s, T>) -> Result<Self, Self::Error> {
-        if ptr.kind == Kind8::Tree {
-            // SAFETY: the handle holds a live node of this thread's.
-            let node = unsafe { &*raw::tree::header(ptr.data.as_ptr().cast()) };
-            if !node.parent.is_null() || !node.src.is_null() {
-                return Err(ptr);
-            }
-        }
-        ptr.into_kind(Kind8::Tree).map(Self::own)
     }
 }

@@ -1,0 +1,104 @@
+//! Pools in a caller's buffer, and all that can be drawn from them with no heap in the program.
+
+#![cfg(feature = "pool")]
+
+use std::mem::MaybeUninit;
+
+use kmem::{AllocError, Buffer, Pool};
+
+use crate::support::live_blocks;
+
+#[test]
+fn a_pool_in_a_buffer_never_calls_the_heap() {
+    let before = live_blocks();
+    let mut buffer = [MaybeUninit::uninit(); 1000];
+    let pool = Pool::<u64, Buffer<'_>>::in_buffer(&mut buffer).unwrap();
+    let mut cells: [Option<_>; 64] = std::array::from_fn(|_| None);
+    let mut taken = 0;
+    while let Ok(cell) = pool.try_alloc(taken as u64) {
+        cells[taken] = Some(cell);
+        taken += 1;
+    }
+    assert_eq!(taken, pool.capacity());
+    assert!(taken >= (1000 - 200) / 32);
+    assert!(cells.iter().flatten().enumerate().all(|(i, cell)| **cell == i as u64));
+    drop(cells);
+    assert_eq!(pool.live(), 0);
+    drop(pool);
+    assert_eq!(live_blocks(), before);
+}
+
+#[test]
+fn a_buffer_too_small_for_one_cell_is_refused() {
+    for len in 0..180 {
+        let mut buffer = [MaybeUninit::uninit(); 200];
+        let pool = Pool::bytes_in_buffer(&mut buffer[..len], 64);
+        match pool {
+            Ok(pool) => assert!(pool.capacity() >= 1),
+            Err(error) => assert!(matches!(error, AllocError::Size { .. }), "{error}"),
+        }
+    }
+    assert!(unsafe { kmem::raw::pool::in_buffer(std::ptr::null_mut(), 1000, 8) }.is_null());
+}
+
+#[test]
+fn values_in_a_buffer_end_with_their_pool() {
+    let ends = crate::support::Ends::default();
+    let mut buffer = [MaybeUninit::uninit(); 1000];
+    let pool = Pool::in_buffer(&mut buffer).unwrap();
+    pool.alloc(ends.value("leaked")).leak();
+    drop(pool.alloc(ends.value("dropped")));
+    drop(pool);
+    assert_eq!(ends.seen(), ["dropped", "leaked"]);
+}
+
+#[test]
+fn a_static_buffer_serves_as_long_as_the_program() {
+    static mut BUFFER: [MaybeUninit<u8>; 4096] = [MaybeUninit::uninit(); 4096];
+    let buffer: &'static mut [MaybeUninit<u8>; 4096] = unsafe { &mut *(&raw mut BUFFER) };
+    let pool = Pool::bytes_in_buffer(buffer, 100).unwrap();
+    assert_eq!(&*pool.try_alloc_str("static").unwrap(), "static");
+}
+
+#[cfg(feature = "ref")]
+#[test]
+fn references_are_drawn_from_a_buffer() {
+    let mut buffer = [MaybeUninit::uninit(); 1000];
+    let pool = Pool::bytes_in_buffer(&mut buffer, 64).unwrap();
+    let one = kmem::Ref::try_copy_str_in("on the stack", &pool).unwrap();
+    let two = one.clone();
+    drop(one);
+    assert_eq!((&*two, pool.live()), ("on the stack", 1));
+}
+
+#[cfg(feature = "tree")]
+#[test]
+fn trees_are_drawn_from_a_buffer() {
+    let mut buffer = [MaybeUninit::uninit(); 4000];
+    let pool = Pool::bytes_in_buffer(&mut buffer, 80).unwrap();
+    let tree = kmem::Tree::try_new_in(0u64, &pool).unwrap();
+    let mut node = tree.node();
+    while let Ok(below) = node.try_push(*node + 1) {
+        node = below;
+    }
+    assert_eq!(*node as usize + 1, pool.capacity());
+    drop(tree);
+    assert_eq!(pool.live(), 0);
+}
+
+#[cfg(all(feature = "tree", feature = "ref", feature = "shred"))]
+#[test]
+fn a_tainted_pool_leaves_nothing_in_its_buffer() {
+    let mut buffer = [0xEEu8; 4000];
+    {
+        let bytes = unsafe { &mut *(&raw mut buffer as *mut [MaybeUninit<u8>; 4000]) };
+        let mut pool = Pool::bytes_in_buffer(bytes, 120).unwrap();
+        pool.taint();
+        let secret = kmem::Ref::try_copy_in(&[0xA5u8; 64], &pool).unwrap();
+        let tree = kmem::Tree::new_in([0xA5u8; 30], &pool);
+        tree.node().push([0xA5u8; 30]);
+        drop(tree);
+        std::mem::forget(secret);
+    }
+    assert!(!buffer.contains(&0xA5));
+}

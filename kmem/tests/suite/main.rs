@@ -1,0 +1,34 @@
+//! kmem's promises, a module for each idea.
+
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call the engine with values that they have just made"
+)]
+
+mod support;
+
+mod buffers;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod composition;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod destructors;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod exhaustion;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod handle;
+#[cfg(feature = "heap")]
+mod heap;
+#[cfg(any(feature = "heap", feature = "pool", feature = "tree", feature = "ref"))]
+mod misuse;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod model;
+#[cfg(all(feature = "heap", feature = "pool"))]
+mod pool;
+#[cfg(all(feature = "heap", feature = "ref"))]
+mod refs;
+#[cfg(all(feature = "heap", feature = "shred"))]
+mod shred;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod soundness;
+#[cfg(all(feature = "heap", feature = "tree"))]
+mod tree;

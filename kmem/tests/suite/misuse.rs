@@ -1,0 +1,252 @@
+//! What the header shows to be wrong is reported and changes nothing.
+
+use std::cell::RefCell;
+use std::ptr::null_mut;
+
+use kmem::fault::{self, Fault, Misuse};
+#[allow(unused_imports, reason = "each combination of features uses its own")]
+use kmem::raw::{self, ptr};
+
+thread_local! {
+    static SEEN: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `work` and returns the faults that it was reported for. Every test of this program sets the same handler, which
+/// reports to the thread that made the fault.
+fn faults(work: impl FnOnce()) -> Vec<(&'static str, Misuse)> {
+    fault::set_handler(Some(|fault| SEEN.with_borrow_mut(|seen| seen.push(*fault))));
+    work();
+    SEEN.take().into_iter().map(|fault| (fault.call, fault.misuse)).collect()
+}
+
+/// Memory of the test's own with the header of a cell that was freed, as freed memory itself must not be looked at.
+#[allow(dead_code, reason = "unused where neither method is built in")]
+#[repr(align(64))]
+struct Block([u64; 32]);
+
+#[cfg(all(feature = "pool", feature = "heap"))]
+#[test]
+fn a_pool_cell_freed_twice_is_caught() {
+    unsafe {
+        let pool = raw::pool::i(null_mut(), 8, 4);
+        let (one, two) = (raw::pool::a(pool), raw::pool::a(pool));
+        raw::pool::f(one);
+        let seen = faults(|| raw::pool::f(one));
+        assert_eq!(seen, [("kmpoolf", Misuse::AlreadyFreed)]);
+        raw::pool::f(two);
+        assert_eq!(faults(|| raw::pool::f(one)), [("kmpoolf", Misuse::AlreadyFreed)]);
+        assert_eq!(raw::pool::live(pool), 0);
+        assert_ne!(raw::pool::a(pool), raw::pool::a(pool));
+        raw::pool::x(pool);
+    }
+}
+
+#[cfg(all(feature = "pool", feature = "heap"))]
+#[test]
+fn pointers_into_a_pool_that_are_no_cell_are_caught() {
+    unsafe {
+        let pool = raw::pool::i(null_mut(), 64, 4);
+        let cell = raw::pool::a(pool);
+        cell.write_bytes(0, 64);
+        for offset in [1, 8] {
+            assert_eq!(faults(|| raw::pool::f(cell.add(offset))), [("kmpoolf", Misuse::NotInPool)]);
+        }
+        assert_eq!(faults(|| raw::pool::f(cell.add(32))), [("kmpoolf", Misuse::NotInPool)]);
+        // One that looks like a cell of this pool, but does not lie where one begins.
+        cell.cast::<raw::PoolCell>().write(raw::PoolCell { last: null_mut(), pool });
+        assert_eq!(faults(|| raw::pool::f(cell.add(16))), [("kmpoolf", Misuse::NotInPool)]);
+        assert_eq!(raw::pool::live(pool), 1);
+        raw::pool::x(pool);
+    }
+}
+
+#[cfg(all(feature = "pool", feature = "heap"))]
+#[test]
+fn cells_never_handed_out_are_caught() {
+    unsafe {
+        let pool = raw::pool::i(null_mut(), 16, 4);
+        let one = raw::pool::a(pool);
+        let unused = one.add(32);
+        unused.sub(16).cast::<raw::PoolCell>().write(raw::PoolCell { last: null_mut(), pool });
+        assert_eq!(faults(|| raw::pool::f(unused)), [("kmpoolf", Misuse::NotInPool)]);
+        raw::pool::x(pool);
+    }
+}
+
+#[cfg(feature = "pool")]
+#[test]
+fn a_pool_in_a_buffer_torn_down_twice_is_caught_with_its_cells() {
+    let mut block = Block([0; 32]);
+    unsafe {
+        let pool = raw::pool::in_buffer(block.0.as_mut_ptr().cast(), 256, 8);
+        let cell = raw::pool::a(pool);
+        raw::pool::x(pool);
+        assert_eq!(faults(|| raw::pool::x(pool)), [("kmpoolx", Misuse::AlreadyFreed)]);
+        assert_eq!(faults(|| raw::pool::f(cell)), [("kmpoolf", Misuse::AlreadyFreed)]);
+        assert!(raw::pool::a(pool).is_null());
+        assert!(raw::pool::z(null_mut(), 8).is_null());
+    }
+}
+
+#[cfg(all(feature = "heap", feature = "ref", feature = "tree"))]
+#[test]
+fn a_cell_freed_as_another_kind_is_caught() {
+    unsafe {
+        let (heap, counted, node) =
+            (raw::heap::z(8), raw::refs::z(null_mut(), 8), raw::tree::z(null_mut(), null_mut(), 8));
+        let seen = faults(|| {
+            raw::heap::f(counted);
+            raw::heap::f(node);
+            raw::refs::f(node);
+        });
+        assert_eq!(seen.len(), 3, "{seen:?}");
+        raw::heap::f(heap);
+        raw::refs::f(counted);
+        raw::tree::f(node);
+    }
+}
+
+#[cfg(all(feature = "heap", feature = "ref"))]
+#[test]
+fn a_handle_that_contradicts_its_cell_is_caught() {
+    unsafe {
+        let (one, two) = (raw::refs::zo(null_mut(), 8), raw::refs::zo(null_mut(), 8));
+        let crossed = raw::Handle { cell: two.cell, ..one };
+        assert_eq!(faults(|| ptr::free(crossed)), [("kmfree", Misuse::BadHandle)]);
+        let unknown = raw::Handle { kind: 77, ..one };
+        assert_eq!(faults(|| ptr::free(unknown)), [("kmfree", Misuse::BadHandle)]);
+        ptr::free(one);
+        ptr::free(two);
+    }
+}
+
+#[cfg(feature = "heap")]
+#[test]
+fn misaligned_and_foreign_pointers_are_caught() {
+    let mut block = Block([0; 32]);
+    unsafe {
+        let words = block.0.as_mut_ptr();
+        let foreign: *mut u8 = words.add(8).cast();
+        assert_eq!(faults(|| raw::heap::f(foreign)), [("kmheapf", Misuse::NotACell(0))]);
+        assert_eq!(faults(|| raw::heap::f(foreign.add(3))), [("kmheapf", Misuse::NotACell(0))]);
+        words.add(6).write(1);
+        assert_eq!(faults(|| raw::heap::f(foreign)), [("kmheapf", Misuse::Damaged)], "a size of zero");
+    }
+}
+
+#[cfg(all(feature = "tree", feature = "pool"))]
+mod of_cells_in_a_buffer {
+    //! What is drawn from a pool stays readable after it was freed, so that a second free can be shown.
+    use super::*;
+
+    fn with_store(work: impl FnOnce(*mut raw::Pool)) {
+        let mut block = [0u128; 200];
+        unsafe {
+            let pool = raw::pool::in_buffer(block.as_mut_ptr().cast(), size_of_val(&block), 200);
+            work(pool);
+            raw::pool::x(pool);
+        }
+    }
+
+    #[test]
+    fn a_node_freed_twice_is_caught() {
+        with_store(|store| unsafe {
+            let node = raw::tree::a(store.cast(), null_mut(), 8);
+            raw::tree::f(node);
+            assert_eq!(faults(|| drop(raw::tree::f(node))), [("kmtreef", Misuse::AlreadyFreed)]);
+            assert_eq!(
+                faults(|| assert!(raw::tree::a(store.cast(), node, 8).is_null())),
+                [("kmtreea", Misuse::AlreadyFreed)]
+            );
+        });
+    }
+
+    #[test]
+    fn a_node_freed_by_its_own_destructor_or_one_below_is_caught() {
+        unsafe extern "C-unwind" fn free_arg(data: *mut std::ffi::c_void, arg: *mut std::ffi::c_void) {
+            unsafe {
+                raw::tree::f(if arg.is_null() { data } else { arg }.cast());
+            }
+        }
+        with_store(|store| unsafe {
+            let root = raw::tree::a(store.cast(), null_mut(), 8);
+            for arg in [null_mut(), root.cast()] {
+                let drop = Some(raw::Destructor { run: Some(free_arg), arg });
+                raw::tree::alloc(store.cast(), root, &raw::Request { drop, ..raw::Request::new(8) }).unwrap();
+            }
+            let seen = faults(|| drop(raw::tree::f(root)));
+            assert_eq!(seen, [("kmtreef", Misuse::BeingFreed); 2]);
+            assert_eq!(raw::pool::live(store), 0);
+        });
+    }
+
+    #[cfg(feature = "ref")]
+    #[test]
+    fn a_reference_dropped_too_often_is_caught() {
+        with_store(|store| unsafe {
+            let data = raw::refs::a(store.cast(), 8);
+            raw::refs::f(data);
+            assert_eq!(faults(|| raw::refs::f(data)), [("kmreff", Misuse::AlreadyFreed)]);
+            assert_eq!(faults(|| drop(raw::refs::u(data))), [("kmrefu", Misuse::AlreadyFreed)]);
+        });
+    }
+}
+
+#[test]
+fn null_and_static_handles_are_ignored() {
+    let seen = faults(|| unsafe {
+        ptr::free(raw::Handle::NULL);
+        ptr::free(ptr::stat(c"static".as_ptr().cast()));
+        #[cfg(feature = "heap")]
+        raw::heap::f(null_mut());
+        #[cfg(feature = "ref")]
+        raw::refs::f(raw::refs::u(null_mut()));
+        #[cfg(feature = "pool")]
+        raw::pool::f(null_mut());
+        #[cfg(feature = "pool")]
+        raw::pool::x(null_mut());
+        #[cfg(feature = "tree")]
+        raw::tree::f(null_mut());
+    });
+    assert_eq!(seen, []);
+}
+
+#[cfg(not(feature = "heap"))]
+#[test]
+fn a_handle_of_a_method_that_is_not_built_in_is_reported() {
+    let mut block = Block([0; 32]);
+    let data = (&raw mut block.0[8]).cast();
+    let handle = raw::Handle { kind: 1, shred: 0, data, cell: null_mut() };
+    assert_eq!(faults(|| unsafe { ptr::free(handle) }), [("kmfree", Misuse::NotBuilt(kmem::Kind::Heap))]);
+}
+
+/// What happens without a handler of the program's own is seen from outside: this test starts itself again.
+#[cfg(all(feature = "heap", feature = "pool", feature = "std"))]
+#[test]
+fn the_default_handler_says_what_and_where_and_aborts() {
+    const CHILD: &str = "KMEM_MISUSE_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        fault::set_handler(None);
+        unsafe {
+            let pool = raw::pool::i(null_mut(), 8, 4);
+            let cell = raw::pool::a(pool);
+            raw::pool::f(cell);
+            raw::pool::f(cell);
+        }
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "misuse::the_default_handler_says_what_and_where_and_aborts",
+            "--exact",
+            "--test-threads=1",
+            "--nocapture",
+        ])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let report = String::from_utf8_lossy(&output.stderr);
+    let line = report.lines().find(|line| line.starts_with("kmem: ")).expect("one line of report");
+    assert!(line.starts_with("kmem: kmpoolf(0x") && line.ends_with("): already freed"), "{line}");
+}

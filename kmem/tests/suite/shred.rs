@@ -1,0 +1,277 @@
+//! Tainted bytes are zero when their memory is given back, by whatever path.
+
+use kmem::{HeapBox, raw};
+
+use crate::support::{MARK, marked_when_freed};
+
+const SECRET: [u8; 64] = [MARK; 64];
+
+#[test]
+fn without_a_mark_bytes_stay_as_they_were() {
+    assert_eq!(marked_when_freed(|| drop(HeapBox::new(SECRET))), 1, "or the other tests could not fail");
+}
+
+#[test]
+fn a_tainted_heap_cell_is_zeroed() {
+    let freed = marked_when_freed(|| {
+        let mut key = HeapBox::new(SECRET);
+        key.taint();
+        drop(key);
+        let mut text: HeapBox<str> = std::str::from_utf8(&[0x25; 64]).unwrap().into();
+        text.taint();
+        unsafe { raw::heap::s(HeapBox::new(SECRET).into_non_null().as_ptr().cast()) };
+    });
+    assert_eq!(freed, 0);
+}
+
+#[test]
+fn every_size_is_zeroed_to_its_last_byte() {
+    for size in (0..300).chain([4096, 100_000]) {
+        let freed = marked_when_freed(|| unsafe {
+            let data = raw::heap::a(size);
+            data.write_bytes(MARK, size);
+            raw::heap::s(data);
+        });
+        assert_eq!(freed, 0, "{size} bytes");
+    }
+}
+
+#[cfg(feature = "ref")]
+mod refs {
+    use super::*;
+    use kmem::Ref;
+
+    #[test]
+    fn a_mark_by_one_holder_holds_for_the_last() {
+        let freed = marked_when_freed(|| {
+            let one = Ref::new(SECRET);
+            let two = one.clone();
+            Ref::taint(&one);
+            drop(one);
+            drop(two);
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
+    fn shredding_a_shared_cell_drops_one_reference_and_marks_it() {
+        let freed = marked_when_freed(|| unsafe {
+            let data = raw::refs::a(std::ptr::null_mut(), 64);
+            data.write_bytes(MARK, 64);
+            raw::refs::u(data);
+            raw::refs::s(data);
+            assert_eq!((data.read(), raw::refs::count(data)), (MARK, 1));
+            raw::refs::f(data);
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
+    fn the_engines_mark_reaches_the_cell_through_the_handle() {
+        let freed = marked_when_freed(|| unsafe {
+            let mut handle = raw::refs::zo(std::ptr::null_mut(), 64);
+            handle.data.write_bytes(MARK, 64);
+            raw::ptr::taint(&mut handle);
+            assert_eq!(handle.shred, 1);
+            raw::refs::f(handle.data);
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
+    fn a_clone_of_a_tainted_value_is_tainted() {
+        let freed = marked_when_freed(|| {
+            let mut one = Ref::new(SECRET);
+            Ref::taint(&one);
+            let two = one.clone();
+            Ref::make_mut(&mut one)[0] = 0;
+            drop((one, two));
+        });
+        assert_eq!(freed, 0);
+    }
+}
+
+#[cfg(feature = "tree")]
+mod tree {
+    use super::*;
+    use kmem::Tree;
+
+    #[test]
+    fn a_tainted_node_is_zeroed_when_its_root_goes() {
+        let freed = marked_when_freed(|| {
+            let tree = Tree::new([0u8; 64]);
+            tree.node().push(SECRET).taint();
+            tree.node().push([1u8; 64]);
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
+    fn shredding_a_node_zeroes_everything_below_it() {
+        let tree = Tree::new(SECRET);
+        tree.node().push(SECRET).push(SECRET);
+        tree.node().push(SECRET);
+        assert_eq!(marked_when_freed(|| tree.shred()), 0);
+        let tree = Tree::new(SECRET);
+        let child = tree.child(SECRET);
+        child.node().push(SECRET);
+        assert_eq!(marked_when_freed(|| child.shred()), 0);
+        assert_eq!(marked_when_freed(|| drop(tree)), 1);
+    }
+
+    #[cfg(feature = "pool")]
+    #[test]
+    fn a_pool_on_a_tainted_node_is_zeroed_with_it() {
+        let freed = marked_when_freed(|| {
+            let mut tree = Tree::new(0);
+            tree.taint();
+            let pool = tree.node().pool::<[u8; 64]>(3).unwrap();
+            std::mem::forget(pool.alloc(SECRET));
+            std::mem::forget(pool);
+        });
+        assert_eq!(freed, 0);
+    }
+}
+
+#[cfg(feature = "pool")]
+mod pool {
+    use super::*;
+    use kmem::{Pool, Ptr};
+
+    #[test]
+    fn cells_of_a_tainted_pool_are_zeroed_as_they_go_and_all_at_the_end() {
+        let freed = marked_when_freed(|| {
+            let mut pool = Pool::growing();
+            pool.taint();
+            for _ in 0..200 {
+                std::mem::forget(pool.alloc(SECRET));
+            }
+            let cell = pool.alloc(SECRET);
+            let address = (&raw const *cell).cast::<u8>();
+            drop(cell);
+            assert_eq!(unsafe { address.read() }, 0);
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
+    fn a_tainted_handle_zeroes_its_cell_alone() {
+        let pool = Pool::new(2);
+        let one = pool.alloc(SECRET);
+        let two = pool.alloc(SECRET);
+        let addresses = [(&raw const *one).cast::<u8>(), (&raw const *two).cast::<u8>()];
+        let mut handle = Ptr::from(one);
+        handle.taint();
+        drop(handle);
+        drop(two);
+        assert_eq!(addresses.map(|address| unsafe { address.read() }), [0, MARK]);
+        pool.alloc(SECRET).shred();
+        assert_eq!(unsafe { addresses[1].read() }, 0);
+    }
+
+    #[cfg(feature = "ref")]
+    #[test]
+    fn a_cell_drawn_from_a_tainted_pool_is_zeroed_though_it_has_no_mark() {
+        let mut pool = Pool::bytes(100, 1);
+        pool.taint();
+        let counted = kmem::Ref::new_in(SECRET, &pool);
+        let address = (&raw const *counted).cast::<u8>();
+        drop(counted);
+        assert!((0..64).all(|at| unsafe { address.add(at).read() } == 0));
+    }
+}
+
+mod sources {
+    use super::*;
+    use kmem::{Heap, Shredding, Source, SourceCell};
+
+    #[test]
+    fn whatever_is_drawn_from_a_shredding_source_is_zeroed() {
+        let freed = marked_when_freed(|| {
+            let source = SourceCell::new(Shredding::new(Heap));
+            #[cfg(feature = "ref")]
+            drop(kmem::Ref::new_in(SECRET, &source));
+            #[cfg(feature = "tree")]
+            kmem::Tree::new_in(SECRET, &source).node().push(SECRET);
+            #[cfg(feature = "pool")]
+            std::mem::forget(kmem::Pool::try_new_in(3, &source).unwrap().alloc(SECRET));
+            assert!(source.source().shreds());
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
+    fn a_shredding_global_allocator_leaves_no_copy_behind_a_growing_block() {
+        use std::alloc::{GlobalAlloc, Layout, System};
+        let global = Shredding::new(System);
+        unsafe {
+            let layout = Layout::from_size_align(64, 8).unwrap();
+            let mut block = global.alloc(layout);
+            block.write_bytes(MARK, 64);
+            let mut size = 64;
+            while size < 1 << 20 {
+                let old = block;
+                block = global.realloc(block, Layout::from_size_align(size, 8).unwrap(), size * 2);
+                assert_ne!(old, block, "growing moves");
+                assert_eq!(block.read(), MARK);
+                size *= 2;
+            }
+            block = global.realloc(block, Layout::from_size_align(size, 8).unwrap(), 32);
+            assert!((0..32).all(|at| block.add(at).read() == MARK));
+            global.dealloc(block, Layout::from_size_align(32, 8).unwrap());
+        }
+    }
+
+    #[cfg(feature = "allocator-api2-02")]
+    #[test]
+    fn collections_over_a_shredding_source_leave_no_copy_when_they_grow() {
+        use kmem::allocator_api2::v02::AsAllocator;
+        let freed = marked_when_freed(|| {
+            let allocator = AsAllocator::new(Shredding::new(Heap));
+            let mut bytes = allocator_api2_02::vec::Vec::new_in(allocator);
+            for _ in 0..10_000 {
+                bytes.push(MARK);
+            }
+            bytes.truncate(500);
+            bytes.shrink_to_fit();
+            let allocator = AsAllocator::new(Shredding::new(Heap));
+            let mut map = hashbrown::HashMap::new_in(allocator);
+            for number in 0..1000 {
+                map.insert(number, SECRET);
+            }
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[cfg(feature = "allocator-api2-02")]
+    #[test]
+    fn the_same_collections_over_the_heap_leave_copies() {
+        use kmem::allocator_api2::v02::AsAllocator;
+        let freed = marked_when_freed(|| {
+            let mut bytes = allocator_api2_02::vec::Vec::new_in(AsAllocator::new(Heap));
+            (0..10_000).for_each(|_| bytes.push(MARK));
+        });
+        assert!(freed > 1, "or the test above could not fail");
+    }
+
+    #[cfg(all(feature = "allocator-api2-02", feature = "allocator-api2-04", feature = "pool"))]
+    #[test]
+    fn collections_over_a_pool_draw_from_it_and_give_back() {
+        let pool = kmem::Pool::bytes(4096, 4);
+        {
+            let v02 = kmem::allocator_api2::v02::AsAllocator::new(&pool);
+            let v04 = kmem::allocator_api2::v04::AsAllocator::new(&pool);
+            let mut map = hashbrown::HashMap::with_capacity_in(50, v02.clone());
+            map.insert("key", "value");
+            let boxed = allocator_api2_02::boxed::Box::new_in(7, v02.clone());
+            let mut list = allocator_api2_04::vec::Vec::with_capacity_in(100, v04);
+            list.extend([1u32, 2, 3]);
+            let too_much: Result<(), _> = list.try_reserve(5000);
+            assert!(too_much.is_err(), "a cell has 4096 bytes");
+            assert_eq!((map["key"], *boxed, list.len(), pool.live()), ("value", 7, 3, 3));
+            let empty = allocator_api2_02::vec::Vec::<u64, _>::new_in(v02);
+            assert_eq!((empty.len(), pool.live()), (0, 3));
+        }
+        assert_eq!(pool.live(), 0);
+    }
+}

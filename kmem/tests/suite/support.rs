@@ -1,0 +1,157 @@
+//! What the tests share: an allocator that counts, fails when told to and looks at what is freed, and values that
+//! record their end.
+
+#![allow(dead_code, reason = "each combination of features uses its own part")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static FAIL_IN: Cell<usize> = const { Cell::new(usize::MAX) };
+    static MARKED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The byte that tests fill secrets with.
+pub const MARK: u8 = 0xA5;
+
+struct Watching;
+
+// SAFETY: it passes everything on to `System`, or returns null.
+unsafe impl GlobalAlloc for Watching {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if refused() {
+            return std::ptr::null_mut();
+        }
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if refused() {
+            return std::ptr::null_mut();
+        }
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let _ = LIVE.try_with(|live| live.set(live.get() - 1));
+        let _ = MARKED.try_with(|marked| {
+            // Eight in a row: a single byte of this value may be part of anything.
+            let mut row = 0;
+            for at in 0..layout.size() {
+                row = if unsafe { block.add(at).read_volatile() } == MARK { row + 1 } else { 0 };
+                if row == 8 {
+                    marked.set(marked.get() + 1);
+                    break;
+                }
+            }
+        });
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if FAIL_IN.try_with(|fail| fail.get() == 0).unwrap_or(false) {
+            return std::ptr::null_mut();
+        }
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+/// Counts an allocation, and says whether this is one that is to fail.
+fn refused() -> bool {
+    let refused = FAIL_IN.try_with(|fail| match fail.get() {
+        0 => true,
+        usize::MAX => false,
+        left => {
+            fail.set(left - 1);
+            false
+        }
+    });
+    if refused.unwrap_or(false) {
+        return true;
+    }
+    let _ = LIVE.try_with(|live| live.set(live.get() + 1));
+    false
+}
+
+#[global_allocator]
+static GLOBAL: Watching = Watching;
+
+/// Runs `work` and asserts that this thread then has as many blocks of the heap as before.
+#[track_caller]
+pub fn leaks_nothing<R>(work: impl FnOnce() -> R) -> R {
+    let before = LIVE.get();
+    let result = work();
+    assert_eq!(LIVE.get() - before, 0, "blocks leaked");
+    result
+}
+
+/// The number of blocks that this thread has on the heap.
+pub fn live_blocks() -> isize {
+    LIVE.get()
+}
+
+/// Runs `work` with every allocation of this thread failing after the first `allowed`.
+pub fn with_allocations<R>(allowed: usize, work: impl FnOnce() -> R) -> R {
+    struct Restore;
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            FAIL_IN.set(usize::MAX);
+        }
+    }
+    FAIL_IN.set(allowed);
+    let _restore = Restore;
+    work()
+}
+
+/// Runs `work` and returns how many blocks this thread freed meanwhile with the mark still in them.
+pub fn marked_when_freed(work: impl FnOnce()) -> usize {
+    let before = MARKED.get();
+    work();
+    MARKED.get() - before
+}
+
+/// Writes down the names of values as they are dropped.
+#[derive(Clone, Default)]
+pub struct Ends(Rc<RefCell<Vec<&'static str>>>);
+
+impl Ends {
+    pub fn value(&self, name: &'static str) -> Ending {
+        Ending { name, ends: self.clone(), panics: false }
+    }
+
+    pub fn panicking(&self, name: &'static str) -> Ending {
+        Ending { name, ends: self.clone(), panics: true }
+    }
+
+    pub fn seen(&self) -> Vec<&'static str> {
+        self.0.borrow().clone()
+    }
+}
+
+/// A value that writes its name down when it is dropped, and then may panic.
+pub struct Ending {
+    pub name: &'static str,
+    ends: Ends,
+    panics: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.ends.0.borrow_mut().push(self.name);
+        if self.panics {
+            unwind();
+        }
+    }
+}
+
+/// Panics without the report, which would allocate, and whose text the test runner would keep.
+pub fn unwind() -> ! {
+    std::panic::resume_unwind(Box::new("on purpose"))
+}
+
+/// Runs `work`, which [unwinds](unwind).
+pub fn quietly<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+}
