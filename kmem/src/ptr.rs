@@ -289,11 +289,12 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(all(feature = "ref", feature = "heap"))]
     pub fn into_ref(self) -> Result<crate::Ref<T>, Self> {
-        // SAFETY: the handle holds a live object; of a counted cell the header says where it was drawn from.
-        if self.kind == Kind8::Ref
-            && unsafe { !(*raw::refs::header(self.data.as_ptr().cast())).src.is_null() }
-        {
-            return Err(self);
+        if self.kind == Kind8::Ref {
+            // SAFETY: the handle holds a reference to a live cell, whose header says where it was drawn from.
+            let src = unsafe { (*raw::refs::header(self.data.as_ptr().cast())).src };
+            if !src.is_null() {
+                return Err(self);
+            }
         }
         // SAFETY: the handle had a reference to a counted cell with this value, drawn from the heap.
         self.into_kind(Kind8::Ref).map(|data| unsafe { crate::Ref::from_non_null(data) })

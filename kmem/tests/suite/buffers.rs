@@ -3,6 +3,7 @@
 #![cfg(feature = "pool")]
 
 use std::mem::MaybeUninit;
+use std::sync::Mutex;
 
 use kmem::{AllocError, Buffer, Pool};
 
@@ -54,9 +55,9 @@ fn values_in_a_buffer_end_with_their_pool() {
 
 #[test]
 fn a_static_buffer_serves_as_long_as_the_program() {
-    static mut BUFFER: [MaybeUninit<u8>; 4096] = [MaybeUninit::uninit(); 4096];
-    let buffer: &'static mut [MaybeUninit<u8>; 4096] = unsafe { &mut *(&raw mut BUFFER) };
-    let pool = Pool::bytes_in_buffer(buffer, 100).unwrap();
+    static BUFFER: Mutex<[MaybeUninit<u8>; 4096]> = Mutex::new([MaybeUninit::uninit(); 4096]);
+    let mut buffer = BUFFER.lock().unwrap();
+    let pool = Pool::bytes_in_buffer(&mut *buffer, 100).unwrap();
     assert_eq!(&*pool.try_alloc_str("static").unwrap(), "static");
 }
 

@@ -213,7 +213,9 @@ fn one_call_frees_whatever_a_handle_holds() {
             raw::Handle::NULL,
         ];
         assert_eq!(handles.map(|handle| handle.kind), [1, 3, 3, 2, 4, 4, 0, 0]);
-        handles.map(|handle| ptr::free(handle));
+        for handle in handles {
+            ptr::free(handle);
+        }
         assert_eq!(pool::live(store), 0);
         pool::x(store);
         assert_eq!(fixed, 7);

@@ -73,7 +73,7 @@ fn every_owner_may_be_forgotten() {
     std::mem::forget(pool.alloc(ends.value("forgotten")));
     std::mem::forget(Ptr::from(pool.alloc(ends.value("forgotten as a handle"))));
     let tree = Tree::new(0);
-    std::mem::forget(tree.child(1));
+    tree.child(1);
     std::mem::forget(tree.node().pool::<String>(3).unwrap().alloc("forgotten in a node".into()));
     drop(tree);
     drop(pool);

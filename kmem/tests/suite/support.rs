@@ -24,7 +24,12 @@ unsafe impl GlobalAlloc for Watching {
         if refused() {
             return std::ptr::null_mut();
         }
-        unsafe { System.alloc(layout) }
+        let block = unsafe { System.alloc(layout) };
+        if !block.is_null() {
+            // What an earlier owner left must not be taken for this one's.
+            unsafe { block.write_bytes(0xCD, layout.size()) };
+        }
+        block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
