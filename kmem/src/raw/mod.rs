@@ -66,5 +66,4 @@ pub use source::Source;
 #[cfg(feature = "tree")]
 pub use tree::Node;
 
-#[allow(unused_imports, reason = "used by the methods that are built in")]
 pub(crate) use block::arm;

@@ -41,7 +41,6 @@ impl Handle {
     pub const NULL: Handle = Handle { kind: 0, shred: 0, data: null_mut(), cell: null_mut() };
 
     /// A handle of this kind, or the null handle where `data` is null.
-    #[allow(dead_code, reason = "used by the methods that are built in")]
     pub(crate) fn on(kind: Kind, data: *mut u8, cell: *mut Cell) -> Handle {
         if data.is_null() { Handle::NULL } else { Handle { kind: kind as i32, shred: 0, data, cell } }
     }

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kmem::{AllocError, Heap, Pool, Ref, raw};
+#[cfg(feature = "pool")]
+use kmem::{AllocError, Pool};
+use kmem::{Heap, Ref, raw};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 use crate::support::leaks_nothing;
@@ -9,6 +11,7 @@ assert_impl_all!(Ref<u32>: Send, Sync, Unpin, std::panic::UnwindSafe);
 assert_impl_all!(Ref<str>: Send, Sync);
 assert_not_impl_any!(Ref<std::cell::Cell<u32>>: Send, Sync);
 assert_not_impl_any!(Ref<std::rc::Rc<u32>>: Send, Sync);
+#[cfg(feature = "pool")]
 assert_not_impl_any!(Ref<u32, &'static Pool>: Send, Sync);
 
 #[test]
@@ -90,6 +93,7 @@ fn strings_and_slices_are_payloads_like_any() {
     });
 }
 
+#[cfg(feature = "pool")]
 #[test]
 fn references_drawn_from_a_pool_give_their_cell_back() {
     let pool = Pool::bytes(64, 2);
@@ -103,6 +107,7 @@ fn references_drawn_from_a_pool_give_their_cell_back() {
     assert_eq!(pool.live(), 0);
 }
 
+#[cfg(feature = "pool")]
 #[test]
 fn cells_too_small_or_too_little_aligned_are_said_so() {
     #[derive(Debug)]
