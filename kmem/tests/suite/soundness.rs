@@ -67,9 +67,16 @@ fn what_is_below_a_node_goes_with_it_and_not_before() {
 fn every_owner_may_be_forgotten() {
     let ends = Ends::default();
     let pool = Pool::new(4);
-    std::mem::forget(HeapBox::new(1));
-    std::mem::forget(Ref::new(1));
-    std::mem::forget(Tree::new(1));
+    let bytes = Pool::bytes(200, 4);
+    struct NeverDropped;
+    impl Drop for NeverDropped {
+        fn drop(&mut self) {
+            unreachable!("its pool knows nothing of it");
+        }
+    }
+    std::mem::forget(Ref::new_in(NeverDropped, &bytes));
+    std::mem::forget(Tree::new_in(NeverDropped, &bytes));
+    drop(bytes);
     std::mem::forget(pool.alloc(ends.value("forgotten")));
     std::mem::forget(Ptr::from(pool.alloc(ends.value("forgotten as a handle"))));
     let tree = Tree::new(0);

@@ -1,0 +1,5 @@
+//! The start code of the C library calls `main`.
+
+fn main() {
+    println!("cargo:rustc-link-lib=c");
+}
