@@ -50,6 +50,10 @@ mod tree;
 #[cfg(doctest)]
 mod must_not_compile;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 pub use cell::{Kind, Shred};
 pub use error::{AllocError, Refused};
 #[cfg(feature = "heap")]
