@@ -215,6 +215,7 @@ impl<T: ?Sized> Drop for HeapBox<T> {
 }
 
 smart_pointer!([T: ?Sized] HeapBox<T> => T);
+unsizable!([T: ?Sized] HeapBox<T> => HeapBox<U>);
 sole_owner!([T: ?Sized] HeapBox<T> => T);
 
 impl<T: Clone> Clone for HeapBox<T> {
@@ -238,6 +239,12 @@ impl<T> From<T> for HeapBox<T> {
 impl From<&str> for HeapBox<str> {
     fn from(text: &str) -> Self {
         Self::try_copy_str(text).unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+impl From<alloc::string::String> for HeapBox<str> {
+    fn from(text: alloc::string::String) -> Self {
+        text.as_str().into()
     }
 }
 

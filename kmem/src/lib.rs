@@ -34,6 +34,9 @@ mod shred;
 mod source;
 #[macro_use]
 mod traits;
+#[doc(hidden)]
+#[macro_use]
+pub mod unsize;
 
 #[cfg(feature = "heap")]
 mod heap;

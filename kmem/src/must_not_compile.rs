@@ -222,3 +222,27 @@
 //! #![deny(unused_must_use)]
 //! kmem::HeapBox::new(7).into_non_null();
 //! ```
+//!
+//! # A trait object that forgets what its value borrows
+//! ```
+//! use std::fmt::Display;
+//! fn keep<'a>(value: kmem::Ref<&'a str>) -> kmem::Ref<dyn Display + 'a> { kmem::unsize!(value => dyn Display + 'a) }
+//! fn same<'a>(value: kmem::Ref<dyn Display + 'a>) -> kmem::Ref<dyn Display + 'a> {
+//!     kmem::unsize!(value => dyn Display + 'a)
+//! }
+//! ```
+//! ```compile_fail
+//! use std::fmt::Display;
+//! fn keep<'a>(value: kmem::Ref<&'a str>) -> kmem::Ref<dyn Display> { kmem::unsize!(value => dyn Display + 'static) }
+//! ```
+//! ```compile_fail
+//! use std::fmt::Display;
+//! fn same<'a>(value: kmem::Ref<dyn Display + 'a>) -> kmem::Ref<dyn Display> {
+//!     kmem::unsize!(value => dyn Display + 'static)
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! use std::fmt::Display;
+//! let shared: kmem::Ref<dyn Display> = kmem::unsize!(kmem::Ref::new(7) => dyn Display);
+//! std::thread::spawn(move || shared.to_string());
+//! ```

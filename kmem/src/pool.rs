@@ -560,4 +560,5 @@ impl<T: ?Sized> Drop for PoolBox<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] PoolBox<'_, T> => T);
+unsizable!(['p, T: ?Sized] PoolBox<'p, T> => PoolBox<'p, U>);
 sole_owner!([T: ?Sized] PoolBox<'_, T> => T);

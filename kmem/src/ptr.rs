@@ -51,7 +51,7 @@ pub struct Ptr<'s, T: ?Sized> {
 }
 
 /// A [`Kind`] in one byte.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind8 {
     None,
@@ -405,6 +405,32 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] Ptr<'_, T> => T);
+
+// SAFETY: the rest of a handle says how to free the cell, which it does whatever the value's type.
+unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {
+    type Target = T;
+    type Of<U: ?Sized> = Ptr<'s, U>;
+    type Rest = Rest;
+
+    fn split(self) -> (*mut T, Rest) {
+        let this = ManuallyDrop::new(self);
+        (this.data.as_ptr(), Rest { kind: this.kind, shred: this.shred, owned: this.owned })
+    }
+
+    unsafe fn join<U: ?Sized>(data: *mut U, Rest { kind, shred, owned }: Rest) -> Ptr<'s, U> {
+        // SAFETY: the caller gives a pointer that was a handle's, so it is not null.
+        let data = unsafe { NonNull::new_unchecked(data) };
+        Ptr { data, kind, shred, owned, owns: PhantomData, drops: PhantomData }
+    }
+}
+
+/// What a handle knows beside its pointer.
+#[derive(Debug)]
+pub struct Rest {
+    kind: Kind8,
+    shred: bool,
+    owned: bool,
+}
 
 impl<T: ?Sized + core::panic::UnwindSafe + core::panic::RefUnwindSafe> core::panic::UnwindSafe
     for Ptr<'_, T>

@@ -322,6 +322,7 @@ impl<T: ?Sized, S> Drop for Ref<T, S> {
 }
 
 smart_pointer!([T: ?Sized, S] Ref<T, S> => T);
+unsizable!([T: ?Sized, S] Ref<T, S> => Ref<U, S>);
 
 impl<T: ?Sized + core::panic::RefUnwindSafe, S> core::panic::UnwindSafe for Ref<T, S> {}
 impl<T: ?Sized + core::panic::RefUnwindSafe, S> core::panic::RefUnwindSafe for Ref<T, S> {}
@@ -344,6 +345,13 @@ impl<T> From<T> for Ref<T> {
 impl From<&str> for Ref<str> {
     fn from(text: &str) -> Self {
         Self::try_copy_str_in(text, Heap).unwrap_or_else(|error| place::refuse(error))
+    }
+}
+
+#[cfg(feature = "heap")]
+impl From<alloc::string::String> for Ref<str> {
+    fn from(text: alloc::string::String) -> Self {
+        text.as_str().into()
     }
 }
 

@@ -319,6 +319,7 @@ impl<T: ?Sized, S> Drop for Tree<T, S> {
 }
 
 smart_pointer!([T: ?Sized, S] Tree<T, S> => T);
+unsizable!([T: ?Sized, S] Tree<T, S> => Tree<U, S>);
 sole_owner!([T: ?Sized, S] Tree<T, S> => T);
 
 #[cfg(feature = "heap")]
@@ -688,4 +689,5 @@ impl<T> Node<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] Node<'_, T> => T);
+unsizable!(['p, T: ?Sized] Node<'p, T> => Node<'p, U>);
 sole_owner!([T: ?Sized] Node<'_, T> => T);

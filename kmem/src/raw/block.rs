@@ -316,3 +316,63 @@ pub(crate) unsafe fn end(kind: Kind, header: usize, data: *mut u8, src: *mut Cel
     }
     drop(ending);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(
+        header: usize,
+        size: usize,
+        align: usize,
+        slot: bool,
+    ) -> Result<(usize, usize, Layout), AllocError> {
+        let drop = slot.then_some(Destructor { run: None, arg: core::ptr::null_mut() });
+        let (shape, layout) = Shape::new(header, &Request { align, drop, ..Request::new(size) })?;
+        Ok((shape.offset(), shape.slot(), layout))
+    }
+
+    #[test]
+    fn the_data_follows_the_header_or_the_alignment_whichever_is_larger() {
+        for (header, align, offset) in
+            [(16, 1, 16), (16, 16, 16), (16, 64, 64), (64, 32, 64), (64, 64, 64), (32, 4096, 4096)]
+        {
+            let (found, _, layout) = shape(header, 100, align, false).unwrap();
+            assert_eq!((found, layout.size(), layout.align()), (offset, offset + 100, align.max(16)));
+        }
+    }
+
+    #[test]
+    fn the_slot_lies_aligned_behind_the_data() {
+        const WORD: usize = align_of::<Destructor>();
+        for size in 0..40 {
+            let (offset, slot, layout) = shape(16, size, 16, true).unwrap();
+            assert!(slot >= size && slot < size + WORD && slot % WORD == 0);
+            assert_eq!(layout.size(), offset + slot + size_of::<Destructor>());
+        }
+    }
+
+    #[test]
+    fn every_size_near_the_end_of_the_address_space_is_refused_or_fits() {
+        for back in 0..200 {
+            for base in [usize::MAX, isize::MAX as usize] {
+                for slot in [false, true] {
+                    match shape(16, base - back, 16, slot) {
+                        Ok((_, _, layout)) => assert!(layout.size() > base - back),
+                        Err(error) => assert_eq!(error, AllocError::Overflow),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_that_is_not_the_expected_one_says_what_happened() {
+        assert_eq!(judge(Kind::Heap, Kind::Heap.freed()), Misuse::AlreadyFreed);
+        assert_eq!(judge(Kind::Tree, Kind::Tree.dying()), Misuse::BeingFreed);
+        assert_eq!(judge(Kind::Heap, Kind::Ref as i32), Misuse::WrongKind(Kind::Ref));
+        assert_eq!(judge(Kind::Heap, Kind::Heap as i32), Misuse::Damaged);
+        assert_eq!(judge(Kind::Heap, 0), Misuse::NotACell(0));
+        assert_eq!(judge(Kind::Heap, Kind::Ref.freed()), Misuse::NotACell(Kind::Ref.freed()));
+    }
+}

@@ -780,3 +780,37 @@ verbs! {
     shreds: "Zeroes a cell and gives it back to its pool.",
     example: ("    let pool = pool::i(null_mut(), 24, 2);\n", "pool", "pool, 24", "    pool::x(pool);\n"),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inverse_undoes_every_odd_number() {
+        for odd in (1..10_000).step_by(2).chain([usize::MAX, usize::MAX / 2, (1 << 40) + 1]) {
+            assert_eq!(odd.wrapping_mul(inverse(odd)), 1, "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_index_is_found_for_the_start_of_each_cell_and_nothing_else() {
+        for (size, align) in [(0, 16), (1, 16), (32, 16), (33, 64), (500, 16), (1000, 256)] {
+            let mut buffer = [0u128; 700];
+            let spec = Spec { align, ..Spec::new(size, 0) };
+            // SAFETY: the buffer is as long as it says, and the pool is dropped before it.
+            let pool = unsafe { init_in_buffer(buffer.as_mut_ptr().cast(), size_of_val(&buffer), &spec) };
+            // SAFETY: the pool has just been made.
+            let pool = unsafe { &*pool.unwrap().as_ptr() };
+            let first = pool.first.addr();
+            for address in first.saturating_sub(4096)..first + pool.cells * pool.stride {
+                let index = pool.index(core::ptr::without_provenance_mut(address));
+                let offset = address.wrapping_sub(first);
+                if offset % pool.stride == 0 && address >= first {
+                    assert_eq!(index, offset / pool.stride);
+                } else {
+                    assert!(index >= pool.cells, "{address:#x} is taken for cell {index}");
+                }
+            }
+        }
+    }
+}

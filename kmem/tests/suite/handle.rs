@@ -123,3 +123,34 @@ fn a_tree_is_walked_through_its_handle() {
     assert_eq!(draw(&root), "root(a(a1()) b())");
     assert_eq!(Ptr::from(HeapBox::new("leaf")).children().count(), 0);
 }
+
+#[test]
+fn every_owner_of_a_value_owns_it_as_a_trait_object_too() {
+    use kmem::unsize;
+    trait Named {
+        fn name(&self) -> &'static str;
+    }
+    impl Named for crate::support::Ending {
+        fn name(&self) -> &'static str {
+            self.name
+        }
+    }
+    leaks_nothing(|| {
+        let ends = Ends::default();
+        let pool = Pool::new(1);
+        let tree = Tree::new(0);
+        let mut counted: Ref<dyn Named> = unsize!(Ref::new(ends.value("ref")) => dyn Named);
+        assert_eq!(Ref::get_mut(&mut counted).unwrap().name(), "ref");
+        let handles: [Ptr<'_, dyn Named>; 4] = [
+            unsize!(HeapBox::new(ends.value("heap")) => dyn Named).into(),
+            counted.into(),
+            unsize!(Ptr::from(pool.alloc(ends.value("pool"))) => dyn Named),
+            unsize!(Tree::new(ends.value("tree")) => dyn Named).into(),
+        ];
+        assert_eq!(handles.each_ref().map(|handle| handle.name()), ["heap", "ref", "pool", "tree"]);
+        drop(handles);
+        assert_eq!(ends.seen(), ["heap", "ref", "pool", "tree"]);
+        let node: Ptr<'_, [i32]> = unsize!(tree.child([1, 2]) => [i32]).into();
+        assert_eq!(node.len(), 2);
+    });
+}
