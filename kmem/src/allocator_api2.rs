@@ -25,7 +25,11 @@ macro_rules! adapters {
             impl<S: Source> AsAllocator<S> {
                 /// Wraps a source.
                 ///
-                /// See the [type](AsAllocator) for an example.
+                /// ```
+                #[doc = concat!("use kmem::allocator_api2::", stringify!($module), "::AsAllocator;")]
+                /// let pool = kmem::Pool::bytes(1024, 4);
+                /// let allocator = AsAllocator::new(&pool);
+                /// ```
                 pub const fn new(source: S) -> Self {
                     AsAllocator(source)
                 }
@@ -92,7 +96,12 @@ macro_rules! adapters {
             impl<A: Allocator> AsSource<A> {
                 /// Wraps an allocator.
                 ///
-                /// See the [type](AsSource) for an example.
+                /// ```
+                #[doc = concat!("use kmem::allocator_api2::", stringify!($module), "::AsSource;")]
+                /// use kmem::Source;
+                #[doc = concat!("let source = AsSource::new(", stringify!($krate), "::alloc::Global);")]
+                /// assert!(!source.shreds());
+                /// ```
                 pub const fn new(allocator: A) -> Self {
                     AsSource(allocator)
                 }

@@ -281,7 +281,13 @@ unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
 /// # Safety
 /// `buffer` is null or valid for reads and writes of `len` bytes, which belong to the pool as long as it lives.
 ///
-/// See [`buffer_size`] for an example.
+/// ```
+/// use kmem::raw::pool;
+/// let mut buffer = [0u8; 1000];
+/// let pool = unsafe { pool::in_buffer(buffer.as_mut_ptr(), 1000, 32) };
+/// assert!(!unsafe { pool::a(pool) }.is_null());
+/// assert!(unsafe { pool::in_buffer(buffer.as_mut_ptr(), 100, 32) }.is_null());
+/// ```
 pub unsafe fn in_buffer(buffer: *mut u8, len: usize, size: usize) -> *mut Pool {
     // SAFETY: the contract is the caller's.
     unsafe { init_in_buffer(buffer, len, &Spec::new(size, 0)) }.map_or(null_mut(), NonNull::as_ptr)
@@ -346,7 +352,14 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
 /// # Safety
 /// `pool` is null or a live pool, none of whose cells is used any more, and its source is alive.
 ///
-/// See [`i`] for an example.
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 32, 10);
+///     pool::a(pool);
+///     pool::x(pool); // the cell goes with it
+/// }
+/// ```
 pub unsafe fn x(pool: *mut Pool) {
     // SAFETY: the caller vouches for a readable header where it is not null.
     unsafe {
@@ -740,7 +753,17 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
 /// The number of live cells, counted by looking at each cell ever handed out.
 ///
 /// # Safety
-/// As for [`capacity`], which has an example.
+/// As for [`capacity`].
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     pool::a(pool);
+///     assert_eq!(pool::live(pool), 1);
+///     pool::x(pool);
+/// }
+/// ```
 #[must_use]
 pub unsafe fn live(pool: *mut Pool) -> usize {
     let mut live = 0;
