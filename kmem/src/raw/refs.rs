@@ -85,20 +85,22 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         return;
     }
     let header = header(data);
-    // SAFETY: the check found a live reference-counted cell, of which the caller holds a reference.
-    let (cell, refs) = unsafe { (&(*header).cell, &(*header).refs) };
     if shred.is_yes() {
-        cell.taint();
+        // SAFETY: the check found a live reference-counted cell, of which the caller holds a reference.
+        unsafe { (*header).cell.taint() };
     }
     // Release: whatever this holder did to the data happens before the last holder's destructor. The last one
     // acquires it all below. This is the protocol of `std::sync::Arc`.
-    let before = refs.fetch_sub(1, Ordering::Release);
+    // SAFETY: as above, up to the moment of the subtraction; unless it was the last reference, the cell may be gone
+    // after it.
+    let before = unsafe { (*header).refs.fetch_sub(1, Ordering::Release) };
     if before == 1 {
         fence(Ordering::Acquire);
         // SAFETY: this was the last reference, so the cell is ours alone; its source outlives it.
         unsafe { block::end(Kind::Ref, HEADER, data, (*header).src, false) };
     } else if before == 0 {
-        refs.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: nobody had a reference, so nobody frees the cell.
+        unsafe { (*header).refs.fetch_add(1, Ordering::Relaxed) };
         fault::report(call, data, Misuse::CountUnderflow);
     }
 }
