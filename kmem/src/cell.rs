@@ -133,8 +133,9 @@ pub struct Cell {
     pub flags: u8,
     /// Base-2 logarithm of the data's alignment where it is above 16 bytes, otherwise 0.
     pub align: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// Which heap the cell came from: each copy of kmem that has a heap of its own writes its own number. Zero in a
+    /// kmem without a heap.
+    pub heap: u8,
     /// Bytes of header and data together.
     pub size: usize,
 }
@@ -152,7 +153,7 @@ pub const FLAG_GROWS: u8 = 16;
 
 impl Cell {
     pub(crate) fn new(kind: Kind, flags: u8, align: u8, size: usize) -> Cell {
-        Cell { kind: kind as i32, shred: AtomicU8::new(0), flags, align, reserved: 0, size }
+        Cell { kind: kind as i32, shred: AtomicU8::new(0), flags, align, heap: crate::raw::heap_id(), size }
     }
 
     /// Marks the cell to be zeroed when it goes.
@@ -173,7 +174,7 @@ const _: () = {
     assert!(offset_of!(Cell, shred) == 4);
     assert!(offset_of!(Cell, flags) == 5);
     assert!(offset_of!(Cell, align) == 6);
-    assert!(offset_of!(Cell, reserved) == 7);
+    assert!(offset_of!(Cell, heap) == 7);
     assert!(offset_of!(Cell, size) == 8);
 };
 #[cfg(target_pointer_width = "64")]

@@ -53,21 +53,54 @@ pub enum Misuse {
     BadHandle,
     /// The method was left out when this kmem was built.
     NotBuilt(Kind),
+    /// The block belongs to the heap of another copy of kmem. It is left alone.
+    OtherHeap,
+}
+
+impl Misuse {
+    /// What was wrong, in words that stay the same whatever was found.
+    ///
+    /// ```
+    /// assert_eq!(kmem::fault::Misuse::NotACell(7).text(), "not a cell");
+    /// ```
+    #[must_use]
+    pub const fn text(&self) -> &'static str {
+        match self {
+            Misuse::AlreadyFreed => "already freed",
+            Misuse::BeingFreed => "already being freed",
+            Misuse::WrongKind(_) => "a cell of another kind",
+            Misuse::NotACell(_) => "not a cell",
+            Misuse::Damaged => "a damaged header",
+            Misuse::NotInPool => "not the start of a cell of its pool",
+            Misuse::CountUnderflow => "no references left to drop",
+            Misuse::CountOverflow => "too many references",
+            Misuse::BadHandle => "a handle that contradicts its cell",
+            Misuse::NotBuilt(_) => "of a method that this kmem was built without",
+            Misuse::OtherHeap => "from the heap of another copy of kmem",
+        }
+    }
+
+    /// The number that was found where a kind should be, if that is what was wrong.
+    ///
+    /// ```
+    /// assert_eq!(kmem::fault::Misuse::NotACell(7).found(), Some(7));
+    /// ```
+    #[must_use]
+    pub const fn found(&self) -> Option<i32> {
+        match *self {
+            Misuse::WrongKind(kind) | Misuse::NotBuilt(kind) => Some(kind as i32),
+            Misuse::NotACell(found) => Some(found),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Misuse::AlreadyFreed => f.write_str("already freed"),
-            Misuse::BeingFreed => f.write_str("already being freed"),
-            Misuse::WrongKind(kind) => write!(f, "a {kind} cell"),
-            Misuse::NotACell(found) => write!(f, "not a cell (its kind reads {found:#x})"),
-            Misuse::Damaged => f.write_str("a damaged header"),
-            Misuse::NotInPool => f.write_str("not the start of a cell of its pool"),
-            Misuse::CountUnderflow => f.write_str("no references left to drop"),
-            Misuse::CountOverflow => f.write_str("too many references"),
-            Misuse::BadHandle => f.write_str("a handle that contradicts its cell"),
-            Misuse::NotBuilt(kind) => write!(f, "the {kind} method, which this kmem was built without"),
+        f.write_str(self.text())?;
+        match self.found() {
+            Some(found) => write!(f, " (its kind reads {found:#x})"),
+            None => Ok(()),
         }
     }
 }
@@ -142,7 +175,53 @@ fn default_handler(fault: &Fault) {
     abort()
 }
 
-#[cfg(not(feature = "std"))]
+#[cfg(all(kmem_libc, not(feature = "std")))]
+fn default_handler(fault: &Fault) {
+    let mut line = Line { bytes: [0; 160], len: 0 };
+    line.push(b"kmem: ");
+    line.push(fault.call.as_bytes());
+    line.push(b"(");
+    line.push_hex(fault.pointer.addr());
+    line.push(b"): ");
+    line.push(fault.misuse.text().as_bytes());
+    if let Some(found) = fault.misuse.found() {
+        line.push(b" (its kind reads ");
+        line.push_hex(found as u32 as usize);
+        line.push(b")");
+    }
+    line.push(b"\n");
+    // SAFETY: the line is as long as it says. A report that cannot be written is lost.
+    unsafe { libc::write(2, line.bytes.as_ptr().cast(), line.len) };
+    abort()
+}
+
+/// A line of text put together without the formatting machinery, which would be most of a small library.
+#[cfg(all(kmem_libc, not(feature = "std")))]
+struct Line {
+    bytes: [u8; 160],
+    len: usize,
+}
+
+#[cfg(all(kmem_libc, not(feature = "std")))]
+impl Line {
+    fn push(&mut self, text: &[u8]) {
+        for (place, &byte) in self.bytes.iter_mut().skip(self.len).zip(text) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn push_hex(&mut self, number: usize) {
+        self.push(b"0x");
+        let digits = (usize::BITS - number.leading_zeros()).div_ceil(4).max(1);
+        for place in (0..digits).rev() {
+            let digit = (number >> (place * 4)) as u8 & 15;
+            self.push(&[if digit < 10 { b'0' + digit } else { b'a' + (digit - 10) }]);
+        }
+    }
+}
+
+#[cfg(not(any(feature = "std", kmem_libc)))]
 fn default_handler(_: &Fault) {
     abort()
 }
@@ -152,9 +231,14 @@ fn default_handler(_: &Fault) {
 pub(crate) fn abort() -> ! {
     #[cfg(feature = "std")]
     std::process::abort();
-    // Without `std` there is no abort to call. An illegal instruction ends the program on the targets where stable
+    #[cfg(all(kmem_libc, not(feature = "std")))]
+    // SAFETY: it ends the program.
+    unsafe {
+        libc::abort()
+    }
+    // Without either there is no abort to call. An illegal instruction ends the program on the targets where stable
     // Rust can write one; elsewhere a panic that may not unwind does.
-    #[cfg(not(feature = "std"))]
+    #[cfg(not(any(feature = "std", kmem_libc)))]
     {
         #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
         // SAFETY: `ud2` does not return and touches nothing.

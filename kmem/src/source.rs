@@ -6,7 +6,7 @@ use core::fmt;
 use core::ptr::{NonNull, null_mut};
 
 use crate::error::AllocError;
-use crate::raw;
+use crate::raw::{self, Fill};
 
 /// Something that memory is drawn from and given back to.
 ///
@@ -105,7 +105,7 @@ unsafe impl<S: Source + ?Sized> Source for &S {
     }
 }
 
-/// The heap as a source: the program's global allocator. Any thread may use it.
+/// The heap as a source: the program's global allocator, or in a build with `--cfg kmem_libc` the C library's `malloc`. Any thread may use it.
 ///
 /// ```
 /// use kmem::{Heap, Ref};
@@ -116,35 +116,36 @@ unsafe impl<S: Source + ?Sized> Source for &S {
 pub struct Heap;
 
 #[cfg(feature = "heap")]
-// SAFETY: the global allocator keeps this contract for sizes above zero. A block of size zero is a well-aligned
-// address that is never read.
+// SAFETY: the heap keeps this contract for sizes above zero. A block of size zero is a well-aligned address that is
+// never read.
 unsafe impl Source for Heap {
     #[inline]
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        heap_block(layout, alloc::alloc::alloc)
+        heap_block(layout, Fill::Undefined)
     }
 
     #[inline]
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
         if layout.size() > 0 {
-            // SAFETY: the caller gives back what `draw` returned for this layout.
-            unsafe { alloc::alloc::dealloc(block.as_ptr(), layout) }
+            // SAFETY: the caller gives back what `draw` returned for this layout, by this very kmem.
+            unsafe { raw::give_back(null_mut(), block.as_ptr(), layout, raw::heap_id()) }
         }
     }
 
     #[inline]
     fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        heap_block(layout, alloc::alloc::alloc_zeroed)
+        heap_block(layout, Fill::Zeroed)
     }
 }
 
 #[cfg(feature = "heap")]
-fn heap_block(layout: Layout, alloc: unsafe fn(Layout) -> *mut u8) -> Result<NonNull<u8>, AllocError> {
+#[inline]
+fn heap_block(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     if layout.size() == 0 {
         return Ok(dangling(layout));
     }
-    // SAFETY: the size is not zero.
-    NonNull::new(unsafe { alloc(layout) }).ok_or(AllocError::Exhausted { size: layout.size() })
+    // SAFETY: the null source is the heap, and the size is not zero.
+    unsafe { raw::draw(null_mut(), layout, fill) }
 }
 
 /// An address that suits a layout of size zero.

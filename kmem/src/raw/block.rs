@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use super::source::{draw, give_back, shreds};
+use super::source::{draw, give_back, heap_id, shreds};
 use crate::cell::{Cell, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -244,7 +244,11 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
 unsafe fn sound(cell: *mut Cell, kind: Kind, header: usize) -> bool {
     // SAFETY: the caller vouches for it.
     unsafe {
-        (*cell).kind == kind as i32 && (*cell).size >= header && (*cell).align <= 12 && (*cell).reserved == 0
+        (*cell).kind == kind as i32
+            && (*cell).size >= header
+            && (*cell).align <= 12
+            // Heap cells are always the heap's; of the others the source decides, see `give_back`.
+            && (kind as i32 != Kind::Heap as i32 || (*cell).heap == heap_id())
     }
 }
 
@@ -254,8 +258,13 @@ unsafe fn accuse(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
         return fault::report(call, data, Misuse::NotACell(0));
     }
     // SAFETY: the caller vouches for the bytes of the header.
-    let found = unsafe { (*prefix(data, header)).kind };
-    fault::report(call, data, judge(kind, found));
+    let (found, size, heap) = unsafe {
+        let cell = prefix(data, header);
+        ((*cell).kind, (*cell).size, (*cell).heap)
+    };
+    let intact = found == kind as i32 && size >= header;
+    let other_heap = intact && kind == Kind::Heap && heap != heap_id();
+    fault::report(call, data, if other_heap { Misuse::OtherHeap } else { judge(kind, found) });
 }
 
 /// What a kind that is not the expected one says about the cell.
@@ -289,7 +298,7 @@ impl core::ops::Drop for Ending {
                 shred::zero(self.data, shape.size);
             }
             (*cell).kind = self.kind.freed();
-            give_back(self.src, self.data.sub(shape.offset()), shape.layout());
+            give_back(self.src, self.data.sub(shape.offset()), shape.layout(), (*cell).heap);
         }
     }
 }

@@ -313,7 +313,7 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     if buffer.is_null() || needed > len {
         return Err(AllocError::Size { size: needed, max: if buffer.is_null() { 0 } else { len } });
     }
-    let cells = 1 + (len - needed) / one.stride;
+    let cells = 1 + (len - needed).checked_div(one.stride).unwrap_or(0);
     let spec = Spec { cells, ..*spec };
     let plan = Plan::new(&spec)?;
     // SAFETY: the buffer has room for `needed` bytes and `cells - 1` strides more, from its first aligned byte.
@@ -429,11 +429,11 @@ impl Drop for TearDown {
                 if shred {
                     shred::zero(first.cast(), handed * stride);
                 }
-                let flags = (*block).cell.flags;
+                let (flags, heap) = ((*block).cell.flags, (*block).cell.heap);
                 let layout = layout_of(block);
                 (*block).cell.kind = Kind::Pool.freed();
                 if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
-                    give_back(src, block.cast(), layout);
+                    give_back(src, block.cast(), layout, heap);
                 }
                 block = next;
             }
@@ -512,7 +512,7 @@ unsafe fn pop_grown(head: *mut Pool) -> Result<*mut PoolCell, AllocError> {
             block = (*block).next;
         }
         if cell.is_null() {
-            let most = (MAX_BLOCK / (*head).stride).max(cells);
+            let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells);
             let align = layout_of(head).align();
             let mut spec =
                 Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };

@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use super::block::Fill;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
+use crate::fault::{self, Misuse};
 
 /// A custom source: a cell that carries an allocate and a free function, so that a program can put an allocator
 /// of its own under any method.
@@ -96,13 +97,17 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
     Ok(block)
 }
 
-/// Gives back what [`draw`] returned for the same source and layout.
+/// Gives back what [`draw`] returned for the same source and layout, by a copy of kmem with this heap. A block of another
+/// heap is reported and left alone.
 ///
 /// # Safety
 /// `block` was drawn so and is not used any more; the source is alive.
 #[inline]
-pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
+pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, heap: u8) {
     if src.is_null() {
+        if heap != heap_id() {
+            return fault::report("kmfree", block, Misuse::OtherHeap);
+        }
         // SAFETY: a null source drew from the heap with this layout.
         return unsafe { free_heap(block, layout) };
     }
@@ -133,14 +138,76 @@ unsafe fn draw_custom(source: *mut Source, layout: Layout) -> Result<NonNull<u8>
     Ok(block)
 }
 
+/// The number that this copy of kmem writes into what it makes, so that another copy, with another heap beneath, can tell
+/// that a block is not its own to give back.
+///
+/// All copies over the C library's `malloc` have the same, for they share it. Any other has one that follows from
+/// where it was loaded: two of them may by chance have the same, one time in 128.
+#[inline]
+pub(crate) fn heap_id() -> u8 {
+    #[cfg(all(feature = "heap", not(kmem_libc)))]
+    {
+        static HERE: u8 = 0;
+        let page = (&raw const HERE).addr() >> 12;
+        (page.wrapping_mul(0x9e37_79b9) >> 24) as u8 | 0x80
+    }
+    #[cfg(not(all(feature = "heap", not(kmem_libc))))]
+    u8::from(cfg!(feature = "heap"))
+}
+
+#[cfg(all(feature = "heap", not(kmem_libc)))]
+use alloc::alloc as beneath;
+
+/// The C library's heap, in the shape of the global allocator.
+#[cfg(all(feature = "heap", kmem_libc))]
+mod beneath {
+    use core::alloc::Layout;
+
+    /// What `malloc` aligns to by itself.
+    const MALLOC: usize = 2 * size_of::<usize>();
+
+    #[inline]
+    pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
+        if layout.align() <= MALLOC {
+            // SAFETY: any size may be asked for.
+            return unsafe { libc::malloc(layout.size()) }.cast();
+        }
+        let mut block = core::ptr::null_mut();
+        // SAFETY: the alignment is a power of two above that of a pointer; on failure the block stays null.
+        unsafe { libc::posix_memalign(&raw mut block, layout.align(), layout.size()) };
+        block.cast()
+    }
+
+    #[inline]
+    pub(super) unsafe fn alloc_zeroed(layout: Layout) -> *mut u8 {
+        if layout.align() <= MALLOC {
+            // SAFETY: any size may be asked for.
+            return unsafe { libc::calloc(1, layout.size()) }.cast();
+        }
+        // SAFETY: the contract is the caller's.
+        let block = unsafe { alloc(layout) };
+        if !block.is_null() {
+            // SAFETY: the block has this many bytes.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
+    }
+
+    #[inline]
+    pub(super) unsafe fn dealloc(block: *mut u8, _: Layout) {
+        // SAFETY: the caller gives back what one of the two above returned.
+        unsafe { libc::free(block.cast()) }
+    }
+}
+
 #[cfg(feature = "heap")]
 #[inline]
 fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: every block has a header, so the size is not zero.
     let block = unsafe {
         match fill {
-            Fill::Undefined => alloc::alloc::alloc(layout),
-            Fill::Zeroed => alloc::alloc::alloc_zeroed(layout),
+            Fill::Undefined => beneath::alloc(layout),
+            Fill::Zeroed => beneath::alloc_zeroed(layout),
         }
     };
     NonNull::new(block).ok_or(AllocError::Exhausted { size: layout.size() })
@@ -150,7 +217,7 @@ fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
 #[inline]
 unsafe fn free_heap(block: *mut u8, layout: Layout) {
     // SAFETY: the caller gives back what `draw_heap` returned for this layout.
-    unsafe { alloc::alloc::dealloc(block, layout) }
+    unsafe { beneath::dealloc(block, layout) }
 }
 
 #[cfg(not(feature = "heap"))]

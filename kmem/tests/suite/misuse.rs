@@ -122,6 +122,20 @@ fn a_handle_that_contradicts_its_cell_is_caught() {
 
 #[cfg(feature = "heap")]
 #[test]
+fn a_block_of_another_copys_heap_is_reported_and_left_alone() {
+    unsafe {
+        let data = raw::heap::z(8);
+        let cell = data.sub(16).cast::<raw::Cell>();
+        let own = (*cell).heap;
+        (*cell).heap = own.wrapping_add(1);
+        assert_eq!(faults(|| raw::heap::f(data)), [("kmheapf", Misuse::OtherHeap)]);
+        (*cell).heap = own;
+        raw::heap::f(data);
+    }
+}
+
+#[cfg(feature = "heap")]
+#[test]
 fn misaligned_and_foreign_pointers_are_caught() {
     let mut block = Block([0; 32]);
     unsafe {
