@@ -62,6 +62,24 @@ pub struct Destructor {
     pub arg: *mut c_void,
 }
 
+impl Destructor {
+    /// Runs it, if there is one.
+    ///
+    /// # Safety
+    /// `data` is what it was given for, and it has not run yet.
+    #[inline]
+    pub(crate) unsafe fn call(&self, data: *mut u8) {
+        let Some(run) = self.run else { return };
+        // Where a panic aborts nothing unwinds, and the compiler need not prepare for it at this call.
+        #[cfg(panic = "abort")]
+        // SAFETY: the two types differ in what may unwind alone.
+        let run =
+            unsafe { core::mem::transmute::<Drop, unsafe extern "C" fn(*mut c_void, *mut c_void)>(run) };
+        // SAFETY: the caller vouches for the data.
+        unsafe { run(data.cast(), self.arg) }
+    }
+}
+
 /// What an `alloc` is asked for.
 ///
 /// ```
@@ -318,9 +336,7 @@ pub(crate) unsafe fn end(kind: Kind, header: usize, data: *mut u8, src: *mut Cel
         unsafe {
             (*cell).kind = kind.dying();
             let slot = data.add(Shape::of(cell, header).slot()).cast::<Destructor>().read();
-            if let Some(run) = slot.run {
-                run(data.cast(), slot.arg);
-            }
+            slot.call(data);
         }
     }
     drop(ending);

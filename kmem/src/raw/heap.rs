@@ -51,7 +51,22 @@ pub(crate) fn cell(data: *mut u8) -> *mut Cell {
     block::prefix(data, HEADER)
 }
 
-unsafe fn handle(data: *mut u8) -> Handle {
+/// The handle of a live cell with this data; the null handle of null.
+///
+/// # Safety
+/// `data` is null or that of a live cell of this method.
+///
+/// ```
+/// use kmem::raw::{ptr, heap};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     ptr::free(heap::handle(heap::a(24)));
+///     assert!(heap::handle(null_mut()).is_null());
+/// }
+/// ```
+#[inline]
+#[must_use]
+pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Heap, data, cell(data))
 }
 

@@ -400,13 +400,13 @@ impl TearDown {
         // header. The destructor was given for live cells; each is marked before it runs so that it runs once.
         unsafe {
             let drop = (*self.head).drop;
-            while let (Some(run), false) = (drop.run, self.block.is_null()) {
+            while drop.run.is_some() && !self.block.is_null() {
                 while self.index < (*self.block).handed {
                     let cell = (*self.block).first.byte_add(self.index * (*self.block).stride);
                     self.index += 1;
                     if (*cell).pool == self.block {
                         (*cell).pool = self.block.map_addr(|addr| addr | DYING);
-                        run(data(cell).cast(), drop.arg);
+                        drop.call(data(cell));
                     }
                 }
                 self.block = (*self.block).next;
@@ -627,7 +627,24 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     unsafe { alloc(pool, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-unsafe fn handle(data: *mut u8) -> Handle {
+/// The handle of a live cell with this data; the null handle of null.
+///
+/// # Safety
+/// `data` is null or that of a live cell of this method.
+///
+/// ```
+/// use kmem::raw::{ptr, pool};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let pool = pool::i(null_mut(), 24, 2);
+///     ptr::free(pool::handle(pool::a(pool)));
+///     assert!(pool::handle(null_mut()).is_null());
+///     pool::x(pool);
+/// }
+/// ```
+#[inline]
+#[must_use]
+pub unsafe fn handle(data: *mut u8) -> Handle {
     // SAFETY: the data is null or that of a new cell, whose header names its pool.
     let pool = if data.is_null() { null_mut() } else { unsafe { (*header(data)).pool } };
     Handle::on(Kind::Pool, data, pool.cast())
@@ -677,9 +694,9 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         let Some(pool) = check(call, data) else { return };
         let going = GoingBack { cell, pool, shred: shred.is_yes() };
         let destructor = (*pool).drop;
-        if let Some(run) = destructor.run {
+        if destructor.run.is_some() {
             (*cell).pool = pool.map_addr(|addr| addr | DYING);
-            run(data.cast(), destructor.arg);
+            destructor.call(data);
         }
         drop(going);
     }

@@ -74,7 +74,22 @@ pub(crate) fn header(data: *mut u8) -> *mut Ref {
     block::prefix(data, HEADER).cast()
 }
 
-unsafe fn handle(data: *mut u8) -> Handle {
+/// The handle of a live cell with this data; the null handle of null.
+///
+/// # Safety
+/// `data` is null or that of a live cell of this method.
+///
+/// ```
+/// use kmem::raw::{ptr, refs};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     ptr::free(refs::handle(refs::a(null_mut(), 24)));
+///     assert!(refs::handle(null_mut()).is_null());
+/// }
+/// ```
+#[inline]
+#[must_use]
+pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Ref, data, header(data).cast())
 }
 

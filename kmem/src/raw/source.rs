@@ -59,6 +59,41 @@ impl Source {
         let cell = Cell::new(Kind::Source, 0, 0, size_of::<Source>());
         Source { cell, allocate, free, context }
     }
+
+    /// # Safety
+    /// `this` is a live source.
+    #[inline]
+    unsafe fn call_allocate(this: *mut Source, layout: Layout) -> *mut c_void {
+        // SAFETY: the caller's source is live.
+        let allocate = unsafe { (*this).allocate };
+        // As for destructors: where a panic aborts nothing unwinds.
+        #[cfg(panic = "abort")]
+        // SAFETY: the two types differ in what may unwind alone.
+        let allocate = unsafe {
+            type From = unsafe extern "C-unwind" fn(*mut Source, usize, usize) -> *mut c_void;
+            core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, usize, usize) -> *mut c_void>(
+                allocate,
+            )
+        };
+        // SAFETY: the function takes what its documentation says.
+        unsafe { allocate(this, layout.size(), layout.align()) }
+    }
+
+    /// # Safety
+    /// `this` is a live source, from which `block` was drawn with this layout.
+    #[inline]
+    unsafe fn call_free(this: *mut Source, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's source is live.
+        let free = unsafe { (*this).free };
+        #[cfg(panic = "abort")]
+        // SAFETY: as in `call_allocate`.
+        let free = unsafe {
+            type From = unsafe extern "C-unwind" fn(*mut Source, *mut c_void, usize, usize);
+            core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, *mut c_void, usize, usize)>(free)
+        };
+        // SAFETY: the function takes what its documentation says.
+        unsafe { free(this, block.cast(), layout.size(), layout.align()) }
+    }
 }
 
 /// Whether the source zeroes everything drawn from it.
@@ -115,8 +150,7 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, h
     unsafe {
         match Kind::from_raw((*src).kind) {
             Some(Kind::Source) => {
-                let source: *mut Source = src.cast();
-                ((*source).free)(source, block.cast(), layout.size(), layout.align());
+                Source::call_free(src.cast(), block, layout);
             }
             #[cfg(feature = "pool")]
             Some(Kind::Pool) => super::pool::take_back(block),
@@ -128,11 +162,11 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, h
 
 unsafe fn draw_custom(source: *mut Source, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the caller gives a live custom source, whose functions take what its documentation says.
-    let block = unsafe { ((*source).allocate)(source, layout.size(), layout.align()) };
+    let block = unsafe { Source::call_allocate(source, layout) };
     let block = NonNull::new(block.cast::<u8>()).ok_or(AllocError::Exhausted { size: layout.size() })?;
     if block.addr().get() & (layout.align() - 1) != 0 {
         // SAFETY: the block has just come from this source and nobody has seen it.
-        unsafe { ((*source).free)(source, block.as_ptr().cast(), layout.size(), layout.align()) };
+        unsafe { Source::call_free(source, block.as_ptr(), layout) };
         return Err(AllocError::Align { align: layout.align(), max: 1 << block.addr().trailing_zeros() });
     }
     Ok(block)

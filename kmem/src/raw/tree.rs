@@ -130,7 +130,22 @@ pub(crate) fn data(node: *mut Node) -> *mut u8 {
     node.cast::<u8>().wrapping_add(HEADER)
 }
 
-unsafe fn handle(data: *mut u8) -> Handle {
+/// The handle of a live cell with this data; the null handle of null.
+///
+/// # Safety
+/// `data` is null or that of a live cell of this method.
+///
+/// ```
+/// use kmem::raw::{ptr, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     ptr::free(tree::handle(tree::a(null_mut(), null_mut(), 24)));
+///     assert!(tree::handle(null_mut()).is_null());
+/// }
+/// ```
+#[inline]
+#[must_use]
+pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Tree, data, if data.is_null() { null_mut() } else { header(data).cast() })
 }
 

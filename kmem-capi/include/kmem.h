@@ -1,0 +1,294 @@
+/* kmem.h - one handle for every way to get memory
+ *
+ * A program gets memory in several ways: from the heap, as reference-counted cells, from pools, in trees where freeing a
+ * node frees all below it, as static objects. kmem makes each of them, and gives them one handle, the kmptr. Pass it to
+ * code that need not know which it holds; kmfree() does the right thing with it.
+ *
+ *     kmptr name = kmheapzo(32), config = kmrefzo(NULL, 64), hello = kmstat("hello");
+ *     kmfree(name); kmfree(config); kmfree(hello);
+ *
+ * Every function is named by a method and an action:
+ *
+ *     action                              letter  heap   ref    pool   tree   any
+ *     make a store on a source            i                     i
+ *     make a store in a buffer            if                    if
+ *     tear a store down                   x                     x
+ *     allocate, contents undefined        a       a      a      a      a
+ *     allocate zeroed                     z       z      z      z      z
+ *     allocate with options               w       w      w      iw ifw w
+ *     any of these three as a handle      o       ao zo wo  (for pools ao zo)
+ *     free, or drop a reference           f d     f      f d    f      f      kmfree
+ *     zero and free                       s       s      s      s      s      kmshred
+ *     add a reference                     u              u
+ *
+ * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
+ * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
+ * EINVAL where the source cannot serve. NULL and the null handle may be given to every function that frees.
+ *
+ * Heap functions and reference counts may be used from any thread. A pool, a tree, and what is drawn from them belong to
+ * one thread at a time.
+ *
+ * SOURCES. Cells of the other methods are drawn from a source, the argument src: NULL is the heap, (kmcell *)pool a pool,
+ * (kmcell *)&source a source of your own, and for pools also (kmcell *)node, a node of a tree, which the pool then dies
+ * with. A source outlives what is drawn from it; one that could not is refused.
+ *
+ * MISUSE. A wrong free that the cell's header shows (freed twice, another method's pointer, a pointer that was never
+ * kmem's) is reported: see kmonfault().
+ *
+ * SWITCHES. KFmem_noheap, KFmem_noref, KFmem_nopool, KFmem_notree and KFmem_noshred leave a method, or zeroing, out. The
+ * installed header defines those that its library was built with; you may define more for your own program. Layouts agree
+ * whatever is left out.
+ */
+#ifndef KMEM_H
+#define KMEM_H
+
+/* @switches@ */
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define Kmversion "0.1.0"
+
+/* What the compiler is told, where it can be told. */
+#if defined __GNUC__ || defined __clang__
+#  define KM_USED   __attribute__((warn_unused_result))
+#  define KM_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
+#  define KM_SIZED(n) __attribute__((alloc_size(n)))
+#else
+#  define KM_USED
+#  define KM_NONNULL(...)
+#  define KM_SIZED(n)
+#endif
+/* Which functions take back what this one gives: for the analyser of gcc 11 and later. */
+#if defined __GNUC__ && !defined __clang__ && !defined __cplusplus && __GNUC__ >= 11
+#  define KM_FREED_BY(f) __attribute__((malloc, malloc(f, 1)))
+#elif defined __GNUC__ || defined __clang__
+#  define KM_FREED_BY(f) __attribute__((malloc))
+#else
+#  define KM_FREED_BY(f)
+#endif
+/* Data behind a header: C++ has no word for it, so there it is reached through the pointer that was returned. */
+#ifdef __cplusplus
+#  define KM_DATA(type)
+#else
+#  define KM_DATA(type) type data[];
+#endif
+
+/* ---- types ---------------------------------------------------------------------------------------------------- */
+
+/* How an object was allocated. */
+typedef enum kmkind {
+    kmkind_none = 0, /* not allocated by kmem: static, global, on the stack */
+    kmkind_heap = 1,
+    kmkind_pool = 2,
+    kmkind_ref  = 3,
+    kmkind_tree = 4,
+    kmkind_source = 5 /* a source of your own; never the kind of a handle */
+} kmkind;
+
+/* Whether an object's bytes are zeroed when it goes. A tag without a typedef, for there is a function of that name. */
+enum kmshred { kmshred_no = 0, kmshred_yes = 1 };
+
+/* What every cell begins with. `(kmcell *)node` is always right. */
+#ifndef KFmem_noshred
+#  define KM_SHRED unsigned char shred; /* an enum kmshred: whether the cell is zeroed when it goes */
+#else
+#  define KM_SHRED unsigned char km_unused_;
+#endif
+#define KM_PREFIX(size)                                                                              \
+    int kind; /* a kmkind */                                                                         \
+    KM_SHRED                                                                                         \
+    unsigned char flags;                                                                             \
+    unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
+    unsigned char heap;                                                                              \
+    size_t size; /* bytes of header and data */
+
+typedef struct kmcell {
+    KM_PREFIX(size)
+} kmcell;
+
+/* The handle. */
+typedef struct kmptr {
+    kmkind kind;
+#ifndef KFmem_noshred
+    enum kmshred shred; /* kmshred_yes: zero the object when this handle is freed */
+#else
+    int : 32; /* so that `{ kmkind_none, object, NULL }` is right */
+#endif
+    void *ref;    /* the object */
+    kmcell *cell; /* the cell around it: its header, or the pool of a pool's cell; NULL where there is none */
+} kmptr;
+
+/* A reference-counted cell. */
+typedef struct kmref {
+    KM_PREFIX(sz)
+    size_t refs; /* active references; other threads may change it */
+    kmcell *src; /* the source, NULL for the heap */
+    KM_DATA(unsigned char)
+} kmref;
+
+/* A node of a tree. */
+typedef struct kmnode {
+    KM_PREFIX(sz)
+    struct kmnode *parent;
+    struct kmnode *child;     /* the first */
+    struct kmnode *lastchild; /* the last */
+    struct kmnode *prev;      /* sibling, NULL if first */
+    struct kmnode *next;      /* sibling, NULL if last */
+    kmcell *src;              /* the source, NULL for the heap */
+    KM_DATA(unsigned char)
+} kmnode;
+
+/* A cell of a pool. While it is free the lowest bit of `pool` is set. */
+typedef struct kmpoolcell {
+    struct kmpoolcell *last; /* the cell handed out before it; of a free cell, the one that came back before it */
+    struct kmpool *pool;
+    KM_DATA(unsigned char)
+} kmpoolcell;
+
+/* A pool. */
+typedef struct kmpool {
+    KM_PREFIX(sz)
+    size_t cellsz;      /* data bytes of each cell */
+    kmpoolcell *top;    /* the cell handed out most recently */
+    kmpoolcell *bottom; /* the free cell that came back most recently */
+    kmcell *src;        /* the source, NULL for the heap or a buffer */
+    size_t km_private_[10];
+} kmpool;
+
+/* A source of your own: see kmsourcei(). Put it first in a struct of yours to keep state beside it. */
+typedef struct kmsource {
+    KM_PREFIX(size)
+    void *(*alloc)(struct kmsource *, size_t size, size_t align);
+    void (*free)(struct kmsource *, void *block, size_t size, size_t align);
+    void *ctx;
+} kmsource;
+
+/* Options of an allocation: `kmopt o = { 0 }; o.sz = 100; o.align = 64;` */
+typedef struct kmopt {
+    size_t sz;                             /* data bytes */
+    size_t align;                          /* a power of two up to 4096; 0 is 16 */
+    void (*drop)(void *data, void *arg);   /* runs once when the cell goes, before it is zeroed or given back; or NULL */
+    void *arg;                             /* its second argument */
+    int zero;                              /* not 0: zero the data */
+    int grow;                              /* of pools, not 0: draw another block when full */
+} kmopt;
+
+/* ---- macros --------------------------------------------------------------------------------------------------- */
+
+/* The number of elements in a static array. */
+#define Kmsz(array) (sizeof(array) / sizeof(array)[0])
+
+/* Bytes of buffer that kmpoolif() needs for n cells of sz bytes, wherever the buffer starts. */
+#define Kmpoolsz(n, sz) (sizeof(kmpool) + (size_t)(n) * ((((size_t)(sz) + 15) & ~(size_t)15) + 16) + 15)
+
+/* ---- any object ----------------------------------------------------------------------------------------------- */
+
+/* Frees, drops a reference, gives back or leaves alone: whatever is right. Zeroes first what is tainted. */
+void kmfree(kmptr);
+/* A handle on an object that kmem did not allocate: kmfree() leaves it alone. */
+kmptr kmstat(const void *);
+#ifndef KFmem_noshred
+/* Like kmfree(), and zeroes what it deallocates; an object that is not kmem's is left alone. */
+void kmshred(kmptr);
+/* Marks the object to be zeroed when it goes: the handle, and of heap, ref and tree the cell, whoever frees it. */
+void kmtaint(kmptr *) KM_NONNULL(1);
+#endif
+
+/* ---- heap: one owner, any thread ------------------------------------------------------------------------------- */
+#ifndef KFmem_noheap
+void kmheapf(void *); /* frees */
+void *kmheapa(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf);
+void *kmheapz(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf);
+void *kmheapw(const kmopt *) KM_USED KM_NONNULL(1) KM_FREED_BY(kmheapf);
+kmptr kmheapao(size_t) KM_USED;
+kmptr kmheapzo(size_t) KM_USED;
+kmptr kmheapwo(const kmopt *) KM_USED KM_NONNULL(1);
+#  ifndef KFmem_noshred
+void kmheaps(void *); /* zeroes and frees */
+#  endif
+#endif
+
+/* ---- ref: counted, any thread ---------------------------------------------------------------------------------- */
+#ifndef KFmem_noref
+/* A new cell has one reference. */
+void *kmrefa(kmcell *src, size_t) KM_USED KM_SIZED(2);
+void *kmrefz(kmcell *src, size_t) KM_USED KM_SIZED(2);
+void *kmrefw(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2);
+kmptr kmrefao(kmcell *src, size_t) KM_USED;
+kmptr kmrefzo(kmcell *src, size_t) KM_USED;
+kmptr kmrefwo(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2);
+void *kmrefu(void *);  /* adds a reference and returns its argument */
+void kmrefd(void *);   /* drops a reference; the last one frees the cell */
+void kmreff(void *);   /* the same */
+#  ifndef KFmem_noshred
+void kmrefs(void *);   /* marks the cell and drops a reference; the last one, whoever drops it, zeroes the cell */
+#  endif
+#endif
+
+/* ---- pool: equal cells, one thread at a time ------------------------------------------------------------------- */
+#ifndef KFmem_nopool
+/* A pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. */
+kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED;
+/* The same with options: alignment, one destructor for all cells, growing. */
+kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2);
+/* A pool inside a buffer: as many cells as fit, NULL where none does. Never calls the heap. */
+kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED;
+kmpool *kmpoolifw(void *buf, size_t bufsz, const kmopt *cell) KM_USED KM_NONNULL(3);
+void kmpoolx(kmpool *); /* tears down: live cells end, the block goes back */
+void *kmpoola(kmpool *) KM_USED;
+/* Those with a size return NULL where it is above the cell's. All of a zeroed cell is zeroed. */
+void *kmpoolz(kmpool *, size_t) KM_USED;
+kmptr kmpoolao(kmpool *, size_t) KM_USED;
+kmptr kmpoolzo(kmpool *, size_t) KM_USED;
+void kmpoolf(void *); /* gives a cell back */
+#  ifndef KFmem_noshred
+void kmpools(void *); /* zeroes it first */
+#  endif
+#endif
+
+/* ---- tree: freed with the parent, one thread at a time ---------------------------------------------------------- */
+#ifndef KFmem_notree
+/* A node below parent, the data of another node; parent NULL makes a root. */
+void *kmtreea(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3);
+void *kmtreez(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3);
+void *kmtreew(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3);
+kmptr kmtreeao(kmcell *src, void *parent, size_t) KM_USED;
+kmptr kmtreezo(kmcell *src, void *parent, size_t) KM_USED;
+kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3);
+/* Frees a node and all below it, children first, in constant stack. Returns the handle of its parent. */
+kmptr kmtreef(void *);
+#  ifndef KFmem_noshred
+kmptr kmtrees(void *); /* and zeroes all of it */
+#  endif
+#endif
+
+/* ---- sources of your own --------------------------------------------------------------------------------------- */
+
+/* Makes a source of these two functions: alloc returns `size` bytes aligned to `align` (16 or more), or NULL; free takes
+ * them back, with the same numbers. Set source->shred for all that is drawn from it to be zeroed. */
+void kmsourcei(kmsource *, void *(*alloc)(kmsource *, size_t size, size_t align),
+               void (*free)(kmsource *, void *block, size_t size, size_t align), void *ctx) KM_NONNULL(1, 2, 3);
+
+/* ---- misuse ---------------------------------------------------------------------------------------------------- */
+
+/* What is known of a misuse. The strings live as long as the handler runs. */
+typedef struct kmfault {
+    const char *call; /* "kmheapf" */
+    const void *ptr;  /* what it was given */
+    const char *what; /* "already freed" */
+    int found;        /* the number in the place of the kind, where that is what was wrong; else 0 */
+} kmfault;
+typedef void (*kmfaultfn)(const kmfault *);
+
+/* Sets what is called on a misuse, in the whole program, and returns what was before; NULL is the default, which prints
+ * one line to standard error and aborts. Where the handler returns, the faulty call does nothing. */
+kmfaultfn kmonfault(kmfaultfn);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

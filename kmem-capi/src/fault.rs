@@ -1,0 +1,66 @@
+//! `kmonfault`
+
+use core::ffi::{c_char, c_int, c_void};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use kmem::fault::{self, Fault};
+
+/// `kmfault`: what is known of a misuse.
+#[derive(Debug)]
+#[repr(C)]
+pub struct CFault {
+    pub call: *const c_char,
+    pub ptr: *const c_void,
+    pub what: *const c_char,
+    pub found: c_int,
+}
+
+/// `kmfaultfn`
+pub type Handler = unsafe extern "C" fn(*const CFault);
+
+static HANDLER: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+fn decode(stored: *mut c_void) -> Option<Handler> {
+    if stored.is_null() {
+        return None;
+    }
+    // SAFETY: `HANDLER` holds null or a `Handler` stored by `kmonfault`.
+    Some(unsafe { core::mem::transmute::<*mut c_void, Handler>(stored) })
+}
+
+/// A text with a zero behind it.
+struct Text([u8; 64]);
+
+impl Text {
+    fn new(text: &str) -> Text {
+        let mut bytes = [0; 64];
+        for (place, &byte) in bytes.iter_mut().take(63).zip(text.as_bytes()) {
+            *place = byte;
+        }
+        Text(bytes)
+    }
+}
+
+fn bridge(fault: &Fault) {
+    if let Some(handler) = decode(HANDLER.load(Ordering::Acquire)) {
+        let (call, what) = (Text::new(fault.call), Text::new(fault.misuse.text()));
+        let found = fault.misuse.found().unwrap_or(0);
+        let report = CFault {
+            call: call.0.as_ptr().cast(),
+            ptr: fault.pointer.cast(),
+            what: what.0.as_ptr().cast(),
+            found,
+        };
+        // SAFETY: the program set this handler; the report and its texts live while it runs.
+        unsafe { handler(&raw const report) }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmonfault(handler: Option<Handler>) -> Option<Handler> {
+    let new = handler.map_or(null_mut(), |handler| handler as *mut c_void);
+    let before = decode(HANDLER.swap(new, Ordering::AcqRel));
+    fault::set_handler(handler.map(|_| bridge as fault::Handler));
+    before
+}

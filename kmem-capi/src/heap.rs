@@ -1,0 +1,56 @@
+//! `kmheap…`
+
+use core::ffi::c_void;
+
+use kmem::raw::{Fill, Handle, heap};
+
+use crate::options::{Options, or_null, plain};
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapa(size: usize) -> *mut c_void {
+    // SAFETY: there is no destructor.
+    or_null(unsafe { heap::alloc(&plain(size, Fill::Undefined)) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapz(size: usize) -> *mut c_void {
+    // SAFETY: there is no destructor.
+    or_null(unsafe { heap::alloc(&plain(size, Fill::Zeroed)) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapw(options: *const Options) -> *mut c_void {
+    // SAFETY: the caller gives options whose destructor suits the cell.
+    or_null(unsafe { heap::alloc(&(*options).request()) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapao(size: usize) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { heap::handle(kmheapa(size).cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapzo(size: usize) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { heap::handle(kmheapz(size).cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapwo(options: *const Options) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { heap::handle(kmheapw(options).cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapf(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { heap::f(data.cast()) }
+}
+
+#[cfg(feature = "shred")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheaps(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { heap::s(data.cast()) }
+}

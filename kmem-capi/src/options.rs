@@ -1,0 +1,69 @@
+//! `kmopt`, and errors as C has them.
+
+use core::ffi::{c_int, c_void};
+use core::mem::offset_of;
+use core::ptr::{NonNull, null_mut};
+
+use kmem::AllocError;
+use kmem::raw::{Destructor, DropFn, Fill, Request};
+
+/// `kmopt`: the options of an allocation.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Options {
+    pub sz: usize,
+    pub align: usize,
+    pub drop: Option<DropFn>,
+    pub arg: *mut c_void,
+    pub zero: c_int,
+    pub grow: c_int,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(
+        offset_of!(Options, sz) == 0 && offset_of!(Options, align) == 8 && offset_of!(Options, drop) == 16
+    );
+    assert!(
+        offset_of!(Options, arg) == 24 && offset_of!(Options, zero) == 32 && offset_of!(Options, grow) == 36
+    );
+};
+#[cfg(not(target_pointer_width = "64"))]
+const _: () = assert!(offset_of!(Options, sz) == 0);
+
+impl Options {
+    pub(crate) fn destructor(&self) -> Option<Destructor> {
+        self.drop.map(|run| Destructor { run: Some(run), arg: self.arg })
+    }
+
+    pub(crate) fn request(&self) -> Request {
+        let fill = if self.zero == 0 { Fill::Undefined } else { Fill::Zeroed };
+        Request { size: self.sz, align: self.align, fill, drop: self.destructor() }
+    }
+}
+
+/// A request without options.
+pub(crate) fn plain(size: usize, fill: Fill) -> Request {
+    Request { fill, ..Request::new(size) }
+}
+
+/// What C gets of a result: the pointer, or null and `errno`.
+#[inline]
+pub(crate) fn or_null<T>(result: Result<NonNull<T>, AllocError>) -> *mut T {
+    match result {
+        Ok(data) => data.as_ptr(),
+        Err(error) => {
+            refuse(error);
+            null_mut()
+        }
+    }
+}
+
+/// Sets `errno` for a refusal.
+#[cold]
+pub(crate) fn refuse(error: AllocError) {
+    errno::set_errno(errno::Errno(match error {
+        AllocError::Overflow | AllocError::Exhausted { .. } => libc::ENOMEM,
+        _ => libc::EINVAL,
+    }));
+}

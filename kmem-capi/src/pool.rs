@@ -1,0 +1,96 @@
+//! `kmpool…`
+
+use core::ffi::c_void;
+use core::ptr::null_mut;
+
+use kmem::raw::pool::{self, Spec};
+use kmem::raw::{Cell, Fill, Handle, Pool};
+
+use crate::options::{Options, or_null, plain};
+
+fn spec(options: &Options, cells: usize) -> Spec {
+    Spec {
+        size: options.sz,
+        align: options.align,
+        cells,
+        drop: options.destructor(),
+        grows: options.grow != 0,
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpooli(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
+    // SAFETY: the caller vouches for the source.
+    or_null(unsafe { pool::init(src, &Spec::new(size, cells)) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpooliw(src: *mut Cell, options: *const Options, cells: usize) -> *mut Pool {
+    // SAFETY: the caller vouches for the source, and gives options whose destructor suits the cells.
+    or_null(unsafe { pool::init(src, &spec(&*options, cells)) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolif(buffer: *mut c_void, len: usize, size: usize) -> *mut Pool {
+    // SAFETY: the caller gives the buffer to the pool.
+    or_null(unsafe { pool::init_in_buffer(buffer.cast(), len, &Spec::new(size, 0)) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolifw(buffer: *mut c_void, len: usize, options: *const Options) -> *mut Pool {
+    // SAFETY: the caller gives the buffer to the pool, and options whose destructor suits the cells.
+    or_null(unsafe { pool::init_in_buffer(buffer.cast(), len, &spec(&*options, 0)) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolx(pool: *mut Pool) {
+    // SAFETY: the contract is the caller's.
+    unsafe { pool::x(pool) }
+}
+
+#[inline]
+unsafe fn cell(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
+    if pool.is_null() {
+        crate::options::refuse(kmem::AllocError::Source(None));
+        return null_mut();
+    }
+    // SAFETY: the caller vouches for a pool that is not null.
+    or_null(unsafe { pool::alloc(pool, &plain(size, fill)) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoola(pool: *mut Pool) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { cell(pool, 0, Fill::Undefined) }.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolz(pool: *mut Pool, size: usize) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { cell(pool, size, Fill::Zeroed) }.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolao(pool: *mut Pool, size: usize) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { pool::handle(cell(pool, size, Fill::Undefined)) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolzo(pool: *mut Pool, size: usize) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { pool::handle(cell(pool, size, Fill::Zeroed)) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolf(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { pool::f(data.cast()) }
+}
+
+#[cfg(feature = "shred")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpools(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { pool::s(data.cast()) }
+}

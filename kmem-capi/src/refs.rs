@@ -1,0 +1,68 @@
+//! `kmref…`
+
+use core::ffi::c_void;
+
+use kmem::raw::{Cell, Fill, Handle, refs};
+
+use crate::options::{Options, or_null, plain};
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefa(src: *mut Cell, size: usize) -> *mut c_void {
+    // SAFETY: the caller vouches for the source.
+    or_null(unsafe { refs::alloc(src, &plain(size, Fill::Undefined)) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefz(src: *mut Cell, size: usize) -> *mut c_void {
+    // SAFETY: the caller vouches for the source.
+    or_null(unsafe { refs::alloc(src, &plain(size, Fill::Zeroed)) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefw(src: *mut Cell, options: *const Options) -> *mut c_void {
+    // SAFETY: the caller vouches for the source, and gives options whose destructor suits the cell.
+    or_null(unsafe { refs::alloc(src, &(*options).request()) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefao(src: *mut Cell, size: usize) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { refs::handle(kmrefa(src, size).cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefzo(src: *mut Cell, size: usize) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { refs::handle(kmrefz(src, size).cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefwo(src: *mut Cell, options: *const Options) -> Handle {
+    // SAFETY: null or the data of a new cell.
+    unsafe { refs::handle(kmrefw(src, options).cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefu(data: *mut c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { refs::u(data.cast()).cast() }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefd(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { refs::d(data.cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmreff(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { refs::f(data.cast()) }
+}
+
+#[cfg(feature = "shred")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefs(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { refs::s(data.cast()) }
+}

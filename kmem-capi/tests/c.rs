@@ -1,0 +1,366 @@
+//! The C library as C programmers meet it: built, compiled against, linked, run.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, OnceLock};
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
+
+fn run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.args(args).env("LD_LIBRARY_PATH", library());
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+#[track_caller]
+fn succeeds(program: impl AsRef<OsStr>, args: &[&str]) -> String {
+    let name = program.as_ref().to_owned();
+    let output = run(program, args);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name:?} {args:?}: {}\n{errors}", output.status);
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn compiler() -> String {
+    std::env::var("CC").unwrap_or_else(|_| "cc".into())
+}
+
+fn scratch() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Builds the library with these switches and returns where it is. One at a time: they share a target directory.
+fn build(name: &str, switches: &[&str]) -> PathBuf {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
+    let out = scratch().join(name);
+    let mut command = Command::new(Path::new(HERE).join("build"));
+    command.arg(&out).args(switches).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // A target directory of its own: the one of this test run is locked by it.
+    command.env("CARGO_TARGET_DIR", scratch().join("capi"));
+    let output = command.output().expect("the build script runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    out
+}
+
+/// The library with everything in it.
+fn library() -> &'static str {
+    static LIBRARY: OnceLock<String> = OnceLock::new();
+    LIBRARY.get_or_init(|| build("full", &[]).to_str().expect("a path in UTF-8").to_owned())
+}
+
+/// Compiles a C program against the library, statically or not, and runs it.
+#[track_caller]
+fn compiled(source: &str, name: &str, library: &str, shared: bool) -> String {
+    let binary = scratch().join(format!("{name}-{}", if shared { "shared" } else { "static" }));
+    let binary = binary.to_str().expect("a path in UTF-8");
+    let source = format!("{HERE}/{source}");
+    let archive = format!("{library}/libkmem.a");
+    let (include, search) = (format!("-I{library}"), format!("-L{library}"));
+    let mut args = vec!["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-Wno-unused-result", &include];
+    args.extend(WARNINGS);
+    args.extend([&*source, "-o", binary]);
+    args.extend(if shared { [&*search, "-lkmem"] } else { [&*archive, "-Wl,--gc-sections"] });
+    args.push("-lpthread");
+    succeeds(compiler(), &args);
+    succeeds(binary, &[])
+}
+
+fn both(source: &str, name: &str) -> String {
+    let first = compiled(source, name, library(), false);
+    assert_eq!(compiled(source, name, library(), true), first);
+    first
+}
+
+#[test]
+fn the_heap_method_keeps_the_contract() {
+    both("tests/heap.c", "heap");
+}
+
+#[test]
+fn the_ref_method_keeps_the_contract() {
+    both("tests/ref.c", "ref");
+}
+
+#[test]
+fn the_pool_method_keeps_the_contract() {
+    both("tests/pool.c", "pool");
+}
+
+#[test]
+fn the_tree_method_keeps_the_contract() {
+    both("tests/tree.c", "tree");
+}
+
+#[test]
+fn any_object_is_freed_through_the_handle() {
+    both("tests/ptr.c", "ptr");
+}
+
+#[test]
+fn the_bytes_lie_where_the_contract_has_them() {
+    both("tests/layout.c", "layout");
+}
+
+#[test]
+fn the_tour_shows_each_method() {
+    let out = both("examples/tour.c", "tour");
+    assert_eq!(
+        out,
+        "heap  on the heap\nref   counted\npool  in a pool\ntree  a root\nnone  static\nheap  secret\nstill counted\n"
+    );
+}
+
+#[test]
+fn the_server_frees_each_request_with_all_that_belongs_to_it() {
+    let out = both("examples/request.c", "request");
+    assert_eq!(
+        out,
+        "example: GET /, body of /\nexample: GET /about, body of /about\nexample: GET /missing, body of /missing\n\
+         3 requests ended\n"
+    );
+}
+
+#[test]
+fn the_embedded_program_lives_in_one_array() {
+    let out = both("examples/embedded.c", "embedded");
+    assert_eq!(
+        out,
+        "counted, in an array\na tree, in an array, with 18 leaves until the array was full\n20 cells free again\n"
+    );
+}
+
+/// Compiles the header alone.
+fn header_is_clean(compiler: &str, language: &str, standard: &str) {
+    let include = format!("-I{}", library());
+    let mut args =
+        vec!["-fsyntax-only", "-x", language, standard, &include, "-include", "kmem.h", "/dev/null"];
+    args.extend(WARNINGS);
+    succeeds(compiler, &args);
+    args.push("-DKFmem_noshred");
+    succeeds(compiler, &args);
+}
+
+fn available(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn the_header_is_clean_under_every_standard() {
+    let mut seen = 0;
+    for (compiler, language, standards) in [
+        ("gcc", "c", &["c99", "c11", "c17", "c2x"][..]),
+        ("clang", "c", &["c99", "c11", "c17", "c2x"]),
+        ("g++", "c++", &["c++11", "c++14", "c++17", "c++20", "c++23"]),
+        ("clang++", "c++", &["c++11", "c++14", "c++17", "c++20"]),
+    ] {
+        if available(compiler) {
+            for standard in standards {
+                header_is_clean(compiler, language, &format!("-std={standard}"));
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0, "no compiler was found");
+}
+
+#[test]
+fn the_analyser_sees_a_leak_and_a_double_free() {
+    if !available("gcc") {
+        return;
+    }
+    let include = format!("-I{}", library());
+    let output =
+        run("gcc", &["-fanalyzer", "-c", &include, &format!("{HERE}/tests/analyser.c"), "-o", "/dev/null"]);
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(report.contains("-Wanalyzer-malloc-leak"), "{report}");
+    assert!(report.contains("-Wanalyzer-double-free"), "{report}");
+}
+
+/// The functions that the Rust sources export, with their C declarations.
+fn exported() -> Vec<(String, String)> {
+    let mut functions = Vec::new();
+    for file in fs::read_dir(format!("{HERE}/src")).expect("sources") {
+        let text = fs::read_to_string(file.expect("a file").path()).expect("text");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for function in text.split("extern \"C\" fn km").skip(1) {
+            let (name, rest) = function.split_once('(').expect("parameters");
+            let (parameters, rest) = rest.split_once(')').expect("the end of them");
+            let result = rest.split_once('{').expect("a body").0.trim().trim_start_matches("->").trim();
+            let types: Vec<_> =
+                parameters.split(", ").filter_map(|p| Some(p.split_once(": ")?.1)).map(c_type).collect();
+            let list = if types.is_empty() { "void".into() } else { types.join(", ") };
+            functions.push((format!("km{name}"), format!("{} km{name}({list});", c_type(result))));
+        }
+    }
+    functions
+}
+
+/// What the header calls a type of the Rust sources.
+fn c_type(rust: &str) -> String {
+    match rust.trim_end_matches(',') {
+        "" => "void",
+        "usize" => "size_t",
+        "*mut c_void" => "void *",
+        "*const c_void" => "const void *",
+        "Handle" => "kmptr",
+        "*mut Handle" => "kmptr *",
+        "*mut Cell" => "kmcell *",
+        "*mut Pool" => "kmpool *",
+        "*mut Source" => "kmsource *",
+        "*const Options" => "const kmopt *",
+        "Allocate" => "allocate",
+        "Free" => "release",
+        "Option<Handler>" => "kmfaultfn",
+        other => panic!("a type that the header has no word for: {other}"),
+    }
+    .into()
+}
+
+#[test]
+fn header_sources_and_library_have_the_same_functions() {
+    let functions = exported();
+    let sources: BTreeSet<String> = functions.iter().map(|(name, _)| name.clone()).collect();
+
+    let symbols = succeeds("nm", &["-D", "--defined-only", &format!("{}/libkmem.so", library())]);
+    let symbols: BTreeSet<String> =
+        symbols.lines().filter_map(|line| Some(line.split(' ').nth(2)?.into())).collect();
+    assert_eq!(symbols, sources, "the library exports its functions and nothing else");
+
+    let header = fs::read_to_string(format!("{HERE}/include/kmem.h")).expect("the header");
+    let code: String =
+        header.split("/*").map(|part| part.split_once("*/").map_or(part, |(_, code)| code)).collect();
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let declared: BTreeSet<String> = code
+        .match_indices('(')
+        .map(|(at, _)| &code[..at])
+        .map(|before| before.rsplit(|c| !word(c)).next().unwrap_or("").to_owned())
+        .filter(|name| name.starts_with("km") && name.chars().all(|c| c.is_ascii_lowercase()))
+        .collect();
+    assert_eq!(declared, sources, "the header declares them and nothing else");
+}
+
+#[test]
+fn header_and_sources_agree_on_every_signature() {
+    let mut again = String::from(
+        "#include \"kmem.h\"\n\
+         typedef void *(*allocate)(kmsource *, size_t, size_t);\n\
+         typedef void (*release)(kmsource *, void *, size_t, size_t);\n",
+    );
+    for (_, declaration) in exported() {
+        again.push_str(&declaration);
+        again.push('\n');
+    }
+    let file = scratch().join("again.c");
+    fs::write(&file, &again).expect("written");
+    let include = format!("-I{}", library());
+    succeeds(compiler(), &["-std=c11", "-fsyntax-only", "-Werror", &include, file.to_str().expect("UTF-8")]);
+    // The same with a parameter changed must not pass, or this test could not fail.
+    fs::write(&file, again.replace("void * kmheapa(size_t)", "void * kmheapa(int)")).expect("written");
+    let wrong = run(compiler(), &["-std=c11", "-fsyntax-only", &include, file.to_str().expect("UTF-8")]);
+    assert!(!wrong.status.success());
+}
+
+#[test]
+fn the_library_needs_the_c_library_alone_and_cannot_panic() {
+    let archive = format!("{}/libkmem.a", library());
+    let undefined = succeeds("nm", &["--undefined-only", "--format=posix", &archive]);
+    let needed: BTreeSet<&str> = undefined
+        .lines()
+        .filter_map(|line| line.strip_suffix(" U  ").or(line.split_once(" U").map(|p| p.0)))
+        .collect();
+    let known = [
+        "__errno_location",
+        "_GLOBAL_OFFSET_TABLE_",
+        "abort",
+        "calloc",
+        "free",
+        "malloc",
+        "memcpy",
+        "memmove",
+        "memset",
+        "posix_memalign",
+        "write",
+    ];
+    for name in &needed {
+        assert!(known.contains(name), "the library needs {name}");
+    }
+    let defined = succeeds("nm", &["--defined-only", &archive]);
+    assert!(defined.contains("kmheapa"));
+    for line in defined.lines() {
+        assert!(!line.contains("panic") && !line.contains("unwind"), "reachable: {line}");
+    }
+    // Of the shared library, before it was stripped, the linker kept what is reachable, which is the same.
+    let dynamic = succeeds("objdump", &["-p", &format!("{}/libkmem.so", library())]);
+    let needed: Vec<&str> =
+        dynamic.lines().filter_map(|line| line.trim().strip_prefix("NEEDED")).map(str::trim).collect();
+    assert_eq!(needed, ["libc.so.6"]);
+    assert!(dynamic.contains("SONAME") && dynamic.contains("libkmem.so.0"));
+}
+
+#[test]
+fn the_library_is_small() {
+    let limit = 40 << 10;
+    let shared = fs::metadata(format!("{}/libkmem.so", library())).expect("the library").len();
+    assert!(shared <= limit, "libkmem.so has {shared} bytes");
+
+    let hello = "#include <stdio.h>\n#ifdef KMEM\n#include \"kmem.h\"\n#endif\nint main(void) {\n#ifdef KMEM\n\
+         kmpool *pool = kmpooli(NULL, 8, 8);\nkmptr all[] = {kmheapzo(8), kmrefzo(NULL, 8), kmpoolzo(pool, 8), \
+         kmtreezo(NULL, NULL, 8)};\nfor (int i = 0; i < 4; i++) kmfree(all[i]);\nkmpoolx(pool);\n#endif\n\
+         return puts(\"hello\") < 0;\n}\n";
+    let file = scratch().join("hello.c");
+    fs::write(&file, hello).expect("written");
+    let size = |name: &str, more: &[&str]| {
+        let binary = scratch().join(name);
+        let include = format!("-I{}", library());
+        let mut args =
+            vec!["-O1", "-s", "-static", "-Wl,--gc-sections", &include, file.to_str().expect("UTF-8")];
+        args.extend(more);
+        args.extend(["-o", binary.to_str().expect("UTF-8")]);
+        succeeds(compiler(), &args);
+        assert_eq!(succeeds(&binary, &[]), "hello\n");
+        fs::metadata(&binary).expect("the program").len()
+    };
+    let archive = format!("{}/libkmem.a", library());
+    let grown = size("hello-with", &["-DKMEM", &archive]) - size("hello-without", &[]);
+    assert!(grown <= limit, "a program that uses all methods grows by {grown} bytes");
+    println!("libkmem.so {shared} bytes, hello grows by {grown} bytes");
+}
+
+#[test]
+fn without_a_method_its_functions_are_gone_and_the_others_work() {
+    for (switches, gone, tests) in [
+        (&["noheap"][..], "kmheapa", &["ref", "pool", "tree", "ptr"][..]),
+        (&["noref", "noshred"], "kmrefa", &["heap", "pool", "tree", "ptr"]),
+        (&["nopool", "notree"], "kmtreea", &["heap", "ref", "ptr"]),
+        (&["noshred"], "kmshred", &["heap", "ref", "pool", "tree", "ptr", "layout"]),
+    ] {
+        let name = switches.join("-");
+        let out = build(&name, switches);
+        let out = out.to_str().expect("UTF-8");
+        let symbols = succeeds("nm", &["-D", "--defined-only", &format!("{out}/libkmem.so")]);
+        assert!(!symbols.lines().any(|line| line.ends_with(&format!(" {gone}"))), "{gone} is still there");
+        for test in tests {
+            compiled(&format!("tests/{test}.c"), &format!("{test}-{name}"), out, false);
+        }
+    }
+}
+
+#[test]
+fn a_program_with_more_switches_than_its_library_works() {
+    let include = format!("-I{}", library());
+    let archive = format!("{}/libkmem.a", library());
+    for test in ["heap", "ref", "pool", "tree", "ptr"] {
+        let binary = scratch().join(format!("{test}-own-switches"));
+        let source = format!("{HERE}/tests/{test}.c");
+        let mut args =
+            vec!["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-DKFmem_noshred", "-Wno-unused-result", &include];
+        args.extend([&*source, &*archive, "-lpthread", "-o", binary.to_str().expect("UTF-8")]);
+        succeeds(compiler(), &args);
+        succeeds(&binary, &[]);
+    }
+}

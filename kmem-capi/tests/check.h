@@ -1,0 +1,91 @@
+/* What the C tests share: CHECK(), a source that counts and fails on demand, a fault handler that remembers. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kmem.h"
+
+#define CHECK(claim)                                                               \
+    do {                                                                           \
+        if (!(claim)) {                                                            \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #claim);    \
+            exit(1);                                                               \
+        }                                                                          \
+    } while (0)
+
+#define TEST(name) static void name(void)
+
+/* The header of an object's cell. */
+#define HEADER(type, data, bytes) ((type *)(void *)((unsigned char *)(data) - (bytes)))
+
+static inline int all(const void *data, size_t n, unsigned char byte) {
+    const unsigned char *bytes = (const unsigned char *)data;
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i] != byte) return 0;
+    return 1;
+}
+
+/* A source over malloc that counts what is out, and has nothing once `left` blocks were drawn. */
+typedef struct counting {
+    kmsource source;
+    long out, left;
+} counting;
+
+static inline void *counting_alloc(kmsource *s, size_t size, size_t align) {
+    counting *c = (counting *)(void *)s;
+    void *block = NULL;
+    if (c->left == 0 || posix_memalign(&block, align, size ? size : 1) != 0) return NULL;
+    c->left--;
+    c->out++;
+    return memset(block, 0xCD, size);
+}
+
+static inline void counting_free(kmsource *s, void *block, size_t size, size_t align) {
+    counting *c = (counting *)(void *)s;
+    (void)align;
+    (void)size;
+    c->out--;
+    free(block);
+}
+
+static inline void counting_init(counting *c) {
+    kmsourcei(&c->source, counting_alloc, counting_free, NULL);
+    c->out = 0;
+    c->left = 1000000;
+}
+
+/* A destructor that counts. */
+static inline void count_drop(void *data, void *arg) {
+    (void)data;
+    ++*(int *)arg;
+}
+
+/* The last fault, while FAULT() runs what makes it. */
+static kmfault last_fault;
+static char last_call[64], last_what[64];
+static int faults;
+
+static inline void remember(const kmfault *fault) {
+    faults++;
+    last_fault = *fault;
+    snprintf(last_call, sizeof last_call, "%s", fault->call);
+    snprintf(last_what, sizeof last_what, "%s", fault->what);
+}
+
+#define FAULT(statement, call_, what_)                                             \
+    do {                                                                           \
+        kmfaultfn before_ = kmonfault(remember);                                   \
+        faults = 0;                                                                \
+        statement;                                                                 \
+        kmonfault(before_);                                                        \
+        CHECK(faults == 1);                                                        \
+        CHECK(strcmp(last_call, call_) == 0);                                      \
+        CHECK(strcmp(last_what, what_) == 0);                                      \
+    } while (0)
+
+#endif

@@ -1,0 +1,179 @@
+/* The pool method: kmpooli iw if ifw x a z ao zo f s. Drawn from a source, so that it runs without a heap too. */
+#include "check.h"
+
+static counting source;
+#define SRC ((kmcell *)&source)
+
+static union { max_align_t align; unsigned char bytes[Kmpoolsz(10, 40)]; } fixed;
+
+TEST(the_fields_are_as_documented) {
+    kmpool *pool = kmpooli(SRC, 32, 4);
+    CHECK(pool->kind == kmkind_pool && pool->cellsz == 32 && pool->src == SRC);
+    CHECK(pool->top == NULL && pool->bottom == NULL && sizeof(kmpool) % 16 == 0);
+    void *one = kmpoola(pool), *two = kmpoola(pool), *three = kmpoola(pool);
+    kmpoolcell *a = HEADER(kmpoolcell, one, 16), *b = HEADER(kmpoolcell, two, 16), *c = HEADER(kmpoolcell, three, 16);
+    CHECK(pool->top == c && c->last == b && b->last == a && a->last == NULL && b->pool == pool);
+    kmpoolf(one);
+    kmpoolf(three);
+    CHECK(pool->bottom == c && c->last == a && a->last == NULL);
+    CHECK(kmpoola(pool) == three && kmpoola(pool) == one);
+    kmpoolx(pool);
+    CHECK(source.out == 0);
+}
+
+TEST(a_full_pool_says_so) {
+    kmpool *pool = kmpooli(SRC, 8, 3);
+    void *cells[3];
+    for (size_t i = 0; i < 3; i++) CHECK((cells[i] = kmpoola(pool)) != NULL);
+    errno = 0;
+    CHECK(kmpoola(pool) == NULL && errno == ENOMEM);
+    kmpoolf(cells[1]);
+    CHECK(kmpoola(pool) == cells[1]);
+    kmpoolx(pool);
+}
+
+TEST(sizes_above_the_cell_are_refused_and_zeroing_is_whole) {
+    kmpool *pool = kmpooli(SRC, 32, 2);
+    errno = 0;
+    CHECK(kmpoolz(pool, 33) == NULL && errno == EINVAL);
+    CHECK(kmpoolao(pool, 33).ref == NULL && kmpoolzo(pool, 33).kind == kmkind_none);
+    void *p = kmpoola(pool);
+    memset(p, 0xFF, 32);
+    kmpoolf(p);
+    p = kmpoolz(pool, 1);
+    CHECK(all(p, 32, 0));
+    kmptr q = kmpoolzo(pool, 32);
+    CHECK(q.kind == kmkind_pool && q.cell == (kmcell *)pool && all(q.ref, 32, 0));
+    kmfree(q);
+    CHECK(kmpoola(pool) == q.ref);
+    kmpoolx(pool);
+}
+
+TEST(a_buffer_holds_what_the_macro_says) {
+    for (size_t start = 0; start < 16; start++) {
+        static unsigned char bytes[Kmpoolsz(7, 40) + 16];
+        kmpool *pool = kmpoolif(bytes + start, Kmpoolsz(7, 40), 40);
+        for (int i = 0; i < 7; i++) {
+            void *p = kmpoola(pool);
+            CHECK(p && (uintptr_t)p % 16 == 0);
+            memset(p, i, 40);
+        }
+        kmpoolx(pool);
+    }
+    CHECK(kmpoolif(fixed.bytes, 100, 40) == NULL && errno == EINVAL);
+    CHECK(kmpoolif(NULL, 1000, 40) == NULL);
+}
+
+TEST(overflow_is_refused) {
+    volatile size_t huge = (size_t)-1;
+    errno = 0;
+    CHECK(kmpooli(SRC, huge, 1) == NULL && errno == ENOMEM);
+    CHECK(kmpooli(SRC, 1, huge) == NULL && kmpooli(SRC, huge / 2, huge / 2) == NULL);
+    CHECK(kmpooli(SRC, 0, huge) == NULL);
+}
+
+TEST(a_pool_may_be_empty_and_so_may_its_cells) {
+    kmpool *pool = kmpooli(SRC, 8, 0);
+    CHECK(pool && kmpoola(pool) == NULL);
+    kmpoolx(pool);
+    pool = kmpooli(SRC, 0, 2);
+    void *one = kmpoola(pool), *two = kmpoola(pool);
+    CHECK(one && two && one != two);
+    kmpoolf(two);
+    kmpoolf(one);
+    kmpoolx(pool);
+}
+
+TEST(options_align_end_and_grow) {
+    int ended = 0;
+    kmopt o = {0};
+    o.sz = 40;
+    o.align = 128;
+    o.drop = count_drop;
+    o.arg = &ended;
+    o.grow = 1;
+    kmpool *pool = kmpooliw(SRC, &o, 2);
+    void *first = kmpoola(pool);
+    for (int i = 0; i < 99; i++) {
+        void *p = kmpoola(pool);
+        CHECK(p && (uintptr_t)p % 128 == 0);
+    }
+    CHECK(source.out > 3);
+    kmpoolf(first);
+    CHECK(ended == 1);
+    kmpoolx(pool);
+    CHECK(ended == 100 && source.out == 0);
+
+    o.align = 64;
+    static union { max_align_t align; unsigned char bytes[2000]; } buffer;
+    pool = kmpoolifw(buffer.bytes, sizeof buffer.bytes, &o);
+    CHECK((uintptr_t)kmpoola(pool) % 64 == 0);
+    kmpoolx(pool);
+    CHECK(ended == 101);
+}
+
+#ifndef KFmem_noshred
+TEST(shredding_is_seen_in_the_buffer) {
+    memset(fixed.bytes, 0, sizeof fixed.bytes);
+    kmpool *pool = kmpoolif(fixed.bytes, sizeof fixed.bytes, 40);
+    void *plain = kmpoola(pool), *secret = kmpoola(pool), *by_handle = kmpoola(pool), *at_the_end = kmpoola(pool);
+    memset(plain, 7, 40);
+    memset(secret, 7, 40);
+    memset(by_handle, 7, 40);
+    memset(at_the_end, 7, 40);
+    kmpoolf(plain);
+    CHECK(all(plain, 40, 7));
+    kmpools(secret);
+    CHECK(all(secret, 40, 0));
+    kmptr p = {0};
+    p.kind = kmkind_pool;
+    p.ref = by_handle;
+    p.cell = (kmcell *)pool;
+    kmtaint(&p);
+    kmfree(p);
+    CHECK(all(by_handle, 40, 0));
+    pool->shred = kmshred_yes;
+    kmpoolx(pool);
+    CHECK(all(at_the_end, 40, 0) && all(plain, 40, 0));
+}
+#endif
+
+TEST(a_wrong_free_is_reported) {
+    kmpool *pool = kmpoolif(fixed.bytes, sizeof fixed.bytes, 40);
+    unsigned char *p = (unsigned char *)kmpoolz(pool, 40);
+    FAULT(kmpoolf(p + 16), "kmpoolf", "not the start of a cell of its pool");
+    FAULT(kmpoolf(p + 1), "kmpoolf", "not the start of a cell of its pool");
+    kmpoolf(p);
+    FAULT(kmpoolf(p), "kmpoolf", "already freed");
+    kmpoolx(pool);
+    FAULT(kmpoolx(pool), "kmpoolx", "already freed");
+    CHECK(kmpoola(pool) == NULL);
+}
+
+TEST(null_is_ignored) {
+    kmpoolx(NULL);
+    kmpoolf(NULL);
+#ifndef KFmem_noshred
+    kmpools(NULL);
+#endif
+    errno = 0;
+    CHECK(kmpoola(NULL) == NULL && errno == EINVAL);
+}
+
+int main(void) {
+    counting_init(&source);
+    the_fields_are_as_documented();
+    a_full_pool_says_so();
+    sizes_above_the_cell_are_refused_and_zeroing_is_whole();
+    a_buffer_holds_what_the_macro_says();
+    overflow_is_refused();
+    a_pool_may_be_empty_and_so_may_its_cells();
+    options_align_end_and_grow();
+#ifndef KFmem_noshred
+    shredding_is_seen_in_the_buffer();
+#endif
+    a_wrong_free_is_reported();
+    null_is_ignored();
+    CHECK(source.out == 0);
+    return 0;
+}

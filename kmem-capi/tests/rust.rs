@@ -1,0 +1,105 @@
+//! Cells that Rust makes and C frees, and the other way round; two copies of kmem in one program.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr::{NonNull, null_mut};
+use std::rc::Rc;
+
+use kmem::{HeapBox, Pool, Ptr, Ref, Tree, raw};
+use kmem_capi::{heap, pool, ptr, refs, tree};
+
+/// A value with a destructor that counts.
+struct Counts(Rc<Cell<u32>>);
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[test]
+fn what_rust_made_c_frees_with_its_destructor() {
+    let ended = Rc::new(Cell::new(0));
+    let value = || Counts(ended.clone());
+    let cells = Pool::new(2);
+    unsafe {
+        ptr::kmfree(Ptr::from(HeapBox::new(value())).into_raw());
+        ptr::kmfree(Ptr::from(Ref::new(value())).into_raw());
+        ptr::kmfree(Ptr::from(cells.alloc(value())).into_raw());
+        let root = Tree::new(value());
+        root.node().push(value());
+        ptr::kmfree(Ptr::from(root).into_raw());
+        heap::kmheapf(HeapBox::new(value()).into_non_null().as_ptr().cast());
+        refs::kmreff(Ref::new(value()).into_non_null().as_ptr().cast());
+    }
+    assert_eq!((ended.get(), cells.live()), (7, 0));
+}
+
+#[test]
+fn what_c_made_rust_owns_and_frees() {
+    unsafe extern "C-unwind" fn count(_: *mut c_void, arg: *mut c_void) {
+        let ended = unsafe { &*arg.cast::<Cell<u32>>() };
+        ended.set(ended.get() + 1);
+    }
+    let ended = Cell::new(0u32);
+    let arg = (&raw const ended).cast_mut().cast();
+    let options = kmem_capi::Options { sz: 8, align: 64, drop: Some(count), arg, zero: 1, grow: 0 };
+    unsafe {
+        let store = pool::kmpooliw(null_mut(), &options, 4);
+        let handles = [
+            heap::kmheapwo(&options),
+            refs::kmrefwo(null_mut(), &options),
+            pool::kmpoolzo(store, 8),
+            tree::kmtreewo(null_mut(), null_mut(), &options),
+        ];
+        for handle in handles {
+            let mut owned = Ptr::<u64>::from_raw(handle).expect("an object");
+            assert_eq!(*owned, 0);
+            *owned.get_mut().expect("the only owner") = 7;
+        }
+        assert_eq!(ended.get(), 4);
+        pool::kmpoolx(store);
+        let counted = NonNull::new(refs::kmrefz(null_mut(), 8)).expect("memory").cast::<u64>();
+        let shared: Ref<u64> = Ref::from_non_null(counted);
+        assert_eq!(Ref::count(&shared.clone()), 2);
+    }
+}
+
+/// The shared library has the platform's `malloc` beneath it, this program the global allocator of Rust.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_cell_of_another_copys_heap_is_reported_and_left_alone() {
+    use std::process::Command;
+    let out = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("other");
+    let mut build = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/build"));
+    build.arg(&out).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    build.env("CARGO_TARGET_DIR", out.join("target"));
+    assert!(build.status().expect("the build script runs").success());
+
+    thread_local!(static FAULTS: Cell<u32> = const { Cell::new(0) });
+    unsafe extern "C" fn count(_: *const c_void) {
+        FAULTS.set(FAULTS.get() + 1);
+    }
+    let path = std::ffi::CString::new(out.join("libkmem.so").to_str().expect("UTF-8")).expect("no zero");
+    unsafe {
+        let library = libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
+        assert!(!library.is_null());
+        let find = |name: &std::ffi::CStr| {
+            let symbol = libc::dlsym(library, name.as_ptr());
+            assert!(!symbol.is_null());
+            symbol
+        };
+        type Free = unsafe extern "C" fn(*mut c_void);
+        type OnFault = unsafe extern "C" fn(Option<unsafe extern "C" fn(*const c_void)>) -> *mut c_void;
+        let other_free: Free = std::mem::transmute(find(c"kmheapf"));
+        let other_on_fault: OnFault = std::mem::transmute(find(c"kmonfault"));
+        other_on_fault(Some(count));
+
+        let mine = heap::kmheapz(8);
+        other_free(mine);
+        assert_eq!(FAULTS.get(), 1);
+        assert_eq!(raw::ptr::stat(mine.cast()).data.read(), 0, "it is still there");
+        heap::kmheapf(mine);
+        assert_eq!(FAULTS.get(), 1);
+    }
+}
