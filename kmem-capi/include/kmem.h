@@ -185,95 +185,126 @@ typedef struct kmopt {
 /* Bytes of buffer that kmpoolif() needs for n cells of sz bytes, wherever the buffer starts. */
 #define Kmpoolsz(n, sz) (sizeof(kmpool) + (size_t)(n) * ((((size_t)(sz) + 15) & ~(size_t)15) + 16) + 15)
 
-/* ---- any object ----------------------------------------------------------------------------------------------- */
+/* ---- any object: whatever a handle holds ------------------------------------------------------------------------ */
 
-/* Frees, drops a reference, gives back or leaves alone: whatever is right. Zeroes first what is tainted. */
+/* Frees, drops a reference, gives back or leaves alone, whatever is right, zeroing first what is tainted. The null handle
+ * is ignored. */
 void kmfree(kmptr);
 /* A handle on an object that kmem did not allocate: kmfree() leaves it alone. */
 kmptr kmstat(const void *);
 #ifndef KFmem_noshred
-/* Like kmfree(), and zeroes what it deallocates; an object that is not kmem's is left alone. */
+/* Like kmfree(), and zeroes what it deallocates. An object that is not kmem's is left alone, for its size is not known. */
 void kmshred(kmptr);
 /* Marks the object to be zeroed when it goes: the handle, and of heap, ref and tree the cell, whoever frees it. */
 void kmtaint(kmptr *) KM_NONNULL(1);
 #endif
 
-/* ---- heap: one owner, any thread ------------------------------------------------------------------------------- */
+/* ---- heap: cells with one owner, on any thread ------------------------------------------------------------------ */
 #ifndef KFmem_noheap
-void kmheapf(void *); /* frees */
+/* Frees a cell, zeroing it first if it is tainted. */
+void kmheapf(void *);
+/* Allocates, contents undefined. */
 void *kmheapa(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf);
+/* Allocates, all zero. */
 void *kmheapz(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf);
+/* Allocates with options: alignment, zeroing, a destructor. */
 void *kmheapw(const kmopt *) KM_USED KM_NONNULL(1) KM_FREED_BY(kmheapf);
+/* Like kmheapa(), but returns a handle. */
 kmptr kmheapao(size_t) KM_USED;
+/* Like kmheapz(), but returns a handle. */
 kmptr kmheapzo(size_t) KM_USED;
+/* Like kmheapw(), but returns a handle. */
 kmptr kmheapwo(const kmopt *) KM_USED KM_NONNULL(1);
 #  ifndef KFmem_noshred
-void kmheaps(void *); /* zeroes and frees */
+/* Zeroes a cell and frees it. */
+void kmheaps(void *);
 #  endif
 #endif
 
-/* ---- ref: counted, any thread ---------------------------------------------------------------------------------- */
+/* ---- ref: counted cells, freed with the last reference, on any thread -------------------------------------------- */
 #ifndef KFmem_noref
-/* A new cell has one reference. */
+/* Allocates a cell with one reference, contents undefined. */
 void *kmrefa(kmcell *src, size_t) KM_USED KM_SIZED(2);
+/* Allocates a cell with one reference, all zero. */
 void *kmrefz(kmcell *src, size_t) KM_USED KM_SIZED(2);
+/* Allocates a cell with one reference, with options: alignment, zeroing, a destructor that runs with the last one. */
 void *kmrefw(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2);
+/* Like kmrefa(), but returns a handle. */
 kmptr kmrefao(kmcell *src, size_t) KM_USED;
+/* Like kmrefz(), but returns a handle. */
 kmptr kmrefzo(kmcell *src, size_t) KM_USED;
+/* Like kmrefw(), but returns a handle. */
 kmptr kmrefwo(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2);
-void *kmrefu(void *);  /* adds a reference and returns its argument */
-void kmrefd(void *);   /* drops a reference; the last one frees the cell */
-void kmreff(void *);   /* the same */
+/* Adds a reference and returns its argument. */
+void *kmrefu(void *);
+/* Drops a reference. The last one frees the cell, zeroing it first if it is tainted. */
+void kmrefd(void *);
+/* The same as kmrefd(). */
+void kmreff(void *);
 #  ifndef KFmem_noshred
-void kmrefs(void *);   /* marks the cell and drops a reference; the last one, whoever drops it, zeroes the cell */
+/* Taints the cell and drops a reference. The last one, whoever drops it, zeroes the cell. */
+void kmrefs(void *);
 #  endif
 #endif
 
-/* ---- pool: equal cells, one thread at a time ------------------------------------------------------------------- */
+/* ---- pool: equal cells, handed out and taken back fast, one thread at a time -------------------------------------- */
 #ifndef KFmem_nopool
-/* A pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. */
+/* Makes a pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. */
 kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED;
-/* The same with options: alignment, one destructor for all cells, growing. */
+/* Makes a pool with options: alignment, one destructor for all cells, growing. */
 kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2);
-/* A pool inside a buffer: as many cells as fit, NULL where none does. Never calls the heap. */
+/* Makes a pool inside a buffer: as many cells as fit, NULL where none does. Never calls the heap. See Kmpoolsz(). */
 kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED;
+/* Makes a pool inside a buffer with options: alignment, one destructor for all cells. */
 kmpool *kmpoolifw(void *buf, size_t bufsz, const kmopt *cell) KM_USED KM_NONNULL(3);
-void kmpoolx(kmpool *); /* tears down: live cells end, the block goes back */
+/* Tears a pool down: the destructor runs on each live cell, tainted bytes are zeroed, the block goes back. */
+void kmpoolx(kmpool *);
+/* Allocates a cell, contents undefined, or NULL where all are taken. */
 void *kmpoola(kmpool *) KM_USED;
-/* Those with a size return NULL where it is above the cell's. All of a zeroed cell is zeroed. */
+/* Allocates a cell and zeroes all of it. NULL where the size is above the cell's. */
 void *kmpoolz(kmpool *, size_t) KM_USED;
+/* Like kmpoola(), but returns a handle, null where the size is above the cell's. */
 kmptr kmpoolao(kmpool *, size_t) KM_USED;
+/* Like kmpoolz(), but returns a handle. */
 kmptr kmpoolzo(kmpool *, size_t) KM_USED;
-void kmpoolf(void *); /* gives a cell back */
+/* Gives a cell back to its pool. */
+void kmpoolf(void *);
 #  ifndef KFmem_noshred
-void kmpools(void *); /* zeroes it first */
+/* Zeroes a cell and gives it back to its pool. */
+void kmpools(void *);
 #  endif
 #endif
 
-/* ---- tree: freed with the parent, one thread at a time ---------------------------------------------------------- */
+/* ---- tree: nodes that go with their parent, one thread at a time -------------------------------------------------- */
 #ifndef KFmem_notree
-/* A node below parent, the data of another node; parent NULL makes a root. */
+/* Allocates a node below parent, the data of another node, or a root where that is NULL. Contents undefined. */
 void *kmtreea(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3);
+/* Allocates a node, all zero. */
 void *kmtreez(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3);
+/* Allocates a node with options: alignment, zeroing, a destructor. */
 void *kmtreew(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3);
+/* Like kmtreea(), but returns a handle. */
 kmptr kmtreeao(kmcell *src, void *parent, size_t) KM_USED;
+/* Like kmtreez(), but returns a handle. */
 kmptr kmtreezo(kmcell *src, void *parent, size_t) KM_USED;
+/* Like kmtreew(), but returns a handle. */
 kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3);
-/* Frees a node and all below it, children first, in constant stack. Returns the handle of its parent. */
+/* Frees a node and all below it, children first, in constant stack. Returns the handle of its parent, or the null handle. */
 kmptr kmtreef(void *);
 #  ifndef KFmem_noshred
-kmptr kmtrees(void *); /* and zeroes all of it */
+/* Like kmtreef(), and zeroes all that it frees. */
+kmptr kmtrees(void *);
 #  endif
 #endif
 
-/* ---- sources of your own --------------------------------------------------------------------------------------- */
+/* ---- sources of your own: memory from wherever you like ------------------------------------------------------------ */
 
 /* Makes a source of these two functions: alloc returns `size` bytes aligned to `align` (16 or more), or NULL; free takes
  * them back, with the same numbers. Set source->shred for all that is drawn from it to be zeroed. */
 void kmsourcei(kmsource *, void *(*alloc)(kmsource *, size_t size, size_t align),
                void (*free)(kmsource *, void *block, size_t size, size_t align), void *ctx) KM_NONNULL(1, 2, 3);
 
-/* ---- misuse ---------------------------------------------------------------------------------------------------- */
+/* ---- misuse: what happens on a wrong free ----------------------------------------------------------------------- */
 
 /* What is known of a misuse. The strings live as long as the handler runs. */
 typedef struct kmfault {
