@@ -37,7 +37,7 @@
  *
  * SWITCHES. KFmem_noheap, KFmem_noref, KFmem_nopool, KFmem_notree and KFmem_noshred leave a method, or zeroing, out. The
  * installed header defines those that its library was built with; you may define more for your own program. Layouts agree
- * whatever is left out.
+ * whatever is left out; what is left out and used all the same is refused by the compiler, or by the linker.
  */
 #ifndef KMEM_H
 #define KMEM_H
@@ -63,12 +63,48 @@ extern "C" {
 #  define KM_SIZED(n)
 #endif
 /* Which functions take back what this one gives: for the analyser of gcc 11 and later. */
-#if defined __GNUC__ && !defined __clang__ && !defined __cplusplus && __GNUC__ >= 11
+#if defined __GNUC__ && !defined __clang__ && !defined __cplusplus && __GNUC__ >= 11 && !defined KFmem_noheap
 #  define KM_FREED_BY(f) __attribute__((malloc, malloc(f, 1)))
 #elif defined __GNUC__ || defined __clang__
 #  define KM_FREED_BY(f) __attribute__((malloc))
 #else
 #  define KM_FREED_BY(f)
+#endif
+/* What was left out is named where it is used: "'kmheapa' is unavailable: built with KFmem_noheap". */
+#ifdef __has_attribute
+#  if __has_attribute(unavailable)
+#    define KM_LEFT_OUT(name) __attribute__((unavailable("built with " name)))
+#  elif __has_attribute(error)
+#    define KM_LEFT_OUT(name) __attribute__((error("built with " name)))
+#  endif
+#endif
+#ifndef KM_LEFT_OUT
+#  define KM_LEFT_OUT(name)
+#endif
+#ifdef KFmem_noheap
+#  define KM_HEAP KM_LEFT_OUT("KFmem_noheap")
+#else
+#  define KM_HEAP
+#endif
+#ifdef KFmem_noref
+#  define KM_REF KM_LEFT_OUT("KFmem_noref")
+#else
+#  define KM_REF
+#endif
+#ifdef KFmem_nopool
+#  define KM_POOL KM_LEFT_OUT("KFmem_nopool")
+#else
+#  define KM_POOL
+#endif
+#ifdef KFmem_notree
+#  define KM_TREE KM_LEFT_OUT("KFmem_notree")
+#else
+#  define KM_TREE
+#endif
+#ifdef KFmem_noshred
+#  define KM_SHREDS KM_LEFT_OUT("KFmem_noshred")
+#else
+#  define KM_SHREDS
 #endif
 /* Data behind a header: C++ has no word for it, so there it is reached through the pointer that was returned. */
 #ifdef __cplusplus
@@ -192,110 +228,92 @@ typedef struct kmopt {
 void kmfree(kmptr);
 /* A handle on an object that kmem did not allocate: kmfree() leaves it alone. */
 kmptr kmstat(const void *);
-#ifndef KFmem_noshred
 /* Like kmfree(), and zeroes what it deallocates. An object that is not kmem's is left alone, for its size is not known. */
-void kmshred(kmptr);
+void kmshred(kmptr) KM_SHREDS;
 /* Marks the object to be zeroed when it goes: the handle, and of heap, ref and tree the cell, whoever frees it. */
-void kmtaint(kmptr *) KM_NONNULL(1);
-#endif
+void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 
 /* ---- heap: cells with one owner, on any thread ------------------------------------------------------------------ */
-#ifndef KFmem_noheap
 /* Frees a cell, zeroing it first if it is tainted. */
-void kmheapf(void *);
+void kmheapf(void *) KM_HEAP;
 /* Allocates, contents undefined. */
-void *kmheapa(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf);
+void *kmheapa(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf) KM_HEAP;
 /* Allocates, all zero. */
-void *kmheapz(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf);
+void *kmheapz(size_t) KM_USED KM_SIZED(1) KM_FREED_BY(kmheapf) KM_HEAP;
 /* Allocates with options: alignment, zeroing, a destructor. */
-void *kmheapw(const kmopt *) KM_USED KM_NONNULL(1) KM_FREED_BY(kmheapf);
+void *kmheapw(const kmopt *) KM_USED KM_NONNULL(1) KM_FREED_BY(kmheapf) KM_HEAP;
 /* Like kmheapa(), but returns a handle. */
-kmptr kmheapao(size_t) KM_USED;
+kmptr kmheapao(size_t) KM_USED KM_HEAP;
 /* Like kmheapz(), but returns a handle. */
-kmptr kmheapzo(size_t) KM_USED;
+kmptr kmheapzo(size_t) KM_USED KM_HEAP;
 /* Like kmheapw(), but returns a handle. */
-kmptr kmheapwo(const kmopt *) KM_USED KM_NONNULL(1);
-#  ifndef KFmem_noshred
+kmptr kmheapwo(const kmopt *) KM_USED KM_NONNULL(1) KM_HEAP;
 /* Zeroes a cell and frees it. */
-void kmheaps(void *);
-#  endif
-#endif
+void kmheaps(void *) KM_HEAP KM_SHREDS;
 
 /* ---- ref: counted cells, freed with the last reference, on any thread -------------------------------------------- */
-#ifndef KFmem_noref
 /* Allocates a cell with one reference, contents undefined. */
-void *kmrefa(kmcell *src, size_t) KM_USED KM_SIZED(2);
+void *kmrefa(kmcell *src, size_t) KM_USED KM_SIZED(2) KM_REF;
 /* Allocates a cell with one reference, all zero. */
-void *kmrefz(kmcell *src, size_t) KM_USED KM_SIZED(2);
+void *kmrefz(kmcell *src, size_t) KM_USED KM_SIZED(2) KM_REF;
 /* Allocates a cell with one reference, with options: alignment, zeroing, a destructor that runs with the last one. */
-void *kmrefw(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2);
+void *kmrefw(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2) KM_REF;
 /* Like kmrefa(), but returns a handle. */
-kmptr kmrefao(kmcell *src, size_t) KM_USED;
+kmptr kmrefao(kmcell *src, size_t) KM_USED KM_REF;
 /* Like kmrefz(), but returns a handle. */
-kmptr kmrefzo(kmcell *src, size_t) KM_USED;
+kmptr kmrefzo(kmcell *src, size_t) KM_USED KM_REF;
 /* Like kmrefw(), but returns a handle. */
-kmptr kmrefwo(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2);
+kmptr kmrefwo(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2) KM_REF;
 /* Adds a reference and returns its argument. */
-void *kmrefu(void *);
+void *kmrefu(void *) KM_REF;
 /* Drops a reference. The last one frees the cell, zeroing it first if it is tainted. */
-void kmrefd(void *);
+void kmrefd(void *) KM_REF;
 /* The same as kmrefd(). */
-void kmreff(void *);
-#  ifndef KFmem_noshred
+void kmreff(void *) KM_REF;
 /* Taints the cell and drops a reference. The last one, whoever drops it, zeroes the cell. */
-void kmrefs(void *);
-#  endif
-#endif
+void kmrefs(void *) KM_REF KM_SHREDS;
 
 /* ---- pool: equal cells, handed out and taken back fast, one thread at a time -------------------------------------- */
-#ifndef KFmem_nopool
 /* Makes a pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. */
-kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED;
+kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
 /* Makes a pool with options: alignment, one destructor for all cells, growing. */
-kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2);
+kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2) KM_POOL;
 /* Makes a pool inside a buffer: as many cells as fit, NULL where none does. Never calls the heap. See Kmpoolsz(). */
-kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED;
+kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED KM_POOL;
 /* Makes a pool inside a buffer with options: alignment, one destructor for all cells. */
-kmpool *kmpoolifw(void *buf, size_t bufsz, const kmopt *cell) KM_USED KM_NONNULL(3);
+kmpool *kmpoolifw(void *buf, size_t bufsz, const kmopt *cell) KM_USED KM_NONNULL(3) KM_POOL;
 /* Tears a pool down: the destructor runs on each live cell, tainted bytes are zeroed, the block goes back. */
-void kmpoolx(kmpool *);
+void kmpoolx(kmpool *) KM_POOL;
 /* Allocates a cell, contents undefined, or NULL where all are taken. */
-void *kmpoola(kmpool *) KM_USED;
+void *kmpoola(kmpool *) KM_USED KM_POOL;
 /* Allocates a cell and zeroes all of it. NULL where the size is above the cell's. */
-void *kmpoolz(kmpool *, size_t) KM_USED;
+void *kmpoolz(kmpool *, size_t) KM_USED KM_POOL;
 /* Like kmpoola(), but returns a handle, null where the size is above the cell's. */
-kmptr kmpoolao(kmpool *, size_t) KM_USED;
+kmptr kmpoolao(kmpool *, size_t) KM_USED KM_POOL;
 /* Like kmpoolz(), but returns a handle. */
-kmptr kmpoolzo(kmpool *, size_t) KM_USED;
+kmptr kmpoolzo(kmpool *, size_t) KM_USED KM_POOL;
 /* Gives a cell back to its pool. */
-void kmpoolf(void *);
-#  ifndef KFmem_noshred
+void kmpoolf(void *) KM_POOL;
 /* Zeroes a cell and gives it back to its pool. */
-void kmpools(void *);
-#  endif
-#endif
+void kmpools(void *) KM_POOL KM_SHREDS;
 
 /* ---- tree: nodes that go with their parent, one thread at a time -------------------------------------------------- */
-#ifndef KFmem_notree
 /* Allocates a node below parent, the data of another node, or a root where that is NULL. Contents undefined. */
-void *kmtreea(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3);
+void *kmtreea(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3) KM_TREE;
 /* Allocates a node, all zero. */
-void *kmtreez(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3);
+void *kmtreez(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3) KM_TREE;
 /* Allocates a node with options: alignment, zeroing, a destructor. */
-void *kmtreew(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3);
+void *kmtreew(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3) KM_TREE;
 /* Like kmtreea(), but returns a handle. */
-kmptr kmtreeao(kmcell *src, void *parent, size_t) KM_USED;
+kmptr kmtreeao(kmcell *src, void *parent, size_t) KM_USED KM_TREE;
 /* Like kmtreez(), but returns a handle. */
-kmptr kmtreezo(kmcell *src, void *parent, size_t) KM_USED;
+kmptr kmtreezo(kmcell *src, void *parent, size_t) KM_USED KM_TREE;
 /* Like kmtreew(), but returns a handle. */
-kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3);
+kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3) KM_TREE;
 /* Frees a node and all below it, children first, in constant stack. Returns the handle of its parent, or the null handle. */
-kmptr kmtreef(void *);
-#  ifndef KFmem_noshred
+kmptr kmtreef(void *) KM_TREE;
 /* Like kmtreef(), and zeroes all that it frees. */
-kmptr kmtrees(void *);
-#  endif
-#endif
+kmptr kmtrees(void *) KM_TREE KM_SHREDS;
 
 /* ---- sources of your own: memory from wherever you like ------------------------------------------------------------ */
 

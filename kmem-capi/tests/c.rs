@@ -33,11 +33,15 @@ fn scratch() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// Builds the library with these switches and returns where it is. One at a time: they share a target directory.
+/// Builds the library with these switches, if no test has yet, and returns where it is. One at a time: they share a
+/// target directory.
 fn build(name: &str, switches: &[&str]) -> PathBuf {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock();
+    static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut done = DONE.lock().expect("no build has failed");
     let out = scratch().join(name);
+    if !done.insert(name.to_owned()) {
+        return out;
+    }
     let mut command = Command::new(Path::new(HERE).join("build"));
     command.arg(&out).args(switches).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     // A target directory of its own: the one of this test run is locked by it.
@@ -53,6 +57,11 @@ fn library() -> &'static str {
     LIBRARY.get_or_init(|| build("full", &[]).to_str().expect("a path in UTF-8").to_owned())
 }
 
+/// Words of an environment variable: `KMEM_TEST_CFLAGS` for the compiler of the C tests, `KMEM_TEST_RUNNER` before them.
+fn words(variable: &str) -> Vec<String> {
+    std::env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
 /// Compiles a C program against the library, statically or not, and runs it.
 #[track_caller]
 fn compiled(source: &str, name: &str, library: &str, shared: bool) -> String {
@@ -61,13 +70,22 @@ fn compiled(source: &str, name: &str, library: &str, shared: bool) -> String {
     let source = format!("{HERE}/{source}");
     let archive = format!("{library}/libkmem.a");
     let (include, search) = (format!("-I{library}"), format!("-L{library}"));
+    let more = words("KMEM_TEST_CFLAGS");
     let mut args = vec!["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-Wno-unused-result", &include];
     args.extend(WARNINGS);
+    args.extend(more.iter().map(String::as_str));
     args.extend([&*source, "-o", binary]);
     args.extend(if shared { [&*search, "-lkmem"] } else { [&*archive, "-Wl,--gc-sections"] });
     args.push("-lpthread");
     succeeds(compiler(), &args);
-    succeeds(binary, &[])
+    match &*words("KMEM_TEST_RUNNER") {
+        [] => succeeds(binary, &[]),
+        [runner, options @ ..] => {
+            let mut options: Vec<_> = options.iter().map(String::as_str).collect();
+            options.push(binary);
+            succeeds(runner, &options)
+        }
+    }
 }
 
 fn both(source: &str, name: &str) -> String {
@@ -99,6 +117,11 @@ fn the_tree_method_keeps_the_contract() {
 #[test]
 fn any_object_is_freed_through_the_handle() {
     both("tests/ptr.c", "ptr");
+}
+
+#[test]
+fn every_source_serves_every_method() {
+    both("tests/source.c", "source");
 }
 
 #[test]
@@ -141,8 +164,10 @@ fn header_is_clean(compiler: &str, language: &str, standard: &str) {
         vec!["-fsyntax-only", "-x", language, standard, &include, "-include", "kmem.h", "/dev/null"];
     args.extend(WARNINGS);
     succeeds(compiler, &args);
-    args.push("-DKFmem_noshred");
-    succeeds(compiler, &args);
+    for (switch, _) in SWITCHES {
+        let define = format!("-DKFmem_{switch}");
+        succeeds(compiler, &[&args[..], &[&*define]].concat());
+    }
 }
 
 fn available(program: &str) -> bool {
@@ -156,7 +181,7 @@ fn the_header_is_clean_under_every_standard() {
         ("gcc", "c", &["c99", "c11", "c17", "c2x"][..]),
         ("clang", "c", &["c99", "c11", "c17", "c2x"]),
         ("g++", "c++", &["c++11", "c++14", "c++17", "c++20", "c++23"]),
-        ("clang++", "c++", &["c++11", "c++14", "c++17", "c++20"]),
+        ("clang++", "c++", &["c++11", "c++14", "c++17", "c++20", "c++2b"]),
     ] {
         if available(compiler) {
             for standard in standards {
@@ -331,30 +356,110 @@ fn the_library_is_small() {
     println!("libkmem.so {shared} bytes, hello grows by {grown} bytes");
 }
 
+/// Every switch that leaves something out, with a function that goes with it.
+const SWITCHES: [(&str, &str); 5] = [
+    ("noheap", "kmheapa"),
+    ("noref", "kmrefa"),
+    ("nopool", "kmpoola"),
+    ("notree", "kmtreea"),
+    ("noshred", "kmshred"),
+];
+
+/// The C tests that apply where these switches are set: of the others each needs the method it is named for.
+fn tests_under(switches: &[&str]) -> Vec<&'static str> {
+    let mut tests = vec!["ptr", "source", "layout"];
+    tests.extend(
+        ["heap", "ref", "pool", "tree"].iter().filter(|test| !switches.contains(&&*format!("no{test}"))),
+    );
+    tests
+}
+
+/// Builds the library with these switches, and passes the tests that apply.
+fn combination(switches: &[&str]) {
+    let name = format!("with-{}", switches.join("-"));
+    let out = build(&name, switches);
+    let out = out.to_str().expect("UTF-8");
+    let symbols = succeeds("nm", &["-D", "--defined-only", &format!("{out}/libkmem.so")]);
+    for (switch, function) in SWITCHES {
+        let there = symbols.lines().any(|line| line.ends_with(&format!(" {function}")));
+        assert_eq!(there, !switches.contains(&switch), "{function} with {switches:?}");
+    }
+    for (at, test) in tests_under(switches).iter().enumerate() {
+        compiled(&format!("tests/{test}.c"), &format!("{test}-{name}"), out, at % 2 == 0);
+    }
+}
+
 #[test]
 fn without_a_method_its_functions_are_gone_and_the_others_work() {
-    for (switches, gone, tests) in [
-        (&["noheap"][..], "kmheapa", &["ref", "pool", "tree", "ptr"][..]),
-        (&["noref", "noshred"], "kmrefa", &["heap", "pool", "tree", "ptr"]),
-        (&["nopool", "notree"], "kmtreea", &["heap", "ref", "ptr"]),
-        (&["noshred"], "kmshred", &["heap", "ref", "pool", "tree", "ptr", "layout"]),
-    ] {
-        let name = switches.join("-");
-        let out = build(&name, switches);
-        let out = out.to_str().expect("UTF-8");
-        let symbols = succeeds("nm", &["-D", "--defined-only", &format!("{out}/libkmem.so")]);
-        assert!(!symbols.lines().any(|line| line.ends_with(&format!(" {gone}"))), "{gone} is still there");
-        for test in tests {
-            compiled(&format!("tests/{test}.c"), &format!("{test}-{name}"), out, false);
+    combination(&["noheap"]);
+    combination(&["nopool", "notree"]);
+    combination(&["noref", "noshred"]);
+}
+
+#[test]
+fn mimalloc_goes_beneath() {
+    let out = build("mimalloc", &["mimalloc"]);
+    let out = out.to_str().expect("UTF-8");
+    for test in tests_under(&[]) {
+        compiled(&format!("tests/{test}.c"), &format!("{test}-mimalloc"), out, test != "heap");
+    }
+    let archive = succeeds("nm", &["-g", "--defined-only", &format!("{out}/libkmem.a")]);
+    assert!(!archive.contains(" mi_") && !archive.contains(" malloc"), "{archive}");
+}
+
+#[test]
+#[ignore = "32 builds take minutes"]
+fn all_32_combinations_of_switches_pass_the_tests_that_apply() {
+    for bits in 0..1 << SWITCHES.len() {
+        let set = |at: &usize| bits >> at & 1 == 1;
+        let switches: Vec<&str> = (0..SWITCHES.len()).filter(set).map(|at| SWITCHES[at].0).collect();
+        combination(&switches);
+    }
+}
+
+#[test]
+fn what_is_left_out_is_refused_by_the_compiler_and_by_the_linker() {
+    let include = format!("-I{}", library());
+    for (switch, function) in SWITCHES {
+        let program =
+            format!("#include \"kmem.h\"\nvoid *use(void) {{ return (void *)(size_t){function}; }}\n");
+        let file = scratch().join(format!("left-out-{switch}.c"));
+        fs::write(&file, program).expect("written");
+        for compiler in ["gcc", "clang"] {
+            if !available(compiler) {
+                continue;
+            }
+            let source = file.to_str().expect("UTF-8");
+            succeeds(compiler, &["-fsyntax-only", &include, source]);
+            let output = run(compiler, &["-fsyntax-only", &include, &format!("-DKFmem_{switch}"), source]);
+            let report = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && report.contains(&format!("KFmem_{switch}")), "{report}");
         }
     }
+    // The header of one library, another to link with.
+    let less = build("with-noheap", &["noheap"]);
+    let binary = scratch().join("never-linked");
+    let archive = less.join("libkmem.a");
+    let output = run(
+        compiler(),
+        &[
+            &*include,
+            "-std=c11",
+            &format!("{HERE}/examples/tour.c"),
+            archive.to_str().expect("UTF-8"),
+            "-o",
+            binary.to_str().expect("UTF-8"),
+        ],
+    );
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && report.contains("kmheap"), "{report}");
 }
 
 #[test]
 fn a_program_with_more_switches_than_its_library_works() {
     let include = format!("-I{}", library());
     let archive = format!("{}/libkmem.a", library());
-    for test in ["heap", "ref", "pool", "tree", "ptr"] {
+    for test in ["heap", "ref", "pool", "tree", "ptr", "source"] {
         let binary = scratch().join(format!("{test}-own-switches"));
         let source = format!("{HERE}/tests/{test}.c");
         let mut args =

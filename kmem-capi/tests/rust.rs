@@ -22,6 +22,7 @@ fn what_rust_made_c_frees_with_its_destructor() {
     let ended = Rc::new(Cell::new(0));
     let value = || Counts(ended.clone());
     let cells = Pool::new(2);
+    // SAFETY: each owner gives up what C then frees once.
     unsafe {
         ptr::kmfree(Ptr::from(HeapBox::new(value())).into_raw());
         ptr::kmfree(Ptr::from(Ref::new(value())).into_raw());
@@ -38,12 +39,14 @@ fn what_rust_made_c_frees_with_its_destructor() {
 #[test]
 fn what_c_made_rust_owns_and_frees() {
     unsafe extern "C-unwind" fn count(_: *mut c_void, arg: *mut c_void) {
+        // SAFETY: `arg` is the counter below, which outlives the cells.
         let ended = unsafe { &*arg.cast::<Cell<u32>>() };
         ended.set(ended.get() + 1);
     }
     let ended = Cell::new(0u32);
     let arg = (&raw const ended).cast_mut().cast();
     let options = kmem_capi::Options { sz: 8, align: 64, drop: Some(count), arg, zero: 1, grow: 0 };
+    // SAFETY: the cells hold eight bytes, zeroed, which is a u64; each handle is owned once; the pool goes last.
     unsafe {
         let store = pool::kmpooliw(null_mut(), &options, 4);
         let handles = [
@@ -81,6 +84,7 @@ fn a_cell_of_another_copys_heap_is_reported_and_left_alone() {
         FAULTS.set(FAULTS.get() + 1);
     }
     let path = std::ffi::CString::new(out.join("libkmem.so").to_str().expect("UTF-8")).expect("no zero");
+    // SAFETY: the symbols have the types that kmem.h says; the cell is freed by the copy that made it.
     unsafe {
         let library = libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
         assert!(!library.is_null());
