@@ -192,7 +192,7 @@ typedef struct kmpool {
     kmpoolcell *top;    /* the cell handed out most recently */
     kmpoolcell *bottom; /* the free cell that came back most recently */
     kmcell *src;        /* the source, NULL for the heap or a buffer */
-    size_t km_private_[10];
+    size_t km_private_[12];
 } kmpool;
 
 /* A source of your own: see kmsourcei(). Put it first in a struct of yours to keep state beside it. */
@@ -219,7 +219,8 @@ typedef struct kmopt {
 #define Kmsz(array) (sizeof(array) / sizeof(array)[0])
 
 /* Bytes of buffer that kmpoolif() needs for n cells of sz bytes, wherever the buffer starts. */
-#define Kmpoolsz(n, sz) (sizeof(kmpool) + (size_t)(n) * ((((size_t)(sz) + 15) & ~(size_t)15) + 16) + 15)
+#define Kmpoolsz(n, sz) \
+    (sizeof(kmpool) + ((size_t)(n) + 63) / 64 * 16 + (size_t)(n) * ((((size_t)(sz) + 15) & ~(size_t)15) + 16) + 15)
 
 /* ---- any object: whatever a handle holds ------------------------------------------------------------------------ */
 
