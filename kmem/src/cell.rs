@@ -150,6 +150,9 @@ pub const FLAG_SAME: u8 = 4;
 pub const FLAG_BUFFER: u8 = 8;
 /// The pool draws further blocks from its source when it is full.
 pub const FLAG_GROWS: u8 = 16;
+/// More is to be done with a cell that goes back to this pool than to put it on the free list: there is a destructor, a
+/// source that may shred, or a pool that this is a further block of.
+pub const FLAG_CAREFUL: u8 = 32;
 
 impl Cell {
     pub(crate) fn new(kind: Kind, flags: u8, align: u8, size: usize) -> Cell {

@@ -16,7 +16,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::source::{draw, give_back, shreds};
-use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, Kind, Shred};
+use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -361,6 +361,8 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
 unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, flags: u8) -> NonNull<Pool> {
     let pool = base.cast::<Pool>();
     let align = block::data_align(spec.align).unwrap_or(BASE_ALIGN);
+    let careful = if spec.drop.is_some() || !src.is_null() { FLAG_CAREFUL } else { 0 };
+    let flags = flags | careful;
     let header = Pool {
         cell: Cell::new(Kind::Pool, flags, block::align_byte(align), plan.layout.size()),
         cellsz: spec.size,
@@ -508,38 +510,33 @@ pub(crate) fn header(data: *mut u8) -> *mut PoolCell {
     data.wrapping_sub(HEADER).cast()
 }
 
-/// Hands a cell out of this very block, or null where it is full.
+/// Takes the head of the free list, or returns null where the list is empty or its head is not a free cell.
 #[inline]
 unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: the caller gives a live pool on its own thread. The head of the free list is a free cell of it, whose
-    // header is readable; the next cell never handed out lies inside the block.
+    // header is readable.
     unsafe {
-        let mut cell = (*pool).bottom;
-        if !cell.is_null() {
-            if (*cell).pool.addr() != pool.addr() | FREE {
-                fault::report("kmpoola", data(cell), Misuse::Damaged);
-                return null_mut();
-            }
-            (*pool).bottom = (*cell).last;
-        } else {
-            cell = pop_distant(pool);
-            if cell.is_null() {
-                return null_mut();
-            }
+        let cell = (*pool).bottom;
+        if cell.is_null() || (*cell).pool.addr() != pool.addr() | FREE {
+            return null_mut();
         }
-        (*cell).last = (*pool).top;
-        (*cell).pool = pool;
-        (*pool).top = cell;
+        (*pool).bottom = (*cell).last;
         cell
     }
 }
 
-/// A parked cell, or one that was never handed out, or null.
+/// A parked cell of this very block, or one that was never handed out, or null where there is neither. [`pop`] found
+/// nothing before.
 #[inline]
 unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: the caller gives a live pool on its own thread. A bit in a group stands for a free cell of the pool; the
     // next cell never handed out lies inside the block, and so does its group.
     unsafe {
+        if !(*pool).bottom.is_null() {
+            // The list cannot be followed any further; what was on it is lost to the pool.
+            fault::report("kmpoola", data((*pool).bottom), Misuse::Damaged);
+            (*pool).bottom = null_mut();
+        }
         let group = (*pool).parked;
         let index = if !group.is_null() {
             let free = (*group).free;
@@ -547,7 +544,8 @@ unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
             if free & (free - 1) == 0 {
                 (*pool).parked = (*group).next;
             }
-            (group.addr() - groups(pool).addr()) / size_of::<Group>() * GROUP + free.trailing_zeros() as usize
+            let at = (group.addr() - groups(pool).addr()) / size_of::<Group>();
+            at * GROUP + free.trailing_zeros() as usize
         } else if (*pool).handed < (*pool).cells {
             let index = (*pool).handed;
             if index % GROUP == 0 {
@@ -562,13 +560,25 @@ unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
+/// Hands out a free cell that is on no list any more, and returns its data.
+#[inline]
+unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<u8> {
+    // SAFETY: the caller gives a cell of this live pool, which is this thread's.
+    unsafe {
+        (*cell).last = (*block).top;
+        (*cell).pool = block;
+        (*block).top = cell;
+        NonNull::new_unchecked(data(cell))
+    }
+}
+
 /// The groups of a pool.
 fn groups(pool: *mut Pool) -> *mut Group {
     pool.cast::<u8>().wrapping_add(POOL).cast()
 }
 
 /// Parks the head of the free list and returns the cell below it.
-#[inline]
+#[inline(never)]
 unsafe fn park(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
     // SAFETY: the caller gives a live pool on its own thread and the head of its free list. A cell below `handed` has a
     // group that has been written.
@@ -595,59 +605,74 @@ unsafe fn park(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
     }
 }
 
-/// A cell from the further blocks of a growing pool, drawing a new one where all are full.
-#[cold]
-unsafe fn pop_grown(head: *mut Pool) -> Result<*mut PoolCell, AllocError> {
-    // SAFETY: the blocks of a live pool are live pools; a new one is linked only when it is whole.
-    unsafe {
-        let mut cell = pop((*head).current);
-        let mut block = head;
-        let mut cells = (*head).cells;
-        while cell.is_null() && !block.is_null() {
-            cell = pop(block);
-            if !cell.is_null() {
-                (*head).current = block;
-            }
-            cells = cells.max((*block).cells);
-            block = (*block).next;
-        }
-        if cell.is_null() {
-            let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells);
-            let align = layout_of(head).align();
-            let mut spec =
-                Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
-            let src = growth_source(head);
-            let new = init(src, &spec).or_else(|_| {
-                // What is left in the source may still hold a block of the first one's size.
-                spec.cells = (*head).cells.max(1);
-                init(src, &spec)
-            })?;
-            let new = new.as_ptr();
-            (*new).head = head;
-            (*new).drop = (*head).drop;
-            (*new).next = (*head).next;
-            (*head).next = new;
-            (*head).current = new;
-            cell = pop(new);
-        }
-        Ok(cell)
-    }
-}
-
+/// Takes a cell, from the free list if there is one.
 #[inline]
 unsafe fn take(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the caller gives a live pool on its own thread.
-    let mut cell = unsafe { pop(pool) };
-    if cell.is_null() {
-        // SAFETY: as above.
-        let (flags, size) = unsafe { ((*pool).cell.flags, (*pool).cellsz) };
-        if flags & FLAG_GROWS == 0 {
-            return Err(AllocError::Exhausted { size });
-        }
-        // SAFETY: as above.
-        cell = unsafe { pop_grown(pool) }?;
+    unsafe {
+        let cell = pop(pool);
+        if cell.is_null() { take_distant(pool) } else { Ok(hand_out(pool, cell)) }
     }
-    NonNull::new(data(cell)).ok_or(AllocError::Exhausted { size: 0 })
+}
+
+/// Takes a cell that is not on the free list.
+#[inline(never)]
+unsafe fn take_distant(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller gives a live pool on its own thread.
+    unsafe {
+        let cell = pop_distant(pool);
+        if !cell.is_null() {
+            return Ok(hand_out(pool, cell));
+        }
+        if (*pool).cell.flags & FLAG_GROWS == 0 {
+            return Err(AllocError::Exhausted { size: (*pool).cellsz });
+        }
+        take_grown(pool)
+    }
+}
+
+/// Takes a cell from the further blocks of a growing pool, drawing a new one where all are full.
+#[cold]
+unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the blocks of a live pool are live pools; a new one is linked only when it is whole.
+    unsafe {
+        let mut block = (*head).current;
+        let mut cells = (*head).cells;
+        let mut next = head;
+        loop {
+            let mut cell = pop(block);
+            if cell.is_null() {
+                cell = pop_distant(block);
+            }
+            if !cell.is_null() {
+                (*head).current = block;
+                return Ok(hand_out(block, cell));
+            }
+            cells = cells.max((*block).cells);
+            if next.is_null() {
+                break;
+            }
+            block = next;
+            next = (*block).next;
+        }
+        let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells);
+        let align = layout_of(head).align();
+        let mut spec = Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
+        let src = growth_source(head);
+        let new = init(src, &spec).or_else(|_| {
+            // What is left in the source may still hold a block of the first one's size.
+            spec.cells = (*head).cells.max(1);
+            init(src, &spec)
+        })?;
+        let new = new.as_ptr();
+        (*new).cell.flags |= FLAG_CAREFUL;
+        (*new).head = head;
+        (*new).drop = (*head).drop;
+        (*new).next = (*head).next;
+        (*head).next = new;
+        (*head).current = new;
+        Ok(hand_out(new, pop_distant(new)))
+    }
 }
 
 /// Allocates a cell and returns its data, at least `request.size` bytes of it. A destructor in the request is
@@ -750,8 +775,23 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Pool, data, pool.cast())
 }
 
-/// A cell going back. Dropping it zeroes the data where asked for and puts the cell on the free list, so that this
-/// happens even where the destructor unwinds.
+/// Puts a cell at the head of the free list.
+#[inline]
+unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
+    // SAFETY: the caller gives a cell of this pool, which is this thread's, and which nobody uses any more.
+    unsafe {
+        let mut below = (*pool).bottom;
+        if !below.is_null() && cell.addr().wrapping_sub(below.addr()).wrapping_add(NEAR) > 2 * NEAR {
+            below = park(pool, below);
+        }
+        (*cell).last = below;
+        (*cell).pool = pool.map_addr(|addr| addr | FREE);
+        (*pool).bottom = cell;
+    }
+}
+
+/// A cell going back where there is more to do than [`put`]. Dropping it zeroes the data where asked for and puts the
+/// cell on the free list, so that this happens even where the destructor unwinds.
 struct GoingBack {
     cell: *mut PoolCell,
     pool: *mut Pool,
@@ -764,16 +804,12 @@ impl Drop for GoingBack {
         let GoingBack { cell, pool, shred } = *self;
         // SAFETY: `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
-            if shred || (*(*pool).head).cell.tainted() || shreds((*pool).src) {
+            let head = (*pool).head;
+            if shred || (*head).cell.tainted() || shreds((*pool).src) {
                 shred::zero(data(cell), (*pool).cellsz);
             }
-            let mut below = (*pool).bottom;
-            if !below.is_null() && cell.addr().wrapping_sub(below.addr()).wrapping_add(NEAR) > 2 * NEAR {
-                below = park(pool, below);
-            }
-            (*cell).last = below;
-            (*cell).pool = pool.map_addr(|addr| addr | FREE);
-            (*pool).bottom = cell;
+            put(pool, cell);
+            (*head).current = pool;
         }
     }
 }
@@ -792,10 +828,44 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     if data.is_null() {
         return;
     }
+    let cell = header(data);
+    // SAFETY: the caller vouches for a readable header, and for a pool where the header names one. A cell below
+    // `handed` of a live pool that names the pool untagged is live, as in `check`.
+    unsafe {
+        let pool = (&raw const (*cell).pool).read_unaligned();
+        if !shred.is_yes()
+            && !pool.is_null()
+            && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
+            && is_plain(pool)
+            && (*pool).index(cell) < (*pool).handed
+        {
+            put(pool, cell);
+        } else {
+            release_carefully(data, call, shred);
+        }
+    }
+}
+
+/// Whether this is a live pool with nothing to be done for a cell that goes back but to [`put`] it. One comparison of the
+/// first word, in which kind, shred mark and flags lie.
+#[inline]
+unsafe fn is_plain(pool: *mut Pool) -> bool {
+    const fn word(kind: i32, shred: u8, flags: u8) -> u64 {
+        let [a, b, c, d] = kind.to_ne_bytes();
+        u64::from_ne_bytes([a, b, c, d, shred, flags, 0, 0])
+    }
+    // SAFETY: the caller vouches for a readable pool header, aligned to 16, which only this thread touches.
+    let first = unsafe { pool.cast::<u64>().read() };
+    first & word(-1, u8::MAX, FLAG_CAREFUL) == word(Kind::Pool as i32, 0, 0)
+}
+
+/// Gives back a cell as [`release`] does, where more may have to be done or something is wrong.
+#[inline(never)]
+unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
     // SAFETY: the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        let cell = header(data);
         let Some(pool) = check(call, data) else { return };
+        let cell = header(data);
         let going = GoingBack { cell, pool, shred: shred.is_yes() };
         let destructor = (*pool).drop;
         if destructor.run.is_some() {
@@ -810,18 +880,16 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 #[inline]
 pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     let cell = header(data);
-    // SAFETY: the caller vouches for a readable header, of which only an aligned one is read, and for a pool where
-    // the header names one. A cell below `handed` of a live pool that names the pool untagged is live.
+    // SAFETY: the caller vouches for a readable header, and for a pool where the header names one. A cell below
+    // `handed` of a live pool that names the pool untagged is live.
     unsafe {
-        if data.addr() & (BASE_ALIGN - 1) == 0 {
-            let pool = (*cell).pool;
-            if !pool.is_null()
-                && pool.addr() & (BASE_ALIGN - 1) == 0
-                && (*pool).cell.kind == Kind::Pool as i32
-                && (*pool).index(cell) < (*pool).handed
-            {
-                return Some(pool);
-            }
+        let pool = (&raw const (*cell).pool).read_unaligned();
+        if !pool.is_null()
+            && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
+            && (*pool).cell.kind == Kind::Pool as i32
+            && (*pool).index(cell) < (*pool).handed
+        {
+            return Some(pool);
         }
         accuse(call, data);
         None
