@@ -180,7 +180,7 @@ typedef struct kmnode {
 
 /* A cell of a pool. While it is free the lowest bit of `pool` is set. */
 typedef struct kmpoolcell {
-    struct kmpoolcell *last; /* the cell handed out before it; of a free cell, the one that came back before it */
+    struct kmpoolcell *last; /* the cell handed out before it; of a free cell, one nearby that came back before it */
     struct kmpool *pool;
     KM_DATA(unsigned char)
 } kmpoolcell;
@@ -207,7 +207,9 @@ typedef struct kmsource {
 typedef struct kmopt {
     size_t sz;                             /* data bytes */
     size_t align;                          /* a power of two up to 4096; 0 is 16 */
-    void (*drop)(void *data, void *arg);   /* runs once when the cell goes, before it is zeroed or given back; or NULL */
+    void (*drop)(void *data, void *arg);   /* runs once when the cell goes, before it is zeroed or given back; or NULL.
+                                              It may use kmem, but not free what is being freed nor a node above it, and
+                                              it returns: no longjmp, no exception */
     void *arg;                             /* its second argument */
     int zero;                              /* not 0: zero the data */
     int grow;                              /* of pools, not 0: draw another block when full */

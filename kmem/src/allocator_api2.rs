@@ -50,8 +50,8 @@ macro_rules! adapters {
                 }
             }
 
-            // SAFETY: a source's blocks stay valid until they are given back or the source is dropped, also when it is
-            // moved; the clones above share their source.
+            // SAFETY: a source's blocks stay valid until they are given back, the source is dropped or its type's lifetime
+            // ends, also when it is moved; the clones above share their source.
             unsafe impl<S: Source> Allocator for AsAllocator<S> {
                 #[inline]
                 fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, Refused> {

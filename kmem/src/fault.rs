@@ -226,6 +226,15 @@ fn default_handler(_: &Fault) {
     abort()
 }
 
+/// Ends the program where it is dropped, also by unwinding.
+pub(crate) struct AbortOnDrop;
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        abort()
+    }
+}
+
 /// Ends the program at once, without unwinding.
 #[cold]
 pub(crate) fn abort() -> ! {

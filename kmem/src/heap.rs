@@ -32,7 +32,7 @@ unsafe impl<T: ?Sized + Send> Send for HeapBox<T> {}
 unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
 
 fn draw(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the destructors that `place` asks for suit the values that it writes.
+    // SAFETY: `place`, which alone calls this, asks for destructors that suit the values it writes.
     unsafe { raw::heap::alloc(request) }
 }
 
@@ -63,7 +63,8 @@ impl<T> HeapBox<T> {
     /// assert_eq!(refused.into_value().0, 7);
     /// ```
     pub fn try_new(value: T) -> Result<Self, Refused<T>> {
-        place::value(value, draw).map(Self::own)
+        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { place::value(value, draw).map(|data| Self::own(data)) }
     }
 
     /// Moves the value out and frees the cell.
@@ -95,7 +96,8 @@ impl<T: Copy> HeapBox<[T]> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy(values: &[T]) -> Result<Self, AllocError> {
-        place::copy(values, draw).map(Self::own)
+        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { place::copy(values, draw).map(|data| Self::own(data)) }
     }
 }
 
@@ -111,7 +113,8 @@ impl<T> HeapBox<[T]> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_from_fn(len: usize, each: impl FnMut(usize) -> T) -> Result<Self, AllocError> {
-        place::slice_with(len, each, draw, HEADER, raw::heap::f).map(Self::own)
+        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { place::slice_with(len, each, draw, HEADER, raw::heap::f).map(|data| Self::own(data)) }
     }
 }
 
@@ -140,7 +143,8 @@ impl HeapBox<[u8]> {
     /// ```
     pub fn try_zeroed(len: usize) -> Result<Self, AllocError> {
         let data = draw(&raw::Request { fill: raw::Fill::Zeroed, ..raw::Request::new(len) })?;
-        Ok(Self::own(NonNull::slice_from_raw_parts(data, len)))
+        // SAFETY: the cell is new, holds `len` values, and this is its only owner.
+        Ok(unsafe { Self::own(NonNull::slice_from_raw_parts(data, len)) })
     }
 }
 
@@ -155,12 +159,15 @@ impl HeapBox<str> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str(text: &str) -> Result<Self, AllocError> {
-        place::str(text, draw).map(Self::own)
+        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { place::str(text, draw).map(|data| Self::own(data)) }
     }
 }
 
 impl<T: ?Sized> HeapBox<T> {
-    fn own(data: NonNull<T>) -> Self {
+    /// # Safety
+    /// `data` is that of a live heap cell of this kmem with this value, which the cell drops, and nothing else owns it.
+    unsafe fn own(data: NonNull<T>) -> Self {
         HeapBox { data, owns: PhantomData }
     }
 
@@ -190,7 +197,8 @@ impl<T: ?Sized> HeapBox<T> {
     /// ```
     #[must_use]
     pub unsafe fn from_non_null(data: NonNull<T>) -> Self {
-        Self::own(data)
+        // SAFETY: the contract is the caller's.
+        unsafe { Self::own(data) }
     }
 
     /// Marks the cell, so that its bytes are zeroed when it goes, after the value's destructor.

@@ -23,7 +23,10 @@ pub(crate) fn destructor<T>() -> Option<Destructor> {
 }
 
 /// Allocates a cell with `draw` and moves the value into it, or gives it back.
-pub(crate) fn value<T>(
+///
+/// # Safety
+/// `draw` returns the data of a new cell that is as the request asks, or an error.
+pub(crate) unsafe fn value<T>(
     value: T,
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<T>, Refused<T>> {
@@ -31,7 +34,7 @@ pub(crate) fn value<T>(
     match draw(&request) {
         Ok(data) => {
             let data = data.cast::<T>();
-            // SAFETY: the request was for the layout of a `T`, and the cell is new.
+            // SAFETY: the caller's `draw` made a new cell with the layout of a `T`.
             unsafe { data.write(value) };
             Ok(data)
         }
@@ -40,22 +43,29 @@ pub(crate) fn value<T>(
 }
 
 /// Allocates a cell with `draw` and copies the slice into it.
-pub(crate) fn copy<T: Copy>(
+///
+/// # Safety
+/// `draw` returns the data of a new cell that is as the request asks, or an error.
+pub(crate) unsafe fn copy<T: Copy>(
     values: &[T],
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<[T]>, AllocError> {
     let data = draw(&Request { align: align_of::<T>(), ..Request::new(size_of_val(values)) })?.cast::<T>();
-    // SAFETY: the request was for the layout of this slice, and the cell is new, so they do not overlap.
+    // SAFETY: the caller's `draw` made a new cell with the layout of this slice, so they do not overlap.
     unsafe { ptr::copy_nonoverlapping(values.as_ptr(), data.as_ptr(), values.len()) };
     Ok(NonNull::slice_from_raw_parts(data, values.len()))
 }
 
 /// Allocates a cell with `draw` and copies the string into it.
-pub(crate) fn str(
+///
+/// # Safety
+/// `draw` returns the data of a new cell that is as the request asks, or an error.
+pub(crate) unsafe fn str(
     text: &str,
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<str>, AllocError> {
-    copy(text.as_bytes(), draw).map(as_str)
+    // SAFETY: the contract is the caller's.
+    unsafe { copy(text.as_bytes(), draw) }.map(as_str)
 }
 
 /// A slice of bytes that hold UTF-8, as a string.
@@ -88,7 +98,10 @@ impl<T> Drop for Filling<T> {
 
 /// Allocates a cell with `draw` and fills it with `len` values of `each`. The cell's header has `header` bytes; where
 /// `each` panics, what it made so far is dropped and the cell given back with `undo`.
-pub(crate) fn slice_with<T>(
+///
+/// # Safety
+/// `draw` returns the data of a new cell that is as the request asks, or an error; `header` is the size of its header, and `undo` frees it.
+pub(crate) unsafe fn slice_with<T>(
     len: usize,
     mut each: impl FnMut(usize) -> T,
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
@@ -101,7 +114,7 @@ pub(crate) fn slice_with<T>(
     let mut filling = Filling { data: data.cast::<T>(), filled: 0, undo };
     for index in 0..len {
         let element = each(index);
-        // SAFETY: the cell has room for `len` elements.
+        // SAFETY: the caller's `draw` made a cell with room for `len` elements.
         unsafe { filling.data.add(index).write(element) };
         filling.filled += 1;
     }
@@ -111,7 +124,11 @@ pub(crate) fn slice_with<T>(
     Ok(NonNull::slice_from_raw_parts(data.cast(), len))
 }
 
-/// Stores the destructor of a cell that was made with an empty slot and now holds `len` elements.
+/// Stores the destructor of a slice in its cell.
+///
+/// # Safety
+/// `data` is that of a live cell with this header size, which nobody else uses, which holds `len` initialised elements of
+/// `T`, and which was made with an empty destructor slot where `T` needs drop.
 unsafe fn arm_slice<T>(data: NonNull<u8>, len: usize, header: usize) {
     if needs_drop::<T>() {
         let destructor = Destructor { run: Some(drop_slice::<T>), arg: ptr::without_provenance_mut(len) };

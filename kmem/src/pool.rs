@@ -14,9 +14,11 @@ use crate::source::{CellSource, Heap, Source};
 
 /// A pool of cells for values of `T`, or with the default `[u8]` a pool of equal runs of bytes.
 ///
-/// Cells are handed out through a shared borrow and given back by their owners, both in constant time; a cell that came
-/// back is the next to be handed out. A cell takes its value's size rounded up to 16 bytes, and 16 bytes of header. The
-/// pool borrows its source `S` and its cells borrow the pool, so none can die before those that need it.
+/// Cells are handed out through a shared borrow and given back by their owners, both in constant time. The cell that came
+/// back last is the next to be handed out, then others near it; what was freed in random order comes out in runs of
+/// neighbours. A cell takes its value's size rounded up to 16 bytes, and 16 bytes of header; the pool takes
+/// another 16 bytes for every 64 cells. The pool borrows its source `S` and its cells borrow the pool, so none can die before those that
+/// need it.
 ///
 /// A fixed pool has all its cells from the start, in one block; a growing one draws further blocks, each of twice the
 /// cells of the one before up to 64 MiB. Making either touches none of the cells.
@@ -48,8 +50,9 @@ pub struct Pool<T: ?Sized = [u8], S = Heap> {
     drops: PhantomData<T>,
 }
 
-// SAFETY: cells borrow the pool, so a pool that moves has none in use, and the pool moves whole. Values that were
-// forgotten in it may be dropped where it goes, hence `T: Send`, and its block goes back to the source there.
+// SAFETY: owners of cells borrow the pool, so a pool that moves has none, and the pool moves whole. What was drawn from
+// a pool that is itself the source of a collection moves with it, for the collection owns both. Values that were forgotten
+// in it may be dropped where it goes, hence `T: Send`, and its block goes back to the source there.
 unsafe impl<T: ?Sized + Send, S: Send> Send for Pool<T, S> {}
 
 /// The source of a pool inside a buffer of the caller's, which it borrows.
@@ -278,7 +281,7 @@ impl<T: ?Sized, S: CellSource> Pool<T, S> {
     /// The specification's destructor suits whatever is put into the cells.
     unsafe fn init(source: &S, spec: &Spec) -> Result<Self, AllocError> {
         // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the pool.
-        unsafe { raw::pool::init(source.as_cell(), spec) }.map(Self::own)
+        unsafe { raw::pool::init(source.as_cell(), spec).map(|pool| Self::own(pool)) }
     }
 }
 
@@ -287,7 +290,10 @@ impl<'b, T: ?Sized> Pool<T, Buffer<'b>> {
     /// As for `init`.
     unsafe fn init_in_buffer(buffer: &'b mut [MaybeUninit<u8>], spec: &Spec) -> Result<Self, AllocError> {
         // SAFETY: the pool borrows the buffer for as long as it lives.
-        unsafe { raw::pool::init_in_buffer(buffer.as_mut_ptr().cast(), buffer.len(), spec) }.map(Self::own)
+        unsafe {
+            raw::pool::init_in_buffer(buffer.as_mut_ptr().cast(), buffer.len(), spec)
+                .map(|pool| Self::own(pool))
+        }
     }
 }
 
@@ -300,7 +306,7 @@ impl<'t, T: Send + 'static> Pool<T, InNode<'t>> {
     pub(crate) unsafe fn in_node(node: NonNull<raw::Node>, cells: usize) -> Result<Self, AllocError> {
         // SAFETY: the caller vouches for the node; the destructor is that of the values that `alloc` puts into the
         // cells. Where the pool is forgotten, it runs when the node goes: values are `'static` and `Send` for that.
-        unsafe { raw::pool::init(node.as_ptr().cast(), &spec_of::<T>(cells)) }.map(Self::own)
+        unsafe { raw::pool::init(node.as_ptr().cast(), &spec_of::<T>(cells)).map(|pool| Self::own(pool)) }
     }
 }
 
@@ -335,10 +341,12 @@ impl<T, S> Pool<T, S> {
     #[inline]
     pub fn try_alloc(&self, value: T) -> Result<PoolBox<'_, T>, Refused<T>> {
         // SAFETY: the pool is this thread's, and its cells are those of a `T` with its destructor.
-        place::value(value, |request| unsafe {
-            raw::pool::alloc(self.pool.as_ptr(), &raw::Request { drop: None, ..*request })
-        })
-        .map(PoolBox::own)
+        unsafe {
+            place::value(value, |request| {
+                raw::pool::alloc(self.pool.as_ptr(), &raw::Request { drop: None, ..*request })
+            })
+            .map(|data| PoolBox::own(data))
+        }
     }
 }
 
@@ -361,7 +369,8 @@ impl<S> Pool<[u8], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_alloc_copy<T: Copy>(&self, values: &[T]) -> Result<PoolBox<'_, [T]>, AllocError> {
-        place::copy(values, |request| self.draw(request)).map(PoolBox::own)
+        // SAFETY: `draw` makes a cell of this pool as it is asked, and this is its only owner.
+        unsafe { place::copy(values, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
     }
 
     /// Copies a string into a cell.
@@ -375,12 +384,15 @@ impl<S> Pool<[u8], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_alloc_str(&self, text: &str) -> Result<PoolBox<'_, str>, AllocError> {
-        place::str(text, |request| self.draw(request)).map(PoolBox::own)
+        // SAFETY: `draw` makes a cell of this pool as it is asked, and this is its only owner.
+        unsafe { place::str(text, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
     }
 }
 
 impl<T: ?Sized, S> Pool<T, S> {
-    fn own(pool: NonNull<raw::Pool>) -> Self {
+    /// # Safety
+    /// `pool` is a live pool whose source and destructor suit the type, and nothing else owns it.
+    unsafe fn own(pool: NonNull<raw::Pool>) -> Self {
         Pool { pool, owns: PhantomData, drops: PhantomData }
     }
 
@@ -435,7 +447,9 @@ impl<T: ?Sized, S> Pool<T, S> {
 
 impl<T: ?Sized, S> Drop for Pool<T, S> {
     fn drop(&mut self) {
-        // SAFETY: cells borrow the pool, so none is in use; values that were forgotten in it are dropped.
+        // SAFETY: owners of cells borrow the pool, and what was drawn from it as a source is not used after it, so no cell
+        // is in use; values that were forgotten in it are dropped. The source, buffer or node is alive: what `T` and `S`
+        // borrow outlives a type that has a `Drop`.
         unsafe { raw::pool::x(self.pool.as_ptr()) }
     }
 }
@@ -449,7 +463,8 @@ impl<T: ?Sized, S> fmt::Debug for Pool<T, S> {
     }
 }
 
-// SAFETY: cells stay in place when the pool moves, and the block goes only when the pool is dropped.
+// SAFETY: cells stay in place when the pool moves, and the block goes when the pool is dropped or, where it was forgotten,
+// not before what `S` borrows.
 unsafe impl<S> Source for Pool<[u8], S> {
     #[inline]
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -463,8 +478,8 @@ unsafe impl<S> Source for Pool<[u8], S> {
     }
 
     fn shreds(&self) -> bool {
-        // SAFETY: the pool is live.
-        unsafe { (*self.pool.as_ptr()).cell.tainted() }
+        // SAFETY: the pool is live, and so are the sources below it.
+        unsafe { raw::shreds(self.pool.as_ptr().cast()) }
     }
 }
 
@@ -499,7 +514,10 @@ pub struct PoolBox<'p, T: ?Sized> {
 unsafe impl<T: ?Sized + Sync> Sync for PoolBox<'_, T> {}
 
 impl<'p, T: ?Sized> PoolBox<'p, T> {
-    pub(crate) fn own(data: NonNull<T>) -> Self {
+    /// # Safety
+    /// `data` is that of a live cell with this value, which its pool drops, of a pool that is borrowed for `'p`, and nothing
+    /// else owns it.
+    pub(crate) unsafe fn own(data: NonNull<T>) -> Self {
         PoolBox { data, owns: PhantomData, drops: PhantomData }
     }
 
@@ -554,7 +572,7 @@ impl<T: ?Sized> Drop for PoolBox<'_, T> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: this is the cell's only owner, on the pool's thread. Where the values need a destructor, the pool
-        // carries it.
+        // carries it. The pool is alive: its borrow outlives an owner that has a `Drop`.
         unsafe { raw::pool::f(self.data.as_ptr().cast()) }
     }
 }

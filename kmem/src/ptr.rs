@@ -84,13 +84,19 @@ impl Kind8 {
 }
 
 impl<'s, T: ?Sized> Ptr<'s, T> {
-    fn on(kind: Kind8, data: NonNull<T>) -> Self {
+    /// # Safety
+    /// `data` is that of a live object of this kind, valid for `'s`, that nothing else frees; of [`Kind8::None`] a `&'s T`.
+    unsafe fn on(kind: Kind8, data: NonNull<T>) -> Self {
         Ptr { data, kind, shred: false, owned: kind != Kind8::None, owns: PhantomData, drops: PhantomData }
     }
 
     /// A handle on a node that another handle or a tree owns for `'s`.
-    fn lent_node(data: NonNull<T>) -> Self {
-        let mut ptr = Self::on(Kind8::Tree, data);
+    ///
+    /// # Safety
+    /// `data` is that of such a node.
+    unsafe fn lent_node(data: NonNull<T>) -> Self {
+        // SAFETY: the contract is the caller's; what is not owned is not freed.
+        let mut ptr = unsafe { Self::on(Kind8::Tree, data) };
         ptr.owned = false;
         ptr
     }
@@ -241,8 +247,10 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// Takes a handle from C, with the pointer that says where the value is and, of a string or slice, how long.
     ///
     /// # Safety
-    /// The handle holds a live object at `value`, which is valid for `'s`, and which nothing else frees; where the
-    /// value needs a destructor, the cell runs it. A pool or tree stays on this thread.
+    /// The handle holds a live object at `value`, valid for `'s`, which nothing else frees, changes, or lends mutably as
+    /// long as the new handle lives. `T` is the type that the object was made with, lifetimes included, or, where C
+    /// made it, one that its bytes are valid for; the children of a tree's root that Rust pushed have that type too. Where
+    /// the value needs a destructor, the cell runs it. A pool or tree stays on this thread.
     ///
     /// ```
     /// use kmem::{Ptr, raw};
@@ -255,7 +263,8 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     pub unsafe fn from_raw_parts(handle: Handle, value: NonNull<T>) -> Self {
         let kind = Kind8::of(Kind::from_raw(handle.kind).unwrap_or(Kind::None));
-        let mut ptr = Self::on(kind, value);
+        // SAFETY: the contract is the caller's.
+        let mut ptr = unsafe { Self::on(kind, value) };
         ptr.shred = handle.shred != 0;
         ptr
     }
@@ -290,7 +299,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[cfg(all(feature = "ref", feature = "heap"))]
     pub fn into_ref(self) -> Result<crate::Ref<T>, Self> {
         if self.kind == Kind8::Ref {
-            // SAFETY: the handle holds a reference to a live cell, whose header says where it was drawn from.
+            // SAFETY: the handle holds a reference to a live cell or was lent one, and the header says where it was drawn.
             let src = unsafe { (*raw::refs::header(self.data.as_ptr().cast())).src };
             if !src.is_null() {
                 return Err(self);
@@ -312,7 +321,8 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(feature = "pool")]
     pub fn into_pool(self) -> Result<crate::PoolBox<'s, T>, Self> {
-        self.into_kind(Kind8::Pool).map(crate::PoolBox::own)
+        // SAFETY: the handle owned a cell with this value of a pool that is borrowed for `'s`.
+        self.into_kind(Kind8::Pool).map(|data| unsafe { crate::PoolBox::own(data) })
     }
 
     /// The tree, where the handle holds the root of one on the heap.
@@ -334,7 +344,8 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
                 return Err(self);
             }
         }
-        self.into_kind(Kind8::Tree).map(crate::Tree::own)
+        // SAFETY: the handle owned a root with this value, drawn from the heap.
+        self.into_kind(Kind8::Tree).map(|data| unsafe { crate::Tree::own(data) })
     }
 
     /// The pointer, where this is an owner of this kind.
@@ -352,8 +363,7 @@ impl<'s, T> Ptr<'s, T> {
     /// Takes a handle from C; `None` where it is the null handle.
     ///
     /// # Safety
-    /// The handle holds a live object that is a valid `T` for `'s`, and which nothing else frees; where a `T` needs a
-    /// destructor, the cell runs it. A pool or tree stays on this thread.
+    /// As for [`from_raw_parts`](Ptr::from_raw_parts), where the value is at the handle's own pointer.
     ///
     /// ```
     /// use kmem::{Ptr, raw};
@@ -379,12 +389,13 @@ impl<'s, T> Ptr<'s, T> {
     /// ```
     pub fn children(&self) -> impl Iterator<Item = Ptr<'_, T>> {
         #[cfg(feature = "tree")]
-        let first = if self.kind == Kind8::Tree { crate::tree::first_child(self.data) } else { None };
-        #[cfg(feature = "tree")]
-        let children = core::iter::successors(first, |&child| crate::tree::next_sibling(child));
+        // SAFETY: the handle is borrowed and holds a live node with a `T`, as do its children of the same type, which have
+        // no other owner.
+        let children = (self.kind == Kind8::Tree).then(|| unsafe { crate::tree::children_of(self.data) });
         #[cfg(not(feature = "tree"))]
-        let children = core::iter::empty::<NonNull<T>>();
-        children.map(Ptr::lent_node)
+        let children = None::<core::iter::Empty<NonNull<T>>>;
+        // SAFETY: this handle owns the children as long as it is borrowed.
+        children.into_iter().flatten().map(|child| unsafe { Ptr::lent_node(child) })
     }
 }
 
@@ -393,7 +404,8 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
     fn drop(&mut self) {
         if self.owned {
             let data = self.data.as_ptr().cast();
-            // SAFETY: this is the object's owner. Where the value needs a destructor, the cell or its pool carries it.
+            // SAFETY: this is the object's owner. Where the value needs a destructor, the cell or its pool carries it. The
+            // pool, source or parent node is alive: `'s` outlives an owner that has a `Drop`.
             unsafe {
                 raw::ptr::free(Handle {
                     shred: Shred::from(self.shred) as i32,
@@ -440,35 +452,40 @@ impl<T: ?Sized + core::panic::RefUnwindSafe> core::panic::RefUnwindSafe for Ptr<
 
 impl<'s, T: ?Sized> From<&'s T> for Ptr<'s, T> {
     fn from(value: &'s T) -> Self {
-        Ptr::on(Kind8::None, NonNull::from(value))
+        // SAFETY: it is a `&'s T`.
+        unsafe { Ptr::on(Kind8::None, NonNull::from(value)) }
     }
 }
 
 #[cfg(feature = "heap")]
 impl<T: ?Sized> From<crate::HeapBox<T>> for Ptr<'_, T> {
     fn from(owner: crate::HeapBox<T>) -> Self {
-        Ptr::on(Kind8::Heap, owner.into_non_null())
+        // SAFETY: the owner had the object, and gives it up.
+        unsafe { Ptr::on(Kind8::Heap, owner.into_non_null()) }
     }
 }
 
 #[cfg(feature = "ref")]
 impl<'s, T: ?Sized, S: 's> From<crate::Ref<T, S>> for Ptr<'s, T> {
     fn from(owner: crate::Ref<T, S>) -> Self {
-        Ptr::on(Kind8::Ref, owner.into_non_null())
+        // SAFETY: the owner had the object, and gives it up.
+        unsafe { Ptr::on(Kind8::Ref, owner.into_non_null()) }
     }
 }
 
 #[cfg(feature = "pool")]
 impl<'s, T: ?Sized> From<crate::PoolBox<'s, T>> for Ptr<'s, T> {
     fn from(owner: crate::PoolBox<'s, T>) -> Self {
-        Ptr::on(Kind8::Pool, owner.into_non_null())
+        // SAFETY: the owner had the object, and gives it up.
+        unsafe { Ptr::on(Kind8::Pool, owner.into_non_null()) }
     }
 }
 
 #[cfg(feature = "tree")]
 impl<'s, T: ?Sized, S: 's> From<crate::Tree<T, S>> for Ptr<'s, T> {
     fn from(owner: crate::Tree<T, S>) -> Self {
-        Ptr::on(Kind8::Tree, owner.into_non_null())
+        // SAFETY: the owner had the object, and gives it up.
+        unsafe { Ptr::on(Kind8::Tree, owner.into_non_null()) }
     }
 }
 
@@ -476,7 +493,8 @@ impl<'s, T: ?Sized, S: 's> From<crate::Tree<T, S>> for Ptr<'s, T> {
 impl<'s, T: ?Sized> From<crate::Node<'s, T>> for Ptr<'s, T> {
     /// The handle frees the child and everything below it when it is dropped.
     fn from(owner: crate::Node<'s, T>) -> Self {
-        Ptr::on(Kind8::Tree, owner.into_non_null())
+        // SAFETY: the owner had the object, and gives it up.
+        unsafe { Ptr::on(Kind8::Tree, owner.into_non_null()) }
     }
 }
 
@@ -484,6 +502,7 @@ impl<'s, T: ?Sized> From<crate::Node<'s, T>> for Ptr<'s, T> {
 impl<'s, T> From<crate::NodeRef<'s, T>> for Ptr<'s, T> {
     /// The handle is lent.
     fn from(node: crate::NodeRef<'s, T>) -> Self {
-        Ptr::lent_node(node.as_non_null())
+        // SAFETY: the tree owns the node, and is borrowed for `'s`.
+        unsafe { Ptr::lent_node(node.as_non_null()) }
     }
 }

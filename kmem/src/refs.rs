@@ -127,7 +127,8 @@ impl<T, S: CellSource> Ref<T, S> {
     /// assert_eq!(refused.into_value(), 2);
     /// ```
     pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
-        place::value(value, draw_from(source)).map(Self::own)
+        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
 
     /// Moves the value out where this is the only reference.
@@ -172,7 +173,8 @@ impl<T: Copy, S: CellSource> Ref<[T], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
-        place::copy(values, draw_from(source)).map(Self::own)
+        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe { place::copy(values, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -189,7 +191,10 @@ impl<T, S: CellSource> Ref<[T], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_from_fn_in(len: usize, each: impl FnMut(usize) -> T, source: S) -> Result<Self, AllocError> {
-        place::slice_with(len, each, draw_from(source), HEADER, raw::refs::f).map(Self::own)
+        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe {
+            place::slice_with(len, each, draw_from(source), HEADER, raw::refs::f).map(|data| Self::own(data))
+        }
     }
 }
 
@@ -206,12 +211,16 @@ impl<S: CellSource> Ref<str, S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
-        place::str(text, draw_from(source)).map(Self::own)
+        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe { place::str(text, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
 impl<T: ?Sized, S> Ref<T, S> {
-    fn own(data: NonNull<T>) -> Self {
+    /// # Safety
+    /// `data` is that of a live counted cell with this value, which the cell drops, drawn from an `S`, and the owner has a
+    /// reference of its own.
+    unsafe fn own(data: NonNull<T>) -> Self {
         Ref { data, owns: PhantomData }
     }
 
@@ -300,23 +309,27 @@ impl<T: ?Sized, S> Ref<T, S> {
     /// See [`into_non_null`](Ref::into_non_null) for an example.
     #[must_use]
     pub unsafe fn from_non_null(data: NonNull<T>) -> Self {
-        Self::own(data)
+        // SAFETY: the contract is the caller's.
+        unsafe { Self::own(data) }
     }
 }
 
 impl<T: ?Sized, S> Clone for Ref<T, S> {
     #[inline]
     fn clone(&self) -> Self {
-        // SAFETY: the cell is live, and a reference of it is at hand.
-        unsafe { raw::refs::u(self.data.as_ptr().cast()) };
-        Self::own(self.data)
+        // SAFETY: the cell is live, for this is a reference to it; the new owner has the one that is added.
+        unsafe {
+            raw::refs::u(self.data.as_ptr().cast());
+            Self::own(self.data)
+        }
     }
 }
 
 impl<T: ?Sized, S> Drop for Ref<T, S> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: this owner has one reference. Where the value needs a destructor, the cell carries it.
+        // SAFETY: this owner has one reference. Where the value needs a destructor, the cell carries it. The source is
+        // alive: `S` outlives an owner that has a `Drop`.
         unsafe { raw::refs::f(self.data.as_ptr().cast()) }
     }
 }

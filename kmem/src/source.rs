@@ -16,9 +16,10 @@ use crate::raw::{self, Fill};
 /// cells, pools and trees.
 ///
 /// # Safety
-/// A block that [`draw`](Source::draw) returns is valid for reads and writes of the layout's size, aligned to its
-/// alignment, and stays so until it is given back or the source is dropped, also when the source is moved. Live blocks
-/// do not overlap.
+/// A block that [`draw`](Source::draw) or [`draw_zeroed`](Source::draw_zeroed) returns is valid for reads and writes of the
+/// layout's size, aligned to its alignment, and stays so until it is given back, the source is dropped, or a lifetime in
+/// the source's type ends, also when the source is moved. Live blocks do not overlap. What `draw_zeroed` returns reads as
+/// zero.
 ///
 /// ```
 /// use kmem::{AllocError, Heap, Source, SourceCell, Ref};
@@ -88,7 +89,7 @@ pub unsafe trait Source {
     }
 }
 
-// SAFETY: a shared reference keeps its source in place and alive.
+// SAFETY: a shared reference keeps its source in place and alive for its lifetime.
 unsafe impl<S: Source + ?Sized> Source for &S {
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         (**self).draw(layout)
@@ -105,7 +106,8 @@ unsafe impl<S: Source + ?Sized> Source for &S {
     }
 }
 
-/// The heap as a source: the program's global allocator, or in a build with `--cfg kmem_libc` the C library's `malloc`. Any thread may use it.
+/// The heap as a source: the program's global allocator, or in a build with `--cfg kmem_libc` the C
+/// library's `malloc`. Any thread may use it.
 ///
 /// ```
 /// use kmem::{Heap, Ref};
@@ -184,7 +186,7 @@ unsafe impl CellSource for Heap {
 /// Any [`Source`] in the form of a source cell, so that reference-counted cells, pools and trees can be drawn from it.
 ///
 /// What is drawn from it borrows it, so it can neither move nor go away meanwhile. Where the source shreds, so do
-/// the cells.
+/// the cells. Whatever its reason, a refusal of the source is [`AllocError::Exhausted`] to who draws through the cell.
 ///
 /// ```
 /// use kmem::{Heap, Shredding, SourceCell, Tree};

@@ -6,7 +6,8 @@ macro_rules! smart_pointer {
             type Target = $target;
             #[inline]
             fn deref(&self) -> &$target {
-                // SAFETY: the owner keeps the value alive, and gives it out mutably only through `&mut self`.
+                // SAFETY: the owner, or what it borrows, keeps the value alive, and it is given out mutably only through
+                // `&mut self`.
                 unsafe { self.data.as_ref() }
             }
         }

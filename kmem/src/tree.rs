@@ -149,7 +149,8 @@ impl<T, S: CellSource> Tree<T, S> {
     /// assert_eq!(Tree::try_new_in(7, &pool).unwrap_err().into_value(), 7);
     /// ```
     pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
-        place::value(value, draw_from(source)).map(Self::own)
+        // SAFETY: `draw_from` makes a root as it is asked, and this is its only owner.
+        unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -166,7 +167,8 @@ impl<S: CellSource> Tree<str, S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
-        place::str(text, draw_from(source)).map(Self::own)
+        // SAFETY: `draw_from` makes a root as it is asked, and this is its only owner.
+        unsafe { place::str(text, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -182,7 +184,8 @@ impl<T: Copy, S: CellSource> Tree<[T], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
-        place::copy(values, draw_from(source)).map(Self::own)
+        // SAFETY: `draw_from` makes a root as it is asked, and this is its only owner.
+        unsafe { place::copy(values, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -195,7 +198,8 @@ impl<T, S> Tree<T, S> {
     /// ```
     #[must_use]
     pub fn node(&self) -> NodeRef<'_, T> {
-        NodeRef::new(self.data)
+        // SAFETY: the owner is borrowed, which keeps the node live.
+        unsafe { NodeRef::new(self.data) }
     }
 
     /// Frees the children of the root that `keep` rejects, with everything below them. Only children with a value of
@@ -210,12 +214,12 @@ impl<T, S> Tree<T, S> {
     /// assert_eq!(tree.node().children().map(|node| *node).collect::<Vec<_>>(), [2, 4]);
     /// ```
     pub fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
-        let mut next = first_same(child_of(self.data.cast()));
-        while let Some(node) = next {
-            next = first_same(next_of(node));
-            // SAFETY: the child has a value of the root's type, and the whole tree is borrowed exclusively, so nobody
-            // else is looking at it.
-            unsafe {
+        // SAFETY: the root is live. A child that `first_same` finds has a value of the root's type, and the whole tree is
+        // borrowed exclusively, so nobody else is looking at it.
+        unsafe {
+            let mut next = first_same(child_of(self.data.cast()));
+            while let Some(node) = next {
+                next = first_same(next_of(node));
                 if !keep(node.cast::<T>().as_mut()) {
                     raw::tree::f(node.as_ptr());
                 }
@@ -225,7 +229,10 @@ impl<T, S> Tree<T, S> {
 }
 
 impl<T: ?Sized, S> Tree<T, S> {
-    pub(crate) fn own(data: NonNull<T>) -> Self {
+    /// # Safety
+    /// `data` is that of a live root with this value, which the cell drops, drawn from an `S`, and nothing else owns it.
+    /// Children with [`FLAG_SAME`] have values of the same type.
+    pub(crate) unsafe fn own(data: NonNull<T>) -> Self {
         Tree { data, owns: PhantomData, drops: PhantomData }
     }
 
@@ -258,9 +265,11 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// assert_eq!(tree.node().below(), 0);
     /// ```
     pub fn clear(&mut self) {
-        while let Some(child) = child_of(self.data.cast()) {
-            // SAFETY: the tree is borrowed exclusively, so nobody uses the child or anything below it.
-            unsafe { raw::tree::f(child.as_ptr()) };
+        // SAFETY: the tree is borrowed exclusively, so nobody uses a child or anything below it.
+        unsafe {
+            while let Some(child) = child_of(self.data.cast()) {
+                raw::tree::f(child.as_ptr());
+            }
         }
     }
 
@@ -313,7 +322,7 @@ impl<T, S> Tree<T, S> {
 impl<T: ?Sized, S> Drop for Tree<T, S> {
     fn drop(&mut self) {
         // SAFETY: this is the tree's only owner, and nodes borrow it, so none is in use. Values that need a destructor
-        // have it in their cell.
+        // have it in their cell. The source is alive: `S` outlives an owner that has a `Drop`.
         unsafe { raw::tree::f(self.data.as_ptr().cast()) };
     }
 }
@@ -337,14 +346,17 @@ impl From<&str> for Tree<str> {
 }
 
 /// The data of a node's first child.
-fn child_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
-    // SAFETY: callers pass the data of a live node of this thread's.
+///
+/// # Safety
+/// `data` is that of a live node of this thread's. The same goes for the functions below.
+unsafe fn child_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: the contract is the caller's.
     data_of(unsafe { (*raw::tree::header(data.as_ptr())).child })
 }
 
 /// The data of a node's next sibling.
-fn next_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
-    // SAFETY: callers pass the data of a live node of this thread's.
+unsafe fn next_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: the contract is the caller's.
     data_of(unsafe { (*raw::tree::header(data.as_ptr())).next })
 }
 
@@ -352,27 +364,41 @@ fn data_of(node: *mut raw::Node) -> Option<NonNull<u8>> {
     if node.is_null() { None } else { NonNull::new(raw::tree::data(node)) }
 }
 
-fn is_same(data: NonNull<u8>) -> bool {
-    // SAFETY: callers pass the data of a live node of this thread's.
+/// Whether a node was made with its parent's type.
+unsafe fn is_same(data: NonNull<u8>) -> bool {
+    // SAFETY: the contract is the caller's.
     unsafe { (*raw::tree::header(data.as_ptr())).cell.flags & FLAG_SAME != 0 }
 }
 
 /// The first of these siblings that was made with its parent's type.
-fn first_same(mut node: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
-    while let Some(data) = node.filter(|&data| !is_same(data)) {
-        node = next_of(data);
+unsafe fn first_same(mut node: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+    // SAFETY: the contract is the caller's; the siblings of a live node are live.
+    unsafe {
+        while let Some(data) = node.filter(|&data| !is_same(data)) {
+            node = next_of(data);
+        }
     }
     node
 }
 
-/// The data of the first child, of those that were made with the node's own type.
-pub(crate) fn first_child<T>(data: NonNull<T>) -> Option<NonNull<T>> {
-    first_same(child_of(data.cast())).map(NonNull::cast)
-}
-
-/// The data of the next sibling, of those that were made with their parent's type.
-pub(crate) fn next_sibling<T>(data: NonNull<T>) -> Option<NonNull<T>> {
-    first_same(next_of(data.cast())).map(NonNull::cast)
+/// The children of a node that were made with its own type. One that is added behind the last while this walks is seen.
+///
+/// # Safety
+/// `parent` is the data of a node of this thread's with a `T` in it, which stays live as long as the iterator is used, as
+/// do its children with [`FLAG_SAME`].
+pub(crate) unsafe fn children_of<T>(parent: NonNull<T>) -> impl Iterator<Item = NonNull<T>> {
+    let mut last = None;
+    core::iter::from_fn(move || {
+        // SAFETY: the caller keeps the parent and these children live.
+        let next = unsafe {
+            first_same(match last {
+                None => child_of(parent.cast()),
+                Some(last) => next_of(last),
+            })
+        };
+        last = next.or(last);
+        next.map(NonNull::cast)
+    })
 }
 
 /// Draws a node below another, from where that was drawn.
@@ -394,12 +420,14 @@ unsafe fn draw_below(
 /// # Safety
 /// As for `draw_below`, where `'p` is the borrow.
 unsafe fn child<'p, U: Send + 'static>(parent: NonNull<u8>, value: U) -> Result<Node<'p, U>, Refused<U>> {
-    // SAFETY: the contract is the caller's.
-    place::value(value, unsafe { draw_below(parent, 0) }).map(Node::own)
+    // SAFETY: the contract is the caller's; the draw makes a node as it is asked, and this is its only owner.
+    unsafe { place::value(value, draw_below(parent, 0)).map(|data| Node::own(data)) }
 }
 
 impl<'t, T> NodeRef<'t, T> {
-    fn new(data: NonNull<T>) -> Self {
+    /// # Safety
+    /// `data` is that of a node with a `T`, whose tree is borrowed for `'t`, and which has no other owner.
+    unsafe fn new(data: NonNull<T>) -> Self {
         NodeRef { data, borrows: PhantomData }
     }
 
@@ -448,7 +476,7 @@ impl<'t, T> NodeRef<'t, T> {
     pub fn try_push(self, value: T) -> Result<NodeRef<'t, T>, Refused<T>> {
         // SAFETY: the node is live while its tree is borrowed, and so is the new one. The flag says that the child has
         // this node's type.
-        place::value(value, unsafe { draw_below(self.data.cast(), FLAG_SAME) }).map(NodeRef::new)
+        unsafe { place::value(value, draw_below(self.data.cast(), FLAG_SAME)).map(|data| NodeRef::new(data)) }
     }
 
     /// Adds a child with a value of any type. Walks over this tree pass over it.
@@ -494,8 +522,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_child_str(self, text: &str) -> Result<Node<'t, str>, AllocError> {
-        // SAFETY: the node is live while its tree is borrowed, and so is the new one.
-        place::str(text, unsafe { draw_below(self.data.cast(), 0) }).map(Node::own)
+        // SAFETY: the node is live while its tree is borrowed, and so is the new one, whose only owner this is.
+        unsafe { place::str(text, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
     }
 
     /// Adds a child with a copy of a slice.
@@ -509,8 +537,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_child_copy<U: Copy + Send + 'static>(self, values: &[U]) -> Result<Node<'t, [U]>, AllocError> {
-        // SAFETY: the node is live while its tree is borrowed, and so is the new one.
-        place::copy(values, unsafe { draw_below(self.data.cast(), 0) }).map(Node::own)
+        // SAFETY: the node is live while its tree is borrowed, and so is the new one, whose only owner this is.
+        unsafe { place::copy(values, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
     }
 
     /// Adds a child that is a pool of `cells` cells, drawn as one block from where this tree was.
@@ -549,13 +577,17 @@ impl<'t, T> NodeRef<'t, T> {
         let data = self.data.cast::<u8>();
         // SAFETY: the node is live while its tree is borrowed. With the flag its parent has its type, and was reached
         // by shared references too.
-        is_same(data)
-            .then(|| data_of(unsafe { (*raw::tree::header(data.as_ptr())).parent }))
-            .flatten()
-            .map(|parent| NodeRef::new(parent.cast()))
+        unsafe {
+            if !is_same(data) {
+                return None;
+            }
+            let parent = (*raw::tree::header(data.as_ptr())).parent;
+            data_of(parent).map(|parent| NodeRef::new(parent.cast()))
+        }
     }
 
-    /// The children with a value of the same type, in the order in which they were added.
+    /// The children with a value of the same type, in the order in which they were added. One that is added meanwhile is
+    /// seen.
     ///
     /// ```
     /// let tree = kmem::Tree::new(0);
@@ -565,7 +597,9 @@ impl<'t, T> NodeRef<'t, T> {
     /// assert_eq!(tree.node().children().map(|node| *node).sum::<i32>(), 3);
     /// ```
     pub fn children(self) -> impl Iterator<Item = NodeRef<'t, T>> {
-        core::iter::successors(first_child(self.data), |&node| next_sibling(node)).map(NodeRef::new)
+        // SAFETY: the node is live while its tree is borrowed, and so are the children that were pushed, which have no
+        // owner that could free them.
+        unsafe { children_of(self.data).map(|child| NodeRef::new(child)) }
     }
 
     /// The number of nodes below this one, of whatever type, counted by walking them.
@@ -616,7 +650,10 @@ impl<T: core::fmt::Debug> core::fmt::Debug for NodeRef<'_, T> {
 }
 
 impl<'p, T: ?Sized> Node<'p, T> {
-    fn own(data: NonNull<T>) -> Self {
+    /// # Safety
+    /// `data` is that of a live node with this value, which the cell drops, below one that is borrowed for `'p`, and
+    /// nothing else owns it.
+    unsafe fn own(data: NonNull<T>) -> Self {
         Node { data, owns: PhantomData }
     }
 
@@ -684,7 +721,8 @@ impl<T> Node<'_, T> {
     /// ```
     #[must_use]
     pub fn node(&self) -> NodeRef<'_, T> {
-        NodeRef::new(self.data)
+        // SAFETY: the owner is borrowed, which keeps the node live.
+        unsafe { NodeRef::new(self.data) }
     }
 }
 

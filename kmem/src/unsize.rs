@@ -84,8 +84,9 @@ macro_rules! unsizable {
                 (self.into_non_null().as_ptr(), ())
             }
             unsafe fn join<U: ?Sized>(data: *mut U, (): ()) -> $of {
-                // SAFETY: the caller gives a pointer that was an owner's, so it is not null.
-                <$of>::own(unsafe { core::ptr::NonNull::new_unchecked(data) })
+                // SAFETY: the caller gives a pointer that was an owner's, so it is not null, with a type that it is
+                // valid for, and gives up that owner.
+                unsafe { <$of>::own(core::ptr::NonNull::new_unchecked(data)) }
             }
         }
     };

@@ -63,7 +63,7 @@ pub use ptr::Handle;
 #[cfg(feature = "ref")]
 pub use refs::Ref;
 pub use source::Source;
-pub(crate) use source::{draw, give_back, heap_id};
+pub(crate) use source::{draw, give_back, heap_id, shreds};
 #[cfg(feature = "tree")]
 pub use tree::Node;
 

@@ -84,7 +84,8 @@ struct Group {
 #[derive(Debug)]
 #[repr(C)]
 pub struct PoolCell {
-    /// Of a live cell: the cell handed out before it. Of a free one: the cell that came back before it.
+    /// Of a live cell: the cell handed out before it. Of a free one: the next of the free list, the cell that came back
+    /// before it or, where that lay far away and is parked, one that came back earlier.
     pub last: *mut PoolCell,
     /// The pool, or the block of a growing pool, that the cell belongs to. The lowest bit is set while it is free,
     /// the one above it while its destructor runs.
@@ -198,7 +199,8 @@ const fn inverse(odd: usize) -> usize {
     x
 }
 
-/// Bytes of buffer that [`in_buffer`] needs for `cells` cells of `size` bytes, wherever the buffer starts.
+/// Bytes of buffer that [`in_buffer`] needs for `cells` cells of `size` bytes, wherever the buffer starts; `usize::MAX`
+/// where that is more than can be counted.
 ///
 /// ```
 /// use std::mem::MaybeUninit;
@@ -217,9 +219,12 @@ pub const fn buffer_size(size: usize, cells: usize) -> usize {
 /// [`buffer_size`] for data aligned to `align`.
 pub(crate) const fn in_buffer_size(size: usize, align: usize, cells: usize) -> usize {
     let align = if align < BASE_ALIGN { BASE_ALIGN } else { align };
-    let groups = cells.div_ceil(GROUP) * size_of::<Group>();
-    let first = (groups + POOL + HEADER).next_multiple_of(align);
-    first - HEADER + cells * (size + HEADER).next_multiple_of(align) + (align - 1)
+    let groups = cells.div_ceil(GROUP).saturating_mul(size_of::<Group>());
+    let Some(first) = groups.saturating_add(POOL + HEADER).checked_next_multiple_of(align) else {
+        return usize::MAX;
+    };
+    let Some(stride) = size.saturating_add(HEADER).checked_next_multiple_of(align) else { return usize::MAX };
+    (first - HEADER).saturating_add(cells.saturating_mul(stride)).saturating_add(align - 1)
 }
 
 /// Makes a pool of `cells` cells of `size` bytes, drawn from `src`: null for the heap, a pool, a custom source, or a
@@ -463,7 +468,7 @@ impl Drop for TearDown {
         // and given back to the source with the layout it was drawn with; the next one is read before.
         unsafe {
             self.run();
-            let shred = (*self.head).cell.tainted() || shreds((*self.head).src);
+            let shred = shreds(self.head.cast());
             let mut block = self.head;
             while !block.is_null() {
                 let Pool { next, first, handed, stride, src, .. } = *block;
@@ -805,7 +810,7 @@ impl Drop for GoingBack {
         // SAFETY: `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
-            if shred || (*head).cell.tainted() || shreds((*pool).src) {
+            if shred || shreds(head.cast()) {
                 shred::zero(data(cell), (*pool).cellsz);
             }
             put(pool, cell);
@@ -876,9 +881,17 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
     }
 }
 
+/// The pool that a cell's header names, whether the cell is live or free.
+#[inline]
+pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
+    // SAFETY: the caller vouches for a readable header.
+    let pool = unsafe { (&raw const (*header(data)).pool).read_unaligned() };
+    pool.map_addr(|addr| addr & !(BASE_ALIGN - 1))
+}
+
 /// The pool of a live cell; what is wrong with the cell is reported.
 #[inline]
-pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
+unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     let cell = header(data);
     // SAFETY: the caller vouches for a readable header, and for a pool where the header names one. A cell below
     // `handed` of a live pool that names the pool untagged is live.

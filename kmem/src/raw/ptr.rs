@@ -116,7 +116,7 @@ unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
             Kind::Heap => super::heap::release(data, call, shred),
             #[cfg(feature = "pool")]
             Kind::Pool => {
-                if !cell.is_null() && super::pool::check(call, data).is_some_and(|pool| pool.cast() != cell) {
+                if !cell.is_null() && super::pool::owner_of(data).cast() != cell {
                     return fault::report(call, data, Misuse::BadHandle);
                 }
                 super::pool::release(data, call, shred);

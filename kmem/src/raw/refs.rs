@@ -147,9 +147,9 @@ pub unsafe fn u(data: *mut u8) -> *mut u8 {
     // Relaxed: a new reference is made from one that exists, which orders everything already.
     if refs.fetch_add(1, Ordering::Relaxed) > MAX_REFS {
         // A program with this many references has leaked them. The count must not wrap, and other threads may
-        // already rely on it, so there is no way back.
+        // already rely on it, so there is no way back: not for a handler that panics either.
+        let _end = fault::AbortOnDrop;
         fault::report(CALL, data, Misuse::CountOverflow);
-        fault::abort();
     }
     data
 }

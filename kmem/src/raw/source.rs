@@ -96,14 +96,39 @@ impl Source {
     }
 }
 
-/// Whether the source zeroes everything drawn from it.
+/// Whether the source zeroes everything drawn from it: it does where it is marked, or the source that it was itself drawn
+/// from does.
 ///
 /// # Safety
-/// `src` is null or a live source cell.
+/// `src` is null or a source cell that has not been given back, nor have those that it was drawn from.
 #[inline]
 pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
     // SAFETY: the caller vouches for a source that is not null.
-    !src.is_null() && unsafe { (*src).tainted() }
+    !src.is_null() && unsafe { chain_shreds(src) }
+}
+
+unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
+    // SAFETY: the caller vouches for the whole chain. A pool or a node that is on its way out still has its header.
+    unsafe {
+        while !src.is_null() {
+            if (*src).tainted() {
+                return true;
+            }
+            let kind = (*src).kind;
+            src = match () {
+                #[cfg(feature = "pool")]
+                () if kind == Kind::Pool as i32 || kind == Kind::Pool.dying() => {
+                    (*src.cast::<super::Pool>()).src
+                }
+                #[cfg(feature = "tree")]
+                () if kind == Kind::Tree as i32 || kind == Kind::Tree.dying() => {
+                    (*src.cast::<super::Node>()).src
+                }
+                () => return false,
+            };
+        }
+    }
+    false
 }
 
 /// Draws a block of this layout, whose alignment is 16 or more.

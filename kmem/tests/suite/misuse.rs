@@ -264,3 +264,35 @@ fn the_default_handler_says_what_and_where_and_aborts() {
     let line = report.lines().find(|line| line.starts_with("kmem: ")).expect("one line of report");
     assert!(line.starts_with("kmem: kmpoolf(0x") && line.ends_with("): already freed"), "{line}");
 }
+
+/// A count that wraps would free the cell under those who hold it, so there is no way back: not by a handler that
+/// returns, nor by one that panics. The program that ends is a child of this one.
+#[cfg(all(unix, feature = "std", feature = "ref", feature = "heap"))]
+#[test]
+fn too_many_references_end_the_program_whatever_the_handler_does() {
+    use std::os::unix::process::ExitStatusExt;
+    const NAME: &str = "misuse::too_many_references_end_the_program_whatever_the_handler_does";
+    const HANDLER: &str = "KMEM_TEST_HANDLER";
+    match std::env::var(HANDLER).as_deref() {
+        Ok(handler) => {
+            fn returns(_: &Fault) {}
+            fn panics(fault: &Fault) {
+                panic!("{fault}");
+            }
+            fault::set_handler(Some(if handler == "returns" { returns } else { panics }));
+            let counted = kmem::Ref::new(7);
+            let data = counted.clone().into_non_null().cast::<u8>();
+            // As after half an address space of clones that were forgotten: the count is behind the prefix.
+            unsafe { data.as_ptr().sub(16).cast::<usize>().write(isize::MAX as usize + 1) };
+            let _ = std::panic::catch_unwind(|| drop(counted.clone()));
+            std::process::exit(0);
+        }
+        Err(_) => {
+            for handler in ["returns", "panics"] {
+                let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+                let output = child.args(["--exact", NAME]).env(HANDLER, handler).output().unwrap();
+                assert_eq!(output.status.signal(), Some(6), "{handler}: {output:?}");
+            }
+        }
+    }
+}

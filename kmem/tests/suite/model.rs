@@ -26,34 +26,62 @@ fn pool_steps() -> impl Strategy<Value = Vec<PoolStep>> {
 proptest! {
     #[test]
     fn a_pool_holds_what_was_put_in(steps in pool_steps(), cells in 1usize..40, grows: bool) {
-        leaks_nothing(|| {
-            let pool = if grows { Pool::try_growing_in(cells, kmem::Heap) } else { Pool::try_new_in(cells, kmem::Heap) };
-            let pool = pool.unwrap();
-            let mut live = Vec::new();
-            let mut leaked = 0;
-            for step in &steps {
-                match step {
-                    PoolStep::Alloc(value) => match pool.try_alloc(Box::new(*value)) {
-                        Ok(cell) => live.push((*value, cell)),
-                        Err(refused) => {
-                            assert!(!grows && live.len() + leaked == cells);
-                            assert_eq!(*refused.into_value(), *value);
-                        }
-                    },
-                    PoolStep::Free(at) if !live.is_empty() => drop(live.swap_remove(at % live.len())),
-                    PoolStep::Leak(at) if !live.is_empty() => {
-                        let (value, cell) = live.swap_remove(at % live.len());
-                        assert_eq!(**cell.leak(), value);
-                        leaked += 1;
-                    }
-                    _ => {}
-                }
-                assert!(live.iter().all(|(value, cell)| **cell == Box::new(*value)));
-                assert_eq!(pool.live(), live.len() + leaked);
-            }
-            drop(live);
-        });
+        pool_model::<Box<u64>>(&steps, cells, grows);
     }
+
+    /// Cells of 5 KiB lie so far apart that most of those that come back are parked.
+    #[test]
+    fn a_pool_of_distant_cells_holds_what_was_put_in(steps in pool_steps(), cells in 1usize..200, grows: bool) {
+        pool_model::<[u64; 640]>(&steps, cells, grows);
+    }
+}
+
+/// A value that a number makes.
+trait Value: PartialEq + std::fmt::Debug {
+    fn of(number: u64) -> Self;
+}
+
+impl Value for Box<u64> {
+    fn of(number: u64) -> Self {
+        Box::new(number)
+    }
+}
+
+impl Value for [u64; 640] {
+    fn of(number: u64) -> Self {
+        [number; 640]
+    }
+}
+
+fn pool_model<V: Value>(steps: &[PoolStep], cells: usize, grows: bool) {
+    leaks_nothing(|| {
+        let pool =
+            if grows { Pool::try_growing_in(cells, kmem::Heap) } else { Pool::try_new_in(cells, kmem::Heap) };
+        let pool = pool.unwrap();
+        let mut live = Vec::new();
+        let mut leaked = 0;
+        for step in steps {
+            match step {
+                PoolStep::Alloc(value) => match pool.try_alloc(V::of(*value)) {
+                    Ok(cell) => live.push((*value, cell)),
+                    Err(refused) => {
+                        assert!(!grows && live.len() + leaked == cells);
+                        assert_eq!(refused.into_value(), V::of(*value));
+                    }
+                },
+                PoolStep::Free(at) if !live.is_empty() => drop(live.swap_remove(at % live.len())),
+                PoolStep::Leak(at) if !live.is_empty() => {
+                    let (value, cell) = live.swap_remove(at % live.len());
+                    assert_eq!(*cell.leak(), V::of(value));
+                    leaked += 1;
+                }
+                _ => {}
+            }
+            assert!(live.iter().all(|(value, cell)| **cell == V::of(*value)));
+            assert_eq!(pool.live(), live.len() + leaked);
+        }
+        drop(live);
+    });
 }
 
 #[derive(Clone, Debug)]

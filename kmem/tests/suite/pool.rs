@@ -197,3 +197,83 @@ fn a_buffer_of_any_start_holds_as_many_cells_as_the_formula_says() {
         assert_eq!(pool.capacity(), CELLS, "start {start}");
     }
 }
+
+#[test]
+fn a_size_that_cannot_be_counted_is_the_largest() {
+    assert_eq!(pool::buffer_size(16, usize::MAX / 32 + 2), usize::MAX);
+    assert_eq!(pool::buffer_size(usize::MAX - 20, 1), usize::MAX);
+    assert_eq!(pool::buffer_size(1, usize::MAX), usize::MAX);
+}
+
+/// The cell that came back last is at the head of the free list, and the next to go out, however far from the rest.
+#[test]
+fn the_cell_that_came_back_last_goes_out_first() {
+    unsafe {
+        let pool = pool::i(null_mut(), 8000, 100);
+        let cells: Vec<_> = (0..100).map(|_| pool::a(pool)).collect();
+        for at in [50, 3, 97, 4, 51, 0, 99] {
+            pool::f(cells[at]);
+            assert_eq!((*pool).bottom, cells[at].sub(16).cast());
+        }
+        assert_eq!(pool::a(pool), cells[99]);
+        pool::x(pool);
+    }
+}
+
+/// What was freed in random order comes out again in runs of neighbours.
+#[test]
+fn cells_freed_in_any_order_go_out_in_the_order_of_their_addresses() {
+    const CELLS: usize = 64 * 20;
+    unsafe {
+        let pool = pool::i(null_mut(), 1000, CELLS);
+        let mut cells: Vec<_> = (0..CELLS).map(|_| pool::a(pool)).collect();
+        assert!(pool::a(pool).is_null());
+        // 797 shares no factor with the number of cells, so this visits each of them once, far from the one before.
+        for at in 0..CELLS {
+            pool::f(cells[at * 797 % CELLS]);
+        }
+        let again: Vec<_> = (0..CELLS).map(|_| pool::a(pool)).collect();
+        assert!(pool::a(pool).is_null());
+        let neighbours =
+            again.windows(2).filter(|pair| pair[1].addr().wrapping_sub(pair[0].addr()) <= 2048).count();
+        assert!(neighbours > CELLS * 9 / 10, "{neighbours} of {CELLS}");
+        let mut sorted = again;
+        sorted.sort();
+        cells.sort();
+        assert_eq!(sorted, cells);
+        pool::x(pool);
+    }
+}
+
+#[test]
+fn a_buffer_of_any_length_is_used_to_its_end() {
+    for cells in [1, 2, 63, 64, 65, 127, 128, 129, 200] {
+        for (size, align) in [(0, 16), (40, 16), (100, 128)] {
+            let spec = Spec { align, ..Spec::new(size, 0) };
+            let mut buffer =
+                vec![MaybeUninit::<u8>::uninit(); pool::buffer_size(size.max(align), cells) + 4096];
+            let start = buffer.as_mut_ptr().cast::<u8>();
+            let start = unsafe { start.add(start.align_offset(align)) };
+            // The shortest buffer with room for so many, and one byte less.
+            let room = |len| match unsafe { pool::init_in_buffer(start, len, &spec) } {
+                Ok(pool) => unsafe { pool::capacity(pool.as_ptr()) },
+                Err(_) => 0,
+            };
+            let mut len = 0;
+            while room(len) < cells {
+                len += 1;
+            }
+            assert_eq!((room(len), room(len - 1)), (cells, cells - 1));
+            unsafe {
+                let pool = pool::init_in_buffer(start, len, &spec).unwrap().as_ptr();
+                for _ in 0..cells {
+                    let cell = pool::a(pool);
+                    assert!(cell.addr() + size <= start.addr() + len);
+                    cell.write_bytes(7, size);
+                }
+                assert!(pool::a(pool).is_null());
+                pool::x(pool);
+            }
+        }
+    }
+}

@@ -154,6 +154,46 @@ mod pool {
         assert_eq!(freed, 0);
     }
 
+    /// Whether a cell of this pool is zeroed when it goes back.
+    #[track_caller]
+    fn zeroes<S>(pool: &Pool<[u8; 64], S>) -> bool {
+        let cell = pool.alloc(SECRET);
+        let address = (&raw const *cell).cast::<u8>();
+        drop(cell);
+        unsafe { address.read() == 0 }
+    }
+
+    #[test]
+    fn a_source_that_shreds_does_so_for_whatever_was_drawn_from_what_was_drawn_from_it() {
+        use kmem::{Heap, Shredding, Source, SourceCell};
+        for shreds in [false, true] {
+            let marked = SourceCell::new(Shredding::new(Heap));
+            let plain = SourceCell::new(Heap);
+            let source: &dyn Source = if shreds { marked.source() } else { plain.source() };
+            let source = SourceCell::new(source);
+            let outer = Pool::try_bytes_in(2000, 2, &source).unwrap();
+            assert_eq!(outer.shreds(), shreds);
+            assert_eq!(zeroes(&Pool::try_new_in(2, &source).unwrap()), shreds);
+            assert_eq!(zeroes(&Pool::try_new_in(2, &outer).unwrap()), shreds);
+            #[cfg(feature = "tree")]
+            {
+                let tree = kmem::Tree::new_in(1, &source);
+                assert_eq!(zeroes(&tree.node().pool(2).unwrap()), shreds);
+                let tree = kmem::Tree::new_in(1, &outer);
+                assert_eq!(zeroes(&tree.node().pool(2).unwrap()), shreds);
+            }
+        }
+    }
+
+    #[cfg(feature = "tree")]
+    #[test]
+    fn a_pool_below_a_tainted_node_zeroes_its_cells() {
+        let mut tree = kmem::Tree::new(1);
+        assert!(!zeroes(&tree.node().pool(2).unwrap()));
+        tree.taint();
+        assert!(zeroes(&tree.node().pool(2).unwrap()));
+    }
+
     #[test]
     fn a_tainted_handle_zeroes_its_cell_alone() {
         let pool = Pool::new(2);

@@ -205,3 +205,15 @@ fn flat(nodes: usize) {
     }
     assert_eq!(tree.node().children().count(), nodes - 1);
 }
+
+#[test]
+fn a_walk_sees_what_is_added_behind_it() {
+    let tree = Tree::new(0);
+    let mut children = tree.node().children();
+    assert!(children.next().is_none());
+    tree.node().push(1);
+    assert_eq!(children.next().map(|node| *node), Some(1));
+    tree.node().push(2);
+    assert_eq!(children.next().map(|node| *node), Some(2));
+    assert!(children.next().is_none());
+}
