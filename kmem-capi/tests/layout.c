@@ -39,7 +39,7 @@ AT(kmpool, cellsz, 16);
 AT(kmpool, top, 24);
 AT(kmpool, bottom, 32);
 AT(kmpool, src, 40);
-SIZE(kmpool, 128);
+SIZE(kmpool, 144);
 AT(kmpoolcell, last, 0);
 AT(kmpoolcell, pool, 8);
 AT(kmpoolcell, data, 16);

@@ -16,9 +16,9 @@ use crate::source::{CellSource, Heap, Source};
 ///
 /// Cells are handed out through a shared borrow and given back by their owners, both in constant time. The cell that came
 /// back last is the next to be handed out, then others near it; what was freed in random order comes out in runs of
-/// neighbours. A cell takes its value's size rounded up to 16 bytes, and 16 bytes of header; the pool takes
-/// another 16 bytes for every 64 cells. The pool borrows its source `S` and its cells borrow the pool, so none can die before those that
-/// need it.
+/// neighbours. A cell takes its value's size rounded up to 16 bytes, and 16 bytes of header; the pool takes another 16
+/// bytes for every 64 cells. The pool borrows its source `S` and its cells borrow the pool, so none can die before those
+/// that need it.
 ///
 /// A fixed pool has all its cells from the start, in one block; a growing one draws further blocks, each of twice the
 /// cells of the one before up to 64 MiB. Making either touches none of the cells.

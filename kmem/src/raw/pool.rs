@@ -112,6 +112,7 @@ const _: () = assert!(size_of::<Group>() == 16 && align_of::<Group>() <= BASE_AL
 const _: () = {
     assert!(offset_of!(Pool, cellsz) == 16 && offset_of!(Pool, top) == 24 && offset_of!(Pool, bottom) == 32);
     assert!(offset_of!(Pool, src) == 40 && offset_of!(PoolCell, pool) == 8 && size_of::<PoolCell>() == 16);
+    assert!(size_of::<Pool>() == 144);
 };
 
 /// What a pool is made of.
@@ -350,8 +351,9 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     // As many as there would be without further groups, less as long as that is too many: at most one in a group's worth.
     let room = len - start;
     let group = one.stride.saturating_mul(GROUP).saturating_add(size_of::<Group>());
-    let whole = (room - one.layout.size()) / group;
-    let rest = (room - one.layout.size() - whole * group) / one.stride;
+    // Neither is ever zero, which the compiler cannot see; the checked form leaves no panic behind.
+    let whole = (room - one.layout.size()).checked_div(group).unwrap_or(0);
+    let rest = (room - one.layout.size() - whole * group).checked_div(one.stride).unwrap_or(0);
     let mut spec = Spec { cells: 1 + whole * GROUP + rest, ..*spec };
     let mut plan = Plan::new(&spec)?;
     while plan.layout.size() > room {
