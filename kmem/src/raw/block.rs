@@ -4,8 +4,8 @@ use core::alloc::Layout;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use super::source::{draw, give_back, heap_id, shreds};
-use crate::cell::{Cell, FLAG_SLOT, Kind};
+use super::source::{draw, draw_heap, free_heap, give_back, heap_id, shreds};
+use crate::cell::{Cell, FLAG_SAME, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -198,7 +198,37 @@ impl Shape {
 ///
 /// # Safety
 /// `src` is null or a live source cell; `header` is at least the size of the method's header, a power of two.
+#[inline]
 pub(crate) unsafe fn carve(
+    kind: Kind,
+    header: usize,
+    src: *mut Cell,
+    request: &Request,
+    flags: u8,
+) -> Result<NonNull<u8>, AllocError> {
+    // The plain case, by far the most frequent: aligned as all data is, without a destructor.
+    const MOST: usize = isize::MAX as usize - 2 * MAX_ALIGN;
+    let aligned = matches!(data_align(request.align), Ok(BASE_ALIGN));
+    if !aligned || request.drop.is_some() || request.size > MOST {
+        // SAFETY: the contract is the caller's.
+        return unsafe { carve_carefully(kind, header, src, request, flags) };
+    }
+    let size = header + request.size;
+    // SAFETY: the size is not zero, and far from overflow. The caller vouches for the source. The block has room for the
+    // header and the data behind it.
+    unsafe {
+        let layout = Layout::from_size_align_unchecked(size, BASE_ALIGN);
+        let base =
+            if src.is_null() { draw_heap(layout, request.fill) } else { draw(src, layout, request.fill) }?;
+        // In one store, so that a load of any part of it that follows soon need not wait for several.
+        base.cast::<u64>().write(word(kind as i32, 0, flags, 0, heap_id()));
+        (&raw mut (*base.cast::<Cell>().as_ptr()).size).write(size);
+        Ok(base.add(header))
+    }
+}
+
+#[inline(never)]
+unsafe fn carve_carefully(
     kind: Kind,
     header: usize,
     src: *mut Cell,
@@ -240,15 +270,15 @@ pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
     }
 }
 
-/// Whether `data` is that of a live cell of `kind` with this header; what is wrong with it is reported.
+/// Whether `data` is that of a cell of `kind`; what is wrong with it is reported. The rest of the header is checked where
+/// the cell ends.
 ///
 /// # Safety
 /// The `header` bytes before `data` are readable.
 #[inline]
 pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: *mut u8) -> bool {
-    let cell = prefix(data, header);
     // SAFETY: the caller vouches for the bytes of the header, and only well-aligned ones are read.
-    if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { sound(cell, kind, header) } {
+    if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { (*prefix(data, header)).kind } == kind as i32 {
         return true;
     }
     // SAFETY: as above.
@@ -256,33 +286,34 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
     false
 }
 
+/// Whether a cell that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment above the
+/// usual, and this kmem's heap. One comparison of the four bytes between kind and size.
+///
 /// # Safety
-/// `cell` is readable and aligned.
+/// `cell` is readable and aligned, and no other thread has a reference to it.
 #[inline]
-unsafe fn sound(cell: *mut Cell, kind: Kind, header: usize) -> bool {
-    // SAFETY: the caller vouches for it.
-    unsafe {
-        (*cell).kind == kind as i32
-            && (*cell).size >= header
-            && (*cell).align <= 12
-            // Heap cells are always the heap's; of the others the source decides, see `give_back`.
-            && (kind as i32 != Kind::Heap as i32 || (*cell).heap == heap_id())
-    }
+unsafe fn is_plain(cell: *mut Cell) -> bool {
+    const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_SAME, u8::MAX, u8::MAX]);
+    // SAFETY: the caller vouches for the prefix.
+    let bytes = unsafe { (&raw const (*cell).shred).cast::<u32>().read() };
+    bytes & MASK == u32::from_ne_bytes([0, 0, 0, heap_id()])
+}
+
+/// The first word of a prefix.
+pub(super) const fn word(kind: i32, shred: u8, flags: u8, align: u8, heap: u8) -> u64 {
+    let [a, b, c, d] = kind.to_ne_bytes();
+    u64::from_ne_bytes([a, b, c, d, shred, flags, align, heap])
 }
 
 #[cold]
 unsafe fn accuse(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
-    if data.addr() & (BASE_ALIGN - 1) != 0 {
-        return fault::report(call, data, Misuse::NotACell(0));
-    }
-    // SAFETY: the caller vouches for the bytes of the header.
-    let (found, size, heap) = unsafe {
-        let cell = prefix(data, header);
-        ((*cell).kind, (*cell).size, (*cell).heap)
+    let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
+        Misuse::NotACell(0)
+    } else {
+        // SAFETY: the caller vouches for the bytes of the header.
+        judge(kind, unsafe { (*prefix(data, header)).kind })
     };
-    let intact = found == kind as i32 && size >= header;
-    let other_heap = intact && kind == Kind::Heap && heap != heap_id();
-    fault::report(call, data, if other_heap { Misuse::OtherHeap } else { judge(kind, found) });
+    fault::report(call, data, misuse);
 }
 
 /// What a kind that is not the expected one says about the cell.
@@ -321,25 +352,66 @@ impl core::ops::Drop for Ending {
     }
 }
 
-/// Ends a cell: destructor, zeroing, back to the source.
+/// Ends a cell on behalf of `call`: destructor, zeroing, back to the source. A damaged header is reported, and the cell left
+/// alone.
 ///
 /// # Safety
-/// `data` is that of a live cell of `kind` with this header, drawn from `src`, and nobody uses it any more.
+/// `data` is that of a cell of `kind` with this header, drawn from `src`, and nobody uses it any more.
 #[inline]
-pub(crate) unsafe fn end(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, shred: bool) {
+pub(crate) unsafe fn end(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    shred: bool,
+) {
     let cell = prefix(data, header);
-    let ending = Ending { kind, header, data, src, shred };
-    // SAFETY: the caller's cell is live and ours alone.
-    let flags = unsafe { (*cell).flags };
-    if flags & FLAG_SLOT != 0 {
-        // SAFETY: as above; with the flag there is a slot, and its function was given for this data.
-        unsafe {
+    // SAFETY: the caller's cell is ours alone, and its source alive. A plain one was drawn with just its size, see `carve`.
+    unsafe {
+        let size = (*cell).size;
+        if !shred && size >= header && is_plain(cell) {
+            if src.is_null() {
+                (*cell).kind = kind.freed();
+                return free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
+            }
+            #[cfg(feature = "pool")]
+            if super::pool::is_plain(src.cast()) {
+                (*cell).kind = kind.freed();
+                return super::pool::take_back(cell.cast());
+            }
+        }
+        end_carefully(call, kind, header, data, src, shred);
+    }
+}
+
+#[inline(never)]
+unsafe fn end_carefully(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    shred: bool,
+) {
+    let cell = prefix(data, header);
+    // SAFETY: the caller's cell is ours alone.
+    unsafe {
+        if (*cell).size < header || (*cell).align > MAX_ALIGN.trailing_zeros() as u8 {
+            return fault::report(call, data, Misuse::Damaged);
+        }
+        // Heap cells are always the heap's; of the others the source decides, see `give_back`.
+        if kind == Kind::Heap && (*cell).heap != heap_id() {
+            return fault::report(call, data, Misuse::OtherHeap);
+        }
+        let ending = Ending { kind, header, data, src, shred };
+        if (*cell).flags & FLAG_SLOT != 0 {
             (*cell).kind = kind.dying();
             let slot = data.add(Shape::of(cell, header).slot()).cast::<Destructor>().read();
             slot.call(data);
         }
+        drop(ending);
     }
-    drop(ending);
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
     unsafe { block::carve(Kind::Heap, HEADER, null_mut(), request, 0) }
 }
 
+#[inline]
 unsafe fn allocate(size: usize, fill: Fill) -> *mut u8 {
     // SAFETY: there is no destructor.
     unsafe { alloc(&Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
@@ -41,7 +42,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     // SAFETY: the caller vouches for a readable header, and `end` runs only where it is that of a live heap cell.
     unsafe {
         if block::check(call, Kind::Heap, HEADER, data) {
-            block::end(Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
+            block::end(call, Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
         }
     }
 }

@@ -737,6 +737,7 @@ unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<(), AllocEr
 }
 
 /// Serves another method's block from this pool.
+#[inline]
 pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the caller gives a live pool that belongs to this thread.
     unsafe {
@@ -746,6 +747,7 @@ pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8
 }
 
 /// Takes back what `serve` gave.
+#[inline]
 pub(super) unsafe fn take_back(block: *mut u8) {
     // SAFETY: the caller gives the data of a live cell of a live pool.
     unsafe { release(block, "kmpoolf", Shred::No) }
@@ -856,14 +858,10 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 /// Whether this is a live pool with nothing to be done for a cell that goes back but to [`put`] it. One comparison of the
 /// first word, in which kind, shred mark and flags lie.
 #[inline]
-unsafe fn is_plain(pool: *mut Pool) -> bool {
-    const fn word(kind: i32, shred: u8, flags: u8) -> u64 {
-        let [a, b, c, d] = kind.to_ne_bytes();
-        u64::from_ne_bytes([a, b, c, d, shred, flags, 0, 0])
-    }
+pub(super) unsafe fn is_plain(pool: *mut Pool) -> bool {
     // SAFETY: the caller vouches for a readable pool header, aligned to 16, which only this thread touches.
     let first = unsafe { pool.cast::<u64>().read() };
-    first & word(-1, u8::MAX, FLAG_CAREFUL) == word(Kind::Pool as i32, 0, 0)
+    first & block::word(-1, u8::MAX, FLAG_CAREFUL, 0, 0) == block::word(Kind::Pool as i32, 0, 0, 0, 0)
 }
 
 /// Gives back a cell as [`release`] does, where more may have to be done or something is wrong.

@@ -104,20 +104,27 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         // SAFETY: the check found a live reference-counted cell, of which the caller holds a reference.
         unsafe { (*header).cell.taint() };
     }
-    // Release: whatever this holder did to the data happens before the last holder's destructor. The last one
-    // acquires it all below. This is the protocol of `std::sync::Arc`.
-    // SAFETY: as above, up to the moment of the subtraction; unless it was the last reference, the cell may be gone
-    // after it.
-    let before = unsafe { (*header).refs.fetch_sub(1, Ordering::Release) };
-    if before == 1 {
+    // Acquire: where this is the only reference nobody can add to it, and what the former holders did to the data happened
+    // before they dropped theirs. Most cells have one holder only, and go without a locked instruction.
+    // SAFETY: as above.
+    if unsafe { (*header).refs.load(Ordering::Acquire) } != 1 {
+        // Release: whatever this holder did to the data happens before the last holder's destructor. The last one
+        // acquires it all. This is the protocol of `std::sync::Arc`.
+        // SAFETY: as above, up to the moment of the subtraction; unless it was the last reference, the cell may be gone
+        // after it.
+        let before = unsafe { (*header).refs.fetch_sub(1, Ordering::Release) };
+        if before == 0 {
+            // SAFETY: nobody had a reference, so nobody frees the cell.
+            unsafe { (*header).refs.fetch_add(1, Ordering::Relaxed) };
+            return fault::report(call, data, Misuse::CountUnderflow);
+        }
+        if before != 1 {
+            return;
+        }
         fence(Ordering::Acquire);
-        // SAFETY: this was the last reference, so the cell is ours alone; its source outlives it.
-        unsafe { block::end(Kind::Ref, HEADER, data, (*header).src, false) };
-    } else if before == 0 {
-        // SAFETY: nobody had a reference, so nobody frees the cell.
-        unsafe { (*header).refs.fetch_add(1, Ordering::Relaxed) };
-        fault::report(call, data, Misuse::CountUnderflow);
     }
+    // SAFETY: this was the last reference, so the cell is ours alone; its source outlives it.
+    unsafe { block::end(call, Kind::Ref, HEADER, data, (*header).src, false) };
 }
 
 /// Adds a reference and returns its argument. Null is ignored. Any thread that has a reference may call it.

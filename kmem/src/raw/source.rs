@@ -2,7 +2,7 @@
 
 use core::alloc::Layout;
 use core::ffi::c_void;
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null_mut};
 
 use super::block::Fill;
 use crate::cell::{Cell, Kind};
@@ -108,53 +108,66 @@ pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
 }
 
 unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
-    // SAFETY: the caller vouches for the whole chain. A pool or a node that is on its way out still has its header.
+    // SAFETY: the caller vouches for the whole chain.
     unsafe {
         while !src.is_null() {
             if (*src).tainted() {
                 return true;
             }
-            let kind = (*src).kind;
-            src = match () {
-                #[cfg(feature = "pool")]
-                () if kind == Kind::Pool as i32 || kind == Kind::Pool.dying() => {
-                    (*src.cast::<super::Pool>()).src
-                }
-                #[cfg(feature = "tree")]
-                () if kind == Kind::Tree as i32 || kind == Kind::Tree.dying() => {
-                    (*src.cast::<super::Node>()).src
-                }
-                () => return false,
-            };
+            src = below(src);
         }
     }
     false
+}
+
+/// What a source was itself drawn from; null where that is the heap, or a custom source's own affair.
+unsafe fn below(src: *mut Cell) -> *mut Cell {
+    // SAFETY: the caller's source has a readable header, also while it is on its way out.
+    let kind = unsafe { (*src).kind };
+    #[cfg(feature = "pool")]
+    if kind == Kind::Pool as i32 || kind == Kind::Pool.dying() {
+        // SAFETY: the kind says that it is a pool.
+        return unsafe { (*src.cast::<super::Pool>()).src };
+    }
+    #[cfg(feature = "tree")]
+    if kind == Kind::Tree as i32 || kind == Kind::Tree.dying() {
+        // SAFETY: the kind says that it is a node.
+        return unsafe { (*src.cast::<super::Node>()).src };
+    }
+    let _ = kind;
+    null_mut()
 }
 
 /// Draws a block of this layout, whose alignment is 16 or more.
 ///
 /// # Safety
 /// `src` is null or points to a readable cell prefix, and is alive if it is a source.
-#[inline]
 pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     if src.is_null() {
         return draw_heap(layout, fill);
     }
-    // SAFETY: the caller vouches for the prefix.
-    let block = match Kind::from_raw(unsafe { (*src).kind }) {
-        #[cfg(feature = "pool")]
-        // SAFETY: the kind says that this is a pool.
-        Some(Kind::Pool) => unsafe { super::pool::serve(src.cast(), layout) }?,
-        // SAFETY: the kind says that this is a custom source.
-        Some(Kind::Source) => unsafe { draw_custom(src.cast(), layout) }?,
-        Some(Kind::None) | None => return Err(AllocError::Source(None)),
-        Some(kind) => return Err(AllocError::Source(Some(kind))),
-    };
+    // SAFETY: the contract is the caller's.
+    let block = unsafe { draw_from(src, layout) }?;
     if fill == Fill::Zeroed {
         // SAFETY: the block has this many bytes and is ours.
         unsafe { block.write_bytes(0, layout.size()) };
     }
     Ok(block)
+}
+
+/// Draws a block from a source that is not the heap.
+#[inline]
+unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the caller vouches for the prefix.
+    match Kind::from_raw(unsafe { (*src).kind }) {
+        #[cfg(feature = "pool")]
+        // SAFETY: the kind says that this is a pool.
+        Some(Kind::Pool) => unsafe { super::pool::serve(src.cast(), layout) },
+        // SAFETY: the kind says that this is a custom source.
+        Some(Kind::Source) => unsafe { draw_custom(src.cast(), layout) },
+        Some(Kind::None) | None => Err(AllocError::Source(None)),
+        Some(kind) => Err(AllocError::Source(Some(kind))),
+    }
 }
 
 /// Gives back what [`draw`] returned for the same source and layout, by a copy of kmem with this heap. A block of another
@@ -261,7 +274,7 @@ mod beneath {
 
 #[cfg(feature = "heap")]
 #[inline]
-fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
+pub(super) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: every block has a header, so the size is not zero.
     let block = unsafe {
         match fill {
@@ -274,15 +287,15 @@ fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
 
 #[cfg(feature = "heap")]
 #[inline]
-unsafe fn free_heap(block: *mut u8, layout: Layout) {
+pub(super) unsafe fn free_heap(block: *mut u8, layout: Layout) {
     // SAFETY: the caller gives back what `draw_heap` returned for this layout.
     unsafe { beneath::dealloc(block, layout) }
 }
 
 #[cfg(not(feature = "heap"))]
-fn draw_heap(_: Layout, _: Fill) -> Result<NonNull<u8>, AllocError> {
+pub(super) fn draw_heap(_: Layout, _: Fill) -> Result<NonNull<u8>, AllocError> {
     Err(AllocError::Source(Some(Kind::Heap)))
 }
 
 #[cfg(not(feature = "heap"))]
-unsafe fn free_heap(_: *mut u8, _: Layout) {}
+pub(super) unsafe fn free_heap(_: *mut u8, _: Layout) {}

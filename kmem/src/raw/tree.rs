@@ -164,7 +164,8 @@ unsafe fn link(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Takes a node out of its parent's children.
+/// Takes a node out of its parent's children. Its own links stay as they are: it is about to go.
+#[inline]
 unsafe fn unlink(node: *mut Node) {
     // SAFETY: the caller gives a live node of this thread's, and the links of live nodes are live.
     unsafe {
@@ -182,9 +183,6 @@ unsafe fn unlink(node: *mut Node) {
         } else {
             (*next).prev = prev;
         }
-        (*node).parent = null_mut();
-        (*node).prev = null_mut();
-        (*node).next = null_mut();
     }
 }
 
@@ -193,6 +191,7 @@ unsafe fn unlink(node: *mut Node) {
 /// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
 /// child to it is caught; nodes not yet reached are whole, and may be freed or added to.
 struct Felling {
+    call: &'static str,
     root: *mut Node,
     at: *mut Node,
     shred: bool,
@@ -208,15 +207,30 @@ impl Felling {
                 let child = (*node).child;
                 if child.is_null() {
                     self.at = if node == self.root { null_mut() } else { (*node).parent };
-                    unlink(node);
-                    end(node, self.shred);
+                    if !self.at.is_null() {
+                        unlink(node);
+                    }
+                    end(self.call, node, self.shred);
                 } else {
+                    prefetch((*child).next);
                     (*child).cell.kind = Kind::Tree.dying();
                     self.at = child;
                 }
             }
         }
     }
+}
+
+/// Has the header of a node fetched that will be looked at soon.
+#[inline]
+fn prefetch(node: *mut Node) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing, whatever the address.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch(node.cast::<i8>(), core::arch::x86_64::_MM_HINT_T0);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = node;
 }
 
 impl Drop for Felling {
@@ -227,27 +241,38 @@ impl Drop for Felling {
 }
 
 /// Ends a node without children that is linked nowhere.
-unsafe fn end(node: *mut Node, shred: bool) {
+#[inline]
+unsafe fn end(call: &'static str, node: *mut Node, shred: bool) {
     // SAFETY: the caller gives a live node that nobody uses any more.
     unsafe {
         #[cfg(feature = "pool")]
         if (*node).cell.flags & FLAG_HOST != 0 {
-            let ending = Hosted { node, shred };
-            let pool: *mut super::Pool = data(node).cast();
-            if shred || (*node).cell.tainted() {
-                (*pool).cell.taint();
-            }
-            super::pool::tear_down(pool);
-            drop(ending);
-            return;
+            return end_hosted(call, node, shred);
         }
-        block::end(Kind::Tree, HEADER, data(node), (*node).src, shred);
+        block::end(call, Kind::Tree, HEADER, data(node), (*node).src, shred);
     }
+}
+
+/// Ends a node that hosts a pool.
+#[cfg(feature = "pool")]
+#[inline(never)]
+unsafe fn end_hosted(call: &'static str, node: *mut Node, shred: bool) {
+    let ending = Hosted { call, node, shred };
+    let pool: *mut super::Pool = data(node).cast();
+    // SAFETY: the caller gives a live node with a pool in it, neither of which is used any more.
+    unsafe {
+        if shred || (*node).cell.tainted() {
+            (*pool).cell.taint();
+        }
+        super::pool::tear_down(pool);
+    }
+    drop(ending);
 }
 
 /// A node whose pool is being torn down: dropping it gives the node back, even where a destructor of the pool unwinds.
 #[cfg(feature = "pool")]
 struct Hosted {
+    call: &'static str,
     node: *mut Node,
     shred: bool,
 }
@@ -256,7 +281,7 @@ struct Hosted {
 impl Drop for Hosted {
     fn drop(&mut self) {
         // SAFETY: the pool in the node's data is gone, and the node is not used any more.
-        unsafe { block::end(Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred) };
+        unsafe { block::end(self.call, Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred) };
     }
 }
 
@@ -271,8 +296,11 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
         let parent = (*root).parent;
         unlink(root);
         (*root).cell.kind = Kind::Tree.dying();
-        let mut felling = Felling { root, at: root, shred: shred.is_yes() };
-        felling.run();
+        if (*root).child.is_null() {
+            end(call, root, shred.is_yes());
+        } else {
+            Felling { call, root, at: root, shred: shred.is_yes() }.run();
+        }
         if parent.is_null() { Handle::NULL } else { handle(data(parent)) }
     }
 }
