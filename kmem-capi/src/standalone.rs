@@ -8,8 +8,47 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 #[cfg(kmem_mimalloc)]
-#[global_allocator]
-static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod beneath {
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::ffi::c_void;
+
+    use libmimalloc_sys::{mi_free, mi_malloc, mi_malloc_aligned, mi_zalloc, mi_zalloc_aligned};
+
+    /// What mimalloc aligns to by itself, at a third of the price of being asked to.
+    const BY_ITSELF: usize = 16;
+
+    struct MiMalloc;
+
+    // SAFETY: mimalloc keeps this contract.
+    unsafe impl GlobalAlloc for MiMalloc {
+        #[inline]
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            let (size, align) = (layout.size(), layout.align());
+            // SAFETY: any size, and any power of two for an alignment, may be asked for.
+            let block =
+                unsafe { if align <= BY_ITSELF { mi_malloc(size) } else { mi_malloc_aligned(size, align) } };
+            block.cast()
+        }
+
+        #[inline]
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            let (size, align) = (layout.size(), layout.align());
+            // SAFETY: as above.
+            let block =
+                unsafe { if align <= BY_ITSELF { mi_zalloc(size) } else { mi_zalloc_aligned(size, align) } };
+            block.cast()
+        }
+
+        #[inline]
+        unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
+            // SAFETY: the caller gives back what one of the two above returned.
+            unsafe { mi_free(block.cast::<c_void>()) }
+        }
+    }
+
+    #[global_allocator]
+    static HEAP: MiMalloc = MiMalloc;
+}
 
 /// The engine calls `malloc` itself; the linker wants an allocator all the same.
 #[cfg(not(kmem_mimalloc))]
