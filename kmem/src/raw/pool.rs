@@ -584,9 +584,32 @@ fn groups(pool: *mut Pool) -> *mut Group {
     pool.cast::<u8>().wrapping_add(POOL).cast()
 }
 
-/// Parks the head of the free list and returns the cell below it.
+/// Parks what lies at the head of the free list, far from `near`, and returns the rest of the list.
+///
+/// At most so many cells at a time as keep this a matter of some nanoseconds. That drains the list all the same: every
+/// cell is put on it once, and parked once.
 #[inline(never)]
-unsafe fn park(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
+unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut PoolCell) -> *mut PoolCell {
+    const MOST: usize = 16;
+    for _ in 0..MOST {
+        // SAFETY: the contract is the caller's, and each cell of the list leads to another one of it.
+        cell = unsafe { park_one(pool, cell) };
+        if cell.is_null() || !is_far(near, cell) {
+            break;
+        }
+    }
+    cell
+}
+
+/// Whether two cells are too far from each other to be neighbours on the free list.
+#[inline]
+fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
+    one.addr().wrapping_sub(other.addr()).wrapping_add(NEAR) > 2 * NEAR
+}
+
+/// Parks the head of the free list and returns the cell below it.
+#[inline]
+unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
     // SAFETY: the caller gives a live pool on its own thread and the head of its free list. A cell below `handed` has a
     // group that has been written.
     unsafe {
@@ -790,8 +813,8 @@ unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
     // SAFETY: the caller gives a cell of this pool, which is this thread's, and which nobody uses any more.
     unsafe {
         let mut below = (*pool).bottom;
-        if !below.is_null() && cell.addr().wrapping_sub(below.addr()).wrapping_add(NEAR) > 2 * NEAR {
-            below = park(pool, below);
+        if !below.is_null() && is_far(cell, below) {
+            below = park(pool, cell, below);
         }
         (*cell).last = below;
         (*cell).pool = pool.map_addr(|addr| addr | FREE);

@@ -75,8 +75,15 @@ impl Handle {
 /// ```
 #[inline]
 pub unsafe fn free(handle: Handle) {
+    const CALL: &str = "kmfree";
     // SAFETY: the contract is the caller's.
-    unsafe { release(handle, "kmfree", Shred::from(handle.shred != 0)) }
+    unsafe {
+        if handle.shred == 0 {
+            release(handle, CALL, Shred::No);
+        } else {
+            release_zeroed(handle, CALL);
+        }
+    }
 }
 
 /// Like [`free`], but zeroes what it deallocates. An object that kmem did not allocate is left alone, since its
@@ -93,7 +100,14 @@ pub unsafe fn free(handle: Handle) {
 #[inline]
 pub unsafe fn shred(handle: Handle) {
     // SAFETY: the contract is the caller's.
-    unsafe { release(handle, "kmshred", Shred::Yes) }
+    unsafe { release_zeroed(handle, "kmshred") }
+}
+
+/// Apart from [`free`], so that a handle without a mark goes without a look at it.
+#[inline(never)]
+unsafe fn release_zeroed(handle: Handle, call: &'static str) {
+    // SAFETY: the contract is the caller's.
+    unsafe { release(handle, call, Shred::Yes) }
 }
 
 #[inline]
@@ -102,38 +116,46 @@ unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
     if data.is_null() {
         return;
     }
-    let Some(kind) = Kind::from_raw(kind) else {
-        return fault::report(call, data, Misuse::BadHandle);
-    };
-    if !cell.is_null() && !matches!(kind, Kind::None | Kind::Pool) && cell != header(kind, data) {
-        return fault::report(call, data, Misuse::BadHandle);
-    }
+    // A handle that C made may have no cell.
+    let agrees = |found: *mut Cell| cell == found || cell.is_null();
     // SAFETY: the contract is the caller's, and each method checks the header.
     unsafe {
-        match kind {
-            Kind::None => {}
+        match Kind::from_raw(kind) {
+            Some(Kind::None) => {}
             #[cfg(feature = "heap")]
-            Kind::Heap => super::heap::release(data, call, shred),
-            #[cfg(feature = "pool")]
-            Kind::Pool => {
-                if !cell.is_null() && super::pool::owner_of(data).cast() != cell {
-                    return fault::report(call, data, Misuse::BadHandle);
-                }
-                super::pool::release(data, call, shred);
-            }
+            Some(Kind::Heap) if agrees(super::heap::cell(data)) => super::heap::release(data, call, shred),
             #[cfg(feature = "ref")]
-            Kind::Ref => super::refs::release(data, call, shred),
+            Some(Kind::Ref) if agrees(super::refs::header(data).cast()) => {
+                super::refs::release(data, call, shred)
+            }
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) if agrees(super::pool::owner_of(data).cast()) => {
+                super::pool::release(data, call, shred)
+            }
             #[cfg(feature = "tree")]
-            Kind::Tree => {
+            Some(Kind::Tree) if agrees(super::tree::header(data).cast()) => {
                 super::tree::release(data, call, shred);
             }
-            #[allow(unreachable_patterns, reason = "reachable where a method is left out")]
-            kind => {
-                let _ = shred;
-                fault::report(call, data, Misuse::NotBuilt(kind));
-            }
+            kind => contradicted(call, data, kind),
         }
     }
+}
+
+/// Reports a handle of a kind that does not agree with its cell, or that this kmem cannot free.
+#[cold]
+fn contradicted(call: &'static str, data: *mut u8, kind: Option<Kind>) {
+    let built = |kind| match kind {
+        Kind::None | Kind::Source => true,
+        Kind::Heap => cfg!(feature = "heap"),
+        Kind::Ref => cfg!(feature = "ref"),
+        Kind::Pool => cfg!(feature = "pool"),
+        Kind::Tree => cfg!(feature = "tree"),
+    };
+    let misuse = match kind {
+        Some(kind) if !built(kind) => Misuse::NotBuilt(kind),
+        _ => Misuse::BadHandle,
+    };
+    fault::report(call, data, misuse);
 }
 
 /// The header of an object of this kind; null for an object that has none of its own.
