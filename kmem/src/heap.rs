@@ -31,6 +31,7 @@ unsafe impl<T: ?Sized + Send> Send for HeapBox<T> {}
 // SAFETY: as above: sharing the owner shares the value and nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
 
+#[inline]
 fn draw(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: `place`, which alone calls this, asks for destructors that suit the values it writes.
     unsafe { raw::heap::alloc(request) }

@@ -26,6 +26,7 @@ pub(crate) fn destructor<T>() -> Option<Destructor> {
 ///
 /// # Safety
 /// `draw` returns the data of a new cell that is as the request asks, or an error.
+#[inline]
 pub(crate) unsafe fn value<T>(
     value: T,
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,

@@ -37,6 +37,7 @@ unsafe impl<T: ?Sized + Send + Sync, S: Send> Send for Ref<T, S> {}
 unsafe impl<T: ?Sized + Send + Sync, S: Send + Sync> Sync for Ref<T, S> {}
 
 /// What a constructor draws with.
+#[inline]
 fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the owner of the new cell; the destructors
     // that `place` asks for suit the values that it writes.

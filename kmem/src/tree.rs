@@ -86,6 +86,7 @@ pub struct NodeRef<'t, T> {
 }
 
 /// What a constructor draws a root with.
+#[inline]
 fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the owner of the new node; the destructors
     // that `place` asks for suit the values that it writes.

@@ -198,7 +198,7 @@ impl Shape {
 ///
 /// # Safety
 /// `src` is null or a live source cell; `header` is at least the size of the method's header, a power of two.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn carve(
     kind: Kind,
     header: usize,
@@ -206,28 +206,70 @@ pub(crate) unsafe fn carve(
     request: &Request,
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
-    // The plain case, by far the most frequent: aligned as all data is, without a destructor.
-    const MOST: usize = isize::MAX as usize - 2 * MAX_ALIGN;
-    let aligned = matches!(data_align(request.align), Ok(BASE_ALIGN));
-    if !aligned || request.drop.is_some() || request.size > MOST {
+    // The plain cell from the heap, by far the most frequent, made where the request is known: most of it folds away.
+    if src.is_null() && is_plain_request(request) {
+        // SAFETY: the size is not zero, and far from overflow; the block has just this layout.
+        unsafe {
+            let layout = plain_layout(header, request);
+            Ok(write_plain(draw_heap(layout, request.fill)?, kind, header, layout.size(), flags))
+        }
+    } else {
         // SAFETY: the contract is the caller's.
-        return unsafe { carve_carefully(kind, header, src, request, flags) };
-    }
-    let size = header + request.size;
-    // SAFETY: the size is not zero, and far from overflow. The caller vouches for the source. The block has room for the
-    // header and the data behind it.
-    unsafe {
-        let layout = Layout::from_size_align_unchecked(size, BASE_ALIGN);
-        let base =
-            if src.is_null() { draw_heap(layout, request.fill) } else { draw(src, layout, request.fill) }?;
-        // In one store, so that a load of any part of it that follows soon need not wait for several.
-        base.cast::<u64>().write(word(kind as i32, 0, flags, 0, heap_id()));
-        (&raw mut (*base.cast::<Cell>().as_ptr()).size).write(size);
-        Ok(base.add(header))
+        unsafe { carve_from(kind, header, src, request, flags) }
     }
 }
 
+/// Whether a cell needs nothing but its bytes: aligned as all data is, without a destructor.
+#[inline(always)]
+fn is_plain_request(request: &Request) -> bool {
+    const MOST: usize = isize::MAX as usize - 2 * MAX_ALIGN;
+    request.drop.is_none() && request.size <= MOST && matches!(data_align(request.align), Ok(BASE_ALIGN))
+}
+
+/// The layout of a plain cell's block.
+///
+/// # Safety
+/// The request is plain.
+#[inline(always)]
+unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
+    // SAFETY: the sum is far from overflow, and the alignment a power of two.
+    unsafe { Layout::from_size_align_unchecked(header + request.size, BASE_ALIGN) }
+}
+
+/// Makes a plain cell in a block of `size` bytes and returns its data.
+///
+/// # Safety
+/// The block is the caller's, and begins with the header.
+#[inline(always)]
+unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize, flags: u8) -> NonNull<u8> {
+    // SAFETY: the block has room for the header.
+    unsafe {
+        // In one store, so that a load of any part of it that follows soon need not wait for several.
+        block.cast::<u64>().write(word(kind as i32, 0, flags, 0, heap_id()));
+        (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
+        block.add(header)
+    }
+}
+
+/// [`carve`] from any source.
 #[inline(never)]
+unsafe fn carve_from(
+    kind: Kind,
+    header: usize,
+    src: *mut Cell,
+    request: &Request,
+    flags: u8,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: the contract is the caller's.
+    unsafe {
+        if !is_plain_request(request) {
+            return carve_carefully(kind, header, src, request, flags);
+        }
+        let layout = plain_layout(header, request);
+        Ok(write_plain(draw(src, layout, request.fill)?, kind, header, layout.size(), flags))
+    }
+}
+
 unsafe fn carve_carefully(
     kind: Kind,
     header: usize,
@@ -357,7 +399,7 @@ impl core::ops::Drop for Ending {
 ///
 /// # Safety
 /// `data` is that of a cell of `kind` with this header, drawn from `src`, and nobody uses it any more.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn end(
     call: &'static str,
     kind: Kind,
@@ -370,16 +412,15 @@ pub(crate) unsafe fn end(
     // SAFETY: the caller's cell is ours alone, and its source alive. A plain one was drawn with just its size, see `carve`.
     unsafe {
         let size = (*cell).size;
-        if !shred && size >= header && is_plain(cell) {
-            if src.is_null() {
-                (*cell).kind = kind.freed();
-                return free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
-            }
-            #[cfg(feature = "pool")]
-            if super::pool::is_plain(src.cast()) {
-                (*cell).kind = kind.freed();
-                return super::pool::take_back(cell.cast());
-            }
+        let plain = !shred && size >= header && is_plain(cell);
+        if plain && src.is_null() {
+            (*cell).kind = kind.freed();
+            return free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
+        }
+        #[cfg(feature = "pool")]
+        if plain && super::pool::is_plain(src.cast()) {
+            (*cell).kind = kind.freed();
+            return super::pool::take_back(cell.cast());
         }
         end_carefully(call, kind, header, data, src, shred);
     }

@@ -22,7 +22,7 @@ pub(crate) const HEADER: usize = 16;
 /// let data = unsafe { heap::alloc(&Request::new(100)) }.unwrap();
 /// unsafe { heap::f(data.as_ptr()) };
 /// ```
-#[inline]
+#[inline(always)]
 pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the null source is the heap, and the header is the bare prefix.
     unsafe { block::carve(Kind::Heap, HEADER, null_mut(), request, 0) }

@@ -724,7 +724,7 @@ unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
 ///     pool::x(pool);
 /// }
 /// ```
-#[inline]
+#[inline(always)]
 pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the caller vouches for a readable header.
     let found = unsafe { (*pool).cell.kind };
@@ -776,6 +776,7 @@ pub(super) unsafe fn take_back(block: *mut u8) {
     unsafe { release(block, "kmpoolf", Shred::No) }
 }
 
+#[inline]
 unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     if pool.is_null() {
         return null_mut();

@@ -52,7 +52,7 @@ const MAX_REFS: usize = isize::MAX as usize;
 /// let data = unsafe { refs::alloc(std::ptr::null_mut(), &Request::new(100)) }.unwrap();
 /// unsafe { refs::f(data.as_ptr()) };
 /// ```
-#[inline]
+#[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the caller vouches for the source.
     let data = unsafe { block::carve(Kind::Ref, HEADER, src, request, 0) }?;
@@ -65,6 +65,7 @@ pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, Al
     Ok(data)
 }
 
+#[inline]
 unsafe fn allocate(src: *mut Cell, size: usize, fill: Fill) -> *mut u8 {
     // SAFETY: the contract is the caller's.
     unsafe { alloc(src, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)

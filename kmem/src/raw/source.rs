@@ -142,6 +142,7 @@ unsafe fn below(src: *mut Cell) -> *mut Cell {
 ///
 /// # Safety
 /// `src` is null or points to a readable cell prefix, and is alive if it is a source.
+#[inline]
 pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     if src.is_null() {
         return draw_heap(layout, fill);

@@ -69,14 +69,14 @@ const _: () = assert!(offset_of!(Node, cell) == 0);
 ///     tree::f(root);
 /// }
 /// ```
-#[inline]
+#[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, parent: *mut u8, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the contract is the caller's.
     unsafe { alloc_flagged(src, parent, request, 0, "kmtreea") }
 }
 
 /// [`alloc`] with flags for the prefix, on behalf of `call`.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn alloc_flagged(
     src: *mut Cell,
     parent: *mut u8,
@@ -116,6 +116,7 @@ pub(super) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u
     unsafe { alloc_flagged((*parent).src, data(parent), &request, FLAG_HOST, "kmpooli") }
 }
 
+#[inline]
 unsafe fn allocate(src: *mut Cell, parent: *mut u8, size: usize, fill: Fill) -> *mut u8 {
     // SAFETY: the contract is the caller's.
     unsafe { alloc(src, parent, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)

@@ -1,0 +1,162 @@
+//! Does one operation many times over, for its instructions to be counted: `counts OPERATION TIMES`, or `counts` for
+//! the names. The heap beneath is a list of blocks of one size, so that the counts are kmem's own, whatever the machine's
+//! `malloc` is.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::ptr::null_mut;
+
+use kmem::raw::{heap, pool, ptr, refs, tree};
+use kmem::{HeapBox, Pool, Ref, Tree};
+
+/// Blocks of up to this size are kept on a list and handed out again.
+const BLOCK: usize = 128;
+
+struct OneSize;
+
+static mut FREE: *mut *mut u8 = null_mut();
+
+// SAFETY: this program has one thread. A block on the list has `BLOCK` bytes from `System`, aligned to 16.
+unsafe impl GlobalAlloc for OneSize {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above; what is on the list is nobody's.
+        unsafe {
+            if layout.size() > BLOCK || layout.align() > 16 {
+                return System.alloc(layout);
+            }
+            let block = FREE;
+            if block.is_null() {
+                return System.alloc(Layout::from_size_align_unchecked(BLOCK, 16));
+            }
+            FREE = block.read().cast();
+            block.cast()
+        }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller gives back what `alloc` returned for this layout.
+        unsafe {
+            if layout.size() > BLOCK || layout.align() > 16 {
+                return System.dealloc(block, layout);
+            }
+            block.cast::<*mut u8>().write(FREE.cast());
+            FREE = block.cast();
+        }
+    }
+}
+
+#[global_allocator]
+static HEAP: OneSize = OneSize;
+
+type Operation = (&'static str, fn(usize));
+
+fn each(times: usize, mut work: impl FnMut()) {
+    for _ in 0..times {
+        work();
+    }
+}
+
+/// A tree with so many nodes below its root, made and freed.
+fn flat(times: usize, src: *mut kmem::raw::Cell) {
+    // SAFETY: the source outlives the tree, and nobody uses a node after it.
+    unsafe {
+        let root = tree::a(src, null_mut(), 32);
+        each(times, || {
+            black_box(tree::a(src, root, 32));
+        });
+        tree::f(root);
+    }
+}
+
+/// Frees through a handle.
+fn free(handle: kmem::raw::Handle) {
+    // SAFETY: each caller gives a handle of its own on a new object.
+    unsafe { ptr::free(black_box(handle)) }
+}
+
+const OPERATIONS: &[Operation] = &[
+    // SAFETY: here and below each cell is freed once, by the method that made it, and its pool after it.
+    ("heap a f", |n| each(n, || unsafe { heap::f(black_box(heap::a(32))) })),
+    ("heap z f", |n| each(n, || unsafe { heap::f(black_box(heap::z(32))) })),
+    ("heap a s", |n| each(n, || unsafe { heap::s(black_box(heap::a(32))) })),
+    ("heap ao free", |n| each(n, || free(unsafe { heap::ao(32) }))),
+    ("heap new drop", |n| each(n, || drop(black_box(HeapBox::new([7u64; 4]))))),
+    ("heap new drop, destructor", |n| each(n, || drop(black_box(HeapBox::new(Some(Box::new(7))))))),
+    ("ref a f", |n| each(n, || unsafe { refs::f(black_box(refs::a(null_mut(), 32))) })),
+    ("ref ao free", |n| each(n, || free(unsafe { refs::ao(null_mut(), 32) }))),
+    ("ref new drop", |n| each(n, || drop(black_box(Ref::new([7u64; 4]))))),
+    ("ref clone drop", |n| {
+        let one = Ref::new(7);
+        each(n, || drop(black_box(one.clone())));
+    }),
+    ("pool a f", |n| unsafe {
+        let cells = pool::i(null_mut(), 32, 8);
+        each(n, || pool::f(black_box(pool::a(cells))));
+        pool::x(cells);
+    }),
+    ("pool ao free", |n| unsafe {
+        let cells = pool::i(null_mut(), 32, 8);
+        each(n, || free(pool::ao(cells, 32)));
+        pool::x(cells);
+    }),
+    ("pool a f, far apart", |n| unsafe {
+        let cells = pool::i(null_mut(), 1000, n);
+        let mut all: Vec<_> = (0..n).map(|_| pool::a(cells)).collect();
+        for round in 0..4 {
+            // 7919 shares no factor with the times that are asked for.
+            all.iter().enumerate().for_each(|(at, _)| pool::f(all[at * 7919 % n]));
+            all.iter_mut().for_each(|cell| *cell = pool::a(cells));
+            black_box(round);
+        }
+        pool::x(cells);
+    }),
+    ("pool alloc drop", |n| {
+        let cells = Pool::new(8);
+        each(n, || drop(black_box(cells.alloc([7u64; 4]))));
+    }),
+    ("growing pool alloc, then all dropped", |n| {
+        let cells = Pool::growing();
+        let all: Vec<_> = (0..n).map(|at| cells.alloc([at; 4])).collect();
+        drop(all);
+    }),
+    ("tree node a, all freed with the root", |n| flat(n, null_mut())),
+    ("tree node from a pool", |n| unsafe {
+        let cells = pool::i(null_mut(), 96, n + 1);
+        flat(n, cells.cast());
+        pool::x(cells);
+    }),
+    ("tree leaf a f", |n| unsafe {
+        let root = tree::a(null_mut(), null_mut(), 32);
+        each(n, || {
+            tree::f(black_box(tree::a(null_mut(), root, 32)));
+        });
+        tree::f(root);
+    }),
+    ("tree push, all dropped with the root", |n| {
+        let root = Tree::new(0);
+        each(n, || {
+            black_box(root.node().push(7));
+        });
+    }),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, name, times] = &arguments[..] else {
+        OPERATIONS.iter().for_each(|(name, _)| println!("{name}"));
+        return;
+    };
+    let times: usize = times.parse().expect("how many times is a number");
+    // Blocks for all that may live at a time, so that no operation has to ask `System`.
+    // SAFETY: this program has one thread, and the blocks are nobody's.
+    unsafe {
+        let blocks = System.alloc(Layout::from_size_align_unchecked((times + 8) * BLOCK, 16));
+        for at in (0..times + 8).rev() {
+            HEAP.dealloc(blocks.add(at * BLOCK), Layout::from_size_align_unchecked(BLOCK, 16));
+        }
+    }
+    let operation = OPERATIONS.iter().find(|(known, _)| known == name).expect("no such operation").1;
+    operation(times);
+}

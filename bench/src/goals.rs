@@ -1,0 +1,202 @@
+//! What kmem wants to reach, and whether this run reached it.
+
+use crate::names as n;
+use crate::record::Record;
+use crate::report::{Table, column, distinct, short};
+
+pub struct Goal {
+    pub what: String,
+    pub goal: String,
+    pub measured: String,
+    pub verdict: &'static str,
+}
+
+pub fn table(goals: &[Goal]) -> Table {
+    let header = ["what", "goal", "measured", ""].map(str::to_owned).to_vec();
+    let row = |goal: &Goal| {
+        vec![goal.what.clone(), goal.goal.clone(), goal.measured.clone(), goal.verdict.to_owned()]
+    };
+    let title = "Goals (ratios and differences of medians; lower is better)".to_owned();
+    Table { title, header, rows: goals.iter().map(row).collect() }
+}
+
+/// The goals that the records say something about.
+pub fn goals(records: &[Record]) -> Vec<Goal> {
+    let mut judge = Judge { records, goals: Vec::new() };
+    cells(&mut judge);
+    heaps(&mut judge);
+    refs(&mut judge);
+    trees(&mut judge);
+    costs(&mut judge);
+    zeroing(&mut judge);
+    memory(&mut judge);
+    judge.goals
+}
+
+struct Judge<'r> {
+    records: &'r [Record],
+    goals: Vec<Goal>,
+}
+
+impl<'r> Judge<'r> {
+    fn find(&self, row: &Record, contestant: &str) -> Option<&'r Record> {
+        self.records.iter().find(|record| record.row() == row.row() && record.contestant == contestant)
+    }
+
+    /// One record for each row of this operation, whichever contestant's.
+    fn rows(&self, group: &str, op: &str) -> Vec<&'r Record> {
+        let mut rows: Vec<&Record> = Vec::new();
+        for record in self.records.iter().filter(|record| record.group == group && record.op == op) {
+            if !rows.iter().any(|row| row.row() == record.row()) {
+                rows.push(record);
+            }
+        }
+        rows
+    }
+
+    fn add(&mut self, row: &Record, what: String, goal: String, measured: String, met: bool) {
+        let what = format!("{} {}, {}: {what}", row.group, row.op, column(row));
+        self.goals.push(Goal { what, goal, measured, verdict: if met { "met" } else { "missed" } });
+    }
+
+    /// One contestant's median is at most this many times another's.
+    fn ratio(&mut self, row: &Record, mine: &str, other: &str, most: f64) {
+        let Some((a, b)) = self.find(row, mine).zip(self.find(row, other)) else { return };
+        let ratio = a.median / b.median;
+        let measured = format!("{ratio:.2} ({} / {})", short(a.median), short(b.median));
+        self.add(row, format!("{mine} / {other}"), format!("≤ {most}"), measured, ratio <= most);
+    }
+
+    /// The same with a most of 1, where figures this near to each other whose ranges overlap are a tie.
+    fn not_behind(&mut self, row: &Record, mine: &str, other: &str) {
+        let Some((a, b)) = self.find(row, mine).zip(self.find(row, other)) else { return };
+        let ratio = a.median / b.median;
+        let tie = ratio > 1.0 && ratio <= 1.05 && a.min <= b.max;
+        let note = if tie { ", a tie" } else { "" };
+        let measured = format!("{ratio:.2} ({} / {}){note}", short(a.median), short(b.median));
+        self.add(row, format!("{mine} / {other}"), "≤ 1".into(), measured, ratio <= 1.0 || tie);
+    }
+
+    /// One contestant's median is at most this many nanoseconds above another's.
+    fn above(&mut self, row: &Record, mine: &str, other: &str, most: f64) {
+        let Some((a, b)) = self.find(row, mine).zip(self.find(row, other)) else { return };
+        let above = a.median - b.median;
+        let measured = format!("{above:+.2} ns ({} − {})", short(a.median), short(b.median));
+        self.add(row, format!("{mine} − {other}"), format!("≤ +{most} ns"), measured, above <= most);
+    }
+
+    /// A contestant's figure is at most this.
+    fn at_most(&mut self, row: &Record, mine: &str, most: f64, unit: &str) {
+        let Some(a) = self.find(row, mine) else { return };
+        let goal = format!("≤ {most} {unit}");
+        self.add(row, mine.to_owned(), goal, format!("{} {unit}", short(a.median)), a.median <= most);
+    }
+}
+
+fn cells(judge: &mut Judge) {
+    for op in ["pair", "LIFO"] {
+        for row in judge.rows("cells", op) {
+            judge.ratio(row, n::POOL_RAW, n::LIST, 1.5);
+        }
+    }
+    for row in judge.rows("cells", "pair") {
+        judge.ratio(row, n::POOL_STATIC, n::LIST_CALLED, 1.3);
+    }
+    for op in ["random", "churn"] {
+        for row in judge.rows("cells", op) {
+            if row.live == 100_000 && [64, 256, 1024].contains(&row.size) {
+                judge.ratio(row, n::POOL_RAW, n::MIMALLOC, 0.9);
+            }
+            if op == "random" && row.live == 100_000 && row.size == 256 {
+                judge.ratio(row, n::POOL_RAW, n::LIST, 0.25);
+            }
+        }
+    }
+    for row in judge.rows("pool", "kmpooli+kmpoolx") {
+        judge.at_most(row, n::POOL_STATIC, 20_000.0, "ns");
+    }
+}
+
+fn heaps(judge: &mut Judge) {
+    for row in judge.rows("cells", "pair") {
+        judge.above(row, n::HEAP_STATIC, n::GLIBC, 2.0);
+        judge.above(row, n::HEAP_MIMALLOC, n::MIMALLOC, 2.0);
+    }
+    for op in ["pair", "LIFO", "FIFO", "random", "churn"] {
+        for row in judge.rows("cells", op) {
+            judge.ratio(row, n::HEAP_MIMALLOC, n::GLIBC, 1.0);
+        }
+    }
+}
+
+fn refs(judge: &mut Judge) {
+    for row in judge.rows("ref", "clone+drop") {
+        judge.ratio(row, n::REF_SAFE, n::TRIOMPHE, 1.02);
+    }
+    for row in judge.rows("ref", "create+drop") {
+        judge.ratio(row, n::REF_SAFE, n::TRIOMPHE, 1.05);
+    }
+}
+
+fn trees(judge: &mut Judge) {
+    let ops = |group: &str| {
+        let whole = |op: &&str| op.ends_with("build+free") || *op == "leaf on/off";
+        let of_group = judge.records.iter().filter(|record| record.group == group);
+        distinct(of_group.map(|record| record.op.as_str()).filter(whole))
+    };
+    let (plain, preloaded) = (ops("tree"), ops("tree on mimalloc"));
+    for op in &plain {
+        for row in judge.rows("tree", op) {
+            judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.6);
+            judge.ratio(row, n::TREE_POOL, n::TALLOC_POOL, 0.3);
+            judge.ratio(row, n::TREE_STATIC, n::APR, 0.2);
+        }
+    }
+    for op in &preloaded {
+        for row in judge.rows("tree on mimalloc", op) {
+            judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.4);
+        }
+    }
+}
+
+fn costs(judge: &mut Judge) {
+    for method in ["heap", "ref", "pool", "tree"] {
+        for row in judge.rows("cost", &format!("kmfree {method}")) {
+            judge.above(row, n::KMFREE, n::DIRECT, 1.0);
+        }
+    }
+}
+
+fn zeroing(judge: &mut Judge) {
+    for row in judge.rows("zero", "zero") {
+        judge.ratio(row, n::KMEM_ZERO, n::MEMSET, if row.size < 256 { 1.2 } else { 1.05 });
+        judge.not_behind(row, n::KMEM_ZERO, n::BZERO);
+        judge.not_behind(row, n::KMEM_ZERO, n::ZEROIZE);
+    }
+}
+
+fn memory(judge: &mut Judge) {
+    // Pages that are partly used, and what an allocator keeps of its pages, come on top.
+    const SLACK: f64 = 1.05;
+    // glibc's chunks are multiples of 16 with a word in front.
+    const GLIBC_OWN: f64 = 16.0;
+    for row in judge.rows("memory", "bytes per object") {
+        let goals = [
+            (n::POOL_RAW, 48.0),
+            (n::POOL_STATIC, 48.0),
+            (n::REF_MIMALLOC, 64.0),
+            (n::REF_STATIC, 64.0 + GLIBC_OWN),
+            (n::HEAP_MIMALLOC, 48.0),
+            (n::HEAP_STATIC, 48.0 + GLIBC_OWN),
+            (n::TREE_MIMALLOC, 96.0),
+            (n::TREE_STATIC, 96.0 + GLIBC_OWN),
+        ];
+        for (contestant, most) in goals {
+            let Some(record) = judge.find(row, contestant) else { continue };
+            let goal = format!("≤ {most} B + 5 %");
+            let measured = format!("{:.1} B", record.median);
+            judge.add(row, contestant.to_owned(), goal, measured, record.median <= most * SLACK);
+        }
+        judge.ratio(row, n::TREE_STATIC, n::TALLOC, 1.0);
+    }
+}
