@@ -279,7 +279,7 @@ void kmrefs(void *) KM_REF KM_SHREDS;
 /* ---- pool: equal cells, handed out and taken back fast, one thread at a time -------------------------------------- */
 /* Makes a pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. */
 kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
-/* Makes a pool with options: alignment, one destructor for all cells, growing. */
+/* Makes a pool with options: alignment, one destructor for all cells, growing. With a destructor it is no source for others. */
 kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2) KM_POOL;
 /* Makes a pool inside a buffer: as many cells as fit, NULL where none does. Never calls the heap. See Kmpoolsz(). */
 kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED KM_POOL;

@@ -128,6 +128,29 @@ impl fmt::Display for Fault {
     }
 }
 
+/// What [`raw::pool::verify`](crate::raw::pool::verify) and [`raw::tree::verify`](crate::raw::tree::verify) found to be
+/// wrong.
+///
+/// ```
+/// let damage = kmem::fault::Damage { at: core::ptr::null(), what: "no live node" };
+/// assert_eq!(damage.to_string(), "no live node at 0x0");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where: the data of a cell, or a pool.
+    pub at: *const u8,
+    /// What is wrong there.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:p}", self.what, self.at)
+    }
+}
+
+impl core::error::Error for Damage {}
+
 /// What is called on a misuse, on the thread that made it. It may abort, panic (where Rust called) or return.
 pub type Handler = fn(&Fault);
 

@@ -9,6 +9,8 @@
 //! cell comes back far from the one before it, that one is *parked*, as a bit in its group of 64 neighbours. When the
 //! list is empty parked cells are handed out group by group in the order of their addresses, without reading them.
 
+mod verify;
+
 use core::alloc::Layout;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
@@ -20,6 +22,8 @@ use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_GROWS, FLAG_HOST, Kind, 
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
+
+pub use verify::verify;
 
 /// The header of a pool (`kmpool` in C). Fields without documentation in C are private to the engine.
 ///
@@ -92,6 +96,25 @@ pub struct PoolCell {
     pub pool: *mut Pool,
 }
 
+/// What [`verify`] counted in a pool.
+///
+/// ```
+/// assert_eq!(kmem::raw::pool::Census::default().live, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Cells that are in use.
+    pub live: usize,
+    /// Cells that came back.
+    pub free: usize,
+    /// Cells whose destructor is running.
+    pub dying: usize,
+    /// Cells that were never handed out.
+    pub unused: usize,
+    /// Blocks: one, or more where the pool has grown.
+    pub blocks: usize,
+}
+
 /// Bytes from the start of a pool cell's header to its data.
 pub(crate) const HEADER: usize = 16;
 /// Bytes of a pool's header.
@@ -134,7 +157,8 @@ pub struct Spec {
     pub align: usize,
     /// Cells, of the first block where the pool grows.
     pub cells: usize,
-    /// What runs on each cell that is freed, and on each live cell when the pool is torn down.
+    /// What runs on each cell that is freed, and on each live cell when the pool is torn down. A pool that has one is no
+    /// source for others.
     pub drop: Option<Destructor>,
     /// Whether the pool draws another block, of twice the cells of the one before, when it is full.
     pub grows: bool,
@@ -685,7 +709,7 @@ unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
             block = next;
             next = (*block).next;
         }
-        let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells);
+        let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
         let align = layout_of(head).align();
         let mut spec = Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
         let src = growth_source(head);
@@ -759,11 +783,15 @@ unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<(), AllocEr
     Ok(())
 }
 
-/// Serves another method's block from this pool.
+/// Serves another method's block from this pool. One with a destructor does not: it would run on what it was not made
+/// for.
 #[inline]
 pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: the caller gives a live pool that belongs to this thread.
     unsafe {
+        if (*pool).cell.flags & FLAG_CAREFUL != 0 && (*pool).drop.run.is_some() {
+            return Err(AllocError::Source(Some(Kind::Pool)));
+        }
         fits(pool, layout.size(), layout.align())?;
         take(pool)
     }

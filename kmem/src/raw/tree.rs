@@ -3,6 +3,8 @@
 //! A tree belongs to one thread at a time. Nodes are linked in the order they were made; a tree is freed children
 //! first, the first child before the second, in constant stack however deep or wide it is.
 
+mod verify;
+
 use core::alloc::Layout;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
@@ -11,6 +13,8 @@ use super::Handle;
 use super::block::{self, Fill, Request};
 use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
+
+pub use verify::verify;
 
 /// The header of a tree node (`kmnode` in C): one cache line.
 ///

@@ -102,6 +102,25 @@ fn sources_whose_cells_could_go_first_are_refused() {
     }
 }
 
+/// Its destructor is for its own cells: on another method's block it would run on what it was not made for.
+#[test]
+fn a_pool_with_a_destructor_is_no_source() {
+    unsafe extern "C-unwind" fn never(_: *mut c_void, _: *mut c_void) {
+        unreachable!("there is no cell");
+    }
+    unsafe {
+        let drop = Some(raw::Destructor { run: Some(never), arg: null_mut() });
+        let store =
+            pool::init(null_mut(), &pool::Spec { drop, ..pool::Spec::new(1000, 4) }).unwrap().as_ptr();
+        let refused = Err(AllocError::Source(Some(Kind::Pool)));
+        assert_eq!(refs::alloc(store.cast(), &raw::Request::new(8)), refused);
+        assert_eq!(tree::alloc(store.cast(), null_mut(), &raw::Request::new(8)), refused);
+        assert!(pool::i(store.cast(), 8, 8).is_null());
+        assert_eq!(pool::live(store), 0);
+        pool::x(store);
+    }
+}
+
 #[test]
 fn a_source_that_is_no_cell_is_refused() {
     let mut junk = [0x7777_7777u32; 8];

@@ -32,3 +32,5 @@ mod shred;
 mod soundness;
 #[cfg(all(feature = "heap", feature = "tree"))]
 mod tree;
+#[cfg(all(feature = "heap", feature = "pool", feature = "tree"))]
+mod verify;

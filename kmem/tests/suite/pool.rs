@@ -277,3 +277,16 @@ fn a_buffer_of_any_length_is_used_to_its_end() {
         }
     }
 }
+
+#[test]
+fn a_growing_pool_that_begins_without_cells_grows_by_one_at_least_however_large_they_are() {
+    unsafe {
+        let spec = Spec { grows: true, ..Spec::new(70 << 20, 0) };
+        let pool = pool::init(null_mut(), &spec).unwrap().as_ptr();
+        let cell = pool::a(pool);
+        assert!(!cell.is_null());
+        cell.add(70 << 20).sub(1).write(7);
+        pool::f(cell);
+        pool::x(pool);
+    }
+}

@@ -1,0 +1,157 @@
+//! Whether all that a pool's parts say of one another is so.
+
+use super::{Census, FREE, GROUP, Group, Pool, PoolCell, blocks, data, groups};
+use crate::cell::Kind;
+use crate::raw::Damage;
+
+/// Walks a pool, all its blocks and cells, and verifies that every invariant of them holds: what the header says of the
+/// block, that each cell is live, free or being freed, that every free cell is either on the free list or parked and none
+/// twice. Counts the cells meanwhile.
+///
+/// Fails with the first thing found that is not so. Nothing is changed. Takes time in proportion to the cells that were
+/// ever handed out, and constant stack.
+///
+/// # Safety
+/// `pool` points to a pool that belongs to this thread now, whose memory is there: it may be damaged.
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 32, 10);
+///     let (one, two) = (pool::a(pool), pool::a(pool));
+///     pool::f(one);
+///     let census = pool::verify(pool).unwrap();
+///     assert_eq!((census.live, census.free, census.unused, census.blocks), (1, 1, 8, 1));
+///     two.sub(8).write(7); // into the header of the cell
+///     assert_eq!(pool::verify(pool).unwrap_err().at, two.cast_const());
+/// #   two.sub(8).cast::<*mut kmem::raw::Pool>().write(pool);
+///     pool::x(pool);
+/// }
+/// ```
+pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
+    let mut census = Census::default();
+    // SAFETY: the caller's pool is there, and a block is followed to the next only once its header was found right.
+    unsafe {
+        for block in blocks(pool) {
+            header(pool, block)?;
+            cells(block, &mut census)?;
+            free_cells(block)?;
+            census.blocks += 1;
+        }
+        let current = (*pool).current;
+        if !blocks(pool).any(|block| block == current) {
+            return Err(Damage {
+                at: pool.cast(),
+                what: "the block that cells are drawn from is none of the pool's",
+            });
+        }
+    }
+    Ok(census)
+}
+
+/// What the header of a block says of itself.
+unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
+    let err = |what| Err(Damage { at: block.cast(), what });
+    // SAFETY: the caller gives a block that is there.
+    let pool = unsafe { &*block };
+    if pool.cell.kind != Kind::Pool as i32 {
+        return err("no live pool");
+    }
+    if pool.head != head {
+        return err("a block of another pool");
+    }
+    if pool.cell.size < size_of::<Pool>() || pool.handed > pool.cells {
+        return err("more cells handed out than there are");
+    }
+    if pool.first.addr() < block.addr() + size_of::<Pool>()
+        || pool.stride < pool.cellsz
+        || pool.cells.checked_mul(pool.stride).is_none_or(|bytes| bytes > pool.cell.size)
+        || pool.first.addr() - block.addr() > pool.cell.size - pool.cells * pool.stride
+    {
+        return err("cells that reach out of the block");
+    }
+    if (pool.stride >> pool.shift).wrapping_mul(pool.inverse) != 1 {
+        return err("an inverse that is none");
+    }
+    let handed_out = |cell: *mut PoolCell| cell.is_null() || pool.index(cell) < pool.handed;
+    if !handed_out(pool.top) || !handed_out(pool.bottom) {
+        return err("a top or bottom that is no cell");
+    }
+    Ok(())
+}
+
+/// Each cell that has been handed out.
+unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
+    // SAFETY: the header was found right, so the cells below `handed` have headers inside the block.
+    unsafe {
+        for index in 0..(*block).handed {
+            let cell = (*block).first.byte_add(index * (*block).stride);
+            match (*cell).pool.addr().wrapping_sub(block.addr()) {
+                0 => census.live += 1,
+                FREE => census.free += 1,
+                super::DYING => census.dying += 1,
+                _ => return Err(Damage { at: data(cell), what: "a cell that names another pool" }),
+            }
+        }
+        census.unused += (*block).cells - (*block).handed;
+    }
+    Ok(())
+}
+
+/// The free list and the parked cells: together all that are free, each once.
+unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
+    // SAFETY: the header was found right, so groups and cells below `handed` lie inside the block and have been written;
+    // whatever leads there is found to before it is followed.
+    unsafe {
+        let Pool { first, stride, handed, .. } = *block;
+        let group_of = |index: usize| groups(block).add(index / GROUP);
+        let parked = |index: usize| (*group_of(index)).free >> (index % GROUP) & 1 == 1;
+        let mut free = 0;
+        for index in 0..handed {
+            let cell = first.byte_add(index * stride);
+            let is_free = (*cell).pool.addr() == block.addr() | FREE;
+            if parked(index) && !is_free {
+                return Err(Damage { at: data(cell), what: "a cell that is parked and not free" });
+            }
+            free += usize::from(is_free && !parked(index));
+        }
+        let mut cell = (*block).bottom;
+        while !cell.is_null() {
+            let index = (*block).index(cell);
+            if index >= handed || (*cell).pool.addr() != block.addr() | FREE {
+                return Err(Damage { at: cell.cast(), what: "no free cell, on the free list" });
+            }
+            if parked(index) || free == 0 {
+                return Err(Damage { at: data(cell), what: "a cell that is free twice" });
+            }
+            free -= 1;
+            cell = (*cell).last;
+        }
+        if free != 0 {
+            return Err(Damage { at: block.cast(), what: "a free cell that is on no list" });
+        }
+        let written = handed.div_ceil(GROUP);
+        let mut waiting = (0..written).filter(|&at| (*groups(block).add(at)).free != 0).count();
+        let mut group: *mut Group = (*block).parked;
+        while !group.is_null() {
+            let offset = group.addr().wrapping_sub(groups(block).addr());
+            let at = offset / size_of::<Group>();
+            if offset % size_of::<Group>() != 0 || at >= written || (*group).free == 0 || waiting == 0 {
+                return Err(Damage {
+                    at: block.cast(),
+                    what: "a group without parked cells, among those with some",
+                });
+            }
+            waiting -= 1;
+            group = (*group).next;
+        }
+        if waiting != 0 {
+            return Err(Damage { at: block.cast(), what: "parked cells that are not found again" });
+        }
+        let last = handed % GROUP;
+        if last != 0 && (*group_of(handed)).free >> last != 0 {
+            return Err(Damage { at: block.cast(), what: "parked cells that were never handed out" });
+        }
+    }
+    Ok(())
+}

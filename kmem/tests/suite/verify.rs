@@ -1,0 +1,122 @@
+//! What is wrong with a pool or a tree is found by walking it.
+
+use std::ptr::null_mut;
+
+use kmem::raw::{self, Node, Pool, PoolCell, pool, tree};
+
+fn header(data: *mut u8) -> *mut PoolCell {
+    data.wrapping_sub(16).cast()
+}
+
+fn node(data: *mut u8) -> *mut Node {
+    data.wrapping_sub(64).cast()
+}
+
+/// Writes `wrong` to `place`, and returns what the walk of a pool then finds.
+unsafe fn found_in_pool<T: Copy>(pool: *mut Pool, place: *mut T, wrong: T) -> &'static str {
+    unsafe {
+        assert!(pool::verify(pool).is_ok());
+        let right = place.replace(wrong);
+        let found = pool::verify(pool).expect_err("something wrong").what;
+        place.write(right);
+        found
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_pool_is_found() {
+    unsafe {
+        let pool = pool::i(null_mut(), 5000, 100);
+        let cells: Vec<_> = (0..70).map(|_| pool::a(pool)).collect();
+        let (live, free, other, parked) = (cells[0], cells[2], cells[3], cells[60]);
+        for cell in [parked, other, free] {
+            pool::f(cell);
+        }
+        let census = pool::verify(pool).unwrap();
+        assert_eq!((census.live, census.free, census.unused), (67, 3, 30));
+        assert_eq!(header(other), (*header(free)).last, "these two are on the list, and the third is parked");
+
+        let mark = |of: *mut u8| (*header(of)).pool;
+        assert_eq!(found_in_pool(pool, &raw mut (*pool).cell.kind, 4), "no live pool");
+        assert_eq!(
+            found_in_pool(pool, &raw mut (*pool).cell.size, 8),
+            "more cells handed out than there are"
+        );
+        assert_eq!(
+            found_in_pool(pool, &raw mut (*pool).cell.size, 5000),
+            "cells that reach out of the block"
+        );
+        assert_eq!(found_in_pool(pool, &raw mut (*pool).top, live.cast()), "a top or bottom that is no cell");
+        assert_eq!(
+            found_in_pool(pool, &raw mut (*pool).bottom, header(live)),
+            "no free cell, on the free list"
+        );
+        assert_eq!(
+            found_in_pool(pool, &raw mut (*pool).bottom, header(other)),
+            "a free cell that is on no list"
+        );
+        assert_eq!(found_in_pool(pool, &raw mut (*pool).bottom, header(parked)), "a cell that is free twice");
+        let last = &raw mut (*header(other)).last;
+        assert_eq!(found_in_pool(pool, last, header(free)), "a cell that is free twice");
+        assert_eq!(found_in_pool(pool, last, live.cast()), "no free cell, on the free list");
+        let of = |data: *mut u8| &raw mut (*header(data)).pool;
+        assert_eq!(found_in_pool(pool, of(live), null_mut()), "a cell that names another pool");
+        assert_eq!(found_in_pool(pool, of(live), mark(free)), "a free cell that is on no list");
+        assert_eq!(found_in_pool(pool, of(parked), mark(live)), "a cell that is parked and not free");
+        // The group of the parked cell lies behind the header: its bits, then the next group.
+        let bits = pool.add(1).cast::<u64>();
+        assert_eq!(bits.read(), 1 << 60);
+        assert_eq!(found_in_pool(pool, bits, 0), "a free cell that is on no list");
+        assert_eq!(
+            found_in_pool(pool, bits.add(1), (pool.addr() + 160) as u64),
+            "a group without parked cells, among those with some"
+        );
+        pool::x(pool);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_tree_is_found() {
+    unsafe fn found<T: Copy>(root: *mut u8, place: *mut T, wrong: T) -> &'static str {
+        unsafe {
+            assert_eq!(tree::verify(root), Ok(5));
+            let right = place.replace(wrong);
+            let found = tree::verify(root).expect_err("something wrong").what;
+            place.write(right);
+            found
+        }
+    }
+    unsafe {
+        let root = tree::a(null_mut(), null_mut(), 8);
+        let [one, two] = [0; 2].map(|_| tree::a(null_mut(), root, 8));
+        let leaf = tree::a(null_mut(), one, 8);
+        let hosted = pool::i(root.sub(64).cast(), 8, 4);
+        let cell = pool::a(hosted);
+
+        assert_eq!(found(root, &raw mut (*node(two)).cell.kind, 1), "no live node");
+        assert_eq!(found(root, &raw mut (*node(two)).cell.size, 63), "a node smaller than its header");
+        assert_eq!(
+            found(root, &raw mut (*node(leaf)).parent, node(root)),
+            "a first child that does not know itself as one"
+        );
+        assert_eq!(
+            found(root, &raw mut (*node(leaf)).prev, node(two)),
+            "a first child that does not know itself as one"
+        );
+        assert_eq!(found(root, &raw mut (*node(leaf)).lastchild, node(two)), "a last child without a first");
+        assert_eq!(
+            found(root, &raw mut (*node(root)).lastchild, node(two)),
+            "a last child that its parent does not know"
+        );
+        assert_eq!(found(root, &raw mut (*node(two)).prev, null_mut()), "siblings that do not agree");
+        assert_eq!(found(root, &raw mut (*node(two)).parent, node(one)), "siblings that do not agree");
+        assert_eq!(found(root, &raw mut (*header(cell)).pool, null_mut()), "a cell that names another pool");
+        tree::f(root);
+    }
+}
+
+#[test]
+fn damage_says_what_and_where() {
+    let damage = raw::Damage { at: std::ptr::without_provenance(0x10), what: "no live node" };
+    assert_eq!(damage.to_string(), "no live node at 0x10");
+}

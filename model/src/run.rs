@@ -1,0 +1,750 @@
+//! The interpreter.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering;
+
+use arbitrary::{Arbitrary, Unstructured};
+use kmem::Kind;
+use kmem::fault::{self, Fault};
+use kmem::raw::{self, Destructor, Handle, Source, pool, ptr, refs, tree};
+
+use crate::face::{Ask, Face, Way};
+use crate::memory;
+use crate::op::{Form, Method, Misuse, Op};
+use crate::things::{self, Buffer, Id, Object, Origin, Store, Things};
+
+/// No more objects than this at a time, so that a step stays short.
+const MOST: usize = 80;
+/// Sources of the model's own.
+const CUSTOM: usize = 2;
+
+thread_local! {
+    /// What is alive, by the address of its data: its number and size. For destructors, which know nothing else.
+    static ALIVE: RefCell<HashMap<usize, (Id, usize)>> = RefCell::default();
+    /// The data of the cells whose destructors have run, in order.
+    static ENDED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// What the custom sources gave: source, size and alignment by address.
+    static GIVEN: RefCell<HashMap<usize, (usize, usize, usize)>> = RefCell::default();
+    static FAULTS: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a sequence came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Requests that kmem made of the heap beneath and of the custom sources.
+    pub requests: usize,
+    /// Steps that did something, by name.
+    pub steps: std::collections::BTreeMap<&'static str, usize>,
+}
+
+/// Turns `bytes` into calls of a face of kmem, and checks it against the model after each. Where a number is given, the
+/// request of kmem with that number is refused; the call in which that happens must then change nothing, and succeed when
+/// it is made again.
+///
+/// # Panics
+/// Where kmem is not what the model says.
+pub fn run<F: Face>(bytes: &[u8], refuse: Option<usize>) -> Outcome {
+    assert!(
+        fault::set_handler(Some(|fault| memory::model(|| FAULTS.with_borrow_mut(|seen| seen.push(*fault)))))
+            .is_none_or(|_| true)
+    );
+    ALIVE.take();
+    ENDED.take();
+    GIVEN.take();
+    FAULTS.take();
+    memory::restart(refuse);
+    let mut run = Run::<F>::new();
+    let mut bytes = Unstructured::new(bytes);
+    while !bytes.is_empty() {
+        let Ok(op) = Op::arbitrary(&mut bytes) else { break };
+        if std::env::var_os("KMEM_MODEL_TRACE").is_some() {
+            eprintln!("{op:?}");
+        }
+        run.step(op);
+        run.verify();
+    }
+    run.finish();
+    run.outcome.requests = memory::asked();
+    run.outcome
+}
+
+struct Run<F> {
+    things: Things,
+    last: Option<Id>,
+    /// The cell of a pool that was freed last, and its pool.
+    freed: Option<(*mut u8, Id)>,
+    outcome: Outcome,
+    face: PhantomData<F>,
+}
+
+unsafe extern "C-unwind" fn take(source: *mut Source, size: usize, align: usize) -> *mut c_void {
+    assert!(align >= 16 && align.is_power_of_two() && size > 0);
+    let layout = std::alloc::Layout::from_size_align(size, align).expect("a layout");
+    let block = unsafe { std::alloc::alloc(layout) };
+    memory::model(|| {
+        if !block.is_null() {
+            let before =
+                GIVEN.with_borrow_mut(|given| given.insert(block.addr(), (source.addr(), size, align)));
+            assert_eq!(before, None, "the heap gave a block twice");
+        }
+    });
+    block.cast()
+}
+
+unsafe extern "C-unwind" fn give(source: *mut Source, block: *mut c_void, size: usize, align: usize) {
+    memory::model(|| {
+        let given = GIVEN.with_borrow_mut(|given| given.remove(&block.addr()));
+        assert_eq!(given, Some((source.addr(), size, align)), "a block went back as it was not drawn");
+    });
+    unsafe { std::alloc::dealloc(block.cast(), std::alloc::Layout::from_size_align_unchecked(size, align)) };
+}
+
+/// The destructor of everything that has one: writes down that it ran, with the contents still there, and uses kmem.
+unsafe extern "C-unwind" fn ended<F: Face>(data: *mut c_void, arg: *mut c_void) {
+    memory::model(|| {
+        assert_eq!(arg.addr(), ARG, "the destructor got another argument");
+        let known = ALIVE.with_borrow(|alive| alive.get(&data.addr()).copied());
+        let (id, size) = known.expect("the destructor of what is alive");
+        assert!(
+            unsafe { things::intact(id, data.cast(), size) },
+            "contents were gone before the destructor ran"
+        );
+        ENDED.with_borrow_mut(|ended| ended.push(data.addr()));
+    });
+    let ask = Ask { size: 40, align: 0, zero: true, drop: None, handle: false };
+    unsafe {
+        let scratch = F::make(Kind::Heap, null_mut(), null_mut(), &ask);
+        F::free(Kind::Heap, scratch, Way::Free);
+    }
+}
+
+const ARG: usize = 0xA46;
+
+impl<F: Face> Run<F> {
+    fn new() -> Self {
+        let mut things = Things::default();
+        for _ in 0..CUSTOM {
+            let place = Box::into_raw(Box::<Source>::new_uninit()).cast::<Source>();
+            unsafe { F::source(place, take, give) };
+            things.sources.push(place);
+        }
+        Run { things, last: None, freed: None, outcome: Outcome::default(), face: PhantomData }
+    }
+
+    fn did(&mut self, what: &'static str) {
+        *self.outcome.steps.entry(what).or_default() += 1;
+    }
+
+    fn ask(form: &Form) -> Ask {
+        let run: raw::DropFn = ended::<F>;
+        let drop =
+            form.drop.then_some(Destructor { run: Some(run), arg: std::ptr::without_provenance_mut(ARG) });
+        Ask { size: form.size.0, align: form.align.0, zero: form.zero, drop, handle: form.handle }
+    }
+
+    fn origin(&self, at: u8) -> Origin {
+        let at = usize::from(at);
+        // Pools more often than anything else: they are what is most to be got wrong.
+        match self.things.stores.len() {
+            stores if at >= 96 && stores > 0 => {
+                Origin::Pool(*self.things.stores.keys().nth(at % stores).expect("a pool"))
+            }
+            _ if at & 3 == 0 => Origin::Custom(at / 4 % CUSTOM),
+            _ => Origin::Heap,
+        }
+    }
+
+    fn object(&self, at: u8, is: impl Fn(&Object) -> bool) -> Option<Id> {
+        let found: Vec<Id> =
+            self.things.objects.iter().filter(|(_, object)| is(object)).map(|(&id, _)| id).collect();
+        (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
+    }
+
+    fn store(&self, at: u8) -> Option<Id> {
+        let stores = &self.things.stores;
+        (!stores.is_empty()).then(|| *stores.keys().nth(usize::from(at) % stores.len()).expect("a pool"))
+    }
+
+    fn step(&mut self, op: Op) {
+        match op {
+            Op::Make { method, source, parent, form } => self.make(method, source, parent, &form),
+            Op::Cell { pool, form } => {
+                if let Some(store) = self.store(pool) {
+                    self.cell(store, &form);
+                }
+            }
+            Op::Pool { source, on_node, form, cells, grows } => {
+                self.pool(source, on_node, &form, cells, grows)
+            }
+            Op::PoolIn { len, skew, form } => self.pool_in(usize::from(len), usize::from(skew), &form),
+            Op::Free { at, way } => {
+                if let Some(id) = self.object(at, |_| true) {
+                    self.free(id, way);
+                }
+            }
+            Op::FreeLast { way } => {
+                if let Some(id) = self.last.filter(|id| self.things.objects.contains_key(id)) {
+                    self.free(id, way);
+                }
+            }
+            Op::EndPool { at } => {
+                if let Some(store) = self.store(at) {
+                    self.end_pool(store);
+                }
+            }
+            Op::Up { at } => {
+                if let Some(id) = self.object(at, |object| object.kind == Kind::Ref) {
+                    let object = self.things.objects.get_mut(&id).expect("an object");
+                    let data = object.data;
+                    object.refs += 1;
+                    assert_eq!(memory::kmem(|| unsafe { F::up(data) }), data);
+                    self.did("up");
+                }
+            }
+            Op::Taint { at } => {
+                if let Some(id) = self.object(at, |_| true) {
+                    let object = self.things.objects.get_mut(&id).expect("an object");
+                    let (kind, data) = (object.kind, object.data);
+                    // The cell of a pool has no mark of its own: the handle alone has it.
+                    object.tainted |= kind != Kind::Pool;
+                    memory::kmem(|| unsafe { F::taint(kind, data) });
+                    self.did("taint");
+                }
+            }
+            Op::TaintSource { at } => self.taint_source(at),
+            Op::Misuse { at, how } => self.misuse(at, how),
+        }
+    }
+
+    /// Calls what may be refused, and calls it again where it was on purpose. `expected` is whether it is to succeed,
+    /// where that is known.
+    fn attempt<T>(&mut self, expected: Option<bool>, mut call: impl FnMut() -> *mut T) -> *mut T {
+        let before = memory::asked();
+        let mut made = memory::kmem(&mut call);
+        if made.is_null() && memory::refused_between(before, memory::asked()) {
+            self.did("refused on purpose");
+            self.verify();
+            made = memory::kmem(call);
+        }
+        if let Some(expected) = expected {
+            assert_eq!(!made.is_null(), expected, "whether there was memory");
+        }
+        if made.is_null() {
+            self.did("refused");
+        }
+        made
+    }
+
+    /// Whether a source has a block of this size, where that is known.
+    fn serves(&self, origin: Origin, (size, align): (usize, usize)) -> Option<bool> {
+        match origin {
+            Origin::Heap | Origin::Custom(_) | Origin::Buffer => Some(size <= 1 << 28),
+            Origin::Pool(id) if self.things.stores[&id].drop => Some(false),
+            Origin::Pool(id) => self.has_cell(id, (size, align)),
+        }
+    }
+
+    /// Whether a pool has a cell that holds so much.
+    fn has_cell(&self, id: Id, (size, align): (usize, usize)) -> Option<bool> {
+        let store = &self.things.stores[&id];
+        if size > store.cellsz || align > store.align {
+            return Some(false);
+        }
+        let census = unsafe { pool::verify(store.pool) }.expect("a sound pool");
+        if census.free + census.unused > 0 {
+            return Some(true);
+        }
+        match store.origin {
+            _ if !store.grows => Some(false),
+            Origin::Pool(_) => None,
+            _ => (store.cellsz < 1 << 16).then_some(true),
+        }
+    }
+
+    fn alive(&mut self, object: Object) {
+        let id = self.things.id();
+        assert!(!object.data.is_null());
+        ALIVE.with_borrow_mut(|alive| alive.insert(object.data.addr(), (id, object.size)));
+        unsafe { things::fill(id, object.data, object.size) };
+        if let Some(parent) = object.parent {
+            self.things.objects.get_mut(&parent).expect("a parent").below.push(id);
+        }
+        self.last = Some(id);
+        self.things.objects.insert(id, object);
+    }
+
+    fn make(&mut self, method: Method, source: u8, parent: u8, form: &Form) {
+        if self.things.objects.len() >= MOST {
+            return;
+        }
+        let kind = match method {
+            Method::Heap => Kind::Heap,
+            Method::Ref => Kind::Ref,
+            Method::Tree => Kind::Tree,
+        };
+        let origin = if kind == Kind::Heap { Origin::Heap } else { self.origin(source) };
+        let ask = Self::ask(form);
+        if kind != Kind::Heap && (88..96).contains(&source) {
+            return self.refuse_source(kind, parent, &ask);
+        }
+        let parent = match kind {
+            Kind::Tree if parent & 7 != 0 => self.object(parent, |object| object.kind == Kind::Tree),
+            _ => None,
+        };
+        let block = things::block(kind, ask.size, ask.align, form.drop);
+        let expected = block.map_or(Some(false), |block| self.serves(origin, block));
+        let src = self.things.cell(origin);
+        let above = parent.map_or(null_mut(), |parent| self.things.objects[&parent].data);
+        let data = self.attempt(expected, || unsafe { F::make(kind, src, above, &ask) });
+        if data.is_null() {
+            return;
+        }
+        assert_eq!(data.addr() % ask.align.max(16), 0, "the alignment");
+        assert!(!ask.zero || unsafe { zero(data, ask.size) }, "zeroed data");
+        self.did(kind_name(kind));
+        let (size, drop) = (ask.size, form.drop);
+        self.alive(Object {
+            kind,
+            data,
+            size,
+            tainted: false,
+            refs: 1,
+            drop,
+            origin,
+            parent,
+            below: Vec::new(),
+        });
+    }
+
+    /// What has cells but is no source is refused as one.
+    fn refuse_source(&mut self, kind: Kind, at: u8, ask: &Ask) {
+        if let Some(id) = self.object(at, |object| matches!(object.kind, Kind::Tree | Kind::Ref | Kind::Heap))
+        {
+            let object = &self.things.objects[&id];
+            let src = object.data.wrapping_sub(things::header(object.kind)).cast();
+            let data = memory::kmem(|| unsafe { F::make(kind, src, null_mut(), ask) });
+            assert!(data.is_null(), "a {} as a source of a {kind}", object.kind);
+            self.did("refused as a source");
+        }
+    }
+
+    fn cell(&mut self, id: Id, form: &Form) {
+        if self.things.objects.len() >= MOST {
+            return;
+        }
+        let ask = Self::ask(&Form { drop: false, ..*form });
+        let store = &self.things.stores[&id];
+        let (of, size) = (store.pool, store.cellsz);
+        let align = if ask.align <= 16 { 16 } else { ask.align };
+        let expected = if ask.align > 16 && !ask.align.is_power_of_two() {
+            Some(false)
+        } else {
+            self.has_cell(id, (ask.size, align))
+        };
+        let data = self.attempt(expected, || unsafe { F::cell(of, &ask) });
+        if data.is_null() {
+            return;
+        }
+        assert!(!ask.zero || unsafe { zero(data, size) }, "all of a zeroed cell is zero");
+        assert_eq!(data.addr() % align, 0);
+        self.did("cell");
+        let origin = Origin::Pool(id);
+        let (kind, below) = (Kind::Pool, Vec::new());
+        self.alive(Object {
+            kind,
+            data,
+            size,
+            tainted: false,
+            refs: 1,
+            drop: false,
+            origin,
+            parent: None,
+            below,
+        });
+    }
+
+    fn pool(&mut self, source: u8, on_node: bool, form: &Form, cells: u8, grows: bool) {
+        if self.things.stores.len() >= 12 {
+            return;
+        }
+        let ask = Ask { zero: false, handle: false, ..Self::ask(form) };
+        let host = if on_node { self.object(source, |object| object.kind == Kind::Tree) } else { None };
+        let (origin, src) = match host {
+            Some(node) => {
+                let node = &self.things.objects[&node];
+                (node.origin, node.data.wrapping_sub(64).cast())
+            }
+            None => {
+                let origin = self.origin(source);
+                (origin, self.things.cell(origin))
+            }
+        };
+        let cells = usize::from(cells);
+        // What a pool's block takes is its own affair, but for what cannot be.
+        let bad = things::block(Kind::Pool, 0, ask.align, false).is_none()
+            || cells > 0 && things::block(Kind::Pool, ask.size, ask.align, false).is_none();
+        let expected = match origin {
+            _ if bad => Some(false),
+            Origin::Pool(of) if self.things.stores[&of].drop => Some(false),
+            Origin::Pool(_) => None,
+            _ => (ask.size < 1 << 16).then_some(true),
+        };
+        let made = self.attempt(expected, || unsafe { F::pool(src, &ask, cells, grows) });
+        if made.is_null() {
+            return;
+        }
+        assert_eq!(unsafe { (pool::capacity(made), pool::live(made)) }, (cells, 0));
+        self.did(if host.is_some() { "hosted pool" } else { "pool" });
+        let id = self.things.id();
+        if let Some(node) = host {
+            self.things.objects.get_mut(&node).expect("a host").below.push(id);
+        }
+        let (cellsz, align, drop) = (ask.size, ask.align.max(16), form.drop);
+        let store =
+            Store { pool: made, cellsz, align, grows, tainted: false, drop, origin, host, buffer: None };
+        self.things.stores.insert(id, store);
+    }
+
+    fn pool_in(&mut self, len: usize, skew: usize, form: &Form) {
+        if self.things.stores.len() >= 12 {
+            return;
+        }
+        let ask = Ask { zero: false, handle: false, ..Self::ask(form) };
+        let len = len % 8192;
+        let mut buffer = Buffer(vec![0; (len + skew).div_ceil(16) + 1].into_boxed_slice());
+        let start = unsafe { buffer.0.as_mut_ptr().cast::<u8>().add(skew) };
+        let made = self.attempt(None, || unsafe { F::pool_in(start, len, &ask) });
+        if ask.align == 0 && ask.size < 4096 {
+            assert_eq!(
+                made.is_null(),
+                pool::buffer_size(ask.size, 1) > len + 15 - (16 - skew % 16) % 16,
+                "room for one"
+            );
+        }
+        if made.is_null() {
+            return;
+        }
+        let range = made.addr()..made.addr() + unsafe { (*made).cell.size };
+        assert!(
+            range.start >= start.addr() && range.end <= start.addr() + len,
+            "a pool that leaves its buffer"
+        );
+        self.did("pool in a buffer");
+        let id = self.things.id();
+        let (cellsz, align, drop, origin) = (ask.size, ask.align.max(16), form.drop, Origin::Buffer);
+        let buffer = Some(buffer);
+        let store = Store {
+            pool: made,
+            cellsz,
+            align,
+            grows: false,
+            tainted: false,
+            drop,
+            origin,
+            host: None,
+            buffer,
+        };
+        self.things.stores.insert(id, store);
+    }
+
+    fn taint_source(&mut self, at: u8) {
+        match self.origin(at) {
+            Origin::Pool(id) => {
+                let store = self.things.stores.get_mut(&id).expect("a pool");
+                store.tainted = true;
+                unsafe { (*store.pool).cell.shred.store(1, Ordering::Relaxed) };
+                self.did("taint a pool");
+            }
+            Origin::Custom(at) => {
+                unsafe { (*self.things.sources[at]).cell.shred.store(1, Ordering::Relaxed) };
+                self.did("taint a source");
+            }
+            Origin::Heap | Origin::Buffer => {}
+        }
+    }
+
+    /// The bytes that are to be zero once these things are gone.
+    fn to_zero(&self, going: &[Id], shred: bool) -> Vec<(*mut u8, usize)> {
+        let mut ranges = Vec::new();
+        for id in going {
+            if let Some(object) = self.things.objects.get(id) {
+                if shred || object.tainted || self.things.shreds(object.origin) {
+                    ranges.push((object.data, object.size));
+                }
+            } else if shred || self.things.shreds(Origin::Pool(*id)) {
+                let cells = self.things.cells(*id);
+                let cells = cells.iter().map(|cell| &self.things.objects[cell]);
+                ranges.extend(cells.map(|cell| (cell.data, cell.size)));
+            }
+        }
+        ranges
+    }
+
+    /// Makes the call after which these things are gone, and verifies that it does to them all that is to be done.
+    fn going(&mut self, going: &[Id], shred: bool, call: impl FnOnce() -> *mut u8) -> *mut u8 {
+        let mut expected: Vec<Vec<usize>> = Vec::new();
+        for id in going {
+            match self.things.objects.get(id) {
+                Some(object) if object.kind == Kind::Pool => {
+                    let Origin::Pool(of) = object.origin else { unreachable!() };
+                    if self.things.stores[&of].drop {
+                        expected.push(vec![object.data.addr()]);
+                    }
+                }
+                Some(object) if object.drop => expected.push(vec![object.data.addr()]),
+                Some(_) => {}
+                // The order of the cells of one pool is the pool's.
+                None if self.things.stores[id].drop => {
+                    let cells = self.things.cells(*id);
+                    expected.push(cells.iter().map(|cell| self.things.objects[cell].data.addr()).collect());
+                }
+                None => {}
+            }
+        }
+        let ranges = self.to_zero(going, shred);
+        let (result, not_zeroed) = memory::zeroing(&ranges, || memory::kmem(call));
+        assert_eq!(not_zeroed.map(|at| ranges[at]), None, "bytes that should have been zeroed");
+        let ended = ENDED.take();
+        let mut rest = &ended[..];
+        for mut group in expected {
+            let (now, later) = rest.split_at_checked(group.len()).expect("a destructor that did not run");
+            let mut now = now.to_vec();
+            now.sort_unstable();
+            group.sort_unstable();
+            assert_eq!(now, group, "the destructors that ran, in order");
+            rest = later;
+        }
+        assert_eq!(rest, [0; 0], "destructors of what did not go");
+        result
+    }
+
+    /// Takes things out of the model.
+    fn forget(&mut self, gone: &[Id]) {
+        for id in gone {
+            let (parent, cells) = match self.things.stores.get(id) {
+                Some(store) => (store.host, self.things.cells(*id)),
+                None => (self.things.objects[id].parent, Vec::new()),
+            };
+            if let Some(parent) = parent.and_then(|parent| self.things.objects.get_mut(&parent)) {
+                parent.below.retain(|below| below != id);
+            }
+            for cell in cells.iter().chain(self.things.objects.contains_key(id).then_some(id)) {
+                let object = self.things.objects.remove(cell).expect("an object");
+                ALIVE.with_borrow_mut(|alive| alive.remove(&object.data.addr()));
+            }
+            self.things.stores.remove(id);
+            if self.freed.is_some_and(|(_, store)| store == *id) {
+                self.freed = None;
+            }
+        }
+    }
+
+    /// Frees an object, unless something outside of it is drawn from a pool that would go with it.
+    fn free(&mut self, id: Id, way: Way) -> bool {
+        let object = &self.things.objects[&id];
+        let (kind, data, parent, origin) = (object.kind, object.data, object.parent, object.origin);
+        let going = match kind {
+            Kind::Tree => self.things.felled(id),
+            Kind::Ref if object.refs > 1 => Vec::new(),
+            _ => vec![id],
+        };
+        if going.iter().any(|id| self.things.stores.contains_key(id) && !self.things.may_end(*id)) {
+            return false;
+        }
+        if kind == Kind::Ref {
+            let object = self.things.objects.get_mut(&id).expect("an object");
+            object.refs -= 1;
+            object.tainted |= way.shreds();
+        }
+        let above = self.going(&going, way.shreds(), || unsafe { F::free(kind, data, way) });
+        if kind == Kind::Tree && matches!(way, Way::Free | Way::Shred) {
+            let parent = parent.map_or(null_mut(), |parent| self.things.objects[&parent].data);
+            assert_eq!(above, parent, "the parent of a freed node");
+        }
+        self.forget(&going);
+        if let (Kind::Pool, Origin::Pool(store)) = (kind, origin) {
+            self.freed = Some((data, store));
+        }
+        self.did(match (kind, way.shreds()) {
+            (Kind::Tree, _) if going.len() > 1 => "fell",
+            (_, true) => "shred",
+            (_, false) => "free",
+        });
+        true
+    }
+
+    fn end_pool(&mut self, id: Id) -> bool {
+        if !self.things.may_end(id) {
+            return false;
+        }
+        let made = self.things.stores[&id].pool;
+        // Kept until the bytes have been looked at.
+        let _buffer = self.things.stores.get_mut(&id).and_then(|store| store.buffer.take());
+        self.going(&[id], false, || {
+            unsafe { F::end_pool(made) };
+            null_mut()
+        });
+        self.forget(&[id]);
+        self.did("end a pool");
+        true
+    }
+
+    fn misuse(&mut self, at: u8, how: Misuse) {
+        let Some(id) = self.object(at, |_| true) else { return };
+        let object = &self.things.objects[&id];
+        let (kind, data) = (object.kind, object.data);
+        let other = |which: u8| match which % 4 {
+            0 => Kind::Heap,
+            1 => Kind::Ref,
+            2 => Kind::Pool,
+            _ => Kind::Tree,
+        };
+        let handle = unsafe {
+            match kind {
+                Kind::Heap => raw::heap::handle(data),
+                Kind::Ref => refs::handle(data),
+                Kind::Pool => pool::handle(data),
+                _ => tree::handle(data),
+            }
+        };
+        // Headers that would begin before the object's own are not there to be read.
+        let readable = |wrong: Kind| wrong != kind && things::header(wrong) < things::header(kind);
+        match how {
+            Misuse::Method(which) if readable(other(which)) => self.reported("another method's", || unsafe {
+                F::free(other(which), data, Way::Free);
+            }),
+            Misuse::Kind(which) if readable(other(which)) => {
+                self.reported("a handle of another kind", || unsafe {
+                    ptr::free(Handle { kind: other(which) as i32, ..handle });
+                })
+            }
+            Misuse::Cell if !handle.cell.is_null() => {
+                self.reported("a handle with another cell", || unsafe {
+                    ptr::free(Handle { cell: handle.cell.wrapping_byte_add(16), ..handle });
+                })
+            }
+            Misuse::Interior if object.size >= 80 => self.reported("an interior pointer", || unsafe {
+                F::free(kind, data.add(64), Way::Free);
+            }),
+            Misuse::Twice => {
+                let again = |alive: &HashMap<usize, _>, data: *mut u8| alive.contains_key(&data.addr());
+                let Some((data, store)) = self.freed else { return };
+                // Cells of other kinds that were drawn from the pool meanwhile may lie there.
+                let census = unsafe { pool::verify(self.things.stores[&store].pool) }.expect("a sound pool");
+                let drawn = self
+                    .things
+                    .objects
+                    .values()
+                    .any(|object| object.kind != Kind::Pool && object.origin == Origin::Pool(store))
+                    || self.things.stores.values().any(|other| other.origin == Origin::Pool(store));
+                if census.free > 0 && !drawn && !ALIVE.with_borrow(|alive| again(alive, data)) {
+                    self.reported("a cell freed twice", || unsafe {
+                        F::free(Kind::Pool, data, Way::Free);
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn reported(&mut self, what: &'static str, call: impl FnOnce()) {
+        memory::kmem(call);
+        let seen = FAULTS.take();
+        assert_eq!(seen.len(), 1, "{what}: {seen:?}");
+        self.did(what);
+    }
+
+    /// All that is to hold at any time.
+    fn verify(&self) {
+        FAULTS.with_borrow(|seen| assert!(seen.is_empty(), "a report of what was no misuse: {seen:?}"));
+        let mut taken = Vec::new();
+        for (&id, object) in &self.things.objects {
+            let Object { kind, data, size, .. } = *object;
+            assert!(unsafe { things::intact(id, data, size) }, "the contents of a {kind}");
+            taken.push((data.addr() - things::header(kind), data.addr() + size));
+            match kind {
+                Kind::Ref => assert_eq!(unsafe { refs::count(data) }, object.refs),
+                Kind::Tree => self.verify_node(id, object),
+                _ => {}
+            }
+        }
+        for (&id, store) in &self.things.stores {
+            let census = unsafe { pool::verify(store.pool) }.unwrap_or_else(|damage| panic!("{damage}"));
+            assert_eq!(
+                census.live,
+                self.things.drawn(|origin| origin == Origin::Pool(id)),
+                "the live cells of a pool"
+            );
+            assert_eq!(census.dying, 0);
+            taken.push((store.pool.addr(), store.pool.addr() + size_of::<raw::Pool>()));
+        }
+        taken.sort_unstable();
+        for pair in taken.windows(2) {
+            assert!(pair[0].1 <= pair[1].0, "two things overlap");
+        }
+        let drawn = self.things.drawn(|origin| matches!(origin, Origin::Heap | Origin::Custom(_)));
+        assert_eq!(memory::live(), drawn as isize, "the blocks that kmem holds");
+        let custom = self.things.drawn(|origin| matches!(origin, Origin::Custom(_)));
+        assert_eq!(GIVEN.with_borrow(HashMap::len), custom, "the blocks of the custom sources");
+    }
+
+    fn verify_node(&self, id: Id, object: &Object) {
+        if object.parent.is_none() {
+            let below = unsafe { tree::verify(object.data) }.unwrap_or_else(|damage| panic!("{damage}"));
+            assert_eq!(below, self.things.felled(id).len(), "the nodes of a tree");
+        }
+        let mut children = Vec::new();
+        let node = |data: *mut u8| data.wrapping_sub(64).cast::<raw::Node>();
+        let mut child = unsafe { (*node(object.data)).child };
+        while !child.is_null() {
+            children.push(child.wrapping_byte_add(64).cast::<u8>());
+            child = unsafe { (*child).next };
+        }
+        let expected = object.below.iter().map(|id| match self.things.objects.get(id) {
+            Some(child) => child.data,
+            None => self.things.stores[id].pool.cast(),
+        });
+        assert!(children.iter().copied().eq(expected), "the children of a node, in order");
+    }
+
+    /// Frees all that is left, in an order in which nothing outlives what it was drawn from.
+    fn finish(&mut self) {
+        loop {
+            let before = self.things.objects.len() + self.things.stores.len();
+            for id in self.things.objects.keys().copied().collect::<Vec<_>>() {
+                while self.things.objects.contains_key(&id) && self.free(id, Way::Handle) {}
+            }
+            for id in self.things.stores.keys().copied().collect::<Vec<_>>() {
+                if self.things.stores.contains_key(&id) {
+                    self.end_pool(id);
+                }
+            }
+            self.verify();
+            let left = self.things.objects.len() + self.things.stores.len();
+            if left == 0 {
+                break;
+            }
+            assert!(left < before, "things that nothing can free");
+        }
+        assert_eq!(memory::live(), 0, "blocks that did not go back");
+        for source in self.things.sources.drain(..) {
+            drop(unsafe { Box::from_raw(source) });
+        }
+    }
+}
+
+unsafe fn zero(data: *const u8, size: usize) -> bool {
+    (0..size).all(|at| unsafe { data.add(at).read() } == 0)
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Heap => "heap cell",
+        Kind::Ref => "counted cell",
+        _ => "node",
+    }
+}

@@ -1,0 +1,92 @@
+//! Random sequences of calls, each face of kmem against the model; and each allocation of each sequence refused in turn.
+
+use std::collections::BTreeMap;
+
+use kmem_model::{C, Face, Rust, Watch, run};
+use proptest::prelude::*;
+
+#[global_allocator]
+static GLOBAL: Watch = Watch;
+
+fn sequences(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..most)
+}
+
+proptest! {
+    #[test]
+    fn the_engine_does_what_the_model_says(bytes in sequences(3000)) {
+        run::<Rust>(&bytes, None);
+    }
+
+    #[test]
+    fn the_c_functions_do_what_the_model_says(bytes in sequences(3000)) {
+        run::<C>(&bytes, None);
+    }
+}
+
+/// Refuses each request of a sequence in turn: the call changes nothing and succeeds when it is made again.
+fn refused_at_every_point<F: Face>(bytes: &[u8]) {
+    let requests = run::<F>(bytes, None).requests;
+    for at in 0..requests {
+        run::<F>(bytes, Some(at));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn nothing_is_lost_whichever_allocation_of_the_engine_fails(bytes in sequences(1200)) {
+        refused_at_every_point::<Rust>(&bytes);
+    }
+
+    #[test]
+    fn nothing_is_lost_whichever_allocation_of_the_c_functions_fails(bytes in sequences(1200)) {
+        refused_at_every_point::<C>(&bytes);
+    }
+}
+
+/// A model that is asked for nothing agrees with everything.
+#[test]
+fn random_sequences_reach_every_kind_of_step() {
+    let mut steps: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut state = 1u64;
+    for _ in 0..200 {
+        let bytes: Vec<u8> = (0..3000)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (state >> 56) as u8
+            })
+            .collect();
+        for (step, times) in run::<Rust>(&bytes, None).steps {
+            *steps.entry(step).or_default() += times;
+        }
+    }
+    println!("{steps:#?}");
+    for step in [
+        "a cell freed twice",
+        "a handle of another kind",
+        "a handle with another cell",
+        "an interior pointer",
+        "another method's",
+        "cell",
+        "counted cell",
+        "end a pool",
+        "fell",
+        "free",
+        "heap cell",
+        "hosted pool",
+        "node",
+        "pool",
+        "pool in a buffer",
+        "refused",
+        "refused as a source",
+        "shred",
+        "taint",
+        "taint a pool",
+        "taint a source",
+        "up",
+    ] {
+        assert!(steps.get(step).is_some_and(|&times| times > 20), "{step}: {:?}", steps.get(step));
+    }
+}
