@@ -214,6 +214,19 @@ pub(crate) unsafe fn carve(
             Ok(write_plain(draw_heap(layout, request.fill)?, kind, header, layout.size(), flags))
         }
     } else {
+        #[cfg(feature = "pool")]
+        if !src.is_null() && is_plain_request(request) {
+            // SAFETY: as above; a source that is not null has a readable prefix.
+            unsafe {
+                let size = plain_layout(header, request).size();
+                if let Some(block) = NonNull::new(super::pool::serve_plain(src.cast(), size)) {
+                    if request.fill == Fill::Zeroed {
+                        block.write_bytes(0, size);
+                    }
+                    return Ok(write_plain(block, kind, header, size, flags));
+                }
+            }
+        }
         // SAFETY: the contract is the caller's.
         unsafe { carve_from(kind, header, src, request, flags) }
     }
@@ -420,7 +433,7 @@ pub(crate) unsafe fn end(
         #[cfg(feature = "pool")]
         if plain && super::pool::is_plain(src.cast()) {
             (*cell).kind = kind.freed();
-            return super::pool::take_back(cell.cast());
+            return super::pool::take_back_plain(src.cast(), cell.cast());
         }
         end_carefully(call, kind, header, data, src, shred);
     }

@@ -797,6 +797,49 @@ pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8
     }
 }
 
+/// Serves a block of the usual alignment, or returns null where that takes more than a cell that is there.
+#[inline]
+pub(super) unsafe fn serve_plain(pool: *mut Pool, size: usize) -> *mut u8 {
+    // SAFETY: the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
+    unsafe {
+        if (*pool).cell.kind != Kind::Pool as i32
+            || (*pool).cell.flags & FLAG_CAREFUL != 0
+            || size > (*pool).cellsz
+        {
+            return null_mut();
+        }
+        let mut cell = pop(pool);
+        if cell.is_null() {
+            cell = pop_distant_apart(pool);
+            if cell.is_null() {
+                return null_mut();
+            }
+        }
+        hand_out(pool, cell).as_ptr()
+    }
+}
+
+/// [`pop_distant`], out of the way.
+#[inline(never)]
+unsafe fn pop_distant_apart(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: the contract is the caller's.
+    unsafe { pop_distant(pool) }
+}
+
+/// Takes a block back to the pool that served it, which [`is_plain`].
+#[inline]
+pub(super) unsafe fn take_back_plain(pool: *mut Pool, block: *mut u8) {
+    let cell = header(block);
+    // SAFETY: the caller gives a live pool of this thread's and a block that it served, whose header is readable.
+    unsafe {
+        if (*cell).pool == pool && (*pool).index(cell) < (*pool).handed {
+            put(pool, cell);
+        } else {
+            release_carefully(block, "kmpoolf", Shred::No);
+        }
+    }
+}
+
 /// Takes back what `serve` gave.
 #[inline]
 pub(super) unsafe fn take_back(block: *mut u8) {
