@@ -5,6 +5,7 @@ use core::ffi::c_void;
 use kmem::raw::{Fill, Handle, heap};
 
 use crate::options::{Options, or_null, plain};
+use crate::ptr::handed;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapa(size: usize) -> *mut c_void {
@@ -27,19 +28,19 @@ pub unsafe extern "C" fn kmheapw(options: *const Options) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapao(size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { heap::handle(kmheapa(size).cast()) }
+    handed(unsafe { heap::handle(kmheapa(size).cast()) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapzo(size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { heap::handle(kmheapz(size).cast()) }
+    handed(unsafe { heap::handle(kmheapz(size).cast()) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapwo(options: *const Options) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { heap::handle(kmheapw(options).cast()) }
+    handed(unsafe { heap::handle(kmheapw(options).cast()) })
 }
 
 #[unsafe(no_mangle)]

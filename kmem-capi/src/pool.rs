@@ -7,6 +7,7 @@ use kmem::raw::pool::{self, Spec};
 use kmem::raw::{Cell, Fill, Handle, Pool};
 
 use crate::options::{Options, or_null, plain};
+use crate::ptr::handed;
 
 fn spec(options: &Options, cells: usize) -> Spec {
     Spec {
@@ -73,13 +74,13 @@ pub unsafe extern "C" fn kmpoolz(pool: *mut Pool, size: usize) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolao(pool: *mut Pool, size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { pool::handle(cell(pool, size, Fill::Undefined)) }
+    handed(unsafe { pool::handle(cell(pool, size, Fill::Undefined)) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolzo(pool: *mut Pool, size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { pool::handle(cell(pool, size, Fill::Zeroed)) }
+    handed(unsafe { pool::handle(cell(pool, size, Fill::Zeroed)) })
 }
 
 #[unsafe(no_mangle)]

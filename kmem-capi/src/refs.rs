@@ -5,6 +5,7 @@ use core::ffi::c_void;
 use kmem::raw::{Cell, Fill, Handle, refs};
 
 use crate::options::{Options, or_null, plain};
+use crate::ptr::handed;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefa(src: *mut Cell, size: usize) -> *mut c_void {
@@ -27,19 +28,19 @@ pub unsafe extern "C" fn kmrefw(src: *mut Cell, options: *const Options) -> *mut
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefao(src: *mut Cell, size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { refs::handle(kmrefa(src, size).cast()) }
+    handed(unsafe { refs::handle(kmrefa(src, size).cast()) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefzo(src: *mut Cell, size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { refs::handle(kmrefz(src, size).cast()) }
+    handed(unsafe { refs::handle(kmrefz(src, size).cast()) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefwo(src: *mut Cell, options: *const Options) -> Handle {
     // SAFETY: null or the data of a new cell.
-    unsafe { refs::handle(kmrefw(src, options).cast()) }
+    handed(unsafe { refs::handle(kmrefw(src, options).cast()) })
 }
 
 #[unsafe(no_mangle)]
