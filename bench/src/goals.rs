@@ -85,6 +85,37 @@ impl<'r> Judge<'r> {
         self.add(row, format!("{mine} − {other}"), format!("≤ +{most} ns"), measured, above <= most);
     }
 
+    /// From so few to so many nodes the cost of each grows no more than that of a walk over an array does.
+    fn growth(&mut self, shape: &str, few: usize, many: usize) {
+        let figure = |op: &str, live: usize, contestant: &str| {
+            let found = self.records.iter().find(|record| {
+                record.group == "tree"
+                    && record.op == op
+                    && record.live == live
+                    && record.contestant == contestant
+            });
+            found.map(|record| record.median)
+        };
+        let times =
+            |op: &str, contestant: &str| Some(figure(op, many, contestant)? / figure(op, few, contestant)?);
+        let walk = format!("{shape} walk");
+        let Some(array) = times(&walk, n::ARRAY) else { return };
+        let mut grown = Vec::new();
+        for op in [format!("{shape} build+free"), walk] {
+            for contestant in [n::TREE_STATIC, n::TREE_MIMALLOC, n::TREE_POOL] {
+                grown.extend(times(&op, contestant).map(|times| (op.clone(), contestant, times)));
+            }
+        }
+        for (op, contestant, times) in grown {
+            self.goals.push(Goal {
+                what: format!("tree {op}, {few} to {many} nodes: {contestant}"),
+                goal: format!("× {array:.1}, as a walk over an array"),
+                measured: format!("× {times:.1}"),
+                verdict: if times <= array { "met" } else { "missed" },
+            });
+        }
+    }
+
     /// A contestant's figure is at most this.
     fn at_most(&mut self, row: &Record, mine: &str, most: f64, unit: &str) {
         let Some(a) = self.find(row, mine) else { return };
@@ -152,6 +183,7 @@ fn trees(judge: &mut Judge) {
             judge.ratio(row, n::TREE_STATIC, n::APR, 0.2);
         }
     }
+    judge.growth("random shape", 100_000, 10_000_000);
     for op in &preloaded {
         for row in judge.rows("tree on mimalloc", op) {
             judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.4);

@@ -22,6 +22,8 @@ pub const TREE_RAW: &str = "kmem tree, raw Rust";
 pub const TREE_STATIC: &str = "kmem tree, C static";
 pub const TREE_MIMALLOC: &str = "kmem tree, mimalloc beneath";
 pub const TREE_POOL: &str = "kmem tree in a pool";
+/// The same nodes one after the other in an array, linked by hand: what memory itself costs.
+pub const ARRAY: &str = "nodes in an array";
 pub const TALLOC: &str = "talloc";
 pub const TALLOC_POOL: &str = "talloc in its pool";
 pub const APR: &str = "APR, a sub-pool per node";

@@ -61,11 +61,12 @@ pub fn write(
         })?;
     }
     csv.flush()?;
-    let json = serde_json::to_vec_pretty(&Run { machine, records })?;
+    let json = serde_json::to_vec(&Run { machine, records })?;
     fs::write(dir.join(format!("{name}.json")), json)?;
 
     let about = format!("{}\n\n", machine.describe().replace('\n', "  \n"));
     let tables: Vec<String> = tables.iter().map(Table::markdown).collect();
-    fs::write(dir.join("table.md"), format!("# Figures\n\n{about}{}", tables.join("\n")))?;
+    let summary = super::summary::summary(records).markdown();
+    fs::write(dir.join("table.md"), format!("# Figures\n\n{about}{summary}\n{}", tables.join("\n")))?;
     fs::write(dir.join("goals.md"), format!("# Goals\n\n{about}{}", crate::goals::table(goals).markdown()))
 }

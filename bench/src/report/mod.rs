@@ -2,6 +2,7 @@
 
 mod files;
 mod plot;
+mod summary;
 mod table;
 
 pub use files::write;

@@ -113,6 +113,47 @@ impl Tree for Pooled {
     }
 }
 
+/// No library: nodes one after the other in an array, each linked as the last child of its parent, as the engine does.
+pub struct Array {
+    nodes: Vec<[u8; size_of::<Node>() + PAYLOAD]>,
+}
+
+impl Array {
+    pub fn new(nodes: usize) -> Array {
+        Array { nodes: Vec::with_capacity(nodes) }
+    }
+}
+
+impl Tree for Array {
+    #[inline(always)]
+    fn node(&mut self, parent: *mut u8) -> *mut u8 {
+        assert!(self.nodes.len() < self.nodes.capacity());
+        self.nodes.push([0; size_of::<Node>() + PAYLOAD]);
+        let node: *mut Node = self.nodes.last_mut().expect("a node").as_mut_ptr().cast();
+        // SAFETY: the array does not move while it has room, a zeroed node has no links, and the parent is one of it.
+        unsafe {
+            if !parent.is_null() {
+                let parent = parent.cast::<Node>().sub(1);
+                let last = (*parent).lastchild;
+                (*node).parent = parent;
+                (*node).prev = last;
+                *(if last.is_null() { &raw mut (*parent).child } else { &raw mut (*last).next }) = node;
+                (*parent).lastchild = node;
+            }
+            touch(node.add(1).cast())
+        }
+    }
+
+    #[inline(always)]
+    fn free(&mut self, _: *mut u8) {
+        self.nodes.clear();
+    }
+
+    fn walk(&self, root: *mut u8) -> Option<u64> {
+        Some(walk(root))
+    }
+}
+
 /// A build of the C library.
 pub struct KmemC(pub Kmem);
 

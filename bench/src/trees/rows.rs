@@ -4,7 +4,7 @@ use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 
 use super::PAYLOAD;
-use super::contestants::{AprTree, KmemC, Pooled, Raw, Talloc, Tree};
+use super::contestants::{AprTree, Array, KmemC, Pooled, Raw, Talloc, Tree};
 use super::shape::Shape;
 use crate::kmem_c::Kmem;
 use crate::measure::{Contestant, Row, Sample};
@@ -70,6 +70,9 @@ fn all(who: Who, nodes: usize, work: impl Work) -> Vec<Contestant> {
         let mimalloc = peers.kmem_mimalloc.map(KmemC);
         all.extend(mimalloc.map(|kmem| work.clone().contestant(names::TREE_MIMALLOC, kmem)));
         all.push(work.clone().contestant(names::TREE_POOL, Pooled::new(nodes)));
+        if nodes >= THOUSANDS {
+            all.push(work.clone().contestant(names::ARRAY, Array::new(nodes)));
+        }
     }
     if who != Who::Kmem {
         all.extend(peers.talloc.map(|talloc| work.clone().contestant(names::TALLOC, Talloc::new(talloc))));
