@@ -2,14 +2,12 @@
 
 #![no_main]
 
-use kmem_model::{Rust, Watch, run};
+use kmem_model::{Rust, Watch, replay};
 use libfuzzer_sys::fuzz_target;
 
 #[global_allocator]
 static GLOBAL: Watch = Watch;
 
-// The first two bytes say which allocation is refused.
-fuzz_target!(|bytes: (u16, &[u8])| {
-    let (refuse, sequence) = bytes;
-    run::<Rust>(sequence, (refuse < 1000).then_some(refuse.into()));
+fuzz_target!(|bytes: &[u8]| {
+    replay::<Rust>(bytes);
 });

@@ -22,4 +22,4 @@ mod things;
 
 pub use face::{C, Face, Rust};
 pub use memory::Watch;
-pub use run::{Outcome, run};
+pub use run::{Outcome, replay, run};

@@ -72,6 +72,18 @@ pub fn run<F: Face>(bytes: &[u8], refuse: Option<usize>) -> Outcome {
     run.outcome
 }
 
+/// [`run`]s what a fuzz target is given: the first two bytes say which request is refused, if any.
+///
+/// # Panics
+/// As [`run`] does.
+pub fn replay<F: Face>(bytes: &[u8]) -> Outcome {
+    let bytes = Unstructured::new(bytes);
+    match <(u16, &[u8])>::arbitrary_take_rest(bytes) {
+        Ok((refuse, sequence)) => run::<F>(sequence, (refuse < 1000).then_some(refuse.into())),
+        Err(_) => Outcome::default(),
+    }
+}
+
 struct Run<F> {
     things: Things,
     last: Option<Id>,

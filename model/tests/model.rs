@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kmem_model::{C, Face, Rust, Watch, run};
+use kmem_model::{C, Face, Rust, Watch, replay, run};
 use proptest::prelude::*;
 
 #[global_allocator]
@@ -44,6 +44,22 @@ proptest! {
     fn nothing_is_lost_whichever_allocation_of_the_c_functions_fails(bytes in sequences(1200)) {
         refused_at_every_point::<C>(&bytes);
     }
+}
+
+/// What fuzzing found worth keeping: each reaches something that the others do not.
+#[test]
+fn the_corpus_of_the_fuzz_targets_runs_clean() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus");
+    let mut sequences = 0;
+    for target in ["engine", "c_functions"] {
+        for entry in std::fs::read_dir(format!("{corpus}/{target}")).expect("a corpus") {
+            let bytes = std::fs::read(entry.expect("an entry").path()).expect("a sequence");
+            replay::<Rust>(&bytes);
+            replay::<C>(&bytes);
+            sequences += 1;
+        }
+    }
+    assert!(sequences > 100, "{sequences} sequences");
 }
 
 /// A model that is asked for nothing agrees with everything.
