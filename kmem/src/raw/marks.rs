@@ -1,0 +1,242 @@
+//! What AddressSanitizer and valgrind are told about the inside of a pool.
+//!
+//! Both know the blocks of `malloc` by themselves; of a pool they see one block, in which every byte may be used at any
+//! time. Told which cells are live, they report a use of any other byte as they do for freed memory.
+//!
+//! | bytes | AddressSanitizer | valgrind |
+//! |---|---|---|
+//! | the pool's header | accessible | accessible |
+//! | a cell never handed out, with its header | poisoned | no access |
+//! | the header of a cell that was handed out | accessible | accessible |
+//! | the data of a live cell | accessible | an undefined block of a mempool |
+//! | the data of a freed cell | poisoned | no access, a freed block of a mempool |
+//! | what lies between a cell's data and the next header | poisoned | no access |
+//!
+//! The engine reads and writes headers of free cells, so those stay accessible. Built in by `--cfg kmem_asan` and
+//! `--cfg kmem_valgrind`; otherwise nothing is left of the calls. They are safe: they touch no memory, and what they say
+//! wrongly is reported wrongly, no more.
+
+use super::pool::{HEADER, Pool};
+
+/// Bytes that nobody may use behind each cell of a pool on the heap, so that a write past a cell whose size is a multiple of
+/// 16 does not reach the next header unseen. Pools in buffers, and in cells of other sources, go without: their callers
+/// have counted the bytes.
+pub(super) const RED_ZONE: usize = if cfg!(any(kmem_asan, kmem_valgrind)) { 16 } else { 0 };
+
+/// A pool is about to be written at `pool`, whose cells are the `len` bytes from `cells`. What an earlier pool that was
+/// never torn down left marked in a buffer is forgotten.
+#[inline(always)]
+pub(super) fn pool_reserved(pool: *mut Pool, cells: *mut u8, len: usize) {
+    asan::unpoison(pool.cast(), cells.addr().wrapping_sub(pool.addr()));
+    asan::poison(cells, len);
+    valgrind::forget_pool(pool);
+    valgrind::undefined(pool.cast(), cells.addr().wrapping_sub(pool.addr()));
+}
+
+/// The pool is written.
+#[inline(always)]
+pub(super) fn pool_made(pool: *mut Pool, cells: *mut u8, len: usize, behind: usize) {
+    valgrind::make_pool(pool, cells, behind);
+    valgrind::no_access(cells, len);
+}
+
+/// The `size` bytes of data of a cell are someone's; its header is about to be written.
+#[inline(always)]
+pub(super) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
+    asan::unpoison(cell, HEADER + size);
+    valgrind::undefined(cell, HEADER);
+    valgrind::allocated(pool, cell.wrapping_add(HEADER), size);
+}
+
+/// Of a live cell's `whole` bytes only the first `size` may be used.
+#[inline(always)]
+pub(super) fn narrowed(pool: *mut Pool, data: *mut u8, size: usize, whole: usize) {
+    asan::poison(data.wrapping_add(size), whole.wrapping_sub(size));
+    valgrind::resized(pool, data, size);
+    valgrind::no_access(data.wrapping_add(size), whole.wrapping_sub(size));
+}
+
+/// All of a cell's data is about to be zeroed.
+#[inline(always)]
+pub(super) fn widened(data: *mut u8, whole: usize) {
+    asan::unpoison(data, whole);
+    valgrind::undefined(data, whole);
+}
+
+/// A cell is free and its header written; `len` bytes lie between that and the next header.
+#[inline(always)]
+pub(super) fn given_back(pool: *mut Pool, data: *mut u8, len: usize) {
+    asan::poison(data, len);
+    valgrind::freed(pool, data);
+    valgrind::defined(data.wrapping_sub(HEADER), HEADER);
+    valgrind::no_access(data, len);
+}
+
+/// No cell is used any more: the block is its source's again.
+#[inline(always)]
+pub(super) fn pool_gone(pool: *mut Pool, cells: *mut u8, len: usize) {
+    asan::unpoison(cells, len);
+    valgrind::destroy_pool(pool, cells);
+    valgrind::undefined(cells, len);
+}
+
+#[cfg(kmem_asan)]
+mod asan {
+    use core::ffi::c_void;
+
+    unsafe extern "C" {
+        safe fn __asan_poison_memory_region(from: *const c_void, len: usize);
+        safe fn __asan_unpoison_memory_region(from: *const c_void, len: usize);
+    }
+
+    pub(super) fn poison(from: *mut u8, len: usize) {
+        __asan_poison_memory_region(from.cast(), len);
+    }
+
+    pub(super) fn unpoison(from: *mut u8, len: usize) {
+        __asan_unpoison_memory_region(from.cast(), len);
+    }
+}
+
+#[cfg(not(kmem_asan))]
+mod asan {
+    #[inline(always)]
+    pub(super) fn poison(_: *mut u8, _: usize) {}
+    #[inline(always)]
+    pub(super) fn unpoison(_: *mut u8, _: usize) {}
+}
+
+#[cfg(kmem_valgrind)]
+mod valgrind {
+    use crabgrind::memcheck::{MemState, mark_memory};
+    use crabgrind::valgrind as request;
+
+    use super::Pool;
+    use crate::cell::{Cell, FLAG_BUFFER, FLAG_HOST, Kind};
+
+    pub(super) fn no_access(from: *mut u8, len: usize) {
+        mark(from, len, MemState::NoAccess);
+    }
+
+    pub(super) fn undefined(from: *mut u8, len: usize) {
+        mark(from, len, MemState::Undefined);
+    }
+
+    pub(super) fn defined(from: *mut u8, len: usize) {
+        mark(from, len, MemState::Defined);
+    }
+
+    fn mark(from: *mut u8, len: usize, state: MemState) {
+        // It fails where the program does not run under valgrind, which is as good.
+        let _ = mark_memory(from.cast(), len, state);
+    }
+
+    pub(super) fn allocated(pool: *mut Pool, data: *mut u8, size: usize) {
+        request::mempool_alloc(pool.cast(), data.cast(), size);
+    }
+
+    pub(super) fn resized(pool: *mut Pool, data: *mut u8, size: usize) {
+        request::mempool_change(pool.cast(), data.cast(), data.cast(), size);
+    }
+
+    pub(super) fn freed(pool: *mut Pool, data: *mut u8) {
+        request::mempool_free(pool.cast(), data.cast());
+    }
+
+    /// valgrind ends the program where a pool is made twice.
+    pub(super) fn forget_pool(pool: *mut Pool) {
+        if request::mempool_exists(pool.cast()) {
+            request::mempool_destroy(pool.cast());
+        }
+    }
+
+    /// `behind` bytes between each cell's data and the next header are looked at for what a bad address is next to; freeing
+    /// a cell makes so many on either side of it inaccessible.
+    pub(super) fn make_pool(pool: *mut Pool, cells: *mut u8, behind: usize) {
+        request::create_mempool(pool.cast(), behind.min(super::HEADER), false, None);
+        if let Some(block) = Around::of(pool) {
+            block.resize(block.to(cells), block.whole);
+        }
+    }
+
+    pub(super) fn destroy_pool(pool: *mut Pool, cells: *mut u8) {
+        request::mempool_destroy(pool.cast());
+        if let Some(block) = Around::of(pool) {
+            block.resize(block.whole, block.to(cells));
+        }
+    }
+
+    /// The block around a pool as valgrind knows it.
+    ///
+    /// While the pool lives it is said to end before the first cell. An address in a freed cell would otherwise be
+    /// described as one in this block, and the leak check gives up where one block lies in another.
+    struct Around {
+        src: *mut Cell,
+        base: *mut u8,
+        whole: usize,
+    }
+
+    impl Around {
+        fn of(pool: *mut Pool) -> Option<Around> {
+            // SAFETY: the pool has been written and is not given back yet; one with this flag is the data of a node.
+            unsafe {
+                let (flags, size) = ((*pool).cell.flags, (*pool).cell.size);
+                #[cfg(feature = "tree")]
+                if flags & FLAG_HOST != 0 {
+                    let node = crate::raw::tree::header(pool.cast());
+                    let align = 1 << (*node).cell.align;
+                    let offset = crate::raw::tree::HEADER.max(align);
+                    let base = pool.cast::<u8>().wrapping_sub(offset);
+                    return Some(Around { src: (*node).src, base, whole: offset + size });
+                }
+                (flags & (FLAG_BUFFER | FLAG_HOST) == 0).then_some(Around {
+                    src: (*pool).src,
+                    base: pool.cast(),
+                    whole: size,
+                })
+            }
+        }
+
+        fn to(&self, cells: *mut u8) -> usize {
+            cells.addr() - self.base.addr()
+        }
+
+        fn resize(&self, to: usize, from: usize) {
+            // SAFETY: the source of a pool outlives it.
+            let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
+            // Without a word where this is no block that valgrind knows: the heap beneath, or a source of the program's, may
+            // be something else than `malloc`.
+            request::disable_error_reporting();
+            if pool {
+                request::mempool_change(self.src.cast(), self.base.cast(), self.base.cast(), to);
+            } else {
+                request::resizeinplace_block(self.base.cast(), from, to, 0);
+            }
+            request::enable_error_reporting();
+        }
+    }
+}
+
+#[cfg(not(kmem_valgrind))]
+mod valgrind {
+    use super::Pool;
+
+    #[inline(always)]
+    pub(super) fn no_access(_: *mut u8, _: usize) {}
+    #[inline(always)]
+    pub(super) fn undefined(_: *mut u8, _: usize) {}
+    #[inline(always)]
+    pub(super) fn defined(_: *mut u8, _: usize) {}
+    #[inline(always)]
+    pub(super) fn allocated(_: *mut Pool, _: *mut u8, _: usize) {}
+    #[inline(always)]
+    pub(super) fn resized(_: *mut Pool, _: *mut u8, _: usize) {}
+    #[inline(always)]
+    pub(super) fn freed(_: *mut Pool, _: *mut u8) {}
+    #[inline(always)]
+    pub(super) fn forget_pool(_: *mut Pool) {}
+    #[inline(always)]
+    pub(super) fn make_pool(_: *mut Pool, _: *mut u8, _: usize) {}
+    #[inline(always)]
+    pub(super) fn destroy_pool(_: *mut Pool, _: *mut u8) {}
+}
