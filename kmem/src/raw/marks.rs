@@ -44,8 +44,9 @@ pub(super) fn pool_made(pool: *mut Pool, cells: *mut u8, len: usize, behind: usi
 #[inline(always)]
 pub(super) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
     asan::unpoison(cell, HEADER + size);
-    valgrind::undefined(cell, HEADER);
+    // In this order: a new block of a mempool has its surroundings made inaccessible.
     valgrind::allocated(pool, cell.wrapping_add(HEADER), size);
+    valgrind::undefined(cell, HEADER);
 }
 
 /// Of a live cell's `whole` bytes only the first `size` may be used.
@@ -76,8 +77,10 @@ pub(super) fn given_back(pool: *mut Pool, data: *mut u8, len: usize) {
 #[inline(always)]
 pub(super) fn pool_gone(pool: *mut Pool, cells: *mut u8, len: usize) {
     asan::unpoison(cells, len);
-    valgrind::destroy_pool(pool, cells);
-    valgrind::undefined(cells, len);
+    valgrind::destroy_pool(pool);
+    // What they held is for the owner of a buffer, or the source, to know.
+    let behind = pool.wrapping_add(1).cast::<u8>();
+    valgrind::defined(behind, cells.addr().wrapping_sub(behind.addr()) + len);
 }
 
 #[cfg(kmem_asan)]
@@ -113,6 +116,8 @@ mod valgrind {
 
     use super::Pool;
     use crate::cell::{Cell, FLAG_BUFFER, FLAG_HOST, Kind};
+    #[cfg(feature = "tree")]
+    use crate::raw::tree;
 
     pub(super) fn no_access(from: *mut u8, len: usize) {
         mark(from, len, MemState::NoAccess);
@@ -150,29 +155,35 @@ mod valgrind {
         }
     }
 
-    /// `behind` bytes between each cell's data and the next header are looked at for what a bad address is next to; freeing
-    /// a cell makes so many on either side of it inaccessible.
+    /// Of the `behind` bytes between a cell's data and the next header valgrind says that they lie next to the cell. It makes
+    /// as many inaccessible on either side of each cell that is handed out or given back.
     pub(super) fn make_pool(pool: *mut Pool, cells: *mut u8, behind: usize) {
         request::create_mempool(pool.cast(), behind.min(super::HEADER), false, None);
         if let Some(block) = Around::of(pool) {
-            block.resize(block.to(cells), block.whole);
+            block.resize(block.whole, block.header);
+            let groups = pool.wrapping_add(1).cast();
+            undefined(groups, cells.addr() - groups.addr());
         }
     }
 
-    pub(super) fn destroy_pool(pool: *mut Pool, cells: *mut u8) {
+    pub(super) fn destroy_pool(pool: *mut Pool) {
         request::mempool_destroy(pool.cast());
         if let Some(block) = Around::of(pool) {
-            block.resize(block.whole, block.to(cells));
+            block.resize(block.header, block.whole);
         }
     }
 
     /// The block around a pool as valgrind knows it.
     ///
-    /// While the pool lives it is said to end before the first cell. An address in a freed cell would otherwise be
-    /// described as one in this block, and the leak check gives up where one block lies in another.
+    /// While the pool lives it is said to end with the pool's header. An address in a freed cell would otherwise be
+    /// described as one in this block or, in the first cell, as one close to it; and the leak check gives up where one
+    /// block lies in another.
     struct Around {
         src: *mut Cell,
         base: *mut u8,
+        /// Bytes from its base to the end of the pool's header.
+        header: usize,
+        /// All of its bytes.
         whole: usize,
     }
 
@@ -180,28 +191,25 @@ mod valgrind {
         fn of(pool: *mut Pool) -> Option<Around> {
             // SAFETY: the pool has been written and is not given back yet; one with this flag is the data of a node.
             unsafe {
-                let (flags, size) = ((*pool).cell.flags, (*pool).cell.size);
-                #[cfg(feature = "tree")]
-                if flags & FLAG_HOST != 0 {
-                    let node = crate::raw::tree::header(pool.cast());
-                    let align = 1 << (*node).cell.align;
-                    let offset = crate::raw::tree::HEADER.max(align);
-                    let base = pool.cast::<u8>().wrapping_sub(offset);
-                    return Some(Around { src: (*node).src, base, whole: offset + size });
+                let at = |src, offset| Around {
+                    src,
+                    base: pool.cast::<u8>().wrapping_sub(offset),
+                    header: offset + size_of::<Pool>(),
+                    whole: offset + (*pool).cell.size,
+                };
+                match (*pool).cell.flags & (FLAG_BUFFER | FLAG_HOST) {
+                    0 => Some(at((*pool).src, 0)),
+                    #[cfg(feature = "tree")]
+                    FLAG_HOST => {
+                        let node = tree::header(pool.cast());
+                        Some(at((*node).src, tree::HEADER.max(1 << (*node).cell.align)))
+                    }
+                    _ => None,
                 }
-                (flags & (FLAG_BUFFER | FLAG_HOST) == 0).then_some(Around {
-                    src: (*pool).src,
-                    base: pool.cast(),
-                    whole: size,
-                })
             }
         }
 
-        fn to(&self, cells: *mut u8) -> usize {
-            cells.addr() - self.base.addr()
-        }
-
-        fn resize(&self, to: usize, from: usize) {
+        fn resize(&self, from: usize, to: usize) {
             // SAFETY: the source of a pool outlives it.
             let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
             // Without a word where this is no block that valgrind knows: the heap beneath, or a source of the program's, may
@@ -238,5 +246,5 @@ mod valgrind {
     #[inline(always)]
     pub(super) fn make_pool(_: *mut Pool, _: *mut u8, _: usize) {}
     #[inline(always)]
-    pub(super) fn destroy_pool(_: *mut Pool, _: *mut u8) {}
+    pub(super) fn destroy_pool(_: *mut Pool) {}
 }
