@@ -7,7 +7,7 @@
 #include <string.h>
 
 static volatile int seen;
-static void *volatile kept[4];
+static void *volatile kept[5];
 
 static void after_free(void) {
     kmpool *pool = kmpooli(NULL, 32, 10);
@@ -155,7 +155,7 @@ static void right(void) {
     for (size_t size = 1; size < 100; size++) {
         kmpool *pool = kmpoolif(buffer, sizeof buffer, size);
         fill_and_free(pool, size, 10);
-        kept[0] = kmpoola(pool);
+        kept[4] = kmpoola(pool);
     }
     /* Pools that are still there at the end, one in the other. */
     kept[0] = outer = kmpooli(NULL, 4096, 4);
