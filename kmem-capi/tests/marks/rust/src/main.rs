@@ -1,6 +1,8 @@
 //! Programs that use what is not theirs inside a pool, and one that does not. The first argument says which. `marks.rs` looks
 //! for the lines that are marked here in what the tools report.
 
+#![allow(clippy::undocumented_unsafe_blocks, reason = "what is unsafe here is meant to be wrong")]
+
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
