@@ -18,10 +18,13 @@
 
 use super::pool::{HEADER, Pool};
 
+/// Whether any tool is told anything.
+pub(super) const ON: bool = cfg!(any(kmem_asan, kmem_valgrind));
+
 /// Bytes that nobody may use behind each cell of a pool on the heap, so that a write past a cell whose size is a multiple of
 /// 16 does not reach the next header unseen. Pools in buffers, and in cells of other sources, go without: their callers
 /// have counted the bytes.
-pub(super) const RED_ZONE: usize = if cfg!(any(kmem_asan, kmem_valgrind)) { 16 } else { 0 };
+pub(super) const RED_ZONE: usize = if ON { 16 } else { 0 };
 
 /// A pool is about to be written at `pool`, whose cells are the `len` bytes from `cells`. What an earlier pool that was
 /// never torn down left marked in a buffer is forgotten.
@@ -51,9 +54,9 @@ pub(super) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
 
 /// Of a live cell's `whole` bytes only the first `size` may be used.
 #[inline(always)]
-pub(super) fn narrowed(pool: *mut Pool, data: *mut u8, size: usize, whole: usize) {
+pub(super) fn narrowed(data: *mut u8, size: usize, whole: usize) {
     asan::poison(data.wrapping_add(size), whole.wrapping_sub(size));
-    valgrind::resized(pool, data, size);
+    valgrind::resized(data, size);
     valgrind::no_access(data.wrapping_add(size), whole.wrapping_sub(size));
 }
 
@@ -114,6 +117,7 @@ mod valgrind {
     use crabgrind::memcheck::{MemState, mark_memory};
     use crabgrind::valgrind as request;
 
+    use super::super::pool::header;
     use super::Pool;
     use crate::cell::{Cell, FLAG_BUFFER, FLAG_HOST, Kind};
     #[cfg(feature = "tree")]
@@ -140,7 +144,9 @@ mod valgrind {
         request::mempool_alloc(pool.cast(), data.cast(), size);
     }
 
-    pub(super) fn resized(pool: *mut Pool, data: *mut u8, size: usize) {
+    pub(super) fn resized(data: *mut u8, size: usize) {
+        // SAFETY: this is the data of a live cell.
+        let pool = unsafe { (*header(data)).pool };
         request::mempool_change(pool.cast(), data.cast(), data.cast(), size);
     }
 
@@ -238,7 +244,7 @@ mod valgrind {
     #[inline(always)]
     pub(super) fn allocated(_: *mut Pool, _: *mut u8, _: usize) {}
     #[inline(always)]
-    pub(super) fn resized(_: *mut Pool, _: *mut u8, _: usize) {}
+    pub(super) fn resized(_: *mut u8, _: usize) {}
     #[inline(always)]
     pub(super) fn freed(_: *mut Pool, _: *mut u8) {}
     #[inline(always)]

@@ -772,9 +772,11 @@ pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8
     // SAFETY: the caller gives a live pool that belongs to this thread.
     unsafe {
         fits(pool, layout.size(), layout.align())?;
-        let data = take(pool)?;
-        marks::narrowed((*header(data.as_ptr())).pool, data.as_ptr(), layout.size(), (*pool).cellsz);
-        Ok(data)
+        let data = take(pool);
+        if let (true, Ok(data)) = (marks::ON, data) {
+            marks::narrowed(data.as_ptr(), layout.size(), (*pool).cellsz);
+        }
+        data
     }
 }
 
