@@ -20,6 +20,13 @@
 
 #define TEST(name) static void name(void)
 
+/* What looks at memory that was given back to a pool, and is left out where the library tells a tool that it is gone. */
+#ifdef KMEM_MARKED
+#  define OF_FREED(...)
+#else
+#  define OF_FREED(...) __VA_ARGS__
+#endif
+
 /* The header of an object's cell. */
 #define HEADER(type, data, bytes) ((type *)(void *)((unsigned char *)(data) - (bytes)))
 

@@ -41,6 +41,8 @@
 //! belong to one thread at a time and may be handed over whole.
 
 mod block;
+#[cfg(feature = "pool")]
+mod marks;
 pub mod ptr;
 mod source;
 #[macro_use]

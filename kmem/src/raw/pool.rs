@@ -17,6 +17,7 @@ use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
+use super::marks;
 use super::source::{draw, give_back, shreds};
 use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
@@ -185,10 +186,11 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(spec: &Spec) -> Result<Plan, AllocError> {
+    /// A plan with at least `behind` bytes between the data of a cell and the next header.
+    fn new(spec: &Spec, behind: usize) -> Result<Plan, AllocError> {
         let align = block::data_align(spec.align)?;
         let parts = || {
-            let stride = round_up(spec.size.checked_add(HEADER)?, align)?;
+            let stride = round_up(spec.size.checked_add(HEADER + behind)?, align)?;
             let groups = spec.cells.div_ceil(GROUP) * size_of::<Group>();
             let data = round_up(groups + (POOL + HEADER), align)?;
             // The last cell needs no header behind it, yet may take one: it keeps every pool a multiple of 16.
@@ -288,7 +290,7 @@ pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
 /// }
 /// ```
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
-    let plan = Plan::new(spec)?;
+    let plan = Plan::new(spec, if src.is_null() { marks::RED_ZONE } else { 0 })?;
     let mut flags = if spec.grows { FLAG_GROWS } else { 0 };
     // SAFETY: the caller gives null or a live cell.
     let base = if !src.is_null() && unsafe { (*src).kind } == Kind::Tree as i32 {
@@ -366,7 +368,7 @@ pub unsafe fn in_buffer(buffer: *mut u8, len: usize, size: usize) -> *mut Pool {
 /// assert_eq!(unsafe { pool::a(pool.as_ptr()) }.addr() % 128, 0);
 /// ```
 pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
-    let one = Plan::new(&Spec { cells: 1, ..*spec })?;
+    let one = Plan::new(&Spec { cells: 1, ..*spec }, 0)?;
     let start = buffer.align_offset(one.layout.align());
     let needed = one.layout.size().saturating_add(start);
     if buffer.is_null() || needed > len {
@@ -379,10 +381,10 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     let whole = (room - one.layout.size()).checked_div(group).unwrap_or(0);
     let rest = (room - one.layout.size() - whole * group).checked_div(one.stride).unwrap_or(0);
     let mut spec = Spec { cells: 1 + whole * GROUP + rest, ..*spec };
-    let mut plan = Plan::new(&spec)?;
+    let mut plan = Plan::new(&spec, 0)?;
     while plan.layout.size() > room {
         spec.cells -= 1;
-        plan = Plan::new(&spec)?;
+        plan = Plan::new(&spec, 0)?;
     }
     // SAFETY: the buffer has room for the plan from its first aligned byte.
     Ok(unsafe { write(NonNull::new_unchecked(buffer.add(start)), null_mut(), &spec, &plan, FLAG_BUFFER) })
@@ -413,8 +415,11 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         current: pool.as_ptr(),
         parked: null_mut(),
     };
+    let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
+    marks::pool_reserved(pool.as_ptr(), cells, len);
     // SAFETY: the caller's block has room for a pool and the alignment of one.
     unsafe { pool.write(header) };
+    marks::pool_made(pool.as_ptr(), cells, len, plan.stride - HEADER - spec.size);
     pool
 }
 
@@ -497,7 +502,8 @@ impl Drop for TearDown {
             let shred = shreds(self.head.cast());
             let mut block = self.head;
             while !block.is_null() {
-                let Pool { next, first, handed, stride, src, .. } = *block;
+                let Pool { next, first, handed, cells, stride, src, .. } = *block;
+                marks::pool_gone(block, first.cast(), cells * stride);
                 if shred {
                     shred::zero(first.cast(), handed * stride);
                 }
@@ -596,6 +602,7 @@ unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
 unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<u8> {
     // SAFETY: the caller gives a cell of this live pool, which is this thread's.
     unsafe {
+        marks::handed_out(block, cell.cast(), (*block).cellsz);
         (*cell).last = (*block).top;
         (*cell).pool = block;
         (*block).top = cell;
@@ -793,7 +800,11 @@ pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8
             return Err(AllocError::Source(Some(Kind::Pool)));
         }
         fits(pool, layout.size(), layout.align())?;
-        take(pool)
+        let data = take(pool);
+        if let (true, Ok(data)) = (marks::ON, data) {
+            marks::narrowed(data.as_ptr(), layout.size(), (*pool).cellsz);
+        }
+        data
     }
 }
 
@@ -802,6 +813,10 @@ pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8
 pub(super) unsafe fn serve_plain(pool: *mut Pool, size: usize) -> *mut u8 {
     // SAFETY: the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
     unsafe {
+        // Where a tool is told about it, `serve` tells how much of the cell is used.
+        if marks::ON {
+            return null_mut();
+        }
         if (*pool).cell.kind != Kind::Pool as i32
             || (*pool).cell.flags & FLAG_CAREFUL != 0
             || size > (*pool).cellsz
@@ -891,6 +906,7 @@ unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
         (*cell).last = below;
         (*cell).pool = pool.map_addr(|addr| addr | FREE);
         (*pool).bottom = cell;
+        marks::given_back(pool, data(cell), (*pool).stride - HEADER);
     }
 }
 
@@ -910,6 +926,7 @@ impl Drop for GoingBack {
         unsafe {
             let head = (*pool).head;
             if shred || shreds(head.cast()) {
+                marks::widened(data(cell), (*pool).cellsz);
                 shred::zero(data(cell), (*pool).cellsz);
             }
             put(pool, cell);

@@ -62,6 +62,7 @@ fn pointers_into_a_pool_that_are_no_cell_are_caught() {
 
 #[cfg(all(feature = "pool", feature = "heap"))]
 #[test]
+#[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "writes where the tools say nobody may")]
 fn cells_never_handed_out_are_caught() {
     unsafe {
         let pool = raw::pool::i(null_mut(), 16, 4);
@@ -163,6 +164,7 @@ mod of_cells_in_a_buffer {
     }
 
     #[test]
+    #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks at freed cells")]
     fn a_node_freed_twice_is_caught() {
         with_store(|store| unsafe {
             let node = raw::tree::a(store.cast(), null_mut(), 8);
@@ -196,6 +198,7 @@ mod of_cells_in_a_buffer {
 
     #[cfg(feature = "ref")]
     #[test]
+    #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks at freed cells")]
     fn a_reference_dropped_too_often_is_caught() {
         with_store(|store| unsafe {
             let data = raw::refs::a(store.cast(), 8);

@@ -1,0 +1,192 @@
+/* Programs that use what is not theirs inside a pool, and one that does not. The first argument says which. marks.rs looks
+ * for the lines that are marked here in what the tools report. */
+#include <kmem.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static volatile int seen;
+static void *volatile kept[5];
+
+static void after_free(void) {
+    kmpool *pool = kmpooli(NULL, 32, 10);
+    char *cell = kmpoolz(pool, 32); /* after_free: drawn */
+    kmpoolf(cell);                  /* after_free: freed */
+    seen = cell[4];                 /* after_free: used */
+    kmpoolx(pool);
+}
+
+static void unused(void) {
+    kmpool *pool = kmpooli(NULL, 32, 10);
+    char *cell = kmpoolz(pool, 32);
+    seen = cell[200]; /* unused: used */
+    kmpoolx(pool);
+}
+
+static void past_the_end(void) {
+    kmpool *pool = kmpooli(NULL, 32, 10);
+    char *cell = kmpoola(pool); /* past_the_end: drawn */
+    char *next = kmpoola(pool);
+    cell[32] = 1; /* past_the_end: used */
+    kmpoolf(next);
+    kmpoolx(pool);
+}
+
+static void past_the_end_of_an_odd_cell(void) {
+    kmpool *pool = kmpooli(NULL, 21, 10);
+    char *cell = kmpoola(pool); /* past_the_end_of_an_odd_cell: drawn */
+    cell[21] = 1;               /* past_the_end_of_an_odd_cell: used */
+    kmpoolx(pool);
+}
+
+static void after_free_in_a_buffer(void) {
+    static char buffer[Kmpoolsz(10, 32)];
+    kmpool *pool = kmpoolif(buffer, sizeof buffer, 32);
+    char *cell = kmpoolz(pool, 32); /* after_free_in_a_buffer: drawn */
+    kmpoolf(cell);                  /* after_free_in_a_buffer: freed */
+    seen = cell[4];                 /* after_free_in_a_buffer: used */
+    kmpoolx(pool);
+}
+
+static void after_free_in_a_pool_in_a_pool(void) {
+    kmpool *outer = kmpooli(NULL, 4096, 2);
+    kmpool *pool = kmpooli((kmcell *)outer, 32, 10);
+    char *cell = kmpoolz(pool, 32); /* after_free_in_a_pool_in_a_pool: drawn */
+    kmpoolf(cell);                  /* after_free_in_a_pool_in_a_pool: freed */
+    seen = cell[4];                 /* after_free_in_a_pool_in_a_pool: used */
+    kmpoolx(pool);
+    kmpoolx(outer);
+}
+
+static void counted_after_free(void) {
+    kmpool *pool = kmpooli(NULL, 128, 10);
+    char *counted = kmrefz((kmcell *)pool, 20); /* counted_after_free: drawn */
+    kmreff(counted);                            /* counted_after_free: freed */
+    seen = counted[4];                          /* counted_after_free: used */
+    kmpoolx(pool);
+}
+
+static void past_the_end_of_a_counted_cell(void) {
+    kmpool *pool = kmpooli(NULL, 128, 10);
+    char *counted = kmrefz((kmcell *)pool, 21); /* past_the_end_of_a_counted_cell: drawn */
+    counted[21] = 1;                            /* past_the_end_of_a_counted_cell: used */
+    kmreff(counted);
+    kmpoolx(pool);
+}
+
+static void undefined(void) {
+    kmpool *pool = kmpooli(NULL, 32, 10);
+    char *cell = kmpoolz(pool, 32);
+    kmpoolf(cell);
+    cell = kmpoola(pool);
+    if (cell[4]) seen = 1; /* undefined: used */
+    kmpoolf(cell);
+    kmpoolx(pool);
+}
+
+static void lost(void) {
+    kmpool *pool = kmpooli(NULL, 32, 10);
+    kept[0] = pool;
+    seen = kmpoola(pool) != NULL; /* lost: drawn */
+}
+
+/* What a program may do. */
+
+static void count(void *data, void *arg) {
+    seen = *(char *)data;
+    ++*(int *)arg;
+}
+
+static void fill_and_free(kmpool *pool, size_t size, size_t n) {
+    char *cells[200];
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < n; i++) {
+            cells[i] = i % 2 ? kmpoola(pool) : kmpoolz(pool, size);
+            if (!cells[i]) abort();
+            memset(cells[i], (int)i, size);
+        }
+        for (size_t i = 0; i < n; i += 3) kmpoolf(cells[i]);
+        for (size_t i = 1; i < n; i += 3) kmpools(cells[i]);
+        for (size_t i = 2; i < n; i += 3) kmfree((kmptr){.kind = kmkind_pool, .ref = cells[i], .cell = NULL});
+    }
+}
+
+static int on_the_stack(size_t size) {
+    char buffer[8000];
+    kmpool *pool = kmpoolif(buffer, sizeof buffer, size);
+    fill_and_free(pool, size, 10);
+    if (!kmpoolz(pool, size)) abort();
+    kmpoolx(pool);
+    return (int)strlen(memset(buffer, 0, sizeof buffer));
+}
+
+static void right(void) {
+    for (size_t size = 1; size < 100; size++) {
+        int ended = 0;
+        kmopt options = {.sz = size, .align = size > 50 ? 64 : 0, .drop = count, .arg = &ended, .grow = 1};
+        kmpool *pool = kmpooliw(NULL, &options, 3);
+        fill_and_free(pool, size, 200);
+        char *last = kmpoolz(pool, size);
+        kmptr handle = {.kind = kmkind_pool, .ref = last, .cell = NULL};
+        kmtaint(&handle);
+        kmfree(handle);
+        if (!kmpoolz(pool, size)) abort();
+        kmpoolx(pool);
+        if (ended != 602) abort();
+        if (on_the_stack(size) != 0) abort();
+    }
+    kmpool *outer = kmpooli(NULL, 4096, 4);
+    kmpool *inner = kmpooli((kmcell *)outer, 48, 20);
+    fill_and_free(inner, 48, 20);
+    char *node = kmtreez((kmcell *)outer, NULL, 100);
+    kmpool *hosted = kmpooli((kmcell *)(void *)(node - sizeof(kmnode)), 16, 20);
+    fill_and_free(hosted, 16, 20);
+    char *counted = kmrefz((kmcell *)inner, 10);
+    memset(kmrefu(counted), 1, 10);
+    kmreff(counted);
+    kmreff(counted);
+    kmpoolx(inner);
+    kmtreef(node);
+    memset(kmpoola(outer), 1, 4096);
+    kmpoolx(outer);
+    /* A buffer that is used for another pool, without an end of the one that was in it. */
+    static char buffer[4000];
+    for (size_t size = 1; size < 100; size++) {
+        kmpool *pool = kmpoolif(buffer, sizeof buffer, size);
+        fill_and_free(pool, size, 10);
+        kept[4] = kmpoola(pool);
+    }
+    /* Pools that are still there at the end, one in the other. */
+    kept[0] = outer = kmpooli(NULL, 4096, 4);
+    kept[1] = inner = kmpooli((kmcell *)outer, 48, 20);
+    kept[2] = kmpoolz(outer, 10);
+    kept[3] = kmpoolz(inner, 10);
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } programs[] = {
+        {"after_free", after_free},
+        {"unused", unused},
+        {"past_the_end", past_the_end},
+        {"past_the_end_of_an_odd_cell", past_the_end_of_an_odd_cell},
+        {"after_free_in_a_buffer", after_free_in_a_buffer},
+        {"after_free_in_a_pool_in_a_pool", after_free_in_a_pool_in_a_pool},
+        {"counted_after_free", counted_after_free},
+        {"past_the_end_of_a_counted_cell", past_the_end_of_a_counted_cell},
+        {"undefined", undefined},
+        {"lost", lost},
+        {"right", right},
+    };
+    for (size_t i = 0; i < Kmsz(programs); i++) {
+        if (argc == 2 && strcmp(argv[1], programs[i].name) == 0) {
+            programs[i].run();
+            return 0;
+        }
+    }
+    fprintf(stderr, "which?\n");
+    return 2;
+}
