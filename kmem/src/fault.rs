@@ -21,9 +21,10 @@
 //! ```
 
 use core::fmt;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::AtomicPtr;
 
 use crate::cell::Kind;
+use crate::shared;
 
 /// What was wrong with a call.
 ///
@@ -144,7 +145,7 @@ static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 /// ```
 pub fn set_handler(handler: Option<Handler>) -> Option<Handler> {
     let new = handler.map_or(core::ptr::null_mut(), |f| f as *mut ());
-    decode(HANDLER.swap(new, Ordering::AcqRel))
+    decode(shared::exchange(&HANDLER, new))
 }
 
 fn decode(stored: *mut ()) -> Option<Handler> {
@@ -161,7 +162,7 @@ fn decode(stored: *mut ()) -> Option<Handler> {
 #[inline(never)]
 pub(crate) fn report(call: &'static str, pointer: *const u8, misuse: Misuse) {
     let fault = Fault { call, pointer, misuse };
-    match decode(HANDLER.load(Ordering::Acquire)) {
+    match decode(shared::current(&HANDLER)) {
         Some(handler) => handler(&fault),
         None => default_handler(&fault),
     }
