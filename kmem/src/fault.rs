@@ -157,6 +157,20 @@ fn decode(stored: *mut ()) -> Option<Handler> {
     Some(unsafe { core::mem::transmute::<*mut (), Handler>(stored) })
 }
 
+/// The handler of a program that sets none: prints one line to standard error and aborts. One of your own may end with it.
+///
+/// ```
+/// use kmem::fault::{self, Fault};
+/// fn counting(fault: &Fault) {
+///     // … and then
+///     fault::default_handler(fault);
+/// }
+/// fault::set_handler(Some(counting));
+/// ```
+pub fn default_handler(fault: &Fault) {
+    say_and_abort(fault)
+}
+
 /// Hands a misuse to the handler. Returns only where a handler of the program's own does.
 #[cold]
 #[inline(never)]
@@ -169,7 +183,7 @@ pub(crate) fn report(call: &'static str, pointer: *const u8, misuse: Misuse) {
 }
 
 #[cfg(feature = "std")]
-fn default_handler(fault: &Fault) {
+fn say_and_abort(fault: &Fault) -> ! {
     use std::io::Write;
     // Formatted straight into the descriptor: a misuse must be reportable when the heap is unusable.
     let _ = writeln!(std::io::stderr(), "kmem: {fault}");
@@ -177,7 +191,7 @@ fn default_handler(fault: &Fault) {
 }
 
 #[cfg(all(kmem_libc, not(feature = "std")))]
-fn default_handler(fault: &Fault) {
+fn say_and_abort(fault: &Fault) -> ! {
     let mut line = Line { bytes: [0; 160], len: 0 };
     line.push(b"kmem: ");
     line.push(fault.call.as_bytes());
@@ -223,7 +237,7 @@ impl Line {
 }
 
 #[cfg(not(any(feature = "std", kmem_libc)))]
-fn default_handler(_: &Fault) {
+fn say_and_abort(_: &Fault) -> ! {
     abort()
 }
 
