@@ -48,22 +48,18 @@ impl Cell {
         self.ended.fetch_add(1, Relaxed);
     }
 
-    #[allow(clippy::undocumented_unsafe_blocks, reason = "loom checks the accesses; whether they are sound is the question")]
     fn read(&self) -> u32 {
         self.value.with(|value| unsafe { *value })
     }
 
-    #[allow(clippy::undocumented_unsafe_blocks, reason = "as above")]
     fn write(&self, new: u32) {
         self.value.with_mut(|value| unsafe { *value = new });
     }
 
-    #[allow(clippy::undocumented_unsafe_blocks, reason = "as above")]
     fn note(&self, who: usize) {
         self.notes[who].with_mut(|note| unsafe { *note += 1 });
     }
 
-    #[allow(clippy::undocumented_unsafe_blocks, reason = "as above")]
     fn notes(&self) -> u32 {
         self.notes.iter().map(|note| note.with(|note| unsafe { *note })).sum()
     }
@@ -222,14 +218,12 @@ impl Handlers {
     }
 
     /// Sets handler `which`, 0 or 1, and calls the one before it.
-    #[allow(clippy::undocumented_unsafe_blocks, reason = "loom checks the accesses; whether they are sound is the question")]
     fn set(&self, which: usize) {
         self.needs[which].with_mut(|needs| unsafe { *needs = 7 });
         self.call(shared::exchange(&self.slot, std::ptr::without_provenance_mut(which + 1)));
     }
 
     /// Calls a handler, where there is one.
-    #[allow(clippy::undocumented_unsafe_blocks, reason = "as above")]
     fn call(&self, handler: *mut ()) {
         if let Some(which) = handler.addr().checked_sub(1) {
             assert_eq!(self.needs[which].with(|needs| unsafe { *needs }), 7);

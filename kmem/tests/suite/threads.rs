@@ -183,6 +183,22 @@ fn references_drawn_from_a_shared_source_give_their_cells_back_on_any_thread() {
     assert_eq!(out.load(Ordering::Relaxed), 0);
 }
 
+// bumpalo GHSA-j7wg-xg3h-2pr6: a zero-sized allocation was mistaken for another thread's.
+#[test]
+fn zero_sized_values_are_cells_like_any_on_every_thread() {
+    each_on_a_thread(vec![(); 4], |()| {
+        let pool = Pool::new(100);
+        let cells: Vec<_> = (0..100).map(|_| pool.alloc(())).collect();
+        let addresses: std::collections::HashSet<_> =
+            cells.iter().map(|cell| (&raw const **cell).addr()).collect();
+        assert_eq!(addresses.len(), 100);
+        let boxes: Vec<_> = (0..100).map(|_| HeapBox::new(())).collect();
+        let shared = Ref::new(());
+        drop((boxes, shared.clone(), cells));
+        assert_eq!(pool.live(), 0);
+    });
+}
+
 #[test]
 fn heap_cells_end_on_another_thread_than_made_them() {
     let dropped = AtomicUsize::new(0);
