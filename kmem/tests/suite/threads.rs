@@ -110,7 +110,7 @@ fn cells_end_once_after_millions_of_raw_references_over_four_threads() {
 }
 
 #[test]
-#[ignore = "takes half a minute, with --release"]
+#[ignore = "takes seconds, with --release"]
 fn cells_end_once_after_hundreds_of_millions_of_references_over_four_threads() {
     for references in [safe_references, handles, raw_references] {
         references(HUNDREDS_OF_MILLIONS);
