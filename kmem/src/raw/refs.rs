@@ -106,10 +106,21 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     // SAFETY: as above. Where others are left the cell may be gone before this returns, and it does not look again.
     match shared::down(unsafe { &(*header).refs }) {
         Left::Others => {}
-        // SAFETY: this was the last reference, so the cell is ours alone; its source outlives it.
-        Left::Nobody => unsafe { block::end(call, Kind::Ref, HEADER, data, (*header).src, false) },
+        // SAFETY: this was the last reference.
+        Left::Nobody => unsafe { end(call, data) },
         Left::Underflow => fault::report(call, data, Misuse::CountUnderflow),
     }
+}
+
+/// Ends a cell that nobody has a reference to. Out of line: what it does with registers would be paid for by those who drop a
+/// reference and leave others.
+///
+/// # Safety
+/// `data` is that of a live reference-counted cell that the caller alone knows of.
+#[inline(never)]
+unsafe fn end(call: &'static str, data: *mut u8) {
+    // SAFETY: the cell is the caller's; its source outlives it.
+    unsafe { block::end(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
 }
 
 /// Adds a reference and returns its argument. Null is ignored. Any thread that has a reference may call it.
