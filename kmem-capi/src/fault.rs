@@ -43,24 +43,25 @@ impl Text {
 }
 
 fn bridge(fault: &Fault) {
-    if let Some(handler) = decode(HANDLER.load(Ordering::Acquire)) {
-        let (call, what) = (Text::new(fault.call), Text::new(fault.misuse.text()));
-        let found = fault.misuse.found().unwrap_or(0);
-        let report = CFault {
-            call: call.0.as_ptr().cast(),
-            ptr: fault.pointer.cast(),
-            what: what.0.as_ptr().cast(),
-            found,
-        };
-        // SAFETY: the program set this handler; the report and its texts live while it runs.
-        unsafe { handler(&raw const report) }
-    }
+    let Some(handler) = decode(HANDLER.load(Ordering::Acquire)) else { return fault::default_handler(fault) };
+    let (call, what) = (Text::new(fault.call), Text::new(fault.misuse.text()));
+    let found = fault.misuse.found().unwrap_or(0);
+    let report = CFault {
+        call: call.0.as_ptr().cast(),
+        ptr: fault.pointer.cast(),
+        what: what.0.as_ptr().cast(),
+        found,
+    };
+    // SAFETY: the program set this handler; the report and its texts live while it runs.
+    unsafe { handler(&raw const report) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmonfault(handler: Option<Handler>) -> Option<Handler> {
     let new = handler.map_or(null_mut(), |handler| handler as *mut c_void);
     let before = decode(HANDLER.swap(new, Ordering::AcqRel));
-    fault::set_handler(handler.map(|_| bridge as fault::Handler));
+    // Without a handler too: `HANDLER` alone says what is done. Two threads that set it at once could otherwise leave one
+    // of them on this side and the other on that.
+    fault::set_handler(Some(bridge));
     before
 }

@@ -68,6 +68,35 @@ fn what_c_made_rust_owns_and_frees() {
     }
 }
 
+/// The program that aborts is a child of this one.
+#[cfg(unix)]
+#[test]
+fn a_fault_ends_the_program_once_it_has_taken_its_handler_away() {
+    use std::os::unix::process::ExitStatusExt;
+    unsafe extern "C" fn ignore(_: *const kmem_capi::fault::CFault) {}
+    const NAME: &str = "a_fault_ends_the_program_once_it_has_taken_its_handler_away";
+    const CHILD: &str = "KMEM_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let foreign = [0u128; 4];
+        // SAFETY: the header that is looked at lies in the array, and nothing is written to it.
+        unsafe {
+            let fault = || heap::kmheapf((&raw const foreign[2]).cast_mut().cast());
+            kmem_capi::fault::kmonfault(Some(ignore));
+            fault();
+            assert!(kmem_capi::fault::kmonfault(None).is_some());
+            println!("one was ignored");
+            fault();
+        }
+        return;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+    let output =
+        child.args(["--exact", NAME, "--nocapture"]).env(CHILD, "1").output().expect("it runs again");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("one was ignored"), "{output:?}");
+    // Which signal depends on what this kmem was built with.
+    assert!(output.status.signal().is_some(), "{output:?}");
+}
+
 /// The shared library has the platform's `malloc` beneath it, this program the global allocator of Rust.
 #[cfg(target_os = "linux")]
 #[test]

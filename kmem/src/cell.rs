@@ -2,7 +2,9 @@
 
 use core::fmt;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::AtomicU8;
+
+use crate::shared;
 
 /// How a piece of memory was allocated, and so how it is given back.
 ///
@@ -160,15 +162,12 @@ impl Cell {
     }
 
     /// Marks the cell to be zeroed when it goes.
-    ///
-    /// Relaxed: a mark made by a holder of a reference reaches whoever frees the cell through the release and
-    /// acquire of the reference count; every other kind of cell has one owner at a time.
     pub(crate) fn taint(&self) {
-        self.shred.store(1, Ordering::Relaxed);
+        shared::mark(&self.shred);
     }
 
     pub(crate) fn tainted(&self) -> bool {
-        self.shred.load(Ordering::Relaxed) != 0
+        shared::is_marked(&self.shred)
     }
 }
 

@@ -21,9 +21,10 @@
 //! ```
 
 use core::fmt;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::AtomicPtr;
 
 use crate::cell::Kind;
+use crate::shared;
 
 /// What was wrong with a call.
 ///
@@ -167,7 +168,7 @@ static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 /// ```
 pub fn set_handler(handler: Option<Handler>) -> Option<Handler> {
     let new = handler.map_or(core::ptr::null_mut(), |f| f as *mut ());
-    decode(HANDLER.swap(new, Ordering::AcqRel))
+    decode(shared::exchange(&HANDLER, new))
 }
 
 fn decode(stored: *mut ()) -> Option<Handler> {
@@ -179,19 +180,33 @@ fn decode(stored: *mut ()) -> Option<Handler> {
     Some(unsafe { core::mem::transmute::<*mut (), Handler>(stored) })
 }
 
+/// The handler of a program that sets none: prints one line to standard error and aborts. One of your own may end with it.
+///
+/// ```
+/// use kmem::fault::{self, Fault};
+/// fn counting(fault: &Fault) {
+///     // … and then
+///     fault::default_handler(fault);
+/// }
+/// fault::set_handler(Some(counting));
+/// ```
+pub fn default_handler(fault: &Fault) {
+    say_and_abort(fault)
+}
+
 /// Hands a misuse to the handler. Returns only where a handler of the program's own does.
 #[cold]
 #[inline(never)]
 pub(crate) fn report(call: &'static str, pointer: *const u8, misuse: Misuse) {
     let fault = Fault { call, pointer, misuse };
-    match decode(HANDLER.load(Ordering::Acquire)) {
+    match decode(shared::current(&HANDLER)) {
         Some(handler) => handler(&fault),
         None => default_handler(&fault),
     }
 }
 
 #[cfg(feature = "std")]
-fn default_handler(fault: &Fault) {
+fn say_and_abort(fault: &Fault) -> ! {
     use std::io::Write;
     // Formatted straight into the descriptor: a misuse must be reportable when the heap is unusable.
     let _ = writeln!(std::io::stderr(), "kmem: {fault}");
@@ -199,7 +214,7 @@ fn default_handler(fault: &Fault) {
 }
 
 #[cfg(all(kmem_libc, not(feature = "std")))]
-fn default_handler(fault: &Fault) {
+fn say_and_abort(fault: &Fault) -> ! {
     let mut line = Line { bytes: [0; 160], len: 0 };
     line.push(b"kmem: ");
     line.push(fault.call.as_bytes());
@@ -245,7 +260,7 @@ impl Line {
 }
 
 #[cfg(not(any(feature = "std", kmem_libc)))]
-fn default_handler(_: &Fault) {
+fn say_and_abort(_: &Fault) -> ! {
     abort()
 }
 

@@ -25,11 +25,16 @@ extern crate std;
 
 #[cfg(any(feature = "allocator-api2-02", feature = "allocator-api2-04"))]
 pub mod allocator_api2;
+mod atomic {
+    //! The models of `shared` have loom's here.
+    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+}
 mod cell;
 mod error;
 pub mod fault;
 mod place;
 pub mod raw;
+mod shared;
 mod shred;
 mod source;
 #[macro_use]

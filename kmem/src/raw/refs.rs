@@ -2,13 +2,14 @@
 
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicUsize, Ordering, fence};
+use core::sync::atomic::AtomicUsize;
 
 use super::Handle;
 use super::block::{self, Fill, Request};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
+use crate::shared::{self, Left};
 
 /// The header of a reference-counted cell (`kmref` in C).
 ///
@@ -34,9 +35,6 @@ const _: () = assert!(size_of::<Ref>() <= HEADER);
 const _: () = assert!(size_of::<Ref>() == 32 && offset_of!(Ref, refs) == 16 && offset_of!(Ref, src) == 24);
 #[cfg(not(target_pointer_width = "64"))]
 const _: () = assert!(offset_of!(Ref, refs) < HEADER);
-
-/// More references than this and the count could wrap before anyone notices.
-const MAX_REFS: usize = isize::MAX as usize;
 
 /// Allocates a reference-counted cell with one reference and returns its data.
 ///
@@ -105,27 +103,24 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         // SAFETY: the check found a live reference-counted cell, of which the caller holds a reference.
         unsafe { (*header).cell.taint() };
     }
-    // Acquire: where this is the only reference nobody can add to it, and what the former holders did to the data happened
-    // before they dropped theirs. Most cells have one holder only, and go without a locked instruction.
-    // SAFETY: as above.
-    if unsafe { (*header).refs.load(Ordering::Acquire) } != 1 {
-        // Release: whatever this holder did to the data happens before the last holder's destructor. The last one
-        // acquires it all. This is the protocol of `std::sync::Arc`.
-        // SAFETY: as above, up to the moment of the subtraction; unless it was the last reference, the cell may be gone
-        // after it.
-        let before = unsafe { (*header).refs.fetch_sub(1, Ordering::Release) };
-        if before == 0 {
-            // SAFETY: nobody had a reference, so nobody frees the cell.
-            unsafe { (*header).refs.fetch_add(1, Ordering::Relaxed) };
-            return fault::report(call, data, Misuse::CountUnderflow);
-        }
-        if before != 1 {
-            return;
-        }
-        fence(Ordering::Acquire);
+    // SAFETY: as above. Where others are left the cell may be gone before this returns, and it does not look again.
+    match shared::down(unsafe { &(*header).refs }) {
+        Left::Others => {}
+        // SAFETY: this was the last reference.
+        Left::Nobody => unsafe { end(call, data) },
+        Left::Underflow => fault::report(call, data, Misuse::CountUnderflow),
     }
-    // SAFETY: this was the last reference, so the cell is ours alone; its source outlives it.
-    unsafe { block::end(call, Kind::Ref, HEADER, data, (*header).src, false) };
+}
+
+/// Ends a cell that nobody has a reference to. Out of line: what it does with registers would be paid for by those who drop a
+/// reference and leave others.
+///
+/// # Safety
+/// `data` is that of a live reference-counted cell that the caller alone knows of.
+#[inline(never)]
+unsafe fn end(call: &'static str, data: *mut u8) {
+    // SAFETY: the cell is the caller's; its source outlives it.
+    unsafe { block::end(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
 }
 
 /// Adds a reference and returns its argument. Null is ignored. Any thread that has a reference may call it.
@@ -151,11 +146,9 @@ pub unsafe fn u(data: *mut u8) -> *mut u8 {
         return data;
     }
     // SAFETY: the check found a live reference-counted cell, and the caller's reference keeps it so.
-    let refs = unsafe { &(*header(data)).refs };
-    // Relaxed: a new reference is made from one that exists, which orders everything already.
-    if refs.fetch_add(1, Ordering::Relaxed) > MAX_REFS {
-        // A program with this many references has leaked them. The count must not wrap, and other threads may
-        // already rely on it, so there is no way back: not for a handler that panics either.
+    if !shared::up(unsafe { &(*header(data)).refs }) {
+        // A program with this many references has leaked them. The count must not wrap, so there is no way back: not for
+        // a handler that panics either.
         let _end = fault::AbortOnDrop;
         fault::report(CALL, data, Misuse::CountOverflow);
     }
@@ -193,9 +186,8 @@ pub unsafe fn d(data: *mut u8) {
 /// ```
 #[must_use]
 pub unsafe fn count(data: *mut u8) -> usize {
-    // SAFETY: the caller vouches for the cell. Acquire: whoever finds 1 here and holds that reference sees all that
-    // the former holders did before they dropped theirs.
-    unsafe { (*header(data)).refs.load(Ordering::Acquire) }
+    // SAFETY: the caller vouches for the cell.
+    shared::count(unsafe { &(*header(data)).refs })
 }
 
 verbs! {

@@ -30,6 +30,8 @@ mod refs;
 mod shred;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod soundness;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod threads;
 #[cfg(all(feature = "heap", feature = "tree"))]
 mod tree;
 #[cfg(all(feature = "heap", feature = "pool", feature = "tree"))]

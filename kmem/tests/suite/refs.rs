@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 #[cfg(feature = "pool")]
 use kmem::{AllocError, Pool};
@@ -25,31 +25,6 @@ fn the_header_is_as_the_contract_has_it() {
         assert!(header.src.is_null());
         raw::ptr::free(handle);
     }
-}
-
-#[test]
-fn the_last_reference_frees_the_cell_on_whatever_thread() {
-    static DROPPED: AtomicUsize = AtomicUsize::new(0);
-    struct Counts;
-    impl Drop for Counts {
-        fn drop(&mut self) {
-            DROPPED.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-    let shared = Ref::new(Counts);
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            let mine = shared.clone();
-            scope.spawn(move || {
-                for _ in 0..1000 {
-                    drop(mine.clone());
-                }
-            });
-        }
-    });
-    assert_eq!((Ref::count(&shared), DROPPED.load(Ordering::Relaxed)), (1, 0));
-    std::thread::spawn(move || drop(shared)).join().unwrap();
-    assert_eq!(DROPPED.load(Ordering::Relaxed), 1);
 }
 
 #[test]

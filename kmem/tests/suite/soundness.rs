@@ -7,26 +7,6 @@ use kmem::{HeapBox, Pool, Ptr, Ref, Tree};
 
 use crate::support::{Ends, leaks_nothing, quietly, unwind};
 
-// bumpalo GHSA-j7wg-xg3h-2pr6: a zero-sized allocation was mistaken for another thread's.
-#[test]
-fn zero_sized_values_are_cells_like_any_on_every_thread() {
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let pool = Pool::new(100);
-                let cells: Vec<_> = (0..100).map(|_| pool.alloc(())).collect();
-                let addresses: std::collections::HashSet<_> =
-                    cells.iter().map(|cell| (&raw const **cell).addr()).collect();
-                assert_eq!(addresses.len(), 100);
-                let boxes: Vec<_> = (0..100).map(|_| HeapBox::new(())).collect();
-                let shared = Ref::new(());
-                drop((boxes, shared.clone(), cells));
-                assert_eq!(pool.live(), 0);
-            });
-        }
-    });
-}
-
 // triomphe#96: `make_mut`-like access that let a second handle free the value under the borrow.
 #[test]
 fn a_borrow_of_the_only_reference_cannot_be_shared_while_it_lasts() {

@@ -127,15 +127,6 @@ fn a_panicking_destructor_of_an_early_free_leaves_the_tree_whole() {
 }
 
 #[test]
-fn a_tree_moves_to_another_thread_with_its_children() {
-    let tree = Tree::new(vec![1]);
-    tree.node().push(vec![2]);
-    tree.child(String::from("text"));
-    let below = std::thread::spawn(move || tree.node().below()).join().unwrap();
-    assert_eq!(below, 2);
-}
-
-#[test]
 fn strings_and_slices_are_nodes_too() {
     leaks_nothing(|| {
         let root: Tree<str> = "root".into();
