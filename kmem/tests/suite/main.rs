@@ -7,6 +7,8 @@
 
 mod support;
 
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_reentrant;
 mod buffers;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod composition;

@@ -6,6 +6,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
@@ -154,6 +156,59 @@ impl Drop for Ending {
         }
     }
 }
+
+/// Counts the values that were made of it and have not been dropped, on whatever thread.
+#[derive(Clone, Default)]
+pub struct Tally(Arc<AtomicUsize>);
+
+impl Tally {
+    pub fn value(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+
+    /// The values that are alive. Where one was dropped twice this is beyond any number that a test counts to.
+    pub fn alive(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A value that a [`Tally`] counts.
+pub struct Counted(Tally);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.value()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Lends a value as one that was leaked would be, and drops it when `work` is done. What `work` leaves in the value
+/// must not use the value as it ends.
+pub fn lent_for_ever<T: 'static, R>(value: T, work: impl FnOnce(&'static T) -> R) -> R {
+    let value = Box::into_raw(Box::new(value));
+    let result = work(unsafe { &*value });
+    drop(unsafe { Box::from_raw(value) });
+    result
+}
+
+/// Starts this program again with `test` alone and `role` in its environment, and returns how it ended.
+pub fn again(test: &str, role: &str) -> std::process::Output {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", test, "--test-threads=1", "--nocapture"]).env(ROLE, role).output().unwrap()
+}
+
+/// The role that [`again`] gave to this program.
+pub fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+const ROLE: &str = "KMEM_TEST_ROLE";
 
 /// Panics without the report, which would allocate, and whose text the test runner would keep.
 pub fn unwind() -> ! {
