@@ -96,7 +96,8 @@ fn cells_may_own_cells_of_a_pool_that_is_never_dropped() {
     impl Drop for Link {
         fn drop(&mut self) {
             if self.next.is_some() {
-                let passing = self.pool.alloc(Link { next: None, pool: self.pool, counted: self.counted.clone() });
+                let passing =
+                    self.pool.alloc(Link { next: None, pool: self.pool, counted: self.counted.clone() });
                 self.next = None;
                 drop(passing);
             }
@@ -433,8 +434,11 @@ fn values_may_own_every_kind_of_store_and_cell_at_once() {
         std::mem::forget(pool.alloc(everything()));
         let tree = Tree::new(everything());
         tree.node().push(everything()).push(everything());
-        let handles =
-            [HeapBox::new(everything()).into(), Ref::new(everything()).into(), pool.alloc(everything()).into()];
+        let handles = [
+            HeapBox::new(everything()).into(),
+            Ref::new(everything()).into(),
+            pool.alloc(everything()).into(),
+        ];
         let handles: [Ptr<'_, Everything>; 3] = handles;
         assert_eq!(tally.alive(), 7 * 6);
         drop((handles, tree));

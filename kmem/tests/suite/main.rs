@@ -9,6 +9,8 @@ mod support;
 
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_reentrant;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_unwind;
 mod buffers;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod composition;
