@@ -158,7 +158,7 @@ impl Drop for Ending {
 }
 
 /// Counts the values that were made of it and have not been dropped, on whatever thread.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally(Arc<AtomicUsize>);
 
 impl Tally {
@@ -174,6 +174,7 @@ impl Tally {
 }
 
 /// A value that a [`Tally`] counts.
+#[derive(Debug)]
 pub struct Counted(Tally);
 
 impl Clone for Counted {
