@@ -185,6 +185,13 @@ impl Tally {
 #[derive(Debug)]
 pub struct Counted(Tally);
 
+impl Counted {
+    /// Whether this is one of the values that its tally has counted, rather than bytes of anything else.
+    pub fn is_counted(&self) -> bool {
+        self.0.alive() > 0
+    }
+}
+
 impl Clone for Counted {
     fn clone(&self) -> Self {
         self.0.value()
