@@ -16,7 +16,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::source::{draw, give_back, shreds};
-use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_GROWS, FLAG_HOST, Kind, Shred};
+use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -395,7 +395,8 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
 }
 
 /// Tears a pool down and gives its block back. The destructor, if it has one, runs on each cell that is still live;
-/// every cell's bytes are zeroed where the pool or its source is to be shredded. Null is ignored.
+/// every cell's bytes are zeroed where the pool or its source is to be shredded. Null is ignored. A destructor that tears
+/// down the pool of its own cell is reported, and the pool left whole.
 ///
 /// # Safety
 /// `pool` is null or a live pool, none of whose cells is used any more, and its source is alive.
@@ -412,6 +413,11 @@ pub unsafe fn x(pool: *mut Pool) {
     // SAFETY: the caller vouches for a readable header where it is not null.
     unsafe {
         if !pool.is_null() && check_pool("kmpoolx", pool) {
+            // Any block of a growing pool stands for all of it: handles on its cells name the block that they are in.
+            let pool = (*pool).head;
+            if (*pool).cell.flags & FLAG_ENDING != 0 {
+                return fault::report("kmpoolx", pool.cast(), Misuse::BeingFreed);
+            }
             #[cfg(feature = "tree")]
             if (*pool).cell.flags & FLAG_HOST != 0 {
                 // The node that hosts the pool takes it down when it goes.
@@ -829,15 +835,18 @@ struct GoingBack {
     cell: *mut PoolCell,
     pool: *mut Pool,
     shred: bool,
+    /// The flags of the pool's first block before, which say whether this happens inside another cell's destructor.
+    flags: u8,
 }
 
 impl Drop for GoingBack {
     #[inline]
     fn drop(&mut self) {
-        let GoingBack { cell, pool, shred } = *self;
+        let GoingBack { cell, pool, shred, flags } = *self;
         // SAFETY: `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
+            (*head).cell.flags = flags;
             if shred || shreds(head.cast()) {
                 shred::zero(data(cell), (*pool).cellsz);
             }
@@ -852,7 +861,8 @@ pub(crate) unsafe fn vacate(data: *mut u8) {
     // SAFETY: the caller gives the data of a live cell, whose header names its pool.
     unsafe {
         let cell = header(data);
-        drop(GoingBack { cell, pool: (*cell).pool, shred: false });
+        let pool = (*cell).pool;
+        drop(GoingBack { cell, pool, shred: false, flags: (*(*pool).head).cell.flags });
     }
 }
 
@@ -895,9 +905,11 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
     unsafe {
         let Some(pool) = check(call, data) else { return };
         let cell = header(data);
-        let going = GoingBack { cell, pool, shred: shred.is_yes() };
+        let head = (*pool).head;
+        let going = GoingBack { cell, pool, shred: shred.is_yes(), flags: (*head).cell.flags };
         let destructor = (*pool).drop;
         if destructor.run.is_some() {
+            (*head).cell.flags |= FLAG_ENDING;
             (*cell).pool = pool.map_addr(|addr| addr | DYING);
             destructor.call(data);
         }
