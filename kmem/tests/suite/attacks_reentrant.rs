@@ -119,7 +119,11 @@ fn cells_may_own_cells_of_a_pool_that_is_never_dropped() {
 
 #[test]
 fn counted_cells_may_own_the_pool_they_are_in_and_others_of_it() {
-    struct Link<'p>(Option<Ref<Link<'p>, &'p Pool>>, &'p Pool, Counted);
+    struct Link<'p>(
+        #[allow(dead_code, reason = "it is there to be dropped")] Option<Ref<Link<'p>, &'p Pool>>,
+        &'p Pool,
+        Counted,
+    );
     impl Drop for Link<'_> {
         fn drop(&mut self) {
             let passing = Ref::new_in(self.2.clone(), self.1);
@@ -146,7 +150,10 @@ fn counted_cells_may_own_the_pool_they_are_in_and_others_of_it() {
 
 #[test]
 fn a_value_may_drop_a_reference_to_what_refers_back_to_it() {
-    struct Knot(RefCell<Option<Ref<Knot>>>, Counted);
+    struct Knot(
+        RefCell<Option<Ref<Knot>>>,
+        #[allow(dead_code, reason = "it is there to be dropped")] Counted,
+    );
     leaks_nothing(|| {
         let tally = Tally::default();
         let one = Ref::new(Knot(RefCell::new(None), tally.value()));
@@ -203,7 +210,7 @@ fn a_destructor_may_use_the_tree_that_its_node_is_freed_from_but_not_one_that_go
             let node = tree.child(Meddles(2));
             node.node().push(Meddles(1)).child(Meddles(1));
             node.free();
-            Ptr::from(tree.child(Meddles(1)));
+            drop(Ptr::from(tree.child(Meddles(1))));
             assert!(REACHED.get() > 20);
             assert_eq!(REFUSED.get(), 0);
             let pool = tree.node().push("pushed").pool::<Meddles>(1).unwrap();
@@ -271,9 +278,9 @@ fn a_walk_goes_on_where_siblings_come_and_go() {
         }
         let mut seen = Vec::new();
         let mut walk = tree.node().children();
-        while let Some(node) = walk.next() {
+        for node in walk.by_ref() {
             seen.push(*node);
-            passed.pop().map(Node::free);
+            passed.pop().into_iter().for_each(Node::free);
             if *node < 15 {
                 tree.node().push(*node + 10);
                 passed.push(tree.child("behind"));

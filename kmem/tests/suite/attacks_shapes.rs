@@ -50,19 +50,20 @@ macro_rules! aligned {
         #[test]
         fn $test() {
             #[repr(align($align))]
-            struct Empty(Counted);
-            impl Empty {
-                fn check(&self) {
-                    assert_eq!(std::ptr::from_ref(self).addr() % $align, 0);
-                    assert!(self.0.clone().is_counted());
-                }
-            }
+            struct Aligned(Counted);
             #[repr(align($align))]
-            struct Zero;
+            struct Empty;
+            fn lies_aligned<T>(value: &T) {
+                assert!(align_of::<T>() >= $align);
+                assert_eq!(std::ptr::from_ref(value).addr() % align_of::<T>(), 0);
+            }
             let tally = Tally::default();
-            under_every_owner(|| Empty(tally.value()), Empty::check);
+            under_every_owner(|| Aligned(tally.value()), |value| {
+                lies_aligned(value);
+                assert!(value.0.is_counted());
+            });
             assert_eq!(tally.alive(), 0);
-            under_every_owner(|| Zero, |zero| assert_eq!(std::ptr::from_ref(zero).addr() % $align, 0));
+            under_every_owner(|| Empty, lies_aligned);
         }
     )*};
 }

@@ -307,12 +307,9 @@ fn owners_may_be_dropped_as_their_thread_ends() {
 #[test]
 fn cells_made_on_one_thread_may_be_freed_on_another() {
     let tally = Tally::default();
-    let made: Vec<(HeapBox<dyn Send>, Ref<[Counted]>)> = (0..100)
-        .map(|_| {
-            let counted = Ref::try_from_fn_in(2, |_| tally.value(), Heap).unwrap();
-            (kmem::unsize!(HeapBox::new(tally.value()) => dyn Send), counted)
-        })
-        .collect();
+    let sole = || kmem::unsize!(HeapBox::new(tally.value()) => dyn Send);
+    let counted = || Ref::try_from_fn_in(2, |_| tally.value(), Heap).unwrap();
+    let made: Vec<_> = (0..100).map(|_| (sole(), counted())).collect();
     assert_eq!(tally.alive(), 300);
     spawn(move || drop(made)).join().unwrap();
     assert_eq!(tally.alive(), 0);

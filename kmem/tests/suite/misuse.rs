@@ -350,9 +350,7 @@ mod by_a_destructor {
     fn a_destructor_that_frees_the_parent_of_the_node_that_goes_leaves_the_engine_whole() {
         leaks_nothing(|| unsafe {
             let root = raw::tree::a(null_mut(), null_mut(), 8);
-            let frees_root = |_| unsafe {
-                raw::tree::f(root);
-            };
+            let frees_root = |_| assert!(raw::tree::f(root).is_null());
             with(&frees_root, |drop| {
                 let request = Request { drop, ..Request::new(8) };
                 let node = raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr();
