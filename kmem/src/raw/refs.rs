@@ -54,10 +54,10 @@ const MAX_REFS: usize = isize::MAX as usize;
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller vouches for the source.
+    // SAFETY: [caller] the caller vouches for the source.
     let data = unsafe { block::carve(Kind::Ref, HEADER, src, request, 0) }?;
     let header = header(data.as_ptr());
-    // SAFETY: `carve` left room for the header before the data.
+    // SAFETY: [extent] `carve` left room for the header before the data.
     unsafe {
         (&raw mut (*header).refs).write(AtomicUsize::new(1));
         (&raw mut (*header).src).write(src);
@@ -67,7 +67,7 @@ pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, Al
 
 #[inline]
 unsafe fn allocate(src: *mut Cell, size: usize, fill: Fill) -> *mut u8 {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc(src, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
@@ -96,26 +96,27 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 
 #[inline]
 pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
-    // SAFETY: the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if data.is_null() || !unsafe { block::check(call, Kind::Ref, HEADER, data) } {
         return;
     }
     let header = header(data);
     if shred.is_yes() {
-        // SAFETY: the check found a live reference-counted cell, of which the caller holds a reference.
+        // SAFETY: [live, last-ref] the check found a live reference-counted cell, of which the caller holds a
+        // reference.
         unsafe { (*header).cell.taint() };
     }
     // Acquire: where this is the only reference nobody can add to it, and what the former holders did to the data happened
     // before they dropped theirs. Most cells have one holder only, and go without a locked instruction.
-    // SAFETY: as above.
+    // SAFETY: [last-ref] as above.
     if unsafe { (*header).refs.load(Ordering::Acquire) } != 1 {
         // Release: whatever this holder did to the data happens before the last holder's destructor. The last one
         // acquires it all. This is the protocol of `std::sync::Arc`.
-        // SAFETY: as above, up to the moment of the subtraction; unless it was the last reference, the cell may be gone
-        // after it.
+        // SAFETY: [last-ref] as above, up to the moment of the subtraction; unless it was the last reference, the cell
+        // may be gone after it.
         let before = unsafe { (*header).refs.fetch_sub(1, Ordering::Release) };
         if before == 0 {
-            // SAFETY: nobody had a reference, so nobody frees the cell.
+            // SAFETY: [last-ref] nobody had a reference, so nobody frees the cell.
             unsafe { (*header).refs.fetch_add(1, Ordering::Relaxed) };
             return fault::report(call, data, Misuse::CountUnderflow);
         }
@@ -124,7 +125,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         }
         fence(Ordering::Acquire);
     }
-    // SAFETY: this was the last reference, so the cell is ours alone; its source outlives it.
+    // SAFETY: [last-ref, outlives] this was the last reference, so the cell is ours alone; its source outlives it.
     unsafe { block::end(call, Kind::Ref, HEADER, data, (*header).src, false) };
 }
 
@@ -146,11 +147,11 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 #[inline]
 pub unsafe fn u(data: *mut u8) -> *mut u8 {
     const CALL: &str = "kmrefu";
-    // SAFETY: the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if data.is_null() || !unsafe { block::check(CALL, Kind::Ref, HEADER, data) } {
         return data;
     }
-    // SAFETY: the check found a live reference-counted cell, and the caller's reference keeps it so.
+    // SAFETY: [last-ref] the check found a live reference-counted cell, and the caller's reference keeps it so.
     let refs = unsafe { &(*header(data)).refs };
     // Relaxed: a new reference is made from one that exists, which orders everything already.
     if refs.fetch_add(1, Ordering::Relaxed) > MAX_REFS {
@@ -173,7 +174,7 @@ pub unsafe fn u(data: *mut u8) -> *mut u8 {
 /// ```
 #[inline]
 pub unsafe fn d(data: *mut u8) {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { release(data, "kmrefd", Shred::No) }
 }
 
@@ -193,8 +194,8 @@ pub unsafe fn d(data: *mut u8) {
 /// ```
 #[must_use]
 pub unsafe fn count(data: *mut u8) -> usize {
-    // SAFETY: the caller vouches for the cell. Acquire: whoever finds 1 here and holds that reference sees all that
-    // the former holders did before they dropped theirs.
+    // SAFETY: [caller, last-ref] the caller vouches for the cell. Acquire: whoever finds 1 here and holds that
+    // reference sees all that the former holders did before they dropped theirs.
     unsafe { (*header(data)).refs.load(Ordering::Acquire) }
 }
 
