@@ -34,6 +34,7 @@ mod misuse;
 mod model;
 #[cfg(all(feature = "heap", feature = "pool"))]
 mod pool;
+mod reasons;
 #[cfg(all(feature = "heap", feature = "ref"))]
 mod refs;
 #[cfg(all(feature = "heap", feature = "shred"))]

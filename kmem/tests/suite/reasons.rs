@@ -70,24 +70,28 @@ fn a_reason_without_a_name_or_with_one_that_is_not_defined_is_found() {
 }
 
 #[test]
-fn every_test_that_the_page_names_exists() {
+fn every_test_and_place_that_the_page_names_exists() {
     let page = page();
-    let quoted: Vec<_> = page.split('`').skip(1).step_by(2).collect();
     let refused = read_to_string(here().join("src/must_not_compile.rs")).unwrap();
     let mut found = 0;
-    for name in quoted {
-        if let Some(heading) = name.strip_prefix("must_not_compile: ") {
-            assert!(refused.lines().any(|line| line.strip_prefix("//! # ") == Some(heading)), "{heading}");
-            found += 1;
-        }
-        let Some((module, test)) = name.split_once("::") else { continue };
-        let Ok(source) = read_to_string(here().join(format!("tests/suite/{module}.rs"))) else { continue };
-        // The name of a test, or of a module that asserts.
-        if test.contains('_') {
-            let there = [format!("fn {test}("), format!("mod {test} {{")].iter().any(|item| source.contains(item));
-            assert!(there, "{name}");
-            found += 1;
-        }
+    for name in page.split('`').skip(1).step_by(2) {
+        let there = |file: &str, items: &[&str], item: &str| {
+            let source = read_to_string(here().join(file)).unwrap();
+            items.iter().any(|word| source.contains(&format!("{word} {item}")))
+        };
+        let parts: Vec<_> = name.split("::").collect();
+        let exists = match parts[..] {
+            ["raw", module, item] => there(&format!("src/raw/{module}.rs"), &["fn", "struct"], item),
+            [module, test] if here().join(format!("tests/suite/{module}.rs")).exists() => {
+                there(&format!("tests/suite/{module}.rs"), &["fn", "mod"], test)
+            }
+            _ => match name.strip_prefix("must_not_compile: ") {
+                Some(heading) => refused.lines().any(|line| line.strip_prefix("//! # ") == Some(heading)),
+                None => continue,
+            },
+        };
+        assert!(exists, "{name}");
+        found += 1;
     }
-    assert!(found > 50, "{found}");
+    assert!(found > 70, "{found}");
 }
