@@ -50,7 +50,9 @@ unsafe impl GlobalAlloc for Watching {
                 let _ = MARKED.try_with(|marked| marked.set(marked.get() + 1));
             }
         }
-        unsafe { System.dealloc(block, layout) }
+        // What is looked at after it was freed must not look like what it was.
+        unsafe { std::hint::black_box(block).write_bytes(0xDD, layout.size()) };
+        unsafe { System.dealloc(std::hint::black_box(block), layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
