@@ -208,8 +208,8 @@ typedef struct kmopt {
     size_t sz;                             /* data bytes */
     size_t align;                          /* a power of two up to 4096; 0 is 16 */
     void (*drop)(void *data, void *arg);   /* runs once when the cell goes, before it is zeroed or given back; or NULL.
-                                              It may use kmem, but not free what is being freed nor a node above it, and
-                                              it returns: no longjmp, no exception */
+                                              It may use kmem, but not free what is being freed, a node above it or the
+                                              pool it is in, and it returns: no longjmp, no exception */
     void *arg;                             /* its second argument */
     int zero;                              /* not 0: zero the data */
     int grow;                              /* of pools, not 0: draw another block when full */

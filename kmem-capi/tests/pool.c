@@ -150,6 +150,26 @@ TEST(a_wrong_free_is_reported) {
     CHECK(kmpoola(pool) == NULL);
 }
 
+static void tears_down(void *data, void *pool) {
+    (void)data;
+    FAULT(kmpoolx(*(kmpool **)pool), "kmpoolx", "already being freed");
+}
+
+TEST(a_pool_torn_down_by_the_destructor_of_its_own_cell_is_reported) {
+    kmpool *pool;
+    kmopt o = {0};
+    o.sz = 40;
+    o.drop = tears_down;
+    o.arg = &pool;
+    pool = kmpooliw(SRC, &o, 2);
+    void *p = kmpoola(pool);
+    kmpoola(pool);
+    kmpoolf(p);
+    CHECK(kmpoola(pool) == p && kmpoola(pool) == NULL);
+    kmpoolx(pool);
+    CHECK(source.out == 0);
+}
+
 TEST(null_is_ignored) {
     kmpoolx(NULL);
     kmpoolf(NULL);
@@ -173,6 +193,7 @@ int main(void) {
     shredding_is_seen_in_the_buffer();
 #endif
     a_wrong_free_is_reported();
+    a_pool_torn_down_by_the_destructor_of_its_own_cell_is_reported();
     null_is_ignored();
     CHECK(source.out == 0);
     return 0;

@@ -50,8 +50,8 @@ macro_rules! adapters {
                 }
             }
 
-            // SAFETY: a source's blocks stay valid until they are given back, the source is dropped or its type's lifetime
-            // ends, also when it is moved; the clones above share their source.
+            // SAFETY: [drawn] a source's blocks stay valid until they are given back, the source is dropped or its
+            // type's lifetime ends, also when it is moved; the clones above share their source.
             unsafe impl<S: Source> Allocator for AsAllocator<S> {
                 #[inline]
                 fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, Refused> {
@@ -74,8 +74,8 @@ macro_rules! adapters {
                 #[inline]
                 unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
                     if layout.size() > 0 {
-                        // SAFETY: the caller gives back what `allocate` returned, which was drawn with a layout of this
-                        // size: the slice it returned was exactly as long as asked for.
+                        // SAFETY: [caller, drawn] the caller gives back what `allocate` returned, which was drawn with
+                        // a layout of this size: the slice it returned was exactly as long as asked for.
                         unsafe { self.0.give_back(block, layout) }
                     }
                 }
@@ -107,8 +107,8 @@ macro_rules! adapters {
                 }
             }
 
-            // SAFETY: an allocator's blocks stay valid until they are given back or its last clone is dropped, also when
-            // it is moved.
+            // SAFETY: [drawn] an allocator's blocks stay valid until they are given back or its last clone is dropped,
+            // also when it is moved.
             unsafe impl<A: Allocator> Source for AsSource<A> {
                 #[inline]
                 fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -124,7 +124,7 @@ macro_rules! adapters {
 
                 #[inline]
                 unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
-                    // SAFETY: the contract is the caller's.
+                    // SAFETY: [caller] the contract is the caller's.
                     unsafe { self.0.deallocate(block, layout) }
                 }
             }

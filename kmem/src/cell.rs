@@ -155,6 +155,8 @@ pub const FLAG_GROWS: u8 = 16;
 /// More is to be done with a cell that goes back to this pool than to put it on the free list: there is a destructor, a
 /// source that may shred, or a pool that this is a further block of.
 pub const FLAG_CAREFUL: u8 = 32;
+/// On the first block of a pool: the destructor of one of its cells is running.
+pub const FLAG_ENDING: u8 = 64;
 
 impl Cell {
     pub(crate) fn new(kind: Kind, flags: u8, align: u8, size: usize) -> Cell {

@@ -175,8 +175,8 @@ fn decode(stored: *mut ()) -> Option<Handler> {
     if stored.is_null() {
         return None;
     }
-    // SAFETY: `HANDLER` holds null or a `Handler` stored by `set_handler`, and function pointers have the size of
-    // data pointers on every target that has `AtomicPtr`.
+    // SAFETY: [platform] `HANDLER` holds null or a `Handler` stored by `set_handler`, and function pointers have the
+    // size of data pointers on every target that has `AtomicPtr`.
     Some(unsafe { core::mem::transmute::<*mut (), Handler>(stored) })
 }
 
@@ -228,7 +228,7 @@ fn say_and_abort(fault: &Fault) -> ! {
         line.push(b")");
     }
     line.push(b"\n");
-    // SAFETY: the line is as long as it says. A report that cannot be written is lost.
+    // SAFETY: [platform] the line is as long as it says. A report that cannot be written is lost.
     unsafe { libc::write(2, line.bytes.as_ptr().cast(), line.len) };
     abort()
 }
@@ -279,7 +279,7 @@ pub(crate) fn abort() -> ! {
     #[cfg(feature = "std")]
     std::process::abort();
     #[cfg(all(kmem_libc, not(feature = "std")))]
-    // SAFETY: it ends the program.
+    // SAFETY: [platform] it ends the program.
     unsafe {
         libc::abort()
     }
@@ -288,12 +288,12 @@ pub(crate) fn abort() -> ! {
     #[cfg(not(any(feature = "std", kmem_libc)))]
     {
         #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-        // SAFETY: `ud2` does not return and touches nothing.
+        // SAFETY: [platform] `ud2` does not return and touches nothing.
         unsafe {
             core::arch::asm!("ud2", options(noreturn, nomem, nostack))
         }
         #[cfg(target_arch = "aarch64")]
-        // SAFETY: `brk` does not return and touches nothing.
+        // SAFETY: [platform] `brk` does not return and touches nothing.
         unsafe {
             core::arch::asm!("brk #1", options(noreturn, nomem, nostack))
         }

@@ -26,14 +26,14 @@ pub struct HeapBox<T: ?Sized> {
     owns: PhantomData<T>,
 }
 
-// SAFETY: a heap cell may be used and freed on any thread, so the value alone decides.
+// SAFETY: [threads] a heap cell may be used and freed on any thread, so the value alone decides.
 unsafe impl<T: ?Sized + Send> Send for HeapBox<T> {}
-// SAFETY: as above: sharing the owner shares the value and nothing else.
+// SAFETY: [threads] as above: sharing the owner shares the value and nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
 
 #[inline]
 fn draw(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: `place`, which alone calls this, asks for destructors that suit the values it writes.
+    // SAFETY: [typed] `place`, which alone calls this, asks for destructors that suit the values it writes.
     unsafe { raw::heap::alloc(request) }
 }
 
@@ -64,7 +64,7 @@ impl<T> HeapBox<T> {
     /// assert_eq!(refused.into_value().0, 7);
     /// ```
     pub fn try_new(value: T) -> Result<Self, Refused<T>> {
-        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
         unsafe { place::value(value, draw).map(|data| Self::own(data)) }
     }
 
@@ -75,7 +75,8 @@ impl<T> HeapBox<T> {
     /// ```
     pub fn into_inner(self) -> T {
         let data = self.into_non_null();
-        // SAFETY: the cell is live and ours alone. Its value is moved out before the cell goes, without a destructor.
+        // SAFETY: [sole, slot] the cell is live and ours alone. Its value is moved out before the cell goes, without a
+        // destructor.
         unsafe {
             let value = data.read();
             place::disarm(data, HEADER);
@@ -97,7 +98,7 @@ impl<T: Copy> HeapBox<[T]> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy(values: &[T]) -> Result<Self, AllocError> {
-        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
         unsafe { place::copy(values, draw).map(|data| Self::own(data)) }
     }
 }
@@ -114,7 +115,7 @@ impl<T> HeapBox<[T]> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_from_fn(len: usize, each: impl FnMut(usize) -> T) -> Result<Self, AllocError> {
-        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
         unsafe { place::slice_with(len, each, draw, HEADER, raw::heap::f).map(|data| Self::own(data)) }
     }
 }
@@ -144,7 +145,7 @@ impl HeapBox<[u8]> {
     /// ```
     pub fn try_zeroed(len: usize) -> Result<Self, AllocError> {
         let data = draw(&raw::Request { fill: raw::Fill::Zeroed, ..raw::Request::new(len) })?;
-        // SAFETY: the cell is new, holds `len` values, and this is its only owner.
+        // SAFETY: [fresh, sole] the cell is new, holds `len` values, and this is its only owner.
         Ok(unsafe { Self::own(NonNull::slice_from_raw_parts(data, len)) })
     }
 }
@@ -160,7 +161,7 @@ impl HeapBox<str> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str(text: &str) -> Result<Self, AllocError> {
-        // SAFETY: `draw` makes a heap cell as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
         unsafe { place::str(text, draw).map(|data| Self::own(data)) }
     }
 }
@@ -198,7 +199,7 @@ impl<T: ?Sized> HeapBox<T> {
     /// ```
     #[must_use]
     pub unsafe fn from_non_null(data: NonNull<T>) -> Self {
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         unsafe { Self::own(data) }
     }
 
@@ -210,7 +211,7 @@ impl<T: ?Sized> HeapBox<T> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
-        // SAFETY: the cell is live.
+        // SAFETY: [sole] the cell is live.
         unsafe { raw::ptr::taint_cell(crate::Kind::Heap, self.data.as_ptr().cast()) }
     }
 }
@@ -218,7 +219,7 @@ impl<T: ?Sized> HeapBox<T> {
 impl<T: ?Sized> Drop for HeapBox<T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: this is the cell's only owner. Where the value needs a destructor, the cell carries it.
+        // SAFETY: [sole, typed] this is the cell's only owner. Where the value needs a destructor, the cell carries it.
         unsafe { raw::heap::f(self.data.as_ptr().cast()) }
     }
 }

@@ -246,3 +246,425 @@
 //! let shared: kmem::Ref<dyn Display> = kmem::unsize!(kmem::Ref::new(7) => dyn Display);
 //! std::thread::spawn(move || shared.to_string());
 //! ```
+//!
+//! # A shorter life by way of variance: of every owner, lender and walk that something else is left to drop
+//! ```
+//! use kmem::{HeapBox, Node, NodeRef, Pool, PoolBox, Ptr, Ref, Tree};
+//! fn sole<'short>(owner: HeapBox<&'static str>) -> HeapBox<&'short str> { owner }
+//! fn counted<'short>(owner: Ref<&'static str>) -> Ref<&'short str> { owner }
+//! fn borrows<'long: 'short, 'short>(
+//!     cell: PoolBox<'long, u8>, node: Node<'long, u8>, lent: NodeRef<'long, u8>, ptr: Ptr<'long, u8>,
+//! ) -> (PoolBox<'short, u8>, Node<'short, u8>, NodeRef<'short, u8>, Ptr<'short, u8>) {
+//!     (cell, node, lent, ptr)
+//! }
+//! fn pool<'a>(pool: Pool<&'a str>) -> Pool<&'a str> { pool }
+//! fn tree<'a>(tree: Tree<&'a str>) -> Tree<&'a str> { tree }
+//! fn cell<'p, 'a>(cell: PoolBox<'p, &'a str>) -> PoolBox<'p, &'a str> { cell }
+//! fn lent<'t, 'a>(node: NodeRef<'t, &'a str>) -> NodeRef<'t, &'a str> { node }
+//! fn walk<'t, 'a: 't>(node: NodeRef<'t, &'a str>) -> impl Iterator<Item = NodeRef<'t, &'a str>> { node.children() }
+//! fn lent_walk<'t, 'a: 't>(ptr: &'t Ptr<'_, &'a str>) -> Vec<Ptr<'t, &'a str>> { ptr.children().collect() }
+//! ```
+//! ```compile_fail
+//! fn pool<'short>(pool: kmem::Pool<&'static str>) -> kmem::Pool<&'short str> { pool }
+//! ```
+//! ```compile_fail
+//! fn pool<'r, 'short>(pool: &'r kmem::Pool<&'static str>) -> &'r kmem::Pool<&'short str> { pool }
+//! ```
+//! ```compile_fail
+//! fn tree<'short>(tree: kmem::Tree<&'static str>) -> kmem::Tree<&'short str> { tree }
+//! ```
+//! ```compile_fail
+//! fn cell<'p, 'short>(cell: kmem::PoolBox<'p, &'static str>) -> kmem::PoolBox<'p, &'short str> { cell }
+//! ```
+//! ```compile_fail
+//! fn lent<'t, 'short>(node: kmem::NodeRef<'t, &'static str>) -> kmem::NodeRef<'t, &'short str> { node }
+//! ```
+//! ```compile_fail
+//! fn walk<'t, 'short: 't>(
+//!     node: kmem::NodeRef<'t, &'static str>,
+//! ) -> impl Iterator<Item = kmem::NodeRef<'t, &'short str>> {
+//!     node.children()
+//! }
+//! ```
+//! ```compile_fail
+//! fn lent_walk<'t, 'short: 't>(ptr: &'t kmem::Ptr<'_, &'static str>) -> Vec<kmem::Ptr<'t, &'short str>> {
+//!     ptr.children().collect()
+//! }
+//! ```
+//! ```compile_fail
+//! fn tree<'short>(ptr: kmem::Ptr<'_, &'static str>) -> kmem::Tree<&'short str> { ptr.into_tree().ok().unwrap() }
+//! ```
+//!
+//! # A longer life than the store's
+//! ```
+//! fn cell<'p>(pool: &'p kmem::Pool<u8>) -> kmem::PoolBox<'p, u8> { pool.alloc(7) }
+//! fn leaked<'p>(pool: &'p kmem::Pool<u8>) -> &'p mut u8 { pool.alloc(7).leak() }
+//! fn left<'t>(tree: &'t kmem::Tree<u8>) -> &'t mut u8 { tree.child(7).leave() }
+//! fn lent<'t>(tree: &'t kmem::Tree<u8>) -> &'t u8 { tree.node().push(7).get() }
+//! fn drawn<'p>(pool: &'p kmem::Pool) -> kmem::Ptr<'p, u8> { kmem::Ref::new_in(7, pool).into() }
+//! fn child<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'a, u8> { ptr.children().next().unwrap() }
+//! fn lend<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'a, u8> { ptr.lend() }
+//! ```
+//! ```compile_fail
+//! fn cell<'p>(pool: &'p kmem::Pool<u8>) -> kmem::PoolBox<'static, u8> { pool.alloc(7) }
+//! ```
+//! ```compile_fail
+//! fn leaked<'p>(pool: &'p kmem::Pool<u8>) -> &'static mut u8 { pool.alloc(7).leak() }
+//! ```
+//! ```compile_fail
+//! fn left<'t>(tree: &'t kmem::Tree<u8>) -> &'static mut u8 { tree.child(7).leave() }
+//! ```
+//! ```compile_fail
+//! fn lent<'t>(tree: &'t kmem::Tree<u8>) -> &'static u8 { tree.node().push(7).get() }
+//! ```
+//! ```compile_fail
+//! fn drawn<'p>(pool: &'p kmem::Pool) -> kmem::Ptr<'static, u8> { kmem::Ref::new_in(7, pool).into() }
+//! ```
+//! ```compile_fail
+//! fn child<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'p, u8> { ptr.children().next().unwrap() }
+//! ```
+//! ```compile_fail
+//! fn lend<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'p, u8> { ptr.lend() }
+//! ```
+//!
+//! # A value that refers to the store that it is in
+//!
+//! A store that is never dropped may hold such values; see `attacks_reentrant` in the tests.
+//! ```
+//! use std::cell::Cell;
+//! use std::mem::ManuallyDrop;
+//! let tree = ManuallyDrop::new(kmem::Tree::new(Cell::new(None::<&u8>)));
+//! let pool = ManuallyDrop::new(kmem::Pool::new(1));
+//! let outer = kmem::Pool::new(1);
+//! let cell = pool.alloc(Cell::new(None));
+//! cell.set(Some(outer.alloc(7)));
+//! let node = kmem::Tree::new(Cell::new(None));
+//! let other = kmem::Tree::new(Cell::new(None::<kmem::Node<'_, u8>>));
+//! other.set(Some(node.child(7)));
+//! node.set(Some(7));
+//! drop((other, cell));
+//! # drop((ManuallyDrop::into_inner(tree), ManuallyDrop::into_inner(pool)));
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'p>(std::cell::Cell<Option<&'p kmem::Pool<Own<'p>>>>);
+//! let pool = kmem::Pool::new(1);
+//! let cell = pool.alloc(Own(None.into()));
+//! cell.0.set(Some(&pool));
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'p>(std::cell::RefCell<Option<kmem::PoolBox<'p, Own<'p>>>>);
+//! let pool = kmem::Pool::new(2);
+//! let cell = pool.alloc(Own(None.into()));
+//! *cell.0.borrow_mut() = Some(pool.alloc(Own(None.into())));
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'p>(std::cell::RefCell<Option<kmem::Ptr<'p, Own<'p>>>>);
+//! let pool = kmem::Pool::new(2);
+//! let cell = pool.alloc(Own(None.into()));
+//! *cell.0.borrow_mut() = Some(pool.alloc(Own(None.into())).into());
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'t>(std::cell::Cell<Option<kmem::NodeRef<'t, Own<'t>>>>);
+//! let tree = kmem::Tree::new(Own(None.into()));
+//! tree.0.set(Some(tree.node()));
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'t>(std::cell::Cell<Option<kmem::Node<'t, u8>>>);
+//! let tree = kmem::Tree::new(Own(None.into()));
+//! tree.0.set(Some(tree.child(7)));
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'t>(std::cell::Cell<Option<kmem::Pool<u8, kmem::InNode<'t>>>>);
+//! let tree = kmem::Tree::new(Own(None.into()));
+//! tree.0.set(tree.node().pool(1).ok());
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'t>(std::cell::RefCell<Option<kmem::Ptr<'t, Own<'t>>>>);
+//! let root = kmem::Ptr::from(kmem::Tree::new(Own(None.into())));
+//! *root.0.borrow_mut() = Some(root.lend());
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'t>(std::cell::RefCell<Option<&'t kmem::HeapBox<Own<'t>>>>);
+//! let cell = kmem::HeapBox::new(Own(None.into()));
+//! *cell.0.borrow_mut() = Some(&cell);
+//! ```
+//! ```compile_fail,E0597
+//! struct Own<'t>(std::cell::RefCell<Option<&'t kmem::Ref<Own<'t>>>>);
+//! let cell = kmem::Ref::new(Own(None.into()));
+//! *cell.0.borrow_mut() = Some(&cell);
+//! ```
+//! ```compile_fail,E0597
+//! // A source whose state holds what was drawn from it.
+//! use kmem::{AllocError, Heap, Ref, Source, SourceCell};
+//! struct Own<'s>(std::cell::RefCell<Option<Ref<u8, &'s SourceCell<Own<'s>>>>>);
+//! unsafe impl Source for Own<'_> {
+//!     fn draw(&self, layout: std::alloc::Layout) -> Result<std::ptr::NonNull<u8>, AllocError> { Heap.draw(layout) }
+//!     unsafe fn give_back(&self, block: std::ptr::NonNull<u8>, layout: std::alloc::Layout) {
+//!         unsafe { Heap.give_back(block, layout) }
+//!     }
+//! }
+//! let source = SourceCell::new(Own(None.into()));
+//! *source.source().0.borrow_mut() = Some(Ref::new_in(7, &source));
+//! ```
+//!
+//! # A pool of a node outliving it, or its values
+//! ```
+//! let tree = kmem::Tree::new(1);
+//! let node = tree.child(2);
+//! let pool = node.node().pool(3).unwrap();
+//! let cell = pool.alloc(4);
+//! drop(cell);
+//! drop(pool);
+//! node.free();
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let node = tree.child(2);
+//! let pool = node.node().pool(3).unwrap();
+//! let cell = pool.alloc(4);
+//! drop(pool);
+//! drop(cell);
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let node = tree.child(2);
+//! let pool = node.node().pool::<u8>(3).unwrap();
+//! node.free();
+//! drop(pool);
+//! ```
+//! ```compile_fail,E0502
+//! let mut tree = kmem::Tree::new(1);
+//! let pool = tree.node().pool::<u8>(3).unwrap();
+//! tree.clear();
+//! drop(pool);
+//! ```
+//! ```compile_fail,E0597
+//! let tree = kmem::Tree::new(1);
+//! let text = String::from("short");
+//! let pool = tree.node().pool::<&str>(3).unwrap();
+//! pool.alloc(&text);
+//! ```
+//! ```compile_fail,E0277
+//! let tree = kmem::Tree::new(1);
+//! tree.node().pool::<std::rc::Rc<u8>>(3);
+//! ```
+//! ```compile_fail,E0597
+//! let tree = kmem::Tree::new(1);
+//! let text = String::from("short");
+//! tree.node().try_child_copy(&[text.as_str()]);
+//! ```
+//!
+//! # A tree or a counted cell changed, moved from or freed while something looks at it, or twice
+//! ```
+//! let mut tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let leaf = tree.node().push(3);
+//! let mut walk = tree.node().children();
+//! assert_eq!((*child, *leaf, walk.next().is_some()), (2, 3, true));
+//! drop(walk);
+//! tree.retain(|_| true);
+//! *tree += 1;
+//! let mut root = kmem::Ptr::from(tree);
+//! let mut children = root.children();
+//! assert!(children.next().is_some());
+//! drop(children);
+//! assert!(root.get_mut().is_some());
+//! let tree = root.into_tree().unwrap();
+//! assert_eq!(tree.into_inner(), 2);
+//! ```
+//! ```compile_fail,E0502
+//! let mut tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! tree.retain(|_| true);
+//! assert_eq!(*child, 2);
+//! ```
+//! ```compile_fail,E0502
+//! let mut tree = kmem::Tree::new(1);
+//! let mut walk = tree.node().children();
+//! *tree += 1;
+//! walk.next();
+//! ```
+//! ```compile_fail,E0502
+//! let mut tree = kmem::Tree::new(1);
+//! let left = tree.child(2).leave();
+//! tree.clear();
+//! *left += 1;
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let leaf = tree.node().push(3);
+//! tree.into_inner();
+//! assert_eq!(*leaf, 3);
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let leaf = kmem::Ptr::from(tree.node().push(3));
+//! let root = kmem::Ptr::from(tree);
+//! assert_eq!(*leaf, 3);
+//! ```
+//! ```compile_fail,E0502
+//! let mut root = kmem::Ptr::from(kmem::Tree::new(1));
+//! let children = root.children();
+//! root.get_mut();
+//! drop(children);
+//! ```
+//! ```compile_fail,E0505
+//! let root = kmem::Ptr::from(kmem::Tree::new(1));
+//! let children = root.children();
+//! root.into_tree();
+//! drop(children);
+//! ```
+//! ```compile_fail,E0502
+//! let mut one = kmem::Ref::new(1);
+//! let value = kmem::Ref::get_mut(&mut one).unwrap();
+//! let two = one.clone();
+//! *value += 1;
+//! ```
+//! ```compile_fail,E0594
+//! let mut one = kmem::Ref::new(1);
+//! *one += 1;
+//! ```
+//! ```compile_fail,E0594
+//! let tree = kmem::Tree::new(1);
+//! let mut node = tree.node();
+//! *node += 1;
+//! ```
+//! ```compile_fail,E0599
+//! struct Once;
+//! let tree = kmem::Tree::new(1);
+//! let child = tree.child(Once);
+//! let again = child.clone();
+//! child.free();
+//! ```
+//! ```compile_fail,E0521
+//! let mut kept: Vec<&mut i32> = Vec::new();
+//! let mut tree = kmem::Tree::new(1);
+//! tree.retain(|value| { kept.push(value); false });
+//! ```
+//!
+//! # A destructor that tears down the store of its own cell
+//! ```
+//! use std::cell::RefCell;
+//! let pool = RefCell::new(Some(kmem::Pool::new(1)));
+//! pool.borrow().as_ref().unwrap().alloc(7);
+//! pool.borrow_mut().take();
+//! ```
+//! ```compile_fail
+//! use std::cell::RefCell;
+//! let pool = RefCell::new(Some(kmem::Pool::new(1)));
+//! let cell = pool.borrow().as_ref().unwrap().alloc(7);
+//! pool.borrow_mut().take();
+//! drop(cell);
+//! ```
+//!
+//! # A collection outliving the pool beneath, or a clone of a pool that is not shared
+//! ```
+//! # #[cfg(feature = "allocator-api2-02")] {
+//! use kmem::allocator_api2::v02::AsAllocator;
+//! let pool = kmem::Pool::bytes(100, 2);
+//! let mut numbers = allocator_api2_02::vec::Vec::new_in(AsAllocator::new(&pool));
+//! numbers.push(7);
+//! let more = numbers.clone();
+//! drop((numbers, more));
+//! drop(pool);
+//! # }
+//! ```
+//! ```compile_fail
+//! use kmem::allocator_api2::v02::AsAllocator;
+//! let pool = kmem::Pool::bytes(100, 2);
+//! let mut numbers = allocator_api2_02::vec::Vec::new_in(AsAllocator::new(&pool));
+//! drop(pool);
+//! numbers.push(7);
+//! ```
+//! ```compile_fail
+//! use kmem::allocator_api2::v02::AsAllocator;
+//! let pool = kmem::Pool::bytes(100, 2);
+//! let mut numbers = allocator_api2_02::vec::Vec::new_in(AsAllocator::new(pool));
+//! let more = numbers.clone();
+//! ```
+//!
+//! # A source, or an owner, made up by safe code
+//! ```
+//! struct Mine;
+//! unsafe impl kmem::Source for Mine {
+//!     fn draw(&self, _: std::alloc::Layout) -> Result<std::ptr::NonNull<u8>, kmem::AllocError> { todo!() }
+//!     unsafe fn give_back(&self, _: std::ptr::NonNull<u8>, _: std::alloc::Layout) {}
+//! }
+//! unsafe impl kmem::CellSource for Mine {
+//!     fn as_cell(&self) -> *mut kmem::raw::Cell { std::ptr::null_mut() }
+//! }
+//! ```
+//! ```compile_fail,E0200
+//! struct Mine;
+//! impl kmem::Source for Mine {
+//!     fn draw(&self, _: std::alloc::Layout) -> Result<std::ptr::NonNull<u8>, kmem::AllocError> { todo!() }
+//!     unsafe fn give_back(&self, _: std::ptr::NonNull<u8>, _: std::alloc::Layout) {}
+//! }
+//! ```
+//! ```compile_fail,E0200
+//! struct Mine;
+//! impl kmem::CellSource for Mine {
+//!     fn as_cell(&self) -> *mut kmem::raw::Cell { std::ptr::null_mut() }
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! // Neither a pool of values nor one that is not shared can be the source of counted cells.
+//! kmem::Ref::new_in(7, &kmem::Pool::<u64>::new(1));
+//! ```
+//! ```compile_fail,E0277
+//! kmem::Ref::new_in(7, kmem::Pool::bytes(100, 1));
+//! ```
+//! ```compile_fail,E0133
+//! let (data, kept) = kmem::unsize::split(kmem::HeapBox::new(7));
+//! kmem::unsize::join::<_, i32>(data, kept);
+//! ```
+//! ```compile_fail,E0133
+//! // What the macro does unsafely does not reach what it is given.
+//! const unsafe fn three() -> usize { 3 }
+//! kmem::unsize!(kmem::HeapBox::new([1u8; 3]) => [u8; three()]);
+//! ```
+//! ```compile_fail,E0133
+//! kmem::unsize!(kmem::HeapBox::from_non_null(kmem::HeapBox::new([1u8; 3]).into_non_null()) => [u8]);
+//! ```
+//!
+//! # A trait object that forgets a bound, under every owner
+//! ```
+//! use kmem::{HeapBox, Node, PoolBox, Ptr, Tree, unsize};
+//! use std::fmt::Debug;
+//! fn heap<'a>(value: HeapBox<&'a str>) -> HeapBox<dyn Debug + 'a> { unsize!(value => dyn Debug + 'a) }
+//! fn cell<'p, 'a>(value: PoolBox<'p, &'a str>) -> PoolBox<'p, dyn Debug + 'a> { unsize!(value => dyn Debug + 'a) }
+//! fn tree<'a>(value: Tree<&'a str>) -> Tree<dyn Debug + 'a> { unsize!(value => dyn Debug + 'a) }
+//! fn node<'p>(value: Node<'p, &'static str>) -> Node<'p, dyn Debug> { unsize!(value => dyn Debug) }
+//! fn ptr<'p, 'a>(value: Ptr<'p, &'a str>) -> Ptr<'p, dyn Debug + 'a> { unsize!(value => dyn Debug + 'a) }
+//! fn sent(value: HeapBox<u8>) -> HeapBox<dyn Debug + Send> { unsize!(value => dyn Debug + Send) }
+//! ```
+//! ```compile_fail
+//! use std::fmt::Debug;
+//! fn heap<'a>(value: kmem::HeapBox<&'a str>) -> kmem::HeapBox<dyn Debug> { kmem::unsize!(value => dyn Debug + 'static) }
+//! ```
+//! ```compile_fail
+//! use std::fmt::Debug;
+//! fn cell<'p, 'a>(value: kmem::PoolBox<'p, &'a str>) -> kmem::PoolBox<'p, dyn Debug> {
+//!     kmem::unsize!(value => dyn Debug + 'static)
+//! }
+//! ```
+//! ```compile_fail
+//! use std::fmt::Debug;
+//! fn tree<'a>(value: kmem::Tree<dyn Debug + 'a>) -> kmem::Tree<dyn Debug> { kmem::unsize!(value => dyn Debug + 'static) }
+//! ```
+//! ```compile_fail
+//! use std::fmt::Debug;
+//! fn ptr<'p, 'a>(value: kmem::Ptr<'p, dyn Debug + 'a>) -> kmem::Ptr<'p, dyn Debug> {
+//!     kmem::unsize!(value => dyn Debug + 'static)
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! use std::fmt::Debug;
+//! fn sent(value: kmem::HeapBox<std::rc::Rc<u8>>) -> kmem::HeapBox<dyn Debug + Send> {
+//!     kmem::unsize!(value => dyn Debug + Send)
+//! }
+//! ```
+//! ```compile_fail
+//! use std::fmt::Debug;
+//! fn sent(value: kmem::HeapBox<dyn Debug>) -> kmem::HeapBox<dyn Debug + Send> { kmem::unsize!(value => dyn Debug + Send) }
+//! ```

@@ -8,12 +8,13 @@ use crate::error::{AllocError, Refused};
 use crate::raw::{self, Destructor, Request};
 
 unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
-    // SAFETY: this destructor is stored only with cells that hold a `T`, and the engine runs it once.
+    // SAFETY: [slot, typed] this destructor is stored only with cells that hold a `T`, and the engine runs it once.
     unsafe { data.cast::<T>().drop_in_place() }
 }
 
 unsafe extern "C-unwind" fn drop_slice<T>(data: *mut c_void, len: *mut c_void) {
-    // SAFETY: this destructor is stored only with cells that hold so many `T`, and the engine runs it once.
+    // SAFETY: [slot, typed] this destructor is stored only with cells that hold so many `T`, and the engine runs it
+    // once.
     unsafe { ptr::slice_from_raw_parts_mut(data.cast::<T>(), len.addr()).drop_in_place() }
 }
 
@@ -35,7 +36,7 @@ pub(crate) unsafe fn value<T>(
     match draw(&request) {
         Ok(data) => {
             let data = data.cast::<T>();
-            // SAFETY: the caller's `draw` made a new cell with the layout of a `T`.
+            // SAFETY: [fresh] the caller's `draw` made a new cell with the layout of a `T`.
             unsafe { data.write(value) };
             Ok(data)
         }
@@ -52,7 +53,7 @@ pub(crate) unsafe fn copy<T: Copy>(
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<[T]>, AllocError> {
     let data = draw(&Request { align: align_of::<T>(), ..Request::new(size_of_val(values)) })?.cast::<T>();
-    // SAFETY: the caller's `draw` made a new cell with the layout of this slice, so they do not overlap.
+    // SAFETY: [fresh] the caller's `draw` made a new cell with the layout of this slice, so they do not overlap.
     unsafe { ptr::copy_nonoverlapping(values.as_ptr(), data.as_ptr(), values.len()) };
     Ok(NonNull::slice_from_raw_parts(data, values.len()))
 }
@@ -65,13 +66,13 @@ pub(crate) unsafe fn str(
     text: &str,
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<str>, AllocError> {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { copy(text.as_bytes(), draw) }.map(as_str)
 }
 
 /// A slice of bytes that hold UTF-8, as a string.
 pub(crate) fn as_str(bytes: NonNull<[u8]>) -> NonNull<str> {
-    // SAFETY: a pointer with the same address, provenance and length is not null either.
+    // SAFETY: [provenance] a pointer with the same address, provenance and length is not null either.
     unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
 }
 
@@ -87,12 +88,12 @@ impl<T> Drop for Filling<T> {
         struct Undo(*mut u8, unsafe fn(*mut u8));
         impl Drop for Undo {
             fn drop(&mut self) {
-                // SAFETY: the cell is live, and its destructor slot, if it has one, is still empty.
+                // SAFETY: [fresh, slot] the cell is live, and its destructor slot, if it has one, is still empty.
                 unsafe { (self.1)(self.0) }
             }
         }
         let _undo = Undo(self.data.as_ptr().cast(), self.undo);
-        // SAFETY: so many elements have been written and nobody else has seen them.
+        // SAFETY: [fresh] so many elements have been written and nobody else has seen them.
         unsafe { ptr::slice_from_raw_parts_mut(self.data.as_ptr(), self.filled).drop_in_place() };
     }
 }
@@ -115,12 +116,12 @@ pub(crate) unsafe fn slice_with<T>(
     let mut filling = Filling { data: data.cast::<T>(), filled: 0, undo };
     for index in 0..len {
         let element = each(index);
-        // SAFETY: the caller's `draw` made a cell with room for `len` elements.
+        // SAFETY: [fresh] the caller's `draw` made a cell with room for `len` elements.
         unsafe { filling.data.add(index).write(element) };
         filling.filled += 1;
     }
     core::mem::forget(filling);
-    // SAFETY: the cell is live, ours alone, and now holds `len` elements.
+    // SAFETY: [fresh] the cell is live, ours alone, and now holds `len` elements.
     unsafe { arm_slice::<T>(data, len, header) };
     Ok(NonNull::slice_from_raw_parts(data.cast(), len))
 }
@@ -133,7 +134,7 @@ pub(crate) unsafe fn slice_with<T>(
 unsafe fn arm_slice<T>(data: NonNull<u8>, len: usize, header: usize) {
     if needs_drop::<T>() {
         let destructor = Destructor { run: Some(drop_slice::<T>), arg: ptr::without_provenance_mut(len) };
-        // SAFETY: the caller's cell is live and has a slot.
+        // SAFETY: [slot] the caller's cell is live and has a slot.
         unsafe { raw::arm(data.as_ptr(), header, destructor) };
     }
 }
@@ -144,7 +145,7 @@ unsafe fn arm_slice<T>(data: NonNull<u8>, len: usize, header: usize) {
 /// `data` is that of a live cell with this header size, which nobody else uses.
 pub(crate) unsafe fn disarm<T>(data: NonNull<T>, header: usize) {
     if needs_drop::<T>() {
-        // SAFETY: the caller's cell is live; a cell of a type that needs drop has a slot.
+        // SAFETY: [slot] the caller's cell is live; a cell of a type that needs drop has a slot.
         unsafe { raw::arm(data.as_ptr().cast(), header, Destructor { run: None, arg: ptr::null_mut() }) };
     }
 }

@@ -50,9 +50,9 @@ pub struct Pool<T: ?Sized = [u8], S = Heap> {
     drops: PhantomData<T>,
 }
 
-// SAFETY: owners of cells borrow the pool, so a pool that moves has none, and the pool moves whole. What was drawn from
-// a pool that is itself the source of a collection moves with it, for the collection owns both. Values that were forgotten
-// in it may be dropped where it goes, hence `T: Send`, and its block goes back to the source there.
+// SAFETY: [threads] owners of cells borrow the pool, so a pool that moves has none, and the pool moves whole. What was
+// drawn from a pool that is itself the source of a collection moves with it, for the collection owns both. Values that
+// were forgotten in it may be dropped where it goes, hence `T: Send`, and its block goes back to the source there.
 unsafe impl<T: ?Sized + Send, S: Send> Send for Pool<T, S> {}
 
 /// The source of a pool inside a buffer of the caller's, which it borrows.
@@ -130,7 +130,7 @@ impl<T, S: CellSource> Pool<T, S> {
     /// assert!(Pool::<u64, _>::try_new_in(usize::MAX, Heap).is_err());
     /// ```
     pub fn try_new_in(cells: usize, source: S) -> Result<Self, AllocError> {
-        // SAFETY: the destructor is that of the values that `alloc` puts into the cells.
+        // SAFETY: [typed] the destructor is that of the values that `alloc` puts into the cells.
         unsafe { Self::init(&source, &spec_of::<T>(cells)) }
     }
 
@@ -147,7 +147,7 @@ impl<T, S: CellSource> Pool<T, S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_growing_in(cells: usize, source: S) -> Result<Self, AllocError> {
-        // SAFETY: as in `try_new_in`.
+        // SAFETY: [typed] as in `try_new_in`.
         unsafe { Self::init(&source, &Spec { grows: true, ..spec_of::<T>(cells) }) }
     }
 }
@@ -171,7 +171,7 @@ impl<'b, T> Pool<T, Buffer<'b>> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn in_buffer(buffer: &'b mut [MaybeUninit<u8>]) -> Result<Self, AllocError> {
-        // SAFETY: the destructor is that of the values that `alloc` puts into the cells.
+        // SAFETY: [typed] the destructor is that of the values that `alloc` puts into the cells.
         unsafe { Self::init_in_buffer(buffer, &spec_of::<T>(0)) }
     }
 
@@ -232,7 +232,7 @@ impl<S: CellSource> Pool<[u8], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_bytes_in(size: usize, cells: usize, source: S) -> Result<Self, AllocError> {
-        // SAFETY: there is no destructor.
+        // SAFETY: [typed] there is no destructor.
         unsafe { Self::init(&source, &Spec::new(size, cells)) }
     }
 
@@ -249,7 +249,7 @@ impl<S: CellSource> Pool<[u8], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_growing_bytes_in(size: usize, cells: usize, source: S) -> Result<Self, AllocError> {
-        // SAFETY: there is no destructor.
+        // SAFETY: [typed] there is no destructor.
         unsafe { Self::init(&source, &Spec { grows: true, ..Spec::new(size, cells) }) }
     }
 }
@@ -271,7 +271,7 @@ impl<'b> Pool<[u8], Buffer<'b>> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn bytes_in_buffer(buffer: &'b mut [MaybeUninit<u8>], size: usize) -> Result<Self, AllocError> {
-        // SAFETY: there is no destructor.
+        // SAFETY: [typed] there is no destructor.
         unsafe { Self::init_in_buffer(buffer, &Spec::new(size, 0)) }
     }
 }
@@ -280,7 +280,7 @@ impl<T: ?Sized, S: CellSource> Pool<T, S> {
     /// # Safety
     /// The specification's destructor suits whatever is put into the cells.
     unsafe fn init(source: &S, spec: &Spec) -> Result<Self, AllocError> {
-        // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the pool.
+        // SAFETY: [outlives] a `CellSource` outlives its type's lifetime, which bounds the pool.
         unsafe { raw::pool::init(source.as_cell(), spec).map(|pool| Self::own(pool)) }
     }
 }
@@ -289,7 +289,7 @@ impl<'b, T: ?Sized> Pool<T, Buffer<'b>> {
     /// # Safety
     /// As for `init`.
     unsafe fn init_in_buffer(buffer: &'b mut [MaybeUninit<u8>], spec: &Spec) -> Result<Self, AllocError> {
-        // SAFETY: the pool borrows the buffer for as long as it lives.
+        // SAFETY: [outlives] the pool borrows the buffer for as long as it lives.
         unsafe {
             raw::pool::init_in_buffer(buffer.as_mut_ptr().cast(), buffer.len(), spec)
                 .map(|pool| Self::own(pool))
@@ -304,8 +304,9 @@ impl<'t, T: Send + 'static> Pool<T, InNode<'t>> {
     /// # Safety
     /// `node` is a live node that stays so for `'t`, on this thread.
     pub(crate) unsafe fn in_node(node: NonNull<raw::Node>, cells: usize) -> Result<Self, AllocError> {
-        // SAFETY: the caller vouches for the node; the destructor is that of the values that `alloc` puts into the
-        // cells. Where the pool is forgotten, it runs when the node goes: values are `'static` and `Send` for that.
+        // SAFETY: [caller, typed] the caller vouches for the node; the destructor is that of the values that `alloc`
+        // puts into the cells. Where the pool is forgotten, it runs when the node goes: values are `'static` and `Send`
+        // for that.
         unsafe { raw::pool::init(node.as_ptr().cast(), &spec_of::<T>(cells)).map(|pool| Self::own(pool)) }
     }
 }
@@ -340,7 +341,7 @@ impl<T, S> Pool<T, S> {
     /// ```
     #[inline]
     pub fn try_alloc(&self, value: T) -> Result<PoolBox<'_, T>, Refused<T>> {
-        // SAFETY: the pool is this thread's, and its cells are those of a `T` with its destructor.
+        // SAFETY: [one-thread, typed] the pool is this thread's, and its cells are those of a `T` with its destructor.
         unsafe {
             place::value(value, |request| {
                 raw::pool::alloc(self.pool.as_ptr(), &raw::Request { drop: None, ..*request })
@@ -352,7 +353,7 @@ impl<T, S> Pool<T, S> {
 
 impl<S> Pool<[u8], S> {
     fn draw(&self, request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: the pool is this thread's, and has no destructor.
+        // SAFETY: [one-thread, typed] the pool is this thread's, and has no destructor.
         unsafe { raw::pool::alloc(self.pool.as_ptr(), request) }
     }
 
@@ -369,7 +370,7 @@ impl<S> Pool<[u8], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_alloc_copy<T: Copy>(&self, values: &[T]) -> Result<PoolBox<'_, [T]>, AllocError> {
-        // SAFETY: `draw` makes a cell of this pool as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw` makes a cell of this pool as it is asked, and this is its only owner.
         unsafe { place::copy(values, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
     }
 
@@ -384,7 +385,7 @@ impl<S> Pool<[u8], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_alloc_str(&self, text: &str) -> Result<PoolBox<'_, str>, AllocError> {
-        // SAFETY: `draw` makes a cell of this pool as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw` makes a cell of this pool as it is asked, and this is its only owner.
         unsafe { place::str(text, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
     }
 }
@@ -403,7 +404,7 @@ impl<T: ?Sized, S> Pool<T, S> {
     /// ```
     #[must_use]
     pub fn capacity(&self) -> usize {
-        // SAFETY: the pool is live and this thread's.
+        // SAFETY: [one-thread] the pool is live and this thread's.
         unsafe { raw::pool::capacity(self.pool.as_ptr()) }
     }
 
@@ -417,7 +418,7 @@ impl<T: ?Sized, S> Pool<T, S> {
     /// ```
     #[must_use]
     pub fn live(&self) -> usize {
-        // SAFETY: the pool is live and this thread's.
+        // SAFETY: [one-thread] the pool is live and this thread's.
         unsafe { raw::pool::live(self.pool.as_ptr()) }
     }
 
@@ -428,7 +429,7 @@ impl<T: ?Sized, S> Pool<T, S> {
     /// ```
     #[must_use]
     pub fn cell_size(&self) -> usize {
-        // SAFETY: the pool is live.
+        // SAFETY: [sole] the pool is live.
         unsafe { (*self.pool.as_ptr()).cellsz }
     }
 
@@ -440,16 +441,16 @@ impl<T: ?Sized, S> Pool<T, S> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
-        // SAFETY: the pool is live.
+        // SAFETY: [sole] the pool is live.
         unsafe { (*self.pool.as_ptr()).cell.taint() }
     }
 }
 
 impl<T: ?Sized, S> Drop for Pool<T, S> {
     fn drop(&mut self) {
-        // SAFETY: owners of cells borrow the pool, and what was drawn from it as a source is not used after it, so no cell
-        // is in use; values that were forgotten in it are dropped. The source, buffer or node is alive: what `T` and `S`
-        // borrow outlives a type that has a `Drop`.
+        // SAFETY: [outlives, typed] owners of cells borrow the pool, and what was drawn from it as a source is not used
+        // after it, so no cell is in use; values that were forgotten in it are dropped. The source, buffer or node is
+        // alive: what `T` and `S` borrow outlives a type that has a `Drop`.
         unsafe { raw::pool::x(self.pool.as_ptr()) }
     }
 }
@@ -463,8 +464,8 @@ impl<T: ?Sized, S> fmt::Debug for Pool<T, S> {
     }
 }
 
-// SAFETY: cells stay in place when the pool moves, and the block goes when the pool is dropped or, where it was forgotten,
-// not before what `S` borrows.
+// SAFETY: [drawn, outlives] cells stay in place when the pool moves, and the block goes when the pool is dropped or,
+// where it was forgotten, not before what `S` borrows.
 unsafe impl<S> Source for Pool<[u8], S> {
     #[inline]
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -473,18 +474,18 @@ unsafe impl<S> Source for Pool<[u8], S> {
 
     #[inline]
     unsafe fn give_back(&self, block: NonNull<u8>, _: Layout) {
-        // SAFETY: the caller gives back the data of a live cell of this pool.
+        // SAFETY: [caller] the caller gives back the data of a live cell of this pool.
         unsafe { raw::pool::f(block.as_ptr()) }
     }
 
     fn shreds(&self) -> bool {
-        // SAFETY: the pool is live, and so are the sources below it.
+        // SAFETY: [outlives] the pool is live, and so are the sources below it.
         unsafe { raw::shreds(self.pool.as_ptr().cast()) }
     }
 }
 
-// SAFETY: the reference keeps the pool in place and alive for its lifetime; `Pool` is not `Sync`, so the reference is
-// not `Send`, nor is what is drawn through it.
+// SAFETY: [outlives, threads] the reference keeps the pool in place and alive for its lifetime; `Pool` is not `Sync`,
+// so the reference is not `Send`, nor is what is drawn through it.
 unsafe impl<S> CellSource for &Pool<[u8], S> {
     #[inline]
     fn as_cell(&self) -> *mut raw::Cell {
@@ -510,7 +511,8 @@ pub struct PoolBox<'p, T: ?Sized> {
     drops: PhantomData<T>,
 }
 
-// SAFETY: sharing the owner shares the value and nothing else: the pool is touched only where the owner is dropped.
+// SAFETY: [threads] sharing the owner shares the value and nothing else: the pool is touched only where the owner is
+// dropped.
 unsafe impl<T: ?Sized + Sync> Sync for PoolBox<'_, T> {}
 
 impl<'p, T: ?Sized> PoolBox<'p, T> {
@@ -533,7 +535,8 @@ impl<'p, T: ?Sized> PoolBox<'p, T> {
     /// *number += 1;
     /// ```
     pub fn leak(self) -> &'p mut T {
-        // SAFETY: the cell stays live, and ours alone, until the pool is dropped, which it cannot be during `'p`.
+        // SAFETY: [sole, outlives] the cell stays live, and ours alone, until the pool is dropped, which it cannot be
+        // during `'p`.
         unsafe { self.into_non_null().as_mut() }
     }
 
@@ -545,7 +548,7 @@ impl<'p, T: ?Sized> PoolBox<'p, T> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn shred(self) {
-        // SAFETY: this is the cell's only owner.
+        // SAFETY: [sole] this is the cell's only owner.
         unsafe { raw::pool::s(self.into_non_null().as_ptr().cast()) }
     }
 }
@@ -559,7 +562,8 @@ impl<T> PoolBox<'_, T> {
     /// ```
     pub fn into_inner(self) -> T {
         let data = self.into_non_null();
-        // SAFETY: the cell is live and ours alone. Its value is moved out before the cell goes, without a destructor.
+        // SAFETY: [sole, slot] the cell is live and ours alone. Its value is moved out before the cell goes, without a
+        // destructor.
         unsafe {
             let value = data.read();
             raw::pool::vacate(data.as_ptr().cast());
@@ -571,8 +575,8 @@ impl<T> PoolBox<'_, T> {
 impl<T: ?Sized> Drop for PoolBox<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: this is the cell's only owner, on the pool's thread. Where the values need a destructor, the pool
-        // carries it. The pool is alive: its borrow outlives an owner that has a `Drop`.
+        // SAFETY: [sole, outlives] this is the cell's only owner, on the pool's thread. Where the values need a
+        // destructor, the pool carries it. The pool is alive: its borrow outlives an owner that has a `Drop`.
         unsafe { raw::pool::f(self.data.as_ptr().cast()) }
     }
 }

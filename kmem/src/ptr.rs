@@ -95,7 +95,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// # Safety
     /// `data` is that of such a node.
     unsafe fn lent_node(data: NonNull<T>) -> Self {
-        // SAFETY: the contract is the caller's; what is not owned is not freed.
+        // SAFETY: [caller, handle] the contract is the caller's; what is not owned is not freed.
         let mut ptr = unsafe { Self::on(Kind8::Tree, data) };
         ptr.owned = false;
         ptr
@@ -151,7 +151,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     pub fn try_clone(&self) -> Option<Self> {
         #[cfg(feature = "ref")]
         if self.owned && self.kind == Kind8::Ref {
-            // SAFETY: this handle has a reference to the live cell.
+            // SAFETY: [last-ref] this handle has a reference to the live cell.
             unsafe { raw::refs::u(self.data.as_ptr().cast()) };
             return Some(Ptr { data: self.data, owns: PhantomData, drops: PhantomData, ..*self });
         }
@@ -176,12 +176,12 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
             return None;
         }
         #[cfg(feature = "ref")]
-        // SAFETY: the handle has a reference to the live cell.
+        // SAFETY: [last-ref] the handle has a reference to the live cell.
         if self.kind == Kind8::Ref && unsafe { raw::refs::count(self.data.as_ptr().cast()) } != 1 {
             return None;
         }
-        // SAFETY: an owner of a heap cell, pool cell or tree is the only one, and so is that of the only reference;
-        // lent handles borrow this one, which is borrowed exclusively.
+        // SAFETY: [sole, last-ref] an owner of a heap cell, pool cell or tree is the only one, and so is that of the
+        // only reference; lent handles borrow this one, which is borrowed exclusively.
         Some(unsafe { self.data.as_mut() })
     }
 
@@ -198,7 +198,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     pub fn taint(&mut self) {
         if self.owned {
             self.shred = true;
-            // SAFETY: the handle owns a live object of this kind.
+            // SAFETY: [handle] the handle owns a live object of this kind.
             unsafe { raw::ptr::taint_cell(self.kind(), self.data.as_ptr().cast()) };
         }
     }
@@ -220,7 +220,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     pub fn shred(mut self) {
         self.taint();
         if self.owned {
-            // SAFETY: this is the object's owner, given up here.
+            // SAFETY: [sole] this is the object's owner, given up here.
             unsafe { raw::ptr::shred(self.into_raw()) };
         }
     }
@@ -239,7 +239,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     pub fn into_raw(self) -> Handle {
         let this = ManuallyDrop::new(self);
         let kind = if this.owned { this.kind() } else { Kind::None };
-        // SAFETY: the handle held a live object of this kind.
+        // SAFETY: [handle] the handle held a live object of this kind.
         let handle = unsafe { raw::ptr::handle_of(kind, this.data.as_ptr().cast()) };
         Handle { shred: Shred::from(this.shred) as i32, ..handle }
     }
@@ -263,7 +263,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     pub unsafe fn from_raw_parts(handle: Handle, value: NonNull<T>) -> Self {
         let kind = Kind8::of(Kind::from_raw(handle.kind).unwrap_or(Kind::None));
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         let mut ptr = unsafe { Self::on(kind, value) };
         ptr.shred = handle.shred != 0;
         ptr
@@ -282,7 +282,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(feature = "heap")]
     pub fn into_heap(self) -> Result<crate::HeapBox<T>, Self> {
-        // SAFETY: the handle owned a heap cell with this value.
+        // SAFETY: [handle] the handle owned a heap cell with this value.
         self.into_kind(Kind8::Heap).map(|data| unsafe { crate::HeapBox::from_non_null(data) })
     }
 
@@ -299,13 +299,14 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[cfg(all(feature = "ref", feature = "heap"))]
     pub fn into_ref(self) -> Result<crate::Ref<T>, Self> {
         if self.kind == Kind8::Ref {
-            // SAFETY: the handle holds a reference to a live cell or was lent one, and the header says where it was drawn.
+            // SAFETY: [handle] the handle holds a reference to a live cell or was lent one, and the header says where
+            // it was drawn.
             let src = unsafe { (*raw::refs::header(self.data.as_ptr().cast())).src };
             if !src.is_null() {
                 return Err(self);
             }
         }
-        // SAFETY: the handle had a reference to a counted cell with this value, drawn from the heap.
+        // SAFETY: [handle] the handle had a reference to a counted cell with this value, drawn from the heap.
         self.into_kind(Kind8::Ref).map(|data| unsafe { crate::Ref::from_non_null(data) })
     }
 
@@ -321,7 +322,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(feature = "pool")]
     pub fn into_pool(self) -> Result<crate::PoolBox<'s, T>, Self> {
-        // SAFETY: the handle owned a cell with this value of a pool that is borrowed for `'s`.
+        // SAFETY: [handle] the handle owned a cell with this value of a pool that is borrowed for `'s`.
         self.into_kind(Kind8::Pool).map(|data| unsafe { crate::PoolBox::own(data) })
     }
 
@@ -338,13 +339,13 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[cfg(all(feature = "tree", feature = "heap"))]
     pub fn into_tree(self) -> Result<crate::Tree<T>, Self> {
         if self.kind == Kind8::Tree {
-            // SAFETY: the handle holds a live node of this thread's.
+            // SAFETY: [handle] the handle holds a live node of this thread's.
             let node = unsafe { &*raw::tree::header(self.data.as_ptr().cast()) };
             if !node.parent.is_null() || !node.src.is_null() {
                 return Err(self);
             }
         }
-        // SAFETY: the handle owned a root with this value, drawn from the heap.
+        // SAFETY: [handle] the handle owned a root with this value, drawn from the heap.
         self.into_kind(Kind8::Tree).map(|data| unsafe { crate::Tree::own(data) })
     }
 
@@ -372,7 +373,7 @@ impl<'s, T> Ptr<'s, T> {
     /// ```
     pub unsafe fn from_raw(handle: Handle) -> Option<Self> {
         let value = NonNull::new(handle.data.cast::<T>())?;
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         Some(unsafe { Self::from_raw_parts(handle, value) })
     }
 
@@ -389,12 +390,12 @@ impl<'s, T> Ptr<'s, T> {
     /// ```
     pub fn children(&self) -> impl Iterator<Item = Ptr<'_, T>> {
         #[cfg(feature = "tree")]
-        // SAFETY: the handle is borrowed and holds a live node with a `T`, as do its children of the same type, which have
-        // no other owner.
+        // SAFETY: [lent, same] the handle is borrowed and holds a live node with a `T`, as do its children of the same
+        // type, which have no other owner.
         let children = (self.kind == Kind8::Tree).then(|| unsafe { crate::tree::children_of(self.data) });
         #[cfg(not(feature = "tree"))]
         let children = None::<core::iter::Empty<NonNull<T>>>;
-        // SAFETY: this handle owns the children as long as it is borrowed.
+        // SAFETY: [lent] this handle owns the children as long as it is borrowed.
         children.into_iter().flatten().map(|child| unsafe { Ptr::lent_node(child) })
     }
 }
@@ -404,8 +405,8 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
     fn drop(&mut self) {
         if self.owned {
             let data = self.data.as_ptr().cast();
-            // SAFETY: this is the object's owner. Where the value needs a destructor, the cell or its pool carries it. The
-            // pool, source or parent node is alive: `'s` outlives an owner that has a `Drop`.
+            // SAFETY: [handle, outlives] this is the object's owner. Where the value needs a destructor, the cell or
+            // its pool carries it. The pool, source or parent node is alive: `'s` outlives an owner that has a `Drop`.
             unsafe {
                 raw::ptr::free(Handle {
                     shred: Shred::from(self.shred) as i32,
@@ -418,7 +419,7 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
 
 smart_pointer!([T: ?Sized] Ptr<'_, T> => T);
 
-// SAFETY: the rest of a handle says how to free the cell, which it does whatever the value's type.
+// SAFETY: [typed] the rest of a handle says how to free the cell, which it does whatever the value's type.
 unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {
     type Target = T;
     type Of<U: ?Sized> = Ptr<'s, U>;
@@ -430,7 +431,7 @@ unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {
     }
 
     unsafe fn join<U: ?Sized>(data: *mut U, Rest { kind, shred, owned }: Rest) -> Ptr<'s, U> {
-        // SAFETY: the caller gives a pointer that was a handle's, so it is not null.
+        // SAFETY: [caller] the caller gives a pointer that was a handle's, so it is not null.
         let data = unsafe { NonNull::new_unchecked(data) };
         Ptr { data, kind, shred, owned, owns: PhantomData, drops: PhantomData }
     }
@@ -452,7 +453,7 @@ impl<T: ?Sized + core::panic::RefUnwindSafe> core::panic::RefUnwindSafe for Ptr<
 
 impl<'s, T: ?Sized> From<&'s T> for Ptr<'s, T> {
     fn from(value: &'s T) -> Self {
-        // SAFETY: it is a `&'s T`.
+        // SAFETY: [handle] it is a `&'s T`.
         unsafe { Ptr::on(Kind8::None, NonNull::from(value)) }
     }
 }
@@ -460,7 +461,7 @@ impl<'s, T: ?Sized> From<&'s T> for Ptr<'s, T> {
 #[cfg(feature = "heap")]
 impl<T: ?Sized> From<crate::HeapBox<T>> for Ptr<'_, T> {
     fn from(owner: crate::HeapBox<T>) -> Self {
-        // SAFETY: the owner had the object, and gives it up.
+        // SAFETY: [sole] the owner had the object, and gives it up.
         unsafe { Ptr::on(Kind8::Heap, owner.into_non_null()) }
     }
 }
@@ -468,7 +469,7 @@ impl<T: ?Sized> From<crate::HeapBox<T>> for Ptr<'_, T> {
 #[cfg(feature = "ref")]
 impl<'s, T: ?Sized, S: 's> From<crate::Ref<T, S>> for Ptr<'s, T> {
     fn from(owner: crate::Ref<T, S>) -> Self {
-        // SAFETY: the owner had the object, and gives it up.
+        // SAFETY: [last-ref] the owner had the object, and gives it up.
         unsafe { Ptr::on(Kind8::Ref, owner.into_non_null()) }
     }
 }
@@ -476,7 +477,7 @@ impl<'s, T: ?Sized, S: 's> From<crate::Ref<T, S>> for Ptr<'s, T> {
 #[cfg(feature = "pool")]
 impl<'s, T: ?Sized> From<crate::PoolBox<'s, T>> for Ptr<'s, T> {
     fn from(owner: crate::PoolBox<'s, T>) -> Self {
-        // SAFETY: the owner had the object, and gives it up.
+        // SAFETY: [sole] the owner had the object, and gives it up.
         unsafe { Ptr::on(Kind8::Pool, owner.into_non_null()) }
     }
 }
@@ -484,7 +485,7 @@ impl<'s, T: ?Sized> From<crate::PoolBox<'s, T>> for Ptr<'s, T> {
 #[cfg(feature = "tree")]
 impl<'s, T: ?Sized, S: 's> From<crate::Tree<T, S>> for Ptr<'s, T> {
     fn from(owner: crate::Tree<T, S>) -> Self {
-        // SAFETY: the owner had the object, and gives it up.
+        // SAFETY: [sole] the owner had the object, and gives it up.
         unsafe { Ptr::on(Kind8::Tree, owner.into_non_null()) }
     }
 }
@@ -493,7 +494,7 @@ impl<'s, T: ?Sized, S: 's> From<crate::Tree<T, S>> for Ptr<'s, T> {
 impl<'s, T: ?Sized> From<crate::Node<'s, T>> for Ptr<'s, T> {
     /// The handle frees the child and everything below it when it is dropped.
     fn from(owner: crate::Node<'s, T>) -> Self {
-        // SAFETY: the owner had the object, and gives it up.
+        // SAFETY: [sole] the owner had the object, and gives it up.
         unsafe { Ptr::on(Kind8::Tree, owner.into_non_null()) }
     }
 }
@@ -502,7 +503,7 @@ impl<'s, T: ?Sized> From<crate::Node<'s, T>> for Ptr<'s, T> {
 impl<'s, T> From<crate::NodeRef<'s, T>> for Ptr<'s, T> {
     /// The handle is lent.
     fn from(node: crate::NodeRef<'s, T>) -> Self {
-        // SAFETY: the tree owns the node, and is borrowed for `'s`.
+        // SAFETY: [lent] the tree owns the node, and is borrowed for `'s`.
         unsafe { Ptr::lent_node(node.as_non_null()) }
     }
 }

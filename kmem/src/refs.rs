@@ -30,17 +30,17 @@ pub struct Ref<T: ?Sized, S = Heap> {
     owns: PhantomData<(S, T)>,
 }
 
-// SAFETY: as for `Arc`: any thread may read the value, hence `Sync`, and the last may drop it, hence `Send`. That last
-// one also gives the cell back to its source, hence `S: Send`.
+// SAFETY: [threads] as for `Arc`: any thread may read the value, hence `Sync`, and the last may drop it, hence `Send`.
+// That last one also gives the cell back to its source, hence `S: Send`.
 unsafe impl<T: ?Sized + Send + Sync, S: Send> Send for Ref<T, S> {}
-// SAFETY: who shares a reference can clone it and take the clone along, so this needs all that `Send` does.
+// SAFETY: [threads] who shares a reference can clone it and take the clone along, so this needs all that `Send` does.
 unsafe impl<T: ?Sized + Send + Sync, S: Send + Sync> Sync for Ref<T, S> {}
 
 /// What a constructor draws with.
 #[inline]
 fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the owner of the new cell; the destructors
-    // that `place` asks for suit the values that it writes.
+    // SAFETY: [outlives, typed] a `CellSource` outlives its type's lifetime, which bounds the owner of the new cell;
+    // the destructors that `place` asks for suit the values that it writes.
     move |request| unsafe { raw::refs::alloc(source.as_cell(), request) }
 }
 
@@ -94,7 +94,7 @@ impl<T> Ref<T> {
             }
             *this = copy;
         }
-        // SAFETY: the count is 1 and the only reference is borrowed exclusively, or the cell is new.
+        // SAFETY: [last-ref] the count is 1 and the only reference is borrowed exclusively, or the cell is new.
         unsafe { this.data.as_mut() }
     }
 }
@@ -128,7 +128,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// assert_eq!(refused.into_value(), 2);
     /// ```
     pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
-        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
         unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
 
@@ -152,7 +152,8 @@ impl<T, S: CellSource> Ref<T, S> {
             return Err(this);
         }
         let data = ManuallyDrop::new(this).data;
-        // SAFETY: the cell is live and ours alone. Its value is moved out before the cell goes, without a destructor.
+        // SAFETY: [last-ref, slot] the cell is live and ours alone. Its value is moved out before the cell goes,
+        // without a destructor.
         unsafe {
             let value = data.read();
             place::disarm(data, HEADER);
@@ -174,7 +175,7 @@ impl<T: Copy, S: CellSource> Ref<[T], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
-        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
         unsafe { place::copy(values, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
@@ -192,7 +193,7 @@ impl<T, S: CellSource> Ref<[T], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_from_fn_in(len: usize, each: impl FnMut(usize) -> T, source: S) -> Result<Self, AllocError> {
-        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
         unsafe {
             place::slice_with(len, each, draw_from(source), HEADER, raw::refs::f).map(|data| Self::own(data))
         }
@@ -212,7 +213,7 @@ impl<S: CellSource> Ref<str, S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
-        // SAFETY: `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
         unsafe { place::str(text, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
@@ -233,7 +234,7 @@ impl<T: ?Sized, S> Ref<T, S> {
     /// ```
     #[must_use]
     pub fn count(this: &Self) -> usize {
-        // SAFETY: the reference keeps the cell live.
+        // SAFETY: [last-ref] the reference keeps the cell live.
         unsafe { raw::refs::count(this.data.as_ptr().cast()) }
     }
 
@@ -264,7 +265,8 @@ impl<T: ?Sized, S> Ref<T, S> {
         if Self::count(this) != 1 {
             return None;
         }
-        // SAFETY: with a count of 1, loaded with acquire, this is the only reference and it is borrowed exclusively.
+        // SAFETY: [last-ref] with a count of 1, loaded with acquire, this is the only reference and it is borrowed
+        // exclusively.
         Some(unsafe { this.data.as_mut() })
     }
 
@@ -277,7 +279,7 @@ impl<T: ?Sized, S> Ref<T, S> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(this: &Self) {
-        // SAFETY: the reference keeps the cell live, and the mark is atomic.
+        // SAFETY: [last-ref, prefix] the reference keeps the cell live, and the mark is atomic.
         unsafe { raw::ptr::taint_cell(crate::Kind::Ref, this.data.as_ptr().cast()) }
     }
 
@@ -285,7 +287,7 @@ impl<T: ?Sized, S> Ref<T, S> {
     #[cfg(feature = "shred")]
     #[must_use]
     pub fn is_tainted(this: &Self) -> bool {
-        // SAFETY: the reference keeps the cell live.
+        // SAFETY: [last-ref] the reference keeps the cell live.
         unsafe { (*raw::refs::header(this.data.as_ptr().cast())).cell.tainted() }
     }
 
@@ -310,7 +312,7 @@ impl<T: ?Sized, S> Ref<T, S> {
     /// See [`into_non_null`](Ref::into_non_null) for an example.
     #[must_use]
     pub unsafe fn from_non_null(data: NonNull<T>) -> Self {
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         unsafe { Self::own(data) }
     }
 }
@@ -318,7 +320,7 @@ impl<T: ?Sized, S> Ref<T, S> {
 impl<T: ?Sized, S> Clone for Ref<T, S> {
     #[inline]
     fn clone(&self) -> Self {
-        // SAFETY: the cell is live, for this is a reference to it; the new owner has the one that is added.
+        // SAFETY: [last-ref] the cell is live, for this is a reference to it; the new owner has the one that is added.
         unsafe {
             raw::refs::u(self.data.as_ptr().cast());
             Self::own(self.data)
@@ -329,8 +331,8 @@ impl<T: ?Sized, S> Clone for Ref<T, S> {
 impl<T: ?Sized, S> Drop for Ref<T, S> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: this owner has one reference. Where the value needs a destructor, the cell carries it. The source is
-        // alive: `S` outlives an owner that has a `Drop`.
+        // SAFETY: [last-ref, outlives] this owner has one reference. Where the value needs a destructor, the cell
+        // carries it. The source is alive: `S` outlives an owner that has a `Drop`.
         unsafe { raw::refs::f(self.data.as_ptr().cast()) }
     }
 }

@@ -12,7 +12,8 @@
 pub(crate) unsafe fn zero(data: *mut u8, len: usize) {
     use core::mem::MaybeUninit;
     use zeroize::Zeroize;
-    // SAFETY: the caller gives `len` writable bytes to this call alone; they need not have been written before.
+    // SAFETY: [caller] the caller gives `len` writable bytes to this call alone; they need not have been written
+    // before.
     unsafe { core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), len) }.zeroize();
 }
 

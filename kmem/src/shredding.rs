@@ -54,23 +54,23 @@ impl<A> Shredding<A> {
     }
 }
 
-// SAFETY: every block is one of the inner allocator's, with the layout that it was asked for.
+// SAFETY: [drawn] every block is one of the inner allocator's, with the layout that it was asked for.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Shredding<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         unsafe { self.inner.alloc(layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         unsafe { self.inner.alloc_zeroed(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller gives back a block of this layout that nobody uses any more.
+        // SAFETY: [caller] the caller gives back a block of this layout that nobody uses any more.
         unsafe {
             shred::zero(block, layout.size());
             self.inner.dealloc(block, layout);
@@ -78,7 +78,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Shredding<A> {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller vouches for the new size with this alignment, and for the old block.
+        // SAFETY: [caller] the caller vouches for the new size with this alignment, and for the old block.
         unsafe {
             let new = self.inner.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
             if !new.is_null() {
@@ -90,7 +90,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Shredding<A> {
     }
 }
 
-// SAFETY: every block is one of the inner source's.
+// SAFETY: [drawn] every block is one of the inner source's.
 unsafe impl<S: Source> Source for Shredding<S> {
     #[inline]
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -99,7 +99,7 @@ unsafe impl<S: Source> Source for Shredding<S> {
 
     #[inline]
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller gives back a block of this layout that nobody uses any more.
+        // SAFETY: [caller] the caller gives back a block of this layout that nobody uses any more.
         unsafe {
             shred::zero(block.as_ptr(), layout.size());
             self.inner.give_back(block, layout);

@@ -73,7 +73,7 @@ pub unsafe trait Source {
     /// ```
     fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let block = self.draw(layout)?;
-        // SAFETY: the block has this many bytes and is ours.
+        // SAFETY: [drawn] the block has this many bytes and is ours.
         unsafe { block.write_bytes(0, layout.size()) };
         Ok(block)
     }
@@ -89,13 +89,13 @@ pub unsafe trait Source {
     }
 }
 
-// SAFETY: a shared reference keeps its source in place and alive for its lifetime.
+// SAFETY: [outlives, drawn] a shared reference keeps its source in place and alive for its lifetime.
 unsafe impl<S: Source + ?Sized> Source for &S {
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         (**self).draw(layout)
     }
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         unsafe { (**self).give_back(block, layout) }
     }
     fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -118,8 +118,8 @@ unsafe impl<S: Source + ?Sized> Source for &S {
 pub struct Heap;
 
 #[cfg(feature = "heap")]
-// SAFETY: the heap keeps this contract for sizes above zero. A block of size zero is a well-aligned address that is
-// never read.
+// SAFETY: [drawn] the heap keeps this contract for sizes above zero. A block of size zero is a well-aligned address
+// that is never read.
 unsafe impl Source for Heap {
     #[inline]
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -129,7 +129,7 @@ unsafe impl Source for Heap {
     #[inline]
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
         if layout.size() > 0 {
-            // SAFETY: the caller gives back what `draw` returned for this layout, by this very kmem.
+            // SAFETY: [caller] the caller gives back what `draw` returned for this layout, by this very kmem.
             unsafe { raw::give_back(null_mut(), block.as_ptr(), layout, raw::heap_id()) }
         }
     }
@@ -146,14 +146,14 @@ fn heap_block(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     if layout.size() == 0 {
         return Ok(dangling(layout));
     }
-    // SAFETY: the null source is the heap, and the size is not zero.
+    // SAFETY: [origin] the null source is the heap, and the size is not zero.
     unsafe { raw::draw(null_mut(), layout, fill) }
 }
 
 /// An address that suits a layout of size zero.
 #[cfg(any(feature = "heap", feature = "allocator-api2-02", feature = "allocator-api2-04"))]
 pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
-    // SAFETY: an alignment is never zero.
+    // SAFETY: [platform] an alignment is never zero.
     unsafe { NonNull::new_unchecked(core::ptr::without_provenance_mut(layout.align())) }
 }
 
@@ -175,7 +175,7 @@ pub unsafe trait CellSource {
 }
 
 #[cfg(feature = "heap")]
-// SAFETY: null is the heap, which any thread may use at any time.
+// SAFETY: [origin, threads] null is the heap, which any thread may use at any time.
 unsafe impl CellSource for Heap {
     #[inline]
     fn as_cell(&self) -> *mut raw::Cell {
@@ -239,13 +239,14 @@ impl<S: fmt::Debug> fmt::Debug for SourceCell<S> {
     }
 }
 
-// SAFETY: the raw part is two functions and a mark; the null context is never used.
+// SAFETY: [custom, threads] the raw part is two functions and a mark; the null context is never used.
 unsafe impl<S: Send> Send for SourceCell<S> {}
-// SAFETY: sharing it shares the source, whose functions are then called from several threads; the mark is atomic.
+// SAFETY: [custom, threads] sharing it shares the source, whose functions are then called from several threads; the
+// mark is atomic.
 unsafe impl<S: Sync> Sync for SourceCell<S> {}
 
-// SAFETY: the reference keeps the cell in place and alive for its lifetime. It is `Send` only where the source is
-// `Sync`, and then any thread may give blocks back through `&S`.
+// SAFETY: [outlives, threads] the reference keeps the cell in place and alive for its lifetime. It is `Send` only where
+// the source is `Sync`, and then any thread may give blocks back through `&S`.
 unsafe impl<S: Source> CellSource for &SourceCell<S> {
     #[inline]
     fn as_cell(&self) -> *mut raw::Cell {
@@ -260,7 +261,8 @@ unsafe extern "C-unwind" fn allocate<S: Source>(
     size: usize,
     align: usize,
 ) -> *mut c_void {
-    // SAFETY: this function is stored only in the raw part of a `SourceCell<S>`, and the engine passes that on.
+    // SAFETY: [custom] this function is stored only in the raw part of a `SourceCell<S>`, and the engine passes that
+    // on.
     let source = unsafe { &(*cell.cast::<SourceCell<S>>()).source };
     let Ok(layout) = Layout::from_size_align(size, align) else { return null_mut() };
     source.draw(layout).map_or(null_mut(), |block| block.as_ptr().cast())
@@ -272,7 +274,8 @@ unsafe extern "C-unwind" fn free<S: Source>(
     size: usize,
     align: usize,
 ) {
-    // SAFETY: as in `allocate`; the engine gives back what that returned, which is not null, with the layout it had.
+    // SAFETY: [custom] as in `allocate`; the engine gives back what that returned, which is not null, with the layout
+    // it had.
     unsafe {
         let source = &(*cell.cast::<SourceCell<S>>()).source;
         source

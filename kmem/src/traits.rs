@@ -6,8 +6,8 @@ macro_rules! smart_pointer {
             type Target = $target;
             #[inline]
             fn deref(&self) -> &$target {
-                // SAFETY: the owner, or what it borrows, keeps the value alive, and it is given out mutably only through
-                // `&mut self`.
+                // SAFETY: [sole, last-ref] the owner, or what it borrows, keeps the value alive, and it is given out
+                // mutably only through `&mut self`.
                 unsafe { self.data.as_ref() }
             }
         }
@@ -93,7 +93,7 @@ macro_rules! sole_owner {
         impl<$($generics)*> core::ops::DerefMut for $owner {
             #[inline]
             fn deref_mut(&mut self) -> &mut $target {
-                // SAFETY: this is the only owner, borrowed for as long as the value is.
+                // SAFETY: [sole] this is the only owner, borrowed for as long as the value is.
                 unsafe { self.data.as_mut() }
             }
         }

@@ -46,8 +46,8 @@ pub struct Tree<T: ?Sized, S = Heap> {
     drops: PhantomData<T>,
 }
 
-// SAFETY: nodes borrow the tree, so one that moves has none in use, and it moves whole: children of other types are
-// `Send` by the bound on `child`. Its blocks go back to the source where it goes.
+// SAFETY: [threads] nodes borrow the tree, so one that moves has none in use, and it moves whole: children of other
+// types are `Send` by the bound on `child`. Its blocks go back to the source where it goes.
 unsafe impl<T: ?Sized + Send, S: Send> Send for Tree<T, S> {}
 
 /// The owner of a child node, whose value may have any type.
@@ -88,8 +88,8 @@ pub struct NodeRef<'t, T> {
 /// What a constructor draws a root with.
 #[inline]
 fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: a `CellSource` outlives its type's lifetime, which bounds the owner of the new node; the destructors
-    // that `place` asks for suit the values that it writes.
+    // SAFETY: [outlives, typed] a `CellSource` outlives its type's lifetime, which bounds the owner of the new node;
+    // the destructors that `place` asks for suit the values that it writes.
     move |request| unsafe { raw::tree::alloc(source.as_cell(), core::ptr::null_mut(), request) }
 }
 
@@ -150,7 +150,7 @@ impl<T, S: CellSource> Tree<T, S> {
     /// assert_eq!(Tree::try_new_in(7, &pool).unwrap_err().into_value(), 7);
     /// ```
     pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
-        // SAFETY: `draw_from` makes a root as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
         unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
@@ -168,7 +168,7 @@ impl<S: CellSource> Tree<str, S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
-        // SAFETY: `draw_from` makes a root as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
         unsafe { place::str(text, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
@@ -185,7 +185,7 @@ impl<T: Copy, S: CellSource> Tree<[T], S> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
-        // SAFETY: `draw_from` makes a root as it is asked, and this is its only owner.
+        // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
         unsafe { place::copy(values, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
@@ -199,7 +199,7 @@ impl<T, S> Tree<T, S> {
     /// ```
     #[must_use]
     pub fn node(&self) -> NodeRef<'_, T> {
-        // SAFETY: the owner is borrowed, which keeps the node live.
+        // SAFETY: [lent] the owner is borrowed, which keeps the node live.
         unsafe { NodeRef::new(self.data) }
     }
 
@@ -215,8 +215,8 @@ impl<T, S> Tree<T, S> {
     /// assert_eq!(tree.node().children().map(|node| *node).collect::<Vec<_>>(), [2, 4]);
     /// ```
     pub fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
-        // SAFETY: the root is live. A child that `first_same` finds has a value of the root's type, and the whole tree is
-        // borrowed exclusively, so nobody else is looking at it.
+        // SAFETY: [same, sole] the root is live. A child that `first_same` finds has a value of the root's type, and
+        // the whole tree is borrowed exclusively, so nobody else is looking at it.
         unsafe {
             let mut next = first_same(child_of(self.data.cast()));
             while let Some(node) = next {
@@ -253,7 +253,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// ```
     #[track_caller]
     pub fn child<U: Send + 'static>(&self, value: U) -> Node<'_, U> {
-        // SAFETY: the borrow of the root keeps it in place.
+        // SAFETY: [lent] the borrow of the root keeps it in place.
         unsafe { child(self.data.cast(), value) }.unwrap_or_else(|refused| place::refuse(refused.error()))
     }
 
@@ -266,7 +266,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// assert_eq!(tree.node().below(), 0);
     /// ```
     pub fn clear(&mut self) {
-        // SAFETY: the tree is borrowed exclusively, so nobody uses a child or anything below it.
+        // SAFETY: [sole] the tree is borrowed exclusively, so nobody uses a child or anything below it.
         unsafe {
             while let Some(child) = child_of(self.data.cast()) {
                 raw::tree::f(child.as_ptr());
@@ -282,7 +282,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
-        // SAFETY: the root is live.
+        // SAFETY: [sole] the root is live.
         unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
     }
 
@@ -295,7 +295,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn shred(self) {
-        // SAFETY: this is the tree's only owner.
+        // SAFETY: [sole] this is the tree's only owner.
         unsafe { raw::tree::s(self.into_non_null().as_ptr().cast()) };
     }
 }
@@ -310,7 +310,8 @@ impl<T, S> Tree<T, S> {
     pub fn into_inner(mut self) -> T {
         self.clear();
         let data = self.into_non_null();
-        // SAFETY: the root is live and ours alone. Its value is moved out before the cell goes, without a destructor.
+        // SAFETY: [sole, slot] the root is live and ours alone. Its value is moved out before the cell goes, without a
+        // destructor.
         unsafe {
             let value = data.read();
             place::disarm(data, HEADER);
@@ -322,8 +323,8 @@ impl<T, S> Tree<T, S> {
 
 impl<T: ?Sized, S> Drop for Tree<T, S> {
     fn drop(&mut self) {
-        // SAFETY: this is the tree's only owner, and nodes borrow it, so none is in use. Values that need a destructor
-        // have it in their cell. The source is alive: `S` outlives an owner that has a `Drop`.
+        // SAFETY: [sole, outlives] this is the tree's only owner, and nodes borrow it, so none is in use. Values that
+        // need a destructor have it in their cell. The source is alive: `S` outlives an owner that has a `Drop`.
         unsafe { raw::tree::f(self.data.as_ptr().cast()) };
     }
 }
@@ -351,13 +352,13 @@ impl From<&str> for Tree<str> {
 /// # Safety
 /// `data` is that of a live node of this thread's. The same goes for the functions below.
 unsafe fn child_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     data_of(unsafe { (*raw::tree::header(data.as_ptr())).child })
 }
 
 /// The data of a node's next sibling.
 unsafe fn next_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     data_of(unsafe { (*raw::tree::header(data.as_ptr())).next })
 }
 
@@ -367,13 +368,13 @@ fn data_of(node: *mut raw::Node) -> Option<NonNull<u8>> {
 
 /// Whether a node was made with its parent's type.
 unsafe fn is_same(data: NonNull<u8>) -> bool {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { (*raw::tree::header(data.as_ptr())).cell.flags & FLAG_SAME != 0 }
 }
 
 /// The first of these siblings that was made with its parent's type.
 unsafe fn first_same(mut node: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
-    // SAFETY: the contract is the caller's; the siblings of a live node are live.
+    // SAFETY: [caller, links] the contract is the caller's; the siblings of a live node are live.
     unsafe {
         while let Some(data) = node.filter(|&data| !is_same(data)) {
             node = next_of(data);
@@ -390,7 +391,7 @@ unsafe fn first_same(mut node: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
 pub(crate) unsafe fn children_of<T>(parent: NonNull<T>) -> impl Iterator<Item = NonNull<T>> {
     let mut last = None;
     core::iter::from_fn(move || {
-        // SAFETY: the caller keeps the parent and these children live.
+        // SAFETY: [caller] the caller keeps the parent and these children live.
         let next = unsafe {
             first_same(match last {
                 None => child_of(parent.cast()),
@@ -410,8 +411,8 @@ unsafe fn draw_below(
     parent: NonNull<u8>,
     flags: u8,
 ) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the parent is live, and so is its source, as long as the tree is; the destructors that `place` asks for
-    // suit the values that it writes.
+    // SAFETY: [lent, outlives] the parent is live, and so is its source, as long as the tree is; the destructors that
+    // `place` asks for suit the values that it writes.
     move |request| unsafe {
         let src = (*raw::tree::header(parent.as_ptr())).src;
         raw::tree::alloc_flagged(src, parent.as_ptr(), request, flags, "kmtreea")
@@ -421,7 +422,8 @@ unsafe fn draw_below(
 /// # Safety
 /// As for `draw_below`, where `'p` is the borrow.
 unsafe fn child<'p, U: Send + 'static>(parent: NonNull<u8>, value: U) -> Result<Node<'p, U>, Refused<U>> {
-    // SAFETY: the contract is the caller's; the draw makes a node as it is asked, and this is its only owner.
+    // SAFETY: [caller, fresh] the contract is the caller's; the draw makes a node as it is asked, and this is its only
+    // owner.
     unsafe { place::value(value, draw_below(parent, 0)).map(|data| Node::own(data)) }
 }
 
@@ -445,7 +447,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[must_use]
     pub fn get(self) -> &'t T {
-        // SAFETY: the node lives, and is not given out mutably, while its tree is borrowed.
+        // SAFETY: [lent] the node lives, and is not given out mutably, while its tree is borrowed.
         unsafe { self.data.as_ref() }
     }
 
@@ -475,8 +477,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// assert_eq!(tree.node().try_push(2).unwrap_err().into_value(), 2);
     /// ```
     pub fn try_push(self, value: T) -> Result<NodeRef<'t, T>, Refused<T>> {
-        // SAFETY: the node is live while its tree is borrowed, and so is the new one. The flag says that the child has
-        // this node's type.
+        // SAFETY: [lent, same] the node is live while its tree is borrowed, and so is the new one. The flag says that
+        // the child has this node's type.
         unsafe { place::value(value, draw_below(self.data.cast(), FLAG_SAME)).map(|data| NodeRef::new(data)) }
     }
 
@@ -508,7 +510,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// assert_eq!(*tree.node().try_child(7).unwrap(), 7);
     /// ```
     pub fn try_child<U: Send + 'static>(self, value: U) -> Result<Node<'t, U>, Refused<U>> {
-        // SAFETY: the node is live while its tree is borrowed, and so is the new one.
+        // SAFETY: [lent] the node is live while its tree is borrowed, and so is the new one.
         unsafe { child(self.data.cast(), value) }
     }
 
@@ -523,7 +525,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_child_str(self, text: &str) -> Result<Node<'t, str>, AllocError> {
-        // SAFETY: the node is live while its tree is borrowed, and so is the new one, whose only owner this is.
+        // SAFETY: [lent, fresh] the node is live while its tree is borrowed, and so is the new one, whose only owner
+        // this is.
         unsafe { place::str(text, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
     }
 
@@ -538,7 +541,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_child_copy<U: Copy + Send + 'static>(self, values: &[U]) -> Result<Node<'t, [U]>, AllocError> {
-        // SAFETY: the node is live while its tree is borrowed, and so is the new one, whose only owner this is.
+        // SAFETY: [lent, fresh] the node is live while its tree is borrowed, and so is the new one, whose only owner
+        // this is.
         unsafe { place::copy(values, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
     }
 
@@ -561,7 +565,7 @@ impl<'t, T> NodeRef<'t, T> {
         cells: usize,
     ) -> Result<crate::Pool<U, crate::InNode<'t>>, AllocError> {
         let node = raw::tree::header(self.data.as_ptr().cast());
-        // SAFETY: the node is live while its tree is borrowed, on this thread.
+        // SAFETY: [lent, one-thread] the node is live while its tree is borrowed, on this thread.
         unsafe { crate::Pool::in_node(NonNull::new_unchecked(node), cells) }
     }
 
@@ -576,8 +580,8 @@ impl<'t, T> NodeRef<'t, T> {
     #[must_use]
     pub fn parent(self) -> Option<NodeRef<'t, T>> {
         let data = self.data.cast::<u8>();
-        // SAFETY: the node is live while its tree is borrowed. With the flag its parent has its type, and was reached
-        // by shared references too.
+        // SAFETY: [lent, same] the node is live while its tree is borrowed. With the flag its parent has its type, and
+        // was reached by shared references too.
         unsafe {
             if !is_same(data) {
                 return None;
@@ -598,8 +602,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// assert_eq!(tree.node().children().map(|node| *node).sum::<i32>(), 3);
     /// ```
     pub fn children(self) -> impl Iterator<Item = NodeRef<'t, T>> {
-        // SAFETY: the node is live while its tree is borrowed, and so are the children that were pushed, which have no
-        // owner that could free them.
+        // SAFETY: [lent, same] the node is live while its tree is borrowed, and so are the children that were pushed,
+        // which have no owner that could free them.
         unsafe { children_of(self.data).map(|child| NodeRef::new(child)) }
     }
 
@@ -612,7 +616,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[must_use]
     pub fn below(self) -> usize {
-        // SAFETY: the node is live while its tree is borrowed, on this thread.
+        // SAFETY: [lent, one-thread] the node is live while its tree is borrowed, on this thread.
         unsafe { raw::tree::below(self.data.as_ptr().cast()) }
     }
 
@@ -624,7 +628,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(self) {
-        // SAFETY: the node is live, and the mark is atomic.
+        // SAFETY: [lent, prefix] the node is live, and the mark is atomic.
         unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
     }
 }
@@ -671,7 +675,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     /// assert_eq!(tree.node().below(), 0);
     /// ```
     pub fn free(self) {
-        // SAFETY: this is the child's only owner, and what is below borrows it.
+        // SAFETY: [sole] this is the child's only owner, and what is below borrows it.
         unsafe { raw::tree::f(self.data.as_ptr().cast()) };
     }
 
@@ -682,7 +686,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn shred(self) {
-        // SAFETY: this is the child's only owner, and what is below borrows it.
+        // SAFETY: [sole] this is the child's only owner, and what is below borrows it.
         unsafe { raw::tree::s(self.data.as_ptr().cast()) };
     }
 
@@ -694,7 +698,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     /// text.push('x');
     /// ```
     pub fn leave(mut self) -> &'p mut T {
-        // SAFETY: the child lives while its parent is borrowed, and this was its only owner.
+        // SAFETY: [sole, outlives] the child lives while its parent is borrowed, and this was its only owner.
         unsafe { self.data.as_mut() }
     }
 
@@ -706,7 +710,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
-        // SAFETY: the child is live.
+        // SAFETY: [sole] the child is live.
         unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
     }
 }
@@ -722,7 +726,7 @@ impl<T> Node<'_, T> {
     /// ```
     #[must_use]
     pub fn node(&self) -> NodeRef<'_, T> {
-        // SAFETY: the owner is borrowed, which keeps the node live.
+        // SAFETY: [lent] the owner is borrowed, which keeps the node live.
         unsafe { NodeRef::new(self.data) }
     }
 }

@@ -27,7 +27,8 @@ macro_rules! unsize {
     ($owner:expr => $target:ty) => {{
         let (data, kept) = $crate::unsize::split($owner);
         let data: *mut $target = data;
-        // SAFETY: `data` is what `split` returned, but for a coercion by the compiler, which leaves the address alone.
+        // SAFETY: [typed] `data` is what `split` returned, but for a coercion by the compiler, which leaves the address
+        // alone.
         unsafe { $crate::unsize::join::<_, $target>(data, kept) }
     }};
 }
@@ -68,14 +69,14 @@ pub fn split<O: Owner>(owner: O) -> (*mut O::Target, Kept<O>) {
 /// # Safety
 /// As for [`Owner::join`].
 pub unsafe fn join<O: Owner, U: ?Sized>(data: *mut U, kept: Kept<O>) -> O::Of<U> {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { O::join(data, kept.0) }
 }
 
 /// Implements [`Owner`] for an owner that is its pointer.
 macro_rules! unsizable {
     ([$($generics:tt)*] $owner:ty => $of:ty) => {
-        // SAFETY: the owner is its pointer, and the cell behind it is not touched.
+        // SAFETY: [typed] the owner is its pointer, and the cell behind it is not touched.
         unsafe impl<$($generics)*> $crate::unsize::Owner for $owner {
             type Target = T;
             type Of<U: ?Sized> = $of;
@@ -84,8 +85,8 @@ macro_rules! unsizable {
                 (self.into_non_null().as_ptr(), ())
             }
             unsafe fn join<U: ?Sized>(data: *mut U, (): ()) -> $of {
-                // SAFETY: the caller gives a pointer that was an owner's, so it is not null, with a type that it is
-                // valid for, and gives up that owner.
+                // SAFETY: [caller] the caller gives a pointer that was an owner's, so it is not null, with a type that
+                // it is valid for, and gives up that owner.
                 unsafe { <$of>::own(core::ptr::NonNull::new_unchecked(data)) }
             }
         }

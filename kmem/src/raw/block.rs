@@ -72,10 +72,10 @@ impl Destructor {
         let Some(run) = self.run else { return };
         // Where a panic aborts nothing unwinds, and the compiler need not prepare for it at this call.
         #[cfg(panic = "abort")]
-        // SAFETY: the two types differ in what may unwind alone.
+        // SAFETY: [platform] the two types differ in what may unwind alone.
         let run =
             unsafe { core::mem::transmute::<Drop, unsafe extern "C" fn(*mut c_void, *mut c_void)>(run) };
-        // SAFETY: the caller vouches for the data.
+        // SAFETY: [caller] the caller vouches for the data.
         unsafe { run(data.cast(), self.arg) }
     }
 }
@@ -157,7 +157,7 @@ impl Shape {
     /// # Safety
     /// `cell` is the prefix of a cell that [`carve`] made with this `header`.
     unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
-        // SAFETY: the caller's cell is readable.
+        // SAFETY: [caller, prefix] the caller's cell is readable.
         let (flags, align, size) = unsafe { ((*cell).flags, (*cell).align, (*cell).size) };
         let align = if align == 0 { BASE_ALIGN } else { 1 << align };
         Shape { header, size: size - header, align, slot: flags & FLAG_SLOT != 0 }
@@ -188,7 +188,7 @@ impl Shape {
     /// The shape is that of a cell that exists.
     unsafe fn layout(&self) -> Layout {
         let slot = if self.slot { self.slot() + size_of::<Destructor>() } else { self.size };
-        // SAFETY: `try_layout` found this size and alignment valid when the cell was made.
+        // SAFETY: [extent] `try_layout` found this size and alignment valid when the cell was made.
         unsafe { Layout::from_size_align_unchecked(self.offset() + slot, self.align) }
     }
 }
@@ -208,7 +208,7 @@ pub(crate) unsafe fn carve(
 ) -> Result<NonNull<u8>, AllocError> {
     // The plain cell from the heap, by far the most frequent, made where the request is known: most of it folds away.
     if src.is_null() && is_plain_request(request) {
-        // SAFETY: the size is not zero, and far from overflow; the block has just this layout.
+        // SAFETY: [extent] the size is not zero, and far from overflow; the block has just this layout.
         unsafe {
             let layout = plain_layout(header, request);
             Ok(write_plain(draw_heap(layout, request.fill)?, kind, header, layout.size(), flags))
@@ -216,7 +216,7 @@ pub(crate) unsafe fn carve(
     } else {
         #[cfg(feature = "pool")]
         if !src.is_null() && is_plain_request(request) {
-            // SAFETY: as above; a source that is not null has a readable prefix.
+            // SAFETY: [caller, drawn] as above; a source that is not null has a readable prefix.
             unsafe {
                 let size = plain_layout(header, request).size();
                 if let Some(block) = NonNull::new(super::pool::serve_plain(src.cast(), size)) {
@@ -227,7 +227,7 @@ pub(crate) unsafe fn carve(
                 }
             }
         }
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         unsafe { carve_from(kind, header, src, request, flags) }
     }
 }
@@ -245,7 +245,7 @@ fn is_plain_request(request: &Request) -> bool {
 /// The request is plain.
 #[inline(always)]
 unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
-    // SAFETY: the sum is far from overflow, and the alignment a power of two.
+    // SAFETY: [extent] the sum is far from overflow, and the alignment a power of two.
     unsafe { Layout::from_size_align_unchecked(header + request.size, BASE_ALIGN) }
 }
 
@@ -255,7 +255,7 @@ unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
 /// The block is the caller's, and begins with the header.
 #[inline(always)]
 unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize, flags: u8) -> NonNull<u8> {
-    // SAFETY: the block has room for the header.
+    // SAFETY: [extent] the block has room for the header.
     unsafe {
         // In one store, so that a load of any part of it that follows soon need not wait for several.
         block.cast::<u64>().write(word(kind as i32, 0, flags, 0, heap_id()));
@@ -273,7 +273,7 @@ unsafe fn carve_from(
     request: &Request,
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if !is_plain_request(request) {
             return carve_carefully(kind, header, src, request, flags);
@@ -291,16 +291,16 @@ unsafe fn carve_carefully(
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
     let (shape, layout) = Shape::new(header, request)?;
-    // SAFETY: the caller vouches for the source.
+    // SAFETY: [caller] the caller vouches for the source.
     let base = unsafe { draw(src, layout, request.fill) }?;
-    // SAFETY: the block has `layout.size()` bytes, of which the data begins `offset` in.
+    // SAFETY: [extent] the block has `layout.size()` bytes, of which the data begins `offset` in.
     let data = unsafe { base.add(shape.offset()) };
     let slot_flag = if shape.slot { FLAG_SLOT } else { 0 };
     let cell = Cell::new(kind, flags | slot_flag, align_byte(shape.align), header + request.size);
-    // SAFETY: the header lies in the block right before the data, at a multiple of 16.
+    // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
     unsafe { prefix(data.as_ptr(), header).write(cell) };
     if let Some(destructor) = request.drop {
-        // SAFETY: the shape made room for a slot at this aligned offset.
+        // SAFETY: [extent] the shape made room for a slot at this aligned offset.
         unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
     }
     Ok(data)
@@ -317,10 +317,10 @@ pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
 /// `data` is that of a live cell with this header size that nobody else uses meanwhile.
 pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
     let cell = prefix(data, header);
-    // SAFETY: the caller's cell is live.
+    // SAFETY: [caller] the caller's cell is live.
     let shape = unsafe { Shape::of(cell, header) };
     if shape.slot {
-        // SAFETY: a shape with a slot has room for it there.
+        // SAFETY: [slot] a shape with a slot has room for it there.
         unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
     }
 }
@@ -332,11 +332,11 @@ pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
 /// The `header` bytes before `data` are readable.
 #[inline]
 pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: *mut u8) -> bool {
-    // SAFETY: the caller vouches for the bytes of the header, and only well-aligned ones are read.
+    // SAFETY: [caller] the caller vouches for the bytes of the header, and only well-aligned ones are read.
     if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { (*prefix(data, header)).kind } == kind as i32 {
         return true;
     }
-    // SAFETY: as above.
+    // SAFETY: [caller] as above.
     unsafe { accuse(call, kind, header, data) };
     false
 }
@@ -349,7 +349,7 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
 #[inline]
 unsafe fn is_plain(cell: *mut Cell) -> bool {
     const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_SAME, u8::MAX, u8::MAX]);
-    // SAFETY: the caller vouches for the prefix.
+    // SAFETY: [caller] the caller vouches for the prefix.
     let bytes = unsafe { (&raw const (*cell).shred).cast::<u32>().read() };
     bytes & MASK == u32::from_ne_bytes([0, 0, 0, heap_id()])
 }
@@ -365,7 +365,7 @@ unsafe fn accuse(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotACell(0)
     } else {
-        // SAFETY: the caller vouches for the bytes of the header.
+        // SAFETY: [caller] the caller vouches for the bytes of the header.
         judge(kind, unsafe { (*prefix(data, header)).kind })
     };
     fault::report(call, data, misuse);
@@ -395,7 +395,8 @@ struct Ending {
 impl core::ops::Drop for Ending {
     fn drop(&mut self) {
         let cell = prefix(self.data, self.header);
-        // SAFETY: `end` was given a live cell that nobody else uses any more, and its source, which is still there.
+        // SAFETY: [guard, origin] `end` was given a live cell that nobody else uses any more, and its source, which is
+        // still there.
         unsafe {
             let shape = Shape::of(cell, self.header);
             if self.shred || (*cell).tainted() || shreds(self.src) {
@@ -422,7 +423,8 @@ pub(crate) unsafe fn end(
     shred: bool,
 ) {
     let cell = prefix(data, header);
-    // SAFETY: the caller's cell is ours alone, and its source alive. A plain one was drawn with just its size, see `carve`.
+    // SAFETY: [live, extent] the caller's cell is ours alone, and its source alive. A plain one was drawn with just its
+    // size, see `carve`.
     unsafe {
         let size = (*cell).size;
         let plain = !shred && size >= header && is_plain(cell);
@@ -449,7 +451,7 @@ unsafe fn end_carefully(
     shred: bool,
 ) {
     let cell = prefix(data, header);
-    // SAFETY: the caller's cell is ours alone.
+    // SAFETY: [live] the caller's cell is ours alone.
     unsafe {
         if (*cell).size < header || (*cell).align > MAX_ALIGN.trailing_zeros() as u8 {
             return fault::report(call, data, Misuse::Damaged);

@@ -24,13 +24,13 @@ pub(crate) const HEADER: usize = 16;
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the null source is the heap, and the header is the bare prefix.
+    // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
     unsafe { block::carve(Kind::Heap, HEADER, null_mut(), request, 0) }
 }
 
 #[inline]
 unsafe fn allocate(size: usize, fill: Fill) -> *mut u8 {
-    // SAFETY: there is no destructor.
+    // SAFETY: [caller] there is no destructor.
     unsafe { alloc(&Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
@@ -39,7 +39,8 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     if data.is_null() {
         return;
     }
-    // SAFETY: the caller vouches for a readable header, and `end` runs only where it is that of a live heap cell.
+    // SAFETY: [caller, live] the caller vouches for a readable header, and `end` runs only where it is that of a live
+    // heap cell.
     unsafe {
         if block::check(call, Kind::Heap, HEADER, data) {
             block::end(call, Kind::Heap, HEADER, data, null_mut(), shred.is_yes());

@@ -145,7 +145,7 @@ mod valgrind {
     }
 
     pub(super) fn resized(data: *mut u8, size: usize) {
-        // SAFETY: this is the data of a live cell.
+        // SAFETY: [caller, tag] this is the data of a live cell.
         let pool = unsafe { (*header(data)).pool };
         request::mempool_change(pool.cast(), data.cast(), data.cast(), size);
     }
@@ -195,7 +195,7 @@ mod valgrind {
 
     impl Around {
         fn of(pool: *mut Pool) -> Option<Around> {
-            // SAFETY: the pool has been written and is not given back yet; one with this flag is the data of a node.
+            // SAFETY: [caller, hosted] the pool has been written and is not given back yet; one with this flag is the data of a node.
             unsafe {
                 let at = |src, offset| Around {
                     src,
@@ -216,7 +216,7 @@ mod valgrind {
         }
 
         fn resize(&self, from: usize, to: usize) {
-            // SAFETY: the source of a pool outlives it.
+            // SAFETY: [outlives] the source of a pool outlives it.
             let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
             // Without a word where this is no block that valgrind knows: the heap beneath, or a source of the program's, may
             // be something else than `malloc`.

@@ -57,7 +57,9 @@ pub mod refs;
 #[cfg(feature = "tree")]
 pub mod tree;
 
-pub use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_GROWS, FLAG_HOST, FLAG_SAME, FLAG_SLOT};
+pub use crate::cell::{
+    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SAME, FLAG_SLOT,
+};
 pub use crate::fault::Damage;
 pub use block::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
 #[cfg(feature = "pool")]

@@ -19,7 +19,7 @@ use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::marks;
 use super::source::{draw, give_back, shreds};
-use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_GROWS, FLAG_HOST, Kind, Shred};
+use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -270,7 +270,7 @@ pub(crate) const fn in_buffer_size(size: usize, align: usize, cells: usize) -> u
 /// }
 /// ```
 pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
-    // SAFETY: the contract is the caller's; there is no destructor.
+    // SAFETY: [caller] the contract is the caller's; there is no destructor.
     unsafe { init(src, &Spec::new(size, cells)) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
@@ -292,23 +292,23 @@ pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { marks::RED_ZONE } else { 0 })?;
     let mut flags = if spec.grows { FLAG_GROWS } else { 0 };
-    // SAFETY: the caller gives null or a live cell.
+    // SAFETY: [caller] the caller gives null or a live cell.
     let base = if !src.is_null() && unsafe { (*src).kind } == Kind::Tree as i32 {
         flags |= FLAG_HOST;
-        // SAFETY: the kind says that it is a node.
+        // SAFETY: [live] the kind says that it is a node.
         unsafe { host(src, plan.layout) }?
     } else {
-        // SAFETY: the caller vouches for the source.
+        // SAFETY: [caller] the caller vouches for the source.
         unsafe { draw(src, plan.layout, Fill::Undefined) }?
     };
-    // SAFETY: the block has the size and alignment of the plan.
+    // SAFETY: [extent] the block has the size and alignment of the plan.
     Ok(unsafe { write(base, src, spec, &plan, flags) })
 }
 
 /// A block for a pool on a tree node: the data of a child that hosts the pool.
 #[cfg(feature = "tree")]
 unsafe fn host(node: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller gives a live node.
+    // SAFETY: [caller] the caller gives a live node.
     unsafe { super::tree::host(node.cast(), layout) }
 }
 
@@ -319,7 +319,7 @@ unsafe fn host(_: *mut Cell, _: Layout) -> Result<NonNull<u8>, AllocError> {
 
 /// The source of a growing pool's further blocks: its own, or where a node hosts it, that of the node.
 unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
-    // SAFETY: the caller gives a live pool, whose source is alive.
+    // SAFETY: [caller, outlives] the caller gives a live pool, whose source is alive.
     let (src, flags) = unsafe { ((*head).src, (*head).cell.flags) };
     if flags & FLAG_HOST == 0 {
         return src;
@@ -327,7 +327,7 @@ unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
     // A pool is hosted only where trees are built in.
     #[cfg(feature = "tree")]
     {
-        // SAFETY: a hosted pool's source is a node.
+        // SAFETY: [hosted] a hosted pool's source is a node.
         unsafe { (*src.cast::<super::Node>()).src }
     }
     #[cfg(not(feature = "tree"))]
@@ -350,7 +350,7 @@ unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
 /// assert!(unsafe { pool::in_buffer(buffer.as_mut_ptr(), 100, 32) }.is_null());
 /// ```
 pub unsafe fn in_buffer(buffer: *mut u8, len: usize, size: usize) -> *mut Pool {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { init_in_buffer(buffer, len, &Spec::new(size, 0)) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
@@ -386,7 +386,7 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
         spec.cells -= 1;
         plan = Plan::new(&spec, 0)?;
     }
-    // SAFETY: the buffer has room for the plan from its first aligned byte.
+    // SAFETY: [extent] the buffer has room for the plan from its first aligned byte.
     Ok(unsafe { write(NonNull::new_unchecked(buffer.add(start)), null_mut(), &spec, &plan, FLAG_BUFFER) })
 }
 
@@ -402,7 +402,7 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         top: null_mut(),
         bottom: null_mut(),
         src,
-        // SAFETY: the plan's data offset lies inside the block, one header after the pool's own.
+        // SAFETY: [extent] the plan's data offset lies inside the block, one header after the pool's own.
         first: unsafe { base.add(plan.data - HEADER) }.as_ptr().cast(),
         stride: plan.stride,
         inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),
@@ -417,14 +417,15 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
     };
     let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
     marks::pool_reserved(pool.as_ptr(), cells, len);
-    // SAFETY: the caller's block has room for a pool and the alignment of one.
+    // SAFETY: [extent] the caller's block has room for a pool and the alignment of one.
     unsafe { pool.write(header) };
     marks::pool_made(pool.as_ptr(), cells, len, plan.stride - HEADER - spec.size);
     pool
 }
 
 /// Tears a pool down and gives its block back. The destructor, if it has one, runs on each cell that is still live;
-/// every cell's bytes are zeroed where the pool or its source is to be shredded. Null is ignored.
+/// every cell's bytes are zeroed where the pool or its source is to be shredded. Null is ignored. A destructor that tears
+/// down the pool of its own cell is reported, and the pool left whole.
 ///
 /// # Safety
 /// `pool` is null or a live pool, none of whose cells is used any more, and its source is alive.
@@ -438,9 +439,14 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
 /// }
 /// ```
 pub unsafe fn x(pool: *mut Pool) {
-    // SAFETY: the caller vouches for a readable header where it is not null.
+    // SAFETY: [caller] the caller vouches for a readable header where it is not null.
     unsafe {
         if !pool.is_null() && check_pool("kmpoolx", pool) {
+            // Any block of a growing pool stands for all of it: handles on its cells name the block that they are in.
+            let pool = (*pool).head;
+            if (*pool).cell.flags & FLAG_ENDING != 0 {
+                return fault::report("kmpoolx", pool.cast(), Misuse::BeingFreed);
+            }
             #[cfg(feature = "tree")]
             if (*pool).cell.flags & FLAG_HOST != 0 {
                 // The node that hosts the pool takes it down when it goes.
@@ -454,7 +460,7 @@ pub unsafe fn x(pool: *mut Pool) {
 
 /// Whether this is a live pool; what is wrong with it is reported.
 unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
-    // SAFETY: the caller vouches for a readable header; only an aligned one is read.
+    // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
     let found = if pool.addr() & (BASE_ALIGN - 1) == 0 { unsafe { (*pool).cell.kind } } else { 0 };
     if found == Kind::Pool as i32 {
         return true;
@@ -473,8 +479,8 @@ struct TearDown {
 impl TearDown {
     /// Runs the destructor on each live cell from where it stands.
     unsafe fn run(&mut self) {
-        // SAFETY: the blocks are those of one pool, none of them given back yet, and cells below `handed` have a
-        // header. The destructor was given for live cells; each is marked before it runs so that it runs once.
+        // SAFETY: [blocks, tag] the blocks are those of one pool, none of them given back yet, and cells below `handed`
+        // have a header. The destructor was given for live cells; each is marked before it runs so that it runs once.
         unsafe {
             let drop = (*self.head).drop;
             while drop.run.is_some() && !self.block.is_null() {
@@ -495,8 +501,8 @@ impl TearDown {
 
 impl Drop for TearDown {
     fn drop(&mut self) {
-        // SAFETY: the blocks are still all there. Each is zeroed from its first cell to the last one ever handed out
-        // and given back to the source with the layout it was drawn with; the next one is read before.
+        // SAFETY: [guard, blocks] the blocks are still all there. Each is zeroed from its first cell to the last one
+        // ever handed out and given back to the source with the layout it was drawn with; the next one is read before.
         unsafe {
             self.run();
             let shred = shreds(self.head.cast());
@@ -520,7 +526,8 @@ impl Drop for TearDown {
 }
 
 unsafe fn layout_of(pool: *mut Pool) -> Layout {
-    // SAFETY: the caller gives a live pool, whose header repeats the valid layout that it was drawn with.
+    // SAFETY: [caller, extent] the caller gives a live pool, whose header repeats the valid layout that it was drawn
+    // with.
     unsafe {
         let align = if (*pool).cell.align == 0 { BASE_ALIGN } else { 1 << (*pool).cell.align };
         Layout::from_size_align_unchecked((*pool).cell.size, align)
@@ -529,10 +536,10 @@ unsafe fn layout_of(pool: *mut Pool) -> Layout {
 
 /// Ends a pool and gives its blocks back, except one that a node hosts.
 pub(super) unsafe fn tear_down(pool: *mut Pool) {
-    // SAFETY: the caller gives a live pool whose cells nobody uses any more.
+    // SAFETY: [caller] the caller gives a live pool whose cells nobody uses any more.
     unsafe { (*pool).cell.kind = Kind::Pool.dying() };
     let mut tear_down = TearDown { head: pool, block: pool, index: 0 };
-    // SAFETY: as above. Where a destructor unwinds, the drop of `tear_down` goes on with the next cell.
+    // SAFETY: [guard] as above. Where a destructor unwinds, the drop of `tear_down` goes on with the next cell.
     unsafe { tear_down.run() };
     drop(tear_down);
 }
@@ -550,8 +557,8 @@ pub(crate) fn header(data: *mut u8) -> *mut PoolCell {
 /// Takes the head of the free list, or returns null where the list is empty or its head is not a free cell.
 #[inline]
 unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: the caller gives a live pool on its own thread. The head of the free list is a free cell of it, whose
-    // header is readable.
+    // SAFETY: [free-list, one-thread] the caller gives a live pool on its own thread. The head of the free list is a
+    // free cell of it, whose header is readable.
     unsafe {
         let cell = (*pool).bottom;
         if cell.is_null() || (*cell).pool.addr() != pool.addr() | FREE {
@@ -566,8 +573,8 @@ unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
 /// nothing before.
 #[inline]
 unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: the caller gives a live pool on its own thread. A bit in a group stands for a free cell of the pool; the
-    // next cell never handed out lies inside the block, and so does its group.
+    // SAFETY: [free-list, handed] the caller gives a live pool on its own thread. A bit in a group stands for a free
+    // cell of the pool; the next cell never handed out lies inside the block, and so does its group.
     unsafe {
         if !(*pool).bottom.is_null() {
             // The list cannot be followed any further; what was on it is lost to the pool.
@@ -600,7 +607,7 @@ unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
 /// Hands out a free cell that is on no list any more, and returns its data.
 #[inline]
 unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<u8> {
-    // SAFETY: the caller gives a cell of this live pool, which is this thread's.
+    // SAFETY: [tag] the caller gives a cell of this live pool, which is this thread's.
     unsafe {
         marks::handed_out(block, cell.cast(), (*block).cellsz);
         (*cell).last = (*block).top;
@@ -623,7 +630,7 @@ fn groups(pool: *mut Pool) -> *mut Group {
 unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut PoolCell) -> *mut PoolCell {
     const MOST: usize = 16;
     for _ in 0..MOST {
-        // SAFETY: the contract is the caller's, and each cell of the list leads to another one of it.
+        // SAFETY: [free-list] the contract is the caller's, and each cell of the list leads to another one of it.
         cell = unsafe { park_one(pool, cell) };
         if cell.is_null() || !is_far(near, cell) {
             break;
@@ -641,8 +648,8 @@ fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
 /// Parks the head of the free list and returns the cell below it.
 #[inline]
 unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
-    // SAFETY: the caller gives a live pool on its own thread and the head of its free list. A cell below `handed` has a
-    // group that has been written.
+    // SAFETY: [free-list, handed] the caller gives a live pool on its own thread and the head of its free list. A cell
+    // below `handed` has a group that has been written.
     unsafe {
         let index = (*pool).index(cell);
         if index >= (*pool).handed || (*cell).pool.addr() != pool.addr() | FREE {
@@ -669,7 +676,7 @@ unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
 /// Takes a cell, from the free list if there is one.
 #[inline]
 unsafe fn take(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller gives a live pool on its own thread.
+    // SAFETY: [caller] the caller gives a live pool on its own thread.
     unsafe {
         let cell = pop(pool);
         if cell.is_null() { take_distant(pool) } else { Ok(hand_out(pool, cell)) }
@@ -679,7 +686,7 @@ unsafe fn take(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
 /// Takes a cell that is not on the free list.
 #[inline(never)]
 unsafe fn take_distant(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller gives a live pool on its own thread.
+    // SAFETY: [caller] the caller gives a live pool on its own thread.
     unsafe {
         let cell = pop_distant(pool);
         if !cell.is_null() {
@@ -695,7 +702,7 @@ unsafe fn take_distant(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
 /// Takes a cell from the further blocks of a growing pool, drawing a new one where all are full.
 #[cold]
 unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the blocks of a live pool are live pools; a new one is linked only when it is whole.
+    // SAFETY: [blocks] the blocks of a live pool are live pools; a new one is linked only when it is whole.
     unsafe {
         let mut block = (*head).current;
         let mut cells = (*head).cells;
@@ -757,12 +764,12 @@ unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller vouches for a readable header.
+    // SAFETY: [caller] the caller vouches for a readable header.
     let found = unsafe { (*pool).cell.kind };
     if found != Kind::Pool as i32 || request.drop.is_some() {
         return Err(AllocError::Source(Kind::from_raw(found)));
     }
-    // SAFETY: the kind says that this is a live pool, and the caller that it is this thread's.
+    // SAFETY: [live, one-thread] the kind says that this is a live pool, and the caller that it is this thread's.
     unsafe {
         fits(pool, request.size, request.align)?;
         let data = take(pool)?;
@@ -775,13 +782,13 @@ pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, A
 
 #[inline]
 unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<(), AllocError> {
-    // SAFETY: the caller gives a live pool.
+    // SAFETY: [caller] the caller gives a live pool.
     let max = unsafe { (*pool).cellsz };
     if size > max {
         return Err(AllocError::Size { size, max });
     }
     if align > BASE_ALIGN {
-        // SAFETY: as above.
+        // SAFETY: [caller] as above.
         let max = unsafe { layout_of(pool) }.align();
         if !align.is_power_of_two() || align > max {
             return Err(AllocError::Align { align, max });
@@ -794,7 +801,7 @@ unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<(), AllocEr
 /// for.
 #[inline]
 pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller gives a live pool that belongs to this thread.
+    // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
     unsafe {
         if (*pool).cell.flags & FLAG_CAREFUL != 0 && (*pool).drop.run.is_some() {
             return Err(AllocError::Source(Some(Kind::Pool)));
@@ -811,7 +818,7 @@ pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8
 /// Serves a block of the usual alignment, or returns null where that takes more than a cell that is there.
 #[inline]
 pub(super) unsafe fn serve_plain(pool: *mut Pool, size: usize) -> *mut u8 {
-    // SAFETY: the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
+    // SAFETY: [caller, live] the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
     unsafe {
         // Where a tool is told about it, `serve` tells how much of the cell is used.
         if marks::ON {
@@ -837,7 +844,7 @@ pub(super) unsafe fn serve_plain(pool: *mut Pool, size: usize) -> *mut u8 {
 /// [`pop_distant`], out of the way.
 #[inline(never)]
 unsafe fn pop_distant_apart(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { pop_distant(pool) }
 }
 
@@ -845,7 +852,7 @@ unsafe fn pop_distant_apart(pool: *mut Pool) -> *mut PoolCell {
 #[inline]
 pub(super) unsafe fn take_back_plain(pool: *mut Pool, block: *mut u8) {
     let cell = header(block);
-    // SAFETY: the caller gives a live pool of this thread's and a block that it served, whose header is readable.
+    // SAFETY: [caller, tag] the caller gives a live pool of this thread's and a block that it served, whose header is readable.
     unsafe {
         if (*cell).pool == pool && (*pool).index(cell) < (*pool).handed {
             put(pool, cell);
@@ -858,7 +865,7 @@ pub(super) unsafe fn take_back_plain(pool: *mut Pool, block: *mut u8) {
 /// Takes back what `serve` gave.
 #[inline]
 pub(super) unsafe fn take_back(block: *mut u8) {
-    // SAFETY: the caller gives the data of a live cell of a live pool.
+    // SAFETY: [caller] the caller gives the data of a live cell of a live pool.
     unsafe { release(block, "kmpoolf", Shred::No) }
 }
 
@@ -867,7 +874,7 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     if pool.is_null() {
         return null_mut();
     }
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc(pool, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
@@ -889,7 +896,7 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
 #[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
-    // SAFETY: the data is null or that of a new cell, whose header names its pool.
+    // SAFETY: [tag] the data is null or that of a new cell, whose header names its pool.
     let pool = if data.is_null() { null_mut() } else { unsafe { (*header(data)).pool } };
     Handle::on(Kind::Pool, data, pool.cast())
 }
@@ -897,7 +904,8 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 /// Puts a cell at the head of the free list.
 #[inline]
 unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
-    // SAFETY: the caller gives a cell of this pool, which is this thread's, and which nobody uses any more.
+    // SAFETY: [free-list, one-thread] the caller gives a cell of this pool, which is this thread's, and which nobody
+    // uses any more.
     unsafe {
         let mut below = (*pool).bottom;
         if !below.is_null() && is_far(cell, below) {
@@ -916,15 +924,18 @@ struct GoingBack {
     cell: *mut PoolCell,
     pool: *mut Pool,
     shred: bool,
+    /// The flags of the pool's first block before, which say whether this happens inside another cell's destructor.
+    flags: u8,
 }
 
 impl Drop for GoingBack {
     #[inline]
     fn drop(&mut self) {
-        let GoingBack { cell, pool, shred } = *self;
-        // SAFETY: `release` found this to be a live cell of this pool, which is this thread's.
+        let GoingBack { cell, pool, shred, flags } = *self;
+        // SAFETY: [guard, tag] `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
+            (*head).cell.flags = flags;
             if shred || shreds(head.cast()) {
                 marks::widened(data(cell), (*pool).cellsz);
                 shred::zero(data(cell), (*pool).cellsz);
@@ -937,10 +948,11 @@ impl Drop for GoingBack {
 
 /// Gives back a cell whose value has been moved out: the pool's destructor does not run.
 pub(crate) unsafe fn vacate(data: *mut u8) {
-    // SAFETY: the caller gives the data of a live cell, whose header names its pool.
+    // SAFETY: [caller, tag] the caller gives the data of a live cell, whose header names its pool.
     unsafe {
         let cell = header(data);
-        drop(GoingBack { cell, pool: (*cell).pool, shred: false });
+        let pool = (*cell).pool;
+        drop(GoingBack { cell, pool, shred: false, flags: (*(*pool).head).cell.flags });
     }
 }
 
@@ -950,8 +962,8 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         return;
     }
     let cell = header(data);
-    // SAFETY: the caller vouches for a readable header, and for a pool where the header names one. A cell below
-    // `handed` of a live pool that names the pool untagged is live, as in `check`.
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
+    // below `handed` of a live pool that names the pool untagged is live, as in `check`.
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
@@ -971,7 +983,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 /// first word, in which kind, shred mark and flags lie.
 #[inline]
 pub(super) unsafe fn is_plain(pool: *mut Pool) -> bool {
-    // SAFETY: the caller vouches for a readable pool header, aligned to 16, which only this thread touches.
+    // SAFETY: [caller] the caller vouches for a readable pool header, aligned to 16, which only this thread touches.
     let first = unsafe { pool.cast::<u64>().read() };
     first & block::word(-1, u8::MAX, FLAG_CAREFUL, 0, 0) == block::word(Kind::Pool as i32, 0, 0, 0, 0)
 }
@@ -979,13 +991,15 @@ pub(super) unsafe fn is_plain(pool: *mut Pool) -> bool {
 /// Gives back a cell as [`release`] does, where more may have to be done or something is wrong.
 #[inline(never)]
 unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
-    // SAFETY: the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         let Some(pool) = check(call, data) else { return };
         let cell = header(data);
-        let going = GoingBack { cell, pool, shred: shred.is_yes() };
+        let head = (*pool).head;
+        let going = GoingBack { cell, pool, shred: shred.is_yes(), flags: (*head).cell.flags };
         let destructor = (*pool).drop;
         if destructor.run.is_some() {
+            (*head).cell.flags |= FLAG_ENDING;
             (*cell).pool = pool.map_addr(|addr| addr | DYING);
             destructor.call(data);
         }
@@ -996,7 +1010,7 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
 /// The pool that a cell's header names, whether the cell is live or free.
 #[inline]
 pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
-    // SAFETY: the caller vouches for a readable header.
+    // SAFETY: [caller] the caller vouches for a readable header.
     let pool = unsafe { (&raw const (*header(data)).pool).read_unaligned() };
     pool.map_addr(|addr| addr & !(BASE_ALIGN - 1))
 }
@@ -1005,8 +1019,8 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
 #[inline]
 unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     let cell = header(data);
-    // SAFETY: the caller vouches for a readable header, and for a pool where the header names one. A cell below
-    // `handed` of a live pool that names the pool untagged is live.
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
+    // below `handed` of a live pool that names the pool untagged is live.
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !pool.is_null()
@@ -1026,7 +1040,7 @@ unsafe fn accuse(call: &'static str, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotInPool
     } else {
-        // SAFETY: the caller vouches for a readable header, and for a pool where it names one.
+        // SAFETY: [caller] the caller vouches for a readable header, and for a pool where it names one.
         unsafe {
             let pool = (*header(data)).pool;
             if pool.is_null() {
@@ -1060,7 +1074,7 @@ unsafe fn accuse(call: &'static str, data: *mut u8) {
 /// ```
 #[must_use]
 pub unsafe fn capacity(pool: *mut Pool) -> usize {
-    // SAFETY: the caller's pool is live, and so are its blocks.
+    // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
     unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells }).sum()
 }
 
@@ -1081,7 +1095,7 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
 #[must_use]
 pub unsafe fn live(pool: *mut Pool) -> usize {
     let mut live = 0;
-    // SAFETY: the caller's pool is live, and so are its blocks; cells below `handed` have a header.
+    // SAFETY: [blocks, handed] the caller's pool is live, and so are its blocks; cells below `handed` have a header.
     unsafe {
         for block in blocks(pool) {
             live += (0..(*block).handed)
@@ -1096,7 +1110,7 @@ pub unsafe fn live(pool: *mut Pool) -> usize {
 /// `pool` is live as long as the iterator is used.
 unsafe fn blocks(pool: *mut Pool) -> impl Iterator<Item = *mut Pool> {
     core::iter::successors((!pool.is_null()).then_some(pool), |&block| {
-        // SAFETY: the caller's pool is live, and so are its blocks.
+        // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
         let next = unsafe { (*block).next };
         (!next.is_null()).then_some(next)
     })

@@ -76,7 +76,7 @@ impl Handle {
 #[inline]
 pub unsafe fn free(handle: Handle) {
     const CALL: &str = "kmfree";
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if handle.shred == 0 {
             release(handle, CALL, Shred::No);
@@ -99,14 +99,14 @@ pub unsafe fn free(handle: Handle) {
 #[cfg(feature = "shred")]
 #[inline]
 pub unsafe fn shred(handle: Handle) {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { release_zeroed(handle, "kmshred") }
 }
 
 /// Apart from [`free`], so that a handle without a mark goes without a look at it.
 #[inline(never)]
 unsafe fn release_zeroed(handle: Handle, call: &'static str) {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { release(handle, call, Shred::Yes) }
 }
 
@@ -120,7 +120,7 @@ unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
     let agrees = |found: *mut Cell| cell == found || cell.is_null();
     // Without a method to free with, neither is used.
     let _ = (shred, &agrees);
-    // SAFETY: the contract is the caller's, and each method checks the header.
+    // SAFETY: [caller] the contract is the caller's, and each method checks the header.
     unsafe {
         match Kind::from_raw(kind) {
             Some(Kind::None) => {}
@@ -183,7 +183,7 @@ fn header(kind: Kind, data: *mut u8) -> *mut Cell {
 pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
     let cell = match kind {
         #[cfg(feature = "pool")]
-        // SAFETY: the caller gives a live pool cell, whose header names its pool.
+        // SAFETY: [caller, tag] the caller gives a live pool cell, whose header names its pool.
         Kind::Pool => unsafe { (*super::pool::header(data)).pool.cast() },
         kind => header(kind, data),
     };
@@ -223,7 +223,7 @@ pub fn stat(object: *const u8) -> Handle {
 pub unsafe fn taint(handle: &mut Handle) {
     handle.shred = Shred::Yes as i32;
     if let Some(kind) = Kind::from_raw(handle.kind) {
-        // SAFETY: the caller gives a live object.
+        // SAFETY: [caller] the caller gives a live object.
         unsafe { taint_cell(kind, handle.data) };
     }
 }
@@ -236,7 +236,7 @@ pub unsafe fn taint(handle: &mut Handle) {
 pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
     let cell = header(kind, data);
     if !cell.is_null() && !data.is_null() {
-        // SAFETY: the caller gives a live object, and its kind one with a header.
+        // SAFETY: [caller] the caller gives a live object, and its kind one with a header.
         unsafe { (*cell).taint() };
     }
 }

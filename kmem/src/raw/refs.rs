@@ -52,10 +52,10 @@ const _: () = assert!(offset_of!(Ref, refs) < HEADER);
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller vouches for the source.
+    // SAFETY: [caller] the caller vouches for the source.
     let data = unsafe { block::carve(Kind::Ref, HEADER, src, request, 0) }?;
     let header = header(data.as_ptr());
-    // SAFETY: `carve` left room for the header before the data.
+    // SAFETY: [extent] `carve` left room for the header before the data.
     unsafe {
         (&raw mut (*header).refs).write(AtomicUsize::new(1));
         (&raw mut (*header).src).write(src);
@@ -65,7 +65,7 @@ pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, Al
 
 #[inline]
 unsafe fn allocate(src: *mut Cell, size: usize, fill: Fill) -> *mut u8 {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc(src, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
@@ -94,19 +94,20 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 
 #[inline]
 pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
-    // SAFETY: the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if data.is_null() || !unsafe { block::check(call, Kind::Ref, HEADER, data) } {
         return;
     }
     let header = header(data);
     if shred.is_yes() {
-        // SAFETY: the check found a live reference-counted cell, of which the caller holds a reference.
+        // SAFETY: [live, last-ref] the check found a live reference-counted cell, of which the caller holds a
+        // reference.
         unsafe { (*header).cell.taint() };
     }
-    // SAFETY: as above. Where others are left the cell may be gone before this returns, and it does not look again.
+    // SAFETY: [last-ref] as above. Where others are left the cell may be gone before this returns, and it does not look again.
     match shared::down(unsafe { &(*header).refs }) {
         Left::Others => {}
-        // SAFETY: this was the last reference.
+        // SAFETY: [last-ref] this was the last reference.
         Left::Nobody => unsafe { end(call, data) },
         Left::Underflow => fault::report(call, data, Misuse::CountUnderflow),
     }
@@ -119,7 +120,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 /// `data` is that of a live reference-counted cell that the caller alone knows of.
 #[inline(never)]
 unsafe fn end(call: &'static str, data: *mut u8) {
-    // SAFETY: the cell is the caller's; its source outlives it.
+    // SAFETY: [caller, outlives] the cell is the caller's; its source outlives it.
     unsafe { block::end(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
 }
 
@@ -141,11 +142,11 @@ unsafe fn end(call: &'static str, data: *mut u8) {
 #[inline]
 pub unsafe fn u(data: *mut u8) -> *mut u8 {
     const CALL: &str = "kmrefu";
-    // SAFETY: the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if data.is_null() || !unsafe { block::check(CALL, Kind::Ref, HEADER, data) } {
         return data;
     }
-    // SAFETY: the check found a live reference-counted cell, and the caller's reference keeps it so.
+    // SAFETY: [live, last-ref] the check found a live reference-counted cell, and the caller's reference keeps it so.
     if !shared::up(unsafe { &(*header(data)).refs }) {
         // A program with this many references has leaked them. The count must not wrap, so there is no way back: not for
         // a handler that panics either.
@@ -166,7 +167,7 @@ pub unsafe fn u(data: *mut u8) -> *mut u8 {
 /// ```
 #[inline]
 pub unsafe fn d(data: *mut u8) {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { release(data, "kmrefd", Shred::No) }
 }
 
@@ -186,7 +187,7 @@ pub unsafe fn d(data: *mut u8) {
 /// ```
 #[must_use]
 pub unsafe fn count(data: *mut u8) -> usize {
-    // SAFETY: the caller vouches for the cell.
+    // SAFETY: [caller] the caller vouches for the cell.
     shared::count(unsafe { &(*header(data)).refs })
 }
 

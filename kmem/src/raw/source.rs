@@ -64,18 +64,18 @@ impl Source {
     /// `this` is a live source.
     #[inline]
     unsafe fn call_allocate(this: *mut Source, layout: Layout) -> *mut c_void {
-        // SAFETY: the caller's source is live.
+        // SAFETY: [caller] the caller's source is live.
         let allocate = unsafe { (*this).allocate };
         // As for destructors: where a panic aborts nothing unwinds.
         #[cfg(panic = "abort")]
-        // SAFETY: the two types differ in what may unwind alone.
+        // SAFETY: [platform] the two types differ in what may unwind alone.
         let allocate = unsafe {
             type From = unsafe extern "C-unwind" fn(*mut Source, usize, usize) -> *mut c_void;
             core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, usize, usize) -> *mut c_void>(
                 allocate,
             )
         };
-        // SAFETY: the function takes what its documentation says.
+        // SAFETY: [custom] the function takes what its documentation says.
         unsafe { allocate(this, layout.size(), layout.align()) }
     }
 
@@ -83,15 +83,15 @@ impl Source {
     /// `this` is a live source, from which `block` was drawn with this layout.
     #[inline]
     unsafe fn call_free(this: *mut Source, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's source is live.
+        // SAFETY: [caller] the caller's source is live.
         let free = unsafe { (*this).free };
         #[cfg(panic = "abort")]
-        // SAFETY: as in `call_allocate`.
+        // SAFETY: [platform] as in `call_allocate`.
         let free = unsafe {
             type From = unsafe extern "C-unwind" fn(*mut Source, *mut c_void, usize, usize);
             core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, *mut c_void, usize, usize)>(free)
         };
-        // SAFETY: the function takes what its documentation says.
+        // SAFETY: [custom] the function takes what its documentation says.
         unsafe { free(this, block.cast(), layout.size(), layout.align()) }
     }
 }
@@ -103,12 +103,12 @@ impl Source {
 /// `src` is null or a source cell that has not been given back, nor have those that it was drawn from.
 #[inline]
 pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
-    // SAFETY: the caller vouches for a source that is not null.
+    // SAFETY: [caller] the caller vouches for a source that is not null.
     !src.is_null() && unsafe { chain_shreds(src) }
 }
 
 unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
-    // SAFETY: the caller vouches for the whole chain.
+    // SAFETY: [caller, outlives] the caller vouches for the whole chain.
     unsafe {
         while !src.is_null() {
             if (*src).tainted() {
@@ -122,16 +122,16 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
 
 /// What a source was itself drawn from; null where that is the heap, or a custom source's own affair.
 unsafe fn below(src: *mut Cell) -> *mut Cell {
-    // SAFETY: the caller's source has a readable header, also while it is on its way out.
+    // SAFETY: [caller, prefix] the caller's source has a readable header, also while it is on its way out.
     let kind = unsafe { (*src).kind };
     #[cfg(feature = "pool")]
     if kind == Kind::Pool as i32 || kind == Kind::Pool.dying() {
-        // SAFETY: the kind says that it is a pool.
+        // SAFETY: [live] the kind says that it is a pool.
         return unsafe { (*src.cast::<super::Pool>()).src };
     }
     #[cfg(feature = "tree")]
     if kind == Kind::Tree as i32 || kind == Kind::Tree.dying() {
-        // SAFETY: the kind says that it is a node.
+        // SAFETY: [live] the kind says that it is a node.
         return unsafe { (*src.cast::<super::Node>()).src };
     }
     let _ = kind;
@@ -147,10 +147,10 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
     if src.is_null() {
         return draw_heap(layout, fill);
     }
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     let block = unsafe { draw_from(src, layout) }?;
     if fill == Fill::Zeroed {
-        // SAFETY: the block has this many bytes and is ours.
+        // SAFETY: [drawn] the block has this many bytes and is ours.
         unsafe { block.write_bytes(0, layout.size()) };
     }
     Ok(block)
@@ -159,12 +159,12 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
 /// Draws a block from a source that is not the heap.
 #[inline]
 unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller vouches for the prefix.
+    // SAFETY: [caller] the caller vouches for the prefix.
     match Kind::from_raw(unsafe { (*src).kind }) {
         #[cfg(feature = "pool")]
-        // SAFETY: the kind says that this is a pool.
+        // SAFETY: [live] the kind says that this is a pool.
         Some(Kind::Pool) => unsafe { super::pool::serve(src.cast(), layout) },
-        // SAFETY: the kind says that this is a custom source.
+        // SAFETY: [live] the kind says that this is a custom source.
         Some(Kind::Source) => unsafe { draw_custom(src.cast(), layout) },
         Some(Kind::None) | None => Err(AllocError::Source(None)),
         Some(kind) => Err(AllocError::Source(Some(kind))),
@@ -182,10 +182,10 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, h
         if heap != heap_id() {
             return fault::report("kmfree", block, Misuse::OtherHeap);
         }
-        // SAFETY: a null source drew from the heap with this layout.
+        // SAFETY: [origin] a null source drew from the heap with this layout.
         return unsafe { free_heap(block, layout) };
     }
-    // SAFETY: `draw` accepted this source, so it is one of these two kinds, and the caller says it is alive.
+    // SAFETY: [origin] `draw` accepted this source, so it is one of these two kinds, and the caller says it is alive.
     unsafe {
         match Kind::from_raw((*src).kind) {
             Some(Kind::Source) => {
@@ -200,11 +200,11 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, h
 }
 
 unsafe fn draw_custom(source: *mut Source, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller gives a live custom source, whose functions take what its documentation says.
+    // SAFETY: [custom, caller] the caller gives a live custom source, whose functions take what its documentation says.
     let block = unsafe { Source::call_allocate(source, layout) };
     let block = NonNull::new(block.cast::<u8>()).ok_or(AllocError::Exhausted { size: layout.size() })?;
     if block.addr().get() & (layout.align() - 1) != 0 {
-        // SAFETY: the block has just come from this source and nobody has seen it.
+        // SAFETY: [drawn] the block has just come from this source and nobody has seen it.
         unsafe { Source::call_free(source, block.as_ptr(), layout) };
         return Err(AllocError::Align { align: layout.align(), max: 1 << block.addr().trailing_zeros() });
     }
@@ -242,11 +242,11 @@ mod beneath {
     #[inline]
     pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
         if layout.align() <= MALLOC {
-            // SAFETY: any size may be asked for.
+            // SAFETY: [platform] any size may be asked for.
             return unsafe { libc::malloc(layout.size()) }.cast();
         }
         let mut block = core::ptr::null_mut();
-        // SAFETY: the alignment is a power of two above that of a pointer; on failure the block stays null.
+        // SAFETY: [platform] the alignment is a power of two above that of a pointer; on failure the block stays null.
         unsafe { libc::posix_memalign(&raw mut block, layout.align(), layout.size()) };
         block.cast()
     }
@@ -254,13 +254,13 @@ mod beneath {
     #[inline]
     pub(super) unsafe fn alloc_zeroed(layout: Layout) -> *mut u8 {
         if layout.align() <= MALLOC {
-            // SAFETY: any size may be asked for.
+            // SAFETY: [platform] any size may be asked for.
             return unsafe { libc::calloc(1, layout.size()) }.cast();
         }
-        // SAFETY: the contract is the caller's.
+        // SAFETY: [caller] the contract is the caller's.
         let block = unsafe { alloc(layout) };
         if !block.is_null() {
-            // SAFETY: the block has this many bytes.
+            // SAFETY: [drawn] the block has this many bytes.
             unsafe { block.write_bytes(0, layout.size()) };
         }
         block
@@ -268,7 +268,7 @@ mod beneath {
 
     #[inline]
     pub(super) unsafe fn dealloc(block: *mut u8, _: Layout) {
-        // SAFETY: the caller gives back what one of the two above returned.
+        // SAFETY: [caller] the caller gives back what one of the two above returned.
         unsafe { libc::free(block.cast()) }
     }
 }
@@ -276,7 +276,7 @@ mod beneath {
 #[cfg(feature = "heap")]
 #[inline]
 pub(super) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: every block has a header, so the size is not zero.
+    // SAFETY: [extent] every block has a header, so the size is not zero.
     let block = unsafe {
         match fill {
             Fill::Undefined => beneath::alloc(layout),
@@ -289,7 +289,7 @@ pub(super) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, Alloc
 #[cfg(feature = "heap")]
 #[inline]
 pub(super) unsafe fn free_heap(block: *mut u8, layout: Layout) {
-    // SAFETY: the caller gives back what `draw_heap` returned for this layout.
+    // SAFETY: [caller] the caller gives back what `draw_heap` returned for this layout.
     unsafe { beneath::dealloc(block, layout) }
 }
 

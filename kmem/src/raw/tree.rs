@@ -75,7 +75,7 @@ const _: () = assert!(offset_of!(Node, cell) == 0);
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, parent: *mut u8, request: &Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc_flagged(src, parent, request, 0, "kmtreea") }
 }
 
@@ -88,15 +88,16 @@ pub(crate) unsafe fn alloc_flagged(
     flags: u8,
     call: &'static str,
 ) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: the caller vouches for a readable header where the parent is not null.
+    // SAFETY: [caller] the caller vouches for a readable header where the parent is not null.
     if !parent.is_null() && !unsafe { block::check(call, Kind::Tree, HEADER, parent) } {
         return Err(AllocError::Source(None));
     }
-    // SAFETY: the caller vouches for the source.
+    // SAFETY: [caller] the caller vouches for the source.
     let data = unsafe { block::carve(Kind::Tree, HEADER, src, request, flags) }?;
     let node = header(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { header(parent) };
-    // SAFETY: `carve` left room for the header before the data; the parent is a live node of this thread's.
+    // SAFETY: [extent, one-thread] `carve` left room for the header before the data; the parent is a live node of this
+    // thread's.
     unsafe {
         (&raw mut (*node).parent).write(parent);
         (&raw mut (*node).child).write(null_mut());
@@ -116,13 +117,13 @@ pub(crate) unsafe fn alloc_flagged(
 #[cfg(feature = "pool")]
 pub(super) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
-    // SAFETY: the caller gives a live node of this thread's, whose source is alive and outlives it.
+    // SAFETY: [caller, outlives] the caller gives a live node of this thread's, whose source is alive and outlives it.
     unsafe { alloc_flagged((*parent).src, data(parent), &request, FLAG_HOST, "kmpooli") }
 }
 
 #[inline]
 unsafe fn allocate(src: *mut Cell, parent: *mut u8, size: usize, fill: Fill) -> *mut u8 {
-    // SAFETY: the contract is the caller's.
+    // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc(src, parent, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
@@ -156,7 +157,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 
 /// Makes `node`, which is linked nowhere, the last child of `parent`.
 unsafe fn link(parent: *mut Node, node: *mut Node) {
-    // SAFETY: the caller gives two live nodes of this thread's, and the links of live nodes are live.
+    // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
         (*node).prev = last;
@@ -172,7 +173,7 @@ unsafe fn link(parent: *mut Node, node: *mut Node) {
 /// Takes a node out of its parent's children. Its own links stay as they are: it is about to go.
 #[inline]
 unsafe fn unlink(node: *mut Node) {
-    // SAFETY: the caller gives a live node of this thread's, and the links of live nodes are live.
+    // SAFETY: [links] the caller gives a live node of this thread's, and the links of live nodes are live.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
         if parent.is_null() {
@@ -204,8 +205,8 @@ struct Felling {
 
 impl Felling {
     unsafe fn run(&mut self) {
-        // SAFETY: `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a child,
-        // or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
+        // SAFETY: [felling] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a
+        // child, or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
         unsafe {
             while !self.at.is_null() {
                 let node = self.at;
@@ -230,7 +231,7 @@ impl Felling {
 #[inline]
 fn prefetch(node: *mut Node) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing, whatever the address.
+    // SAFETY: [platform] a prefetch reads nothing, whatever the address.
     unsafe {
         core::arch::x86_64::_mm_prefetch(node.cast::<i8>(), core::arch::x86_64::_MM_HINT_T0);
     }
@@ -240,7 +241,7 @@ fn prefetch(node: *mut Node) {
 
 impl Drop for Felling {
     fn drop(&mut self) {
-        // SAFETY: the walk stopped between two nodes, see `run`.
+        // SAFETY: [guard, felling] the walk stopped between two nodes, see `run`.
         unsafe { self.run() }
     }
 }
@@ -248,7 +249,7 @@ impl Drop for Felling {
 /// Ends a node without children that is linked nowhere.
 #[inline]
 unsafe fn end(call: &'static str, node: *mut Node, shred: bool) {
-    // SAFETY: the caller gives a live node that nobody uses any more.
+    // SAFETY: [caller] the caller gives a live node that nobody uses any more.
     unsafe {
         #[cfg(feature = "pool")]
         if (*node).cell.flags & FLAG_HOST != 0 {
@@ -264,7 +265,7 @@ unsafe fn end(call: &'static str, node: *mut Node, shred: bool) {
 unsafe fn end_hosted(call: &'static str, node: *mut Node, shred: bool) {
     let ending = Hosted { call, node, shred };
     let pool: *mut super::Pool = data(node).cast();
-    // SAFETY: the caller gives a live node with a pool in it, neither of which is used any more.
+    // SAFETY: [hosted] the caller gives a live node with a pool in it, neither of which is used any more.
     unsafe {
         if shred || (*node).cell.tainted() {
             (*pool).cell.taint();
@@ -285,18 +286,19 @@ struct Hosted {
 #[cfg(feature = "pool")]
 impl Drop for Hosted {
     fn drop(&mut self) {
-        // SAFETY: the pool in the node's data is gone, and the node is not used any more.
+        // SAFETY: [guard, hosted] the pool in the node's data is gone, and the node is not used any more.
         unsafe { block::end(self.call, Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred) };
     }
 }
 
 pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -> Handle {
-    // SAFETY: the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if freed.is_null() || !unsafe { block::check(call, Kind::Tree, HEADER, freed) } {
         return Handle::NULL;
     }
     let root = header(freed);
-    // SAFETY: the check found a live node, and the caller says that it is this thread's and not used any more.
+    // SAFETY: [live, one-thread] the check found a live node, and the caller says that it is this thread's and not used
+    // any more.
     unsafe {
         let parent = (*root).parent;
         unlink(root);
@@ -330,7 +332,7 @@ pub unsafe fn below(data: *mut u8) -> usize {
     let root = header(data);
     let mut node = root;
     let mut count = 0;
-    // SAFETY: the caller gives a live node, and the links of live nodes are live.
+    // SAFETY: [links] the caller gives a live node, and the links of live nodes are live.
     unsafe {
         loop {
             if !(*node).child.is_null() {

@@ -25,7 +25,7 @@ macro_rules! verbs {
         )]
         #[inline]
         pub unsafe fn a($($a: $at),*) -> *mut u8 {
-            // SAFETY: the contract is the caller's.
+            // SAFETY: [caller] the contract is the caller's.
             unsafe { allocate($($call_a),*, Fill::Undefined) }
         }
 
@@ -38,7 +38,7 @@ macro_rules! verbs {
         )]
         #[inline]
         pub unsafe fn z($($z: $zt),*) -> *mut u8 {
-            // SAFETY: the contract is the caller's.
+            // SAFETY: [caller] the contract is the caller's.
             unsafe { allocate($($call_z),*, Fill::Zeroed) }
         }
 
@@ -50,7 +50,7 @@ macro_rules! verbs {
         )]
         #[inline]
         pub unsafe fn ao($($z: $zt),*) -> Handle {
-            // SAFETY: the contract is the caller's, and `allocate` returns null or the data of a new cell.
+            // SAFETY: [caller] the contract is the caller's, and `allocate` returns null or the data of a new cell.
             unsafe { handle(allocate($($call_z),*, Fill::Undefined)) }
         }
 
@@ -63,7 +63,7 @@ macro_rules! verbs {
         )]
         #[inline]
         pub unsafe fn zo($($z: $zt),*) -> Handle {
-            // SAFETY: the contract is the caller's, and `allocate` returns null or the data of a new cell.
+            // SAFETY: [caller] the contract is the caller's, and `allocate` returns null or the data of a new cell.
             unsafe { handle(allocate($($call_z),*, Fill::Zeroed)) }
         }
 
@@ -78,7 +78,7 @@ macro_rules! verbs {
         )]
         #[inline]
         pub unsafe fn f(data: *mut u8) -> $ret {
-            // SAFETY: the contract is the caller's.
+            // SAFETY: [caller] the contract is the caller's.
             unsafe { release(data, concat!($call, "f"), Shred::No) }
         }
 
@@ -91,7 +91,7 @@ macro_rules! verbs {
         #[cfg(feature = "shred")]
         #[inline]
         pub unsafe fn s(data: *mut u8) -> $ret {
-            // SAFETY: the contract is the caller's.
+            // SAFETY: [caller] the contract is the caller's.
             unsafe { release(data, concat!($call, "s"), Shred::Yes) }
         }
     };

@@ -7,6 +7,16 @@
 
 mod support;
 
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_forget;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_reentrant;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_shapes;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_threads;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_unwind;
 mod buffers;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod composition;
@@ -24,6 +34,7 @@ mod misuse;
 mod model;
 #[cfg(all(feature = "heap", feature = "pool"))]
 mod pool;
+mod reasons;
 #[cfg(all(feature = "heap", feature = "ref"))]
 mod refs;
 #[cfg(all(feature = "heap", feature = "shred"))]

@@ -15,6 +15,8 @@ thread_local! {
 /// reports to the thread that made the fault.
 fn faults(work: impl FnOnce()) -> Vec<(&'static str, Misuse)> {
     fault::set_handler(Some(|fault| SEEN.with_borrow_mut(|seen| seen.push(*fault))));
+    // Room that is there before, so that the work may be asked whether it leaks.
+    SEEN.with_borrow_mut(|seen| seen.reserve(1000));
     work();
     SEEN.take().into_iter().map(|fault| (fault.call, fault.misuse)).collect()
 }
@@ -206,6 +208,184 @@ mod of_cells_in_a_buffer {
             assert_eq!(faults(|| raw::refs::f(data)), [("kmreff", Misuse::AlreadyFreed)]);
             assert_eq!(faults(|| assert_eq!(raw::refs::u(data), data)), [("kmrefu", Misuse::AlreadyFreed)]);
         });
+    }
+}
+
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod by_a_destructor {
+    //! What a destructor does to the very cell that it runs for, or to the store of it.
+    use std::ffi::c_void;
+
+    use super::*;
+    use crate::support::leaks_nothing;
+    use raw::pool::Spec;
+    use raw::{Destructor, Request};
+
+    unsafe extern "C-unwind" fn run(data: *mut c_void, arg: *mut c_void) {
+        unsafe { (*arg.cast::<&dyn Fn(*mut u8)>())(data.cast()) }
+    }
+
+    /// Runs `work` with a destructor that does `act` to the data of its cell.
+    fn with(act: &dyn Fn(*mut u8), work: impl FnOnce(Option<Destructor>)) {
+        work(Some(Destructor { run: Some(run), arg: (&raw const act).cast_mut().cast() }));
+    }
+
+    #[test]
+    fn a_cell_freed_or_brought_back_to_life_by_its_own_destructor_is_caught() {
+        let handle = |kind, data| raw::Handle { kind, shred: 0, data, cell: null_mut() };
+        let heap = |data| unsafe {
+            raw::heap::f(data);
+            ptr::free(handle(1, data));
+        };
+        let counted = |data| unsafe {
+            raw::refs::u(data);
+            raw::refs::f(data);
+            ptr::free(handle(3, data));
+        };
+        let node = |data| unsafe {
+            raw::tree::f(data);
+            raw::tree::a(null_mut(), data, 8);
+            ptr::free(handle(4, data));
+        };
+        let cell = |data| unsafe {
+            raw::pool::f(data);
+            ptr::free(handle(2, data));
+        };
+        let seen = faults(|| {
+            leaks_nothing(|| unsafe {
+                with(&heap, |drop| {
+                    raw::heap::f(raw::heap::alloc(&Request { drop, ..Request::new(8) }).unwrap().as_ptr())
+                });
+                with(&counted, |drop| {
+                    let request = Request { drop, ..Request::new(8) };
+                    raw::refs::f(raw::refs::alloc(null_mut(), &request).unwrap().as_ptr());
+                });
+                with(&node, |drop| {
+                    let request = Request { drop, ..Request::new(8) };
+                    raw::tree::f(raw::tree::alloc(null_mut(), null_mut(), &request).unwrap().as_ptr());
+                });
+                with(&cell, |drop| {
+                    let pool =
+                        raw::pool::init(null_mut(), &Spec { drop, ..Spec::new(8, 2) }).unwrap().as_ptr();
+                    raw::pool::f(raw::pool::a(pool));
+                    assert_eq!(raw::pool::live(pool), 0);
+                    assert_ne!(raw::pool::a(pool), raw::pool::a(pool));
+                    raw::pool::x(pool);
+                });
+            });
+        });
+        let calls = ["kmheapf", "kmfree", "kmrefu", "kmreff", "kmfree", "kmtreef", "kmtreea", "kmfree"];
+        let calls = calls.into_iter().chain(["kmpoolf", "kmfree"].repeat(3));
+        assert_eq!(seen, calls.map(|call| (call, Misuse::BeingFreed)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_pool_torn_down_by_the_destructor_of_its_own_cell_is_caught() {
+        let block_of = |data: *mut u8| unsafe { (*data.sub(16).cast::<raw::PoolCell>()).pool };
+        let tears_down = |data: *mut u8| unsafe { raw::pool::x(block_of(data).map_addr(|addr| addr & !15)) };
+        for (cells, grows) in [(1, true), (100, true), (100, false)] {
+            let seen = faults(|| {
+                leaks_nothing(|| {
+                    with(&tears_down, |drop| unsafe {
+                        let spec = Spec { drop, grows, ..Spec::new(8, cells) };
+                        let pool = raw::pool::init(null_mut(), &spec).unwrap().as_ptr();
+                        let cells: Vec<_> = (0..100).map(|_| raw::pool::a(pool)).collect();
+                        raw::pool::f(cells[70]);
+                        assert_eq!(raw::pool::live(pool), 99);
+                        assert_eq!(raw::pool::a(pool), cells[70], "the pool is whole");
+                        cells.into_iter().for_each(|cell| raw::pool::f(cell));
+                        raw::pool::x(pool);
+                    })
+                });
+            });
+            assert_eq!(seen, [("kmpoolx", Misuse::BeingFreed); 101], "{cells}");
+        }
+    }
+
+    #[test]
+    fn a_destructor_inside_another_leaves_the_pool_guarded() {
+        let frees_and_tears_down = |data: *mut u8| unsafe {
+            let [pool, other]: [*mut u8; 2] = data.cast::<[*mut u8; 2]>().read();
+            raw::pool::f(other);
+            raw::pool::x(pool.cast());
+        };
+        let seen = faults(|| {
+            leaks_nothing(|| {
+                with(&frees_and_tears_down, |drop| unsafe {
+                    let pool =
+                        raw::pool::init(null_mut(), &Spec { drop, ..Spec::new(16, 3) }).unwrap().as_ptr();
+                    let mut below = null_mut();
+                    for _ in 0..3 {
+                        let cell = raw::pool::a(pool);
+                        cell.cast::<[*mut u8; 2]>().write([pool.cast(), below]);
+                        below = cell;
+                    }
+                    raw::pool::f(below);
+                    raw::pool::x(pool);
+                })
+            });
+        });
+        assert_eq!(seen, [("kmpoolx", Misuse::BeingFreed); 3]);
+    }
+
+    #[test]
+    fn a_pool_on_a_node_torn_down_by_the_destructor_of_its_own_cell_is_caught() {
+        let tears_down = |data: *mut u8| unsafe {
+            raw::pool::x((*data.sub(16).cast::<raw::PoolCell>()).pool.map_addr(|addr| addr & !15));
+        };
+        let seen = faults(|| {
+            leaks_nothing(|| {
+                with(&tears_down, |drop| unsafe {
+                    let root = raw::tree::a(null_mut(), null_mut(), 8);
+                    let spec = Spec { drop, grows: true, ..Spec::new(8, 1) };
+                    let pool = raw::pool::init(root.sub(64).cast(), &spec).unwrap().as_ptr();
+                    let cells = [(); 3].map(|()| raw::pool::a(pool));
+                    raw::pool::f(cells[2]);
+                    assert_eq!((raw::tree::below(root), raw::pool::live(pool)), (1, 2));
+                    raw::tree::f(root);
+                })
+            });
+        });
+        assert_eq!(seen, [("kmpoolx", Misuse::BeingFreed); 3]);
+    }
+
+    #[test]
+    fn a_destructor_that_frees_the_parent_of_the_node_that_goes_leaves_the_engine_whole() {
+        leaks_nothing(|| unsafe {
+            let root = raw::tree::a(null_mut(), null_mut(), 8);
+            let frees_root = |_| assert!(raw::tree::f(root).is_null());
+            with(&frees_root, |drop| {
+                let request = Request { drop, ..Request::new(8) };
+                let node = raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr();
+                raw::tree::a(null_mut(), node, 8);
+                raw::tree::a(null_mut(), root, 8);
+                raw::tree::f(node);
+            });
+        });
+    }
+
+    #[test]
+    fn a_pool_used_by_a_destructor_while_it_is_torn_down_is_caught_or_refused() {
+        let uses = |data: *mut u8| unsafe {
+            let [pool, other]: [*mut u8; 2] = data.cast::<[*mut u8; 2]>().read();
+            assert!(raw::pool::a(pool.cast()).is_null());
+            raw::pool::f(other);
+            raw::pool::x(pool.cast());
+        };
+        let seen = faults(|| {
+            leaks_nothing(|| {
+                with(&uses, |drop| unsafe {
+                    let pool =
+                        raw::pool::init(null_mut(), &Spec { drop, ..Spec::new(16, 3) }).unwrap().as_ptr();
+                    let cells = [(); 3].map(|()| raw::pool::a(pool));
+                    for (cell, other) in cells.into_iter().zip(cells.into_iter().cycle().skip(1)) {
+                        cell.cast::<[*mut u8; 2]>().write([pool.cast(), other]);
+                    }
+                    raw::pool::x(pool);
+                })
+            });
+        });
+        assert_eq!(seen, [("kmpoolf", Misuse::BeingFreed), ("kmpoolx", Misuse::BeingFreed)].repeat(3));
     }
 }
 

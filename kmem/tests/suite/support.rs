@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
@@ -49,7 +50,9 @@ unsafe impl GlobalAlloc for Watching {
                 let _ = MARKED.try_with(|marked| marked.set(marked.get() + 1));
             }
         }
-        unsafe { System.dealloc(block, layout) }
+        // What is looked at after it was freed must not look like what it was.
+        unsafe { std::hint::black_box(block).write_bytes(0xDD, layout.size()) };
+        unsafe { System.dealloc(std::hint::black_box(block), layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -154,6 +157,76 @@ impl Drop for Ending {
         }
     }
 }
+
+/// Counts the values that were made of it and have not been dropped, on whatever thread. Neither it nor they take memory,
+/// so that one that is forgotten leaks nothing of its own.
+#[derive(Clone, Debug)]
+pub struct Tally(&'static AtomicUsize);
+
+impl Default for Tally {
+    fn default() -> Self {
+        static COUNTS: [AtomicUsize; 4096] = [const { AtomicUsize::new(0) }; 4096];
+        static TAKEN: AtomicUsize = AtomicUsize::new(0);
+        Tally(&COUNTS[TAKEN.fetch_add(1, Ordering::Relaxed)])
+    }
+}
+
+impl Tally {
+    pub fn value(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+
+    /// The values that are alive. Where one was dropped twice this is beyond any number that a test counts to.
+    pub fn alive(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A value that a [`Tally`] counts.
+#[derive(Debug)]
+pub struct Counted(Tally);
+
+impl Counted {
+    /// Whether this is one of the values that its tally has counted, rather than bytes of anything else.
+    pub fn is_counted(&self) -> bool {
+        self.0.alive() > 0
+    }
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.value()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Lends a value as one that was leaked would be, and drops it when `work` is done. What `work` leaves in the value
+/// must not use the value as it ends.
+pub fn lent_for_ever<T: 'static, R>(value: T, work: impl FnOnce(&'static T) -> R) -> R {
+    let value = Box::into_raw(Box::new(value));
+    let result = work(unsafe { &*value });
+    drop(unsafe { Box::from_raw(value) });
+    result
+}
+
+/// Starts this program again with `test` alone and `role` in its environment, and returns how it ended.
+pub fn again(test: &str, role: &str) -> std::process::Output {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", test, "--test-threads=1", "--nocapture"]).env(ROLE, role).output().unwrap()
+}
+
+/// The role that [`again`] gave to this program.
+pub fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+const ROLE: &str = "KMEM_TEST_ROLE";
 
 /// Panics without the report, which would allocate, and whose text the test runner would keep.
 pub fn unwind() -> ! {

@@ -30,7 +30,7 @@ use crate::raw::Damage;
 /// ```
 pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
     let mut census = Census::default();
-    // SAFETY: the caller's pool is there, and a block is followed to the next only once its header was found right.
+    // SAFETY: [caller, blocks] the caller's pool is there, and a block is followed to the next only once its header was found right.
     unsafe {
         for block in blocks(pool) {
             header(pool, block)?;
@@ -52,7 +52,7 @@ pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
 /// What the header of a block says of itself.
 unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
     let err = |what| Err(Damage { at: block.cast(), what });
-    // SAFETY: the caller gives a block that is there.
+    // SAFETY: [caller] the caller gives a block that is there.
     let pool = unsafe { &*block };
     if pool.cell.kind != Kind::Pool as i32 {
         return err("no live pool");
@@ -82,7 +82,7 @@ unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
 
 /// Each cell that has been handed out.
 unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
-    // SAFETY: the header was found right, so the cells below `handed` have headers inside the block.
+    // SAFETY: [handed] the header was found right, so the cells below `handed` have headers inside the block.
     unsafe {
         for index in 0..(*block).handed {
             let cell = (*block).first.byte_add(index * (*block).stride);
@@ -100,7 +100,7 @@ unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
 
 /// The free list and the parked cells: together all that are free, each once.
 unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
-    // SAFETY: the header was found right, so groups and cells below `handed` lie inside the block and have been written;
+    // SAFETY: [handed] the header was found right, so groups and cells below `handed` lie inside the block and have been written;
     // whatever leads there is found to before it is followed.
     unsafe {
         let Pool { first, stride, handed, .. } = *block;

@@ -32,7 +32,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
     let root = header(root);
     let mut node = root;
     let mut count = 1;
-    // SAFETY: the caller's node is there, and each link is found to agree with its neighbour before it is followed, so
+    // SAFETY: [caller, links] the caller's node is there, and each link is found to agree with its neighbour before it is followed, so
     // that the walk goes through every node once.
     unsafe {
         alone(node)?;
@@ -77,7 +77,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
 
 /// What a node says of itself.
 unsafe fn alone(node: *mut Node) -> Result<(), Damage> {
-    // SAFETY: the caller gives a node that is there.
+    // SAFETY: [caller] the caller gives a node that is there.
     let Node { cell, .. } = unsafe { &*node };
     if cell.kind != Kind::Tree as i32 && cell.kind != Kind::Tree.dying() {
         return Err(Damage { at: data(node), what: "no live node" });
@@ -87,7 +87,7 @@ unsafe fn alone(node: *mut Node) -> Result<(), Damage> {
     }
     #[cfg(feature = "pool")]
     if cell.flags & FLAG_HOST != 0 && cell.kind == Kind::Tree as i32 {
-        // SAFETY: the flag says that there is a pool in the node's data.
+        // SAFETY: [hosted] the flag says that there is a pool in the node's data.
         unsafe { crate::raw::pool::verify(data(node).cast()) }?;
     }
     let _ = FLAG_HOST;
