@@ -1,0 +1,674 @@
+//! The wrong frees of `cases.c`, over `kmem::raw`. One per process.
+//!
+//! What happens is said on standard output as there; the names are the same.
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    clippy::missing_safety_doc,
+    reason = "all of it breaks the contract of what it calls, which is its purpose"
+)]
+
+use std::ffi::c_void;
+use std::hint::black_box;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+use kmem::raw::pool::Spec;
+use kmem::raw::{Destructor, Handle, Pool, Request, heap, pool, ptr, refs, tree};
+
+const SIZE: usize = 64;
+const MANY: usize = 64;
+const LARGE: usize = 1 << 20;
+/// Bytes of header.
+const HEAP: usize = 16;
+const REF: usize = 32;
+const NODE: usize = 64;
+const POOL_WORDS: usize = size_of::<Pool>() / size_of::<usize>();
+
+struct Method {
+    name: &'static str,
+    alloc: unsafe fn(usize) -> *mut u8,
+    free: unsafe fn(*mut u8),
+    /// Bytes of data with no slack behind them.
+    snug: usize,
+}
+
+impl Method {
+    fn is(&self, name: &str) -> bool {
+        self.name.starts_with(name)
+    }
+
+    fn header(&self) -> usize {
+        if self.is("tree") {
+            NODE
+        } else if self.is("ref") {
+            REF
+        } else {
+            HEAP
+        }
+    }
+
+    fn pool(&self) -> &'static AtomicPtr<Pool> {
+        if self.is("ref") {
+            &REF_POOL
+        } else if self.is("tree") {
+            &TREE_POOL
+        } else {
+            &POOL
+        }
+    }
+
+    unsafe fn a(&self) -> *mut u8 {
+        black_box((self.alloc)(SIZE))
+    }
+
+    unsafe fn keep(&self) -> *mut u8 {
+        keep(self.a())
+    }
+
+    unsafe fn f(&self, data: *mut u8) {
+        (self.free)(black_box(data));
+    }
+}
+
+static POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
+static REF_POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
+static TREE_POOL: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
+static ROOT: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+static POOL_ROOT: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+/// What the destructors of `with_destructor` free with.
+static FREE: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+/// Blocks that are live as a case ends.
+static KEPT: [AtomicPtr<u8>; 128] = [const { AtomicPtr::new(null_mut()) }; 128];
+static KEEPS: AtomicUsize = AtomicUsize::new(0);
+/// Bytes that the case asks of each cell.
+static UNIT: AtomicUsize = AtomicUsize::new(SIZE);
+
+#[repr(align(64))]
+struct Own<const N: usize>([u8; N]);
+
+/// Memory that the program has besides, which an attacker may have filled.
+static mut THEIRS: Own<4096> = Own([0; 4096]);
+static mut BUFFER: Own<{ 1 << 14 }> = Own([0; 1 << 14]);
+
+fn theirs() -> *mut u8 {
+    black_box((&raw mut THEIRS).cast())
+}
+
+fn keep(block: *mut u8) -> *mut u8 {
+    KEPT[KEEPS.fetch_add(1, Relaxed)].store(block, Relaxed);
+    block
+}
+
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    // SAFETY: the line is as long as it says.
+    unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
+}
+
+unsafe fn wrong<R>(work: impl FnOnce() -> R) {
+    say("at");
+    work();
+    say("on");
+}
+
+/// Makes what is kept in `place` where it is not there yet.
+unsafe fn made<T>(place: &AtomicPtr<T>, make: impl FnOnce() -> *mut T) -> *mut T {
+    if place.load(Relaxed).is_null() {
+        place.store(make(), Relaxed);
+    }
+    place.load(Relaxed)
+}
+
+unsafe fn heap_a(size: usize) -> *mut u8 {
+    heap::a(size)
+}
+unsafe fn ref_a(size: usize) -> *mut u8 {
+    refs::a(null_mut(), size)
+}
+unsafe fn tree_a(size: usize) -> *mut u8 {
+    tree::a(null_mut(), made(&ROOT, || tree::a(null_mut(), null_mut(), 8)), size)
+}
+unsafe fn pool_a(size: usize) -> *mut u8 {
+    pool::a(made(&POOL, || pool::i(null_mut(), size, 1000)))
+}
+unsafe fn pool_in_buffer_a(size: usize) -> *mut u8 {
+    pool::a(made(&POOL, || pool::in_buffer((&raw mut BUFFER).cast(), 1 << 14, size)))
+}
+unsafe fn ref_in_pool_a(size: usize) -> *mut u8 {
+    refs::a(made(&REF_POOL, || pool::i(null_mut(), REF + size, 1000)).cast(), size)
+}
+unsafe fn tree_in_pool_a(size: usize) -> *mut u8 {
+    let pool = made(&TREE_POOL, || pool::i(null_mut(), NODE + size, 1000)).cast();
+    tree::a(pool, made(&POOL_ROOT, || tree::a(pool, null_mut(), 8)), size)
+}
+unsafe fn tree_f(node: *mut u8) {
+    tree::f(node);
+}
+unsafe fn free_as(kind: i32, data: *mut u8, cell: *mut u8) {
+    ptr::free(Handle { kind, shred: 0, data, cell: cell.cast() });
+}
+unsafe fn heap_h(data: *mut u8) {
+    free_as(1, data, data.wrapping_sub(HEAP));
+}
+unsafe fn pool_h(data: *mut u8) {
+    free_as(2, data, POOL.load(Relaxed).cast());
+}
+unsafe fn ref_h(data: *mut u8) {
+    free_as(3, data, data.wrapping_sub(REF));
+}
+unsafe fn tree_h(data: *mut u8) {
+    free_as(4, data, data.wrapping_sub(NODE));
+}
+
+const METHODS: [Method; 11] = [
+    Method { name: "heap", alloc: heap_a, free: heap::f, snug: 72 },
+    Method { name: "ref", alloc: ref_a, free: refs::f, snug: 72 },
+    Method { name: "pool", alloc: pool_a, free: pool::f, snug: 80 },
+    Method { name: "tree", alloc: tree_a, free: tree_f, snug: 72 },
+    Method { name: "ref@pool", alloc: ref_in_pool_a, free: refs::f, snug: 80 },
+    Method { name: "tree@pool", alloc: tree_in_pool_a, free: tree_f, snug: 80 },
+    Method { name: "pool@buffer", alloc: pool_in_buffer_a, free: pool::f, snug: 80 },
+    Method { name: "heap.handle", alloc: heap_a, free: heap_h, snug: 72 },
+    Method { name: "ref.handle", alloc: ref_a, free: ref_h, snug: 72 },
+    Method { name: "pool.handle", alloc: pool_a, free: pool_h, snug: 80 },
+    Method { name: "tree.handle", alloc: tree_a, free: tree_h, snug: 72 },
+];
+
+unsafe fn twice(m: &Method) {
+    let one = m.a();
+    m.keep();
+    m.f(one);
+    wrong(|| m.f(one));
+}
+unsafe fn twice_later(m: &Method) {
+    let (one, two) = (m.a(), m.a());
+    m.keep();
+    m.f(one);
+    m.f(two);
+    wrong(|| m.f(one));
+}
+unsafe fn twice_busy(m: &Method) {
+    let one = m.a();
+    let others = [(); MANY].map(|()| m.a());
+    m.f(one);
+    others.into_iter().step_by(2).for_each(|other| m.f(other));
+    wrong(|| m.f(one));
+}
+unsafe fn twice_reused(m: &Method) {
+    let one = m.a();
+    m.f(one);
+    for _ in 0..MANY {
+        m.keep();
+    }
+    wrong(|| m.f(one));
+}
+unsafe fn twice_large(m: &Method) {
+    let one = (m.alloc)(LARGE);
+    one.add(LARGE / 2).write_volatile(1);
+    m.f(one);
+    wrong(|| m.f(one));
+}
+
+unsafe fn inside(m: &Method, by: usize, contents: u8) {
+    let one = m.keep();
+    one.write_bytes(contents, SIZE);
+    wrong(|| m.f(one.add(by)));
+}
+unsafe fn stack(m: &Method, contents: u8) {
+    let mut own = Own([contents; 512]);
+    m.a();
+    let middle = black_box(&raw mut own).cast::<u8>().add(256);
+    wrong(|| m.f(middle));
+}
+unsafe fn fixed(m: &Method) {
+    m.a();
+    wrong(|| m.f(theirs().add(256)));
+}
+unsafe fn foreign(m: &Method, size: usize) {
+    m.a();
+    let block = libc::malloc(size);
+    wrong(|| m.f(block.cast()));
+}
+unsafe fn to_libc(m: &Method) {
+    let one = m.a();
+    wrong(|| libc::free(one.cast()));
+}
+
+/// Two live cells of which nothing lies between: the attacker writes past the end of the first.
+unsafe fn neighbours(m: &Method) -> (*mut u8, *mut u8) {
+    UNIT.store(m.snug, Relaxed);
+    let mut all = [(); MANY].map(|()| {
+        let data = black_box((m.alloc)(m.snug));
+        data.write_bytes(0, m.snug);
+        data
+    });
+    all.sort();
+    let at = (1..MANY).min_by_key(|&at| all[at].addr() - all[at - 1].addr()).unwrap_or(1);
+    if all[at].addr() - all[at - 1].addr() > m.snug + 256 {
+        say("apart");
+        std::process::exit(0);
+    }
+    for (index, &block) in all.iter().enumerate() {
+        if index != at && index != at - 1 {
+            keep(block);
+        }
+    }
+    (all[at - 1], all[at])
+}
+
+unsafe fn over(m: &Method, bytes: usize, with: u8) {
+    let (one, two) = neighbours(m);
+    one.add(m.snug).write_bytes(with, bytes);
+    wrong(|| {
+        m.f(two);
+        m.f(one);
+    });
+}
+unsafe fn over_free(m: &Method) {
+    let (one, two) = neighbours(m);
+    m.f(two);
+    one.add(m.snug).write_bytes(b'A', 16);
+    keep(one);
+    wrong(|| go_on(m));
+}
+unsafe fn late_write(m: &Method) {
+    let (one, two) = neighbours(m);
+    keep(one);
+    m.f(two);
+    black_box(two).write_bytes(b'A', 16);
+    wrong(|| go_on(m));
+}
+
+unsafe fn as_other(m: &Method, free: unsafe fn(*mut u8)) {
+    let one = m.keep();
+    wrong(|| free(one));
+}
+unsafe fn cell_of(m: &Method, data: *mut u8) -> *mut u8 {
+    if m.is("pool") { POOL.load(Relaxed).cast() } else { data.sub(m.header()) }
+}
+unsafe fn crossed(m: &Method, kind: i32) {
+    let one = m.keep();
+    wrong(|| free_as(kind, one, cell_of(m, one)));
+}
+unsafe fn handle_cell(m: &Method) {
+    let one = m.keep();
+    if m.is("pool") {
+        POOL.store(null_mut(), Relaxed);
+    }
+    let cell = cell_of(m, m.keep());
+    let kind = match m.name {
+        "heap" => 1,
+        "pool" => 2,
+        "ref" => 3,
+        _ => 4,
+    };
+    wrong(|| free_as(kind, one, cell));
+}
+
+unsafe fn gone(m: &Method) {
+    let one = m.a();
+    m.a();
+    pool::x(POOL.load(Relaxed));
+    wrong(|| m.f(one));
+    POOL.store(null_mut(), Relaxed);
+}
+unsafe fn gone_reused(m: &Method) {
+    let one = m.a();
+    m.a();
+    pool::x(POOL.swap(null_mut(), Relaxed));
+    for _ in 0..MANY {
+        m.keep();
+    }
+    wrong(|| m.f(one));
+}
+unsafe fn torn_twice(m: &Method) {
+    m.a();
+    let torn = black_box(POOL.load(Relaxed));
+    pool::x(torn);
+    wrong(|| pool::x(torn));
+    POOL.store(null_mut(), Relaxed);
+}
+unsafe fn drawn_gone(m: &Method) {
+    let one = m.a();
+    pool::x(m.pool().load(Relaxed));
+    wrong(|| m.f(one));
+    m.pool().store(null_mut(), Relaxed);
+}
+unsafe fn up_after(m: &Method) {
+    let one = m.a();
+    m.keep();
+    m.f(one);
+    wrong(|| refs::u(one));
+}
+unsafe fn below_freed(m: &Method) {
+    let one = m.a();
+    m.keep();
+    m.f(one);
+    wrong(|| tree::a(null_mut(), one, SIZE));
+}
+
+unsafe extern "C-unwind" fn frees_own(data: *mut c_void, arg: *mut c_void) {
+    let free = FREE.load(Relaxed);
+    let free = std::mem::transmute::<*mut c_void, unsafe fn(*mut u8)>(free);
+    free(if arg.is_null() { data.cast() } else { arg.cast() });
+}
+unsafe fn with_destructor(m: &Method, arg: *mut u8) -> *mut u8 {
+    FREE.store(m.free as *mut c_void, Relaxed);
+    let drop = Some(Destructor { run: Some(frees_own), arg: arg.cast() });
+    let request = Request { drop, ..Request::new(SIZE) };
+    let made = if m.is("pool") {
+        let made = pool::init(null_mut(), &Spec { drop, ..Spec::new(SIZE, 1000) }).unwrap();
+        POOL.store(made.as_ptr(), Relaxed);
+        return pool::a(made.as_ptr());
+    } else if m.is("heap") {
+        heap::alloc(&request)
+    } else if m.is("ref") {
+        refs::alloc(null_mut(), &request)
+    } else {
+        tree::alloc(null_mut(), m.a(), &request)
+    };
+    made.unwrap().as_ptr()
+}
+unsafe fn own_destructor(m: &Method) {
+    let one = with_destructor(m, null_mut());
+    wrong(|| m.f(one));
+}
+unsafe fn child_destructor(m: &Method) {
+    let top = tree::a(null_mut(), null_mut(), SIZE);
+    let middle = tree::a(null_mut(), top, SIZE);
+    FREE.store(m.free as *mut c_void, Relaxed);
+    let drop = Some(Destructor { run: Some(frees_own), arg: top.cast() });
+    tree::alloc(null_mut(), middle, &Request { drop, ..Request::new(SIZE) }).unwrap();
+    wrong(|| m.f(top));
+}
+unsafe extern "C-unwind" fn tears_down(_: *mut c_void, _: *mut c_void) {
+    pool::x(POOL.load(Relaxed));
+}
+unsafe fn cell_destructor(m: &Method) {
+    let drop = Some(Destructor { run: Some(tears_down), arg: null_mut() });
+    let made = pool::init(null_mut(), &Spec { drop, ..Spec::new(SIZE, 1000) }).unwrap();
+    POOL.store(made.as_ptr(), Relaxed);
+    let one = pool::a(made.as_ptr());
+    wrong(|| m.f(one));
+}
+
+/// What a stray write leaves of a header.
+unsafe fn smash(m: &Method, at: usize, bytes: usize, with: u8) {
+    let one = m.a();
+    m.keep();
+    one.sub(m.header()).add(at).write_bytes(with, bytes);
+    wrong(|| m.f(one));
+}
+unsafe fn smash_pool(m: &Method) {
+    let one = m.a();
+    POOL.store(null_mut(), Relaxed);
+    m.a();
+    one.sub(8).cast::<*mut Pool>().write(POOL.load(Relaxed));
+    wrong(|| m.f(one));
+}
+unsafe fn pool_header(m: &Method, with: u8) {
+    let one = m.a();
+    POOL.load(Relaxed).cast::<u8>().write_bytes(with, 16);
+    wrong(|| m.f(one));
+    POOL.store(null_mut(), Relaxed);
+}
+unsafe fn link(m: &Method, link: usize, forged: bool) {
+    m.keep();
+    let data = m.a();
+    m.keep();
+    let node = data.sub(NODE).cast::<*mut u8>();
+    if link == 3 {
+        m.f(tree::a(null_mut(), data, SIZE));
+    }
+    theirs().write_bytes(0, 4096);
+    node.add(link).write(if forged {
+        theirs().add(256)
+    } else {
+        std::ptr::without_provenance_mut(usize::from_ne_bytes([b'A'; 8]))
+    });
+    wrong(|| m.f(data));
+    if (0..4096).any(|at| theirs().add(at).read() != 0) {
+        say("harm: wrote where the attacker said");
+    }
+}
+
+unsafe extern "C-unwind" fn theirs_runs(_: *mut c_void, _: *mut c_void) {
+    say("harm: ran the attacker's function");
+}
+unsafe fn put_slot(at: *mut u8) {
+    at.cast::<Destructor>().write_unaligned(Destructor { run: Some(theirs_runs), arg: null_mut() });
+}
+/// From the end of the first cell to the flags of the second: what lies between is written as it was.
+unsafe fn forge_flags(m: &Method) {
+    let (one, two) = neighbours(m);
+    put_slot(two.add(m.snug));
+    two.sub(m.header()).add(5).write(1);
+    wrong(|| {
+        m.f(two);
+        m.f(one);
+    });
+}
+/// The same, on to the size, so that the destructor lies in the second cell's data.
+unsafe fn forge_slot(m: &Method) {
+    let (one, two) = neighbours(m);
+    put_slot(two.add(16));
+    let prefix = two.sub(m.header());
+    prefix.add(5).write(1);
+    prefix.add(8).cast::<usize>().write(m.header() + 16);
+    wrong(|| {
+        m.f(two);
+        m.f(one);
+    });
+}
+
+/// A pool in the attacker's memory: a copy of a real one, with what a write can change.
+unsafe fn forged_pool(real: *mut Pool, destructor: bool) -> *mut Pool {
+    let words = theirs().add(512).cast::<usize>();
+    words.copy_from_nonoverlapping(real.cast(), POOL_WORDS);
+    for at in 0..POOL_WORDS {
+        if words.add(at).read() == real.addr() {
+            words.add(at).write(words.addr());
+        }
+    }
+    if destructor {
+        // Where a pool keeps its destructor is found out from one that has one.
+        let drop = Some(Destructor { run: Some(frees_own), arg: null_mut() });
+        let made = pool::init(null_mut(), &Spec { drop, ..Spec::new(SIZE, 1) }).unwrap().cast::<usize>();
+        let at =
+            (0..POOL_WORDS).find(|&at| made.add(at).read() == frees_own as *const () as usize).unwrap_or(12);
+        words.add(at).write(theirs_runs as *const () as usize);
+        *words.cast::<u8>().add(5) |= 32;
+    }
+    words.cast()
+}
+unsafe fn forge_pool(m: &Method, destructor: bool) {
+    let (one, two) = neighbours(m);
+    let cell = two.sub(if m.is("pool") { HEAP } else { m.header() + HEAP }).cast::<*mut Pool>();
+    let fake = forged_pool(m.pool().load(Relaxed), destructor);
+    cell.write(null_mut());
+    cell.add(1).write(fake);
+    wrong(|| {
+        m.f(two);
+        m.f(one);
+    });
+}
+unsafe fn forge_src(m: &Method) {
+    let (one, two) = neighbours(m);
+    let fake = forged_pool(m.pool().load(Relaxed), true);
+    two.sub(m.header() + 8).cast::<*mut Pool>().write(fake);
+    two.sub(8).cast::<*mut Pool>().write(fake);
+    wrong(|| {
+        m.f(two);
+        m.f(one);
+    });
+}
+/// The destructor in the header of a real pool.
+unsafe fn forge_drop(m: &Method) {
+    let one = m.a();
+    let pool = POOL.load(Relaxed);
+    let fake = forged_pool(pool, true);
+    let words = pool.cast::<usize>();
+    words.copy_from_nonoverlapping(fake.cast(), POOL_WORDS);
+    for at in 0..POOL_WORDS {
+        if words.add(at).read() == fake.addr() {
+            words.add(at).write(words.addr());
+        }
+    }
+    wrong(|| m.f(one));
+    POOL.store(null_mut(), Relaxed);
+}
+/// The free list of a pool: the attacker's memory is to be handed out.
+unsafe fn forge_free(m: &Method) {
+    let (one, two) = neighbours(m);
+    keep(one);
+    m.f(two);
+    let fake = theirs().add(512).cast::<*mut u8>();
+    let cell = two.sub(HEAP).cast::<*mut u8>();
+    fake.write(null_mut());
+    fake.add(1).write(cell.add(1).read());
+    cell.write(fake.cast());
+    wrong(|| {
+        for _ in 0..3 {
+            if keep((m.alloc)(m.snug)) == fake.add(2).cast() {
+                say("harm: handed out the attacker's memory");
+            }
+        }
+    });
+}
+/// The free neighbour is marked as one in use and freed once more.
+unsafe fn forge_live(m: &Method) {
+    let (one, two) = neighbours(m);
+    keep(one);
+    m.f(two);
+    two.sub(8).cast::<*mut Pool>().write(m.pool().load(Relaxed));
+    wrong(|| m.f(two));
+}
+
+/// Goes on as a program would, and says whether a block was handed out that somebody has.
+unsafe fn go_on(m: &Method) {
+    let unit = UNIT.load(Relaxed);
+    let more = [(); 32].map(|()| {
+        let data = black_box((m.alloc)(unit));
+        if !data.is_null() {
+            data.write_bytes(0x5a, unit);
+        }
+        data
+    });
+    let kept = KEPT[..KEEPS.load(Relaxed)].iter().map(|kept| kept.load(Relaxed).addr());
+    for (index, one) in more.iter().enumerate() {
+        if one.is_null() {
+            continue;
+        }
+        if more[..index].contains(one) {
+            return say("harm: handed out one block twice");
+        }
+        if kept.clone().any(|kept| one.addr() < kept + SIZE && kept < one.addr() + unit) {
+            return say("harm: handed out a block in use");
+        }
+    }
+    more.into_iter().for_each(|one| m.f(one));
+    libc::free(libc::malloc(SIZE));
+}
+
+/// Commits the misuse of this name, and says whether there is one.
+unsafe fn commit(name: &str, m: &Method) -> bool {
+    match name {
+        "twice" => twice(m),
+        "twice-later" => twice_later(m),
+        "twice-busy" => twice_busy(m),
+        "twice-reused" => twice_reused(m),
+        "twice-large" => twice_large(m),
+        "as-heap" => as_other(m, heap::f),
+        "as-ref" => as_other(m, refs::f),
+        "as-pool" => as_other(m, pool::f),
+        "as-tree" => as_other(m, tree_f),
+        "foreign" => foreign(m, SIZE),
+        "foreign-large" => foreign(m, LARGE),
+        "to-libc" => to_libc(m),
+        "inside-1" => inside(m, 1, 0),
+        "inside-8" => inside(m, 8, 0),
+        "inside-16" => inside(m, 16, 0),
+        "inside-32" => inside(m, 32, 0),
+        "inside-16-text" => inside(m, 16, b'A'),
+        "inside-32-text" => inside(m, 32, b'A'),
+        "stack" => stack(m, 0),
+        "stack-text" => stack(m, b'A'),
+        "static" => fixed(m),
+        "gone" => gone(m),
+        "gone-reused" => gone_reused(m),
+        "torn-twice" => torn_twice(m),
+        "drawn-gone" => drawn_gone(m),
+        "up-after" => up_after(m),
+        "below-freed" => below_freed(m),
+        "own-destructor" => own_destructor(m),
+        "child-destructor" => child_destructor(m),
+        "cell-destructor" => cell_destructor(m),
+        "handle-heap" => crossed(m, 1),
+        "handle-pool" => crossed(m, 2),
+        "handle-ref" => crossed(m, 3),
+        "handle-tree" => crossed(m, 4),
+        "handle-source" => crossed(m, 5),
+        "handle-unknown" => crossed(m, 77),
+        "handle-none" => crossed(m, 0),
+        "handle-cell" => handle_cell(m),
+        "over-1-zero" => over(m, 1, 0),
+        "over-1-text" => over(m, 1, b'A'),
+        "over-8-zero" => over(m, 8, 0),
+        "over-8-text" => over(m, 8, b'A'),
+        "over-16-zero" => over(m, 16, 0),
+        "over-16-text" => over(m, 16, b'A'),
+        "over-free" => over_free(m),
+        "late-write" => late_write(m),
+        "forge-flags" => forge_flags(m),
+        "forge-slot" => forge_slot(m),
+        "forge-pool" => forge_pool(m, false),
+        "forge-pool-drop" => forge_pool(m, true),
+        "forge-src" => forge_src(m),
+        "forge-drop" => forge_drop(m),
+        "forge-free" => forge_free(m),
+        "forge-live" => forge_live(m),
+        "smash-zero" => smash(m, 0, 16, 0),
+        "smash-text" => smash(m, 0, 16, b'A'),
+        "smash-flags" => smash(m, 5, 1, 0xff),
+        "smash-align" => smash(m, 6, 1, 0xff),
+        "smash-align-fair" => smash(m, 6, 1, 7),
+        "smash-heap" => smash(m, 7, 1, 0xee),
+        "smash-size-tiny" => smash(m, 8, 8, 0),
+        "smash-size-huge" => smash(m, 8, 8, b'A'),
+        "smash-size-fair" => smash(m, 8, 1, (m.header() + 2 * SIZE) as u8),
+        "smash-src-zero" => smash(m, m.header() - 8, 8, 0),
+        "smash-src-text" => smash(m, m.header() - 8, 8, b'A'),
+        "smash-refs-zero" => smash(m, 16, 8, 0),
+        "smash-refs-more" => smash(m, 16, 1, 2),
+        "smash-pool" => smash_pool(m),
+        "pool-zero" => pool_header(m, 0),
+        "pool-text" => pool_header(m, b'A'),
+        "link-parent" => link(m, 2, true),
+        "link-child" => link(m, 3, true),
+        "link-prev" => link(m, 5, true),
+        "link-next" => link(m, 6, true),
+        "link-parent-text" => link(m, 2, false),
+        "link-child-text" => link(m, 3, false),
+        "link-prev-text" => link(m, 5, false),
+        "link-next-text" => link(m, 6, false),
+        _ => return false,
+    }
+    true
+}
+
+/// Runs one case in this process.
+pub fn run(misuse: &str, method: &str) -> Result<(), String> {
+    let method = METHODS.iter().find(|m| m.name == method).ok_or_else(|| format!("no method {method}"))?;
+    // SAFETY: there is none, for the case breaks a contract: the process is a child made for it, ends without a core file,
+    // and at the latest with its alarm.
+    unsafe {
+        libc::prctl(libc::PR_SET_DUMPABLE, 0);
+        libc::alarm(10);
+        if !commit(misuse, method) {
+            return Err(format!("no misuse {misuse}"));
+        }
+        go_on(method);
+    }
+    say("end");
+    Ok(())
+}

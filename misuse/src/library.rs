@@ -1,0 +1,93 @@
+//! The libraries that the cases run over.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub struct Library {
+    /// What its column is called.
+    pub name: &'static str,
+    pub version: String,
+    program: PathBuf,
+    first: &'static [&'static str],
+    vars: Vec<(&'static str, String)>,
+    /// Whether it is kmem, which the check looks at.
+    pub ours: bool,
+}
+
+impl Library {
+    fn new(name: &'static str, program: impl AsRef<Path>) -> Library {
+        let program = program.as_ref().to_owned();
+        let mut library =
+            Library { name, version: String::new(), program, first: &[], vars: Vec::new(), ours: false };
+        library.version = library.says(&["--version"]).trim().to_owned();
+        library
+    }
+
+    fn says(&self, args: &[&str]) -> String {
+        let output = self.command().args(args).output();
+        output.map_or_else(
+            |error| panic!("{}: {error}", self.program.display()),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    }
+
+    /// The cases that this library has, as misuse and method.
+    pub fn cases(&self) -> Vec<(String, String)> {
+        let list = self.says(&["--list"]);
+        list.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect()
+    }
+
+    /// The command that a case is added to.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(self.first).envs(self.vars.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// All that were built, in the order of the columns.
+pub fn all(ours_alone: bool) -> Vec<Library> {
+    let built = Path::new("target/cases");
+    let c = Library { ours: true, ..Library::new("kmem from C", built.join("kmem")) };
+    let this = std::env::current_exe().expect("the path of this program");
+    let rust = Library { name: "kmem from Rust", program: this, first: &["--case"], ..c_again(&c) };
+    let mut all = vec![c, rust];
+    if ours_alone {
+        return all;
+    }
+    let malloc = built.join("malloc");
+    all.push(Library::new("glibc", &malloc));
+    let mut checking = Library::new("glibc, checking", &malloc);
+    checking.vars = vec![
+        ("LD_PRELOAD", "libc_malloc_debug.so.0".to_owned()),
+        ("GLIBC_TUNABLES", "glibc.malloc.check=3".to_owned()),
+    ];
+    all.push(checking);
+    if built.join("mimalloc").exists() {
+        let mut mimalloc = Library::new("mimalloc, secure", built.join("mimalloc"));
+        mimalloc.vars = vec![("MIMALLOC_SHOW_ERRORS", "1".to_owned())];
+        all.push(mimalloc);
+    }
+    if built.join("talloc").exists() {
+        all.push(Library::new("talloc", built.join("talloc")));
+    }
+    if let Ok(preload) = std::env::var("SCUDO") {
+        // The version is that of the compiler whose runtime it is.
+        let version = preload.split('/').skip_while(|part| *part != "clang").nth(1).unwrap_or("?").to_owned();
+        let mut scudo = Library { version, ..Library::new("Scudo", &malloc) };
+        scudo.vars = vec![("LD_PRELOAD", preload), ("SNUG", "80".to_owned())];
+        all.push(scudo);
+    }
+    all
+}
+
+fn c_again(c: &Library) -> Library {
+    Library {
+        name: c.name,
+        version: c.version.clone(),
+        program: c.program.clone(),
+        first: c.first,
+        vars: Vec::new(),
+        ours: true,
+    }
+}

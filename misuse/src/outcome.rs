@@ -1,0 +1,137 @@
+//! What became of a wrong free.
+
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+
+use crate::library::Library;
+
+/// From the worst to the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The program went on, and something came of it that an attacker or a bug lives on.
+    Harm,
+    /// The program went on.
+    Unnoticed,
+    /// It did not end by itself.
+    Hung,
+    /// A signal ended it, and nothing says why.
+    Stopped,
+    /// A report, then the end, but only at a later call.
+    Later,
+    /// A report or a return value that says no, and the program went on.
+    Refused,
+    /// A report by the wrong call, then the end.
+    Caught,
+}
+
+pub const VERDICTS: [Verdict; 7] = [
+    Verdict::Caught,
+    Verdict::Refused,
+    Verdict::Later,
+    Verdict::Stopped,
+    Verdict::Hung,
+    Verdict::Unnoticed,
+    Verdict::Harm,
+];
+
+impl Verdict {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Verdict::Harm => "**harm**",
+            Verdict::Unnoticed => "*unnoticed*",
+            Verdict::Hung => "hung",
+            Verdict::Stopped => "stopped",
+            Verdict::Later => "caught later",
+            Verdict::Refused => "refused",
+            Verdict::Caught => "caught",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    /// What the report or the program said.
+    pub words: String,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.words.is_empty() {
+            write!(f, "{}", self.verdict)
+        } else {
+            write!(f, "{}: {}", self.verdict, self.words)
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome that a cell of the table tells of; the words are left out.
+    pub fn verdict_of(cell: &str) -> Option<Verdict> {
+        let word = cell.split(':').next()?.trim();
+        VERDICTS.into_iter().find(|verdict| verdict.word() == word)
+    }
+
+    /// What came of a child. `None` where the allocator leaves nothing for the case to be about.
+    pub fn of(library: &Library, output: &Output) -> Result<Option<Outcome>, String> {
+        let said = String::from_utf8_lossy(&output.stdout);
+        let report = String::from_utf8_lossy(&output.stderr);
+        let says = |line: &str| said.lines().any(|said| said == line);
+        if says("apart") {
+            return Ok(None);
+        }
+        if !says("at") {
+            return Err(format!("it did not get to the misuse: {said}{report}{}", output.status));
+        }
+        let ended = says("end") && output.status.success();
+        let words = report.lines().map(str::trim).rfind(|line| !line.is_empty());
+        let words = words.map(|line| words_of(library, line));
+        let verdict = |verdict, words: &str| Ok(Some(Outcome { verdict, words: words.to_owned() }));
+        let harm = said.lines().find_map(|line| line.strip_prefix("harm: "));
+        match (harm, words, output.status.signal()) {
+            (Some(harm), ..) => verdict(Verdict::Harm, harm),
+            (None, Some(words), _) if ended => verdict(Verdict::Refused, &words),
+            (None, None, _) if ended && says("refused") => {
+                verdict(Verdict::Refused, "by the value that it returns")
+            }
+            (None, None, _) if ended => verdict(Verdict::Unnoticed, ""),
+            (None, _, Some(libc::SIGALRM)) => verdict(Verdict::Hung, ""),
+            (None, Some(words), _) if says("on") => verdict(Verdict::Later, &words),
+            (None, Some(words), _) => verdict(Verdict::Caught, &words),
+            (None, None, Some(signal)) => verdict(Verdict::Stopped, name_of(signal)),
+            (None, None, None) => Err(format!("it ended with {}: {said}", output.status)),
+        }
+    }
+}
+
+fn name_of(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGFPE => "SIGFPE",
+        _ => "another signal",
+    }
+}
+
+/// The words of a report that stay the same, whatever the addresses.
+fn words_of(library: &Library, line: &str) -> String {
+    if !library.ours {
+        let words = line.split_whitespace().filter(|word| !word.contains("0x"));
+        return words.collect::<Vec<_>>().join(" ");
+    }
+    match line.strip_prefix("kmem: ").and_then(|line| line.split_once("): ")) {
+        Some((_, words)) => words.split(" (its kind reads").next().unwrap_or(words).to_owned(),
+        // The heap beneath found it, not kmem.
+        None => format!("the heap says `{line}`"),
+    }
+}
