@@ -4,8 +4,9 @@ use core::alloc::Layout;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use super::source::{draw, draw_heap, free_heap, give_back, heap_id, shreds};
-use crate::cell::{Cell, FLAG_SAME, FLAG_SLOT, Kind};
+use super::seal::{self, Slot};
+use super::source::{draw, draw_heap, free_heap, give_back, shreds};
+use crate::cell::{Cell, FLAG_HOST, FLAG_SAME, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -245,7 +246,8 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize
     // SAFETY: the block has room for the header.
     unsafe {
         // In one store, so that a load of any part of it that follows soon need not wait for several.
-        block.cast::<u64>().write(word(kind as i32, 0, flags, 0, heap_id()));
+        let seal = seal::of_cell(block.cast().as_ptr(), size, flags, 0);
+        block.cast::<u64>().write(word(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
         block.add(header)
     }
@@ -283,12 +285,14 @@ unsafe fn carve_carefully(
     // SAFETY: the block has `layout.size()` bytes, of which the data begins `offset` in.
     let data = unsafe { base.add(shape.offset()) };
     let slot_flag = if shape.slot { FLAG_SLOT } else { 0 };
-    let cell = Cell::new(kind, flags | slot_flag, align_byte(shape.align), header + request.size);
+    let mut cell = Cell::new(kind, flags | slot_flag, align_byte(shape.align), header + request.size);
+    let place = prefix(data.as_ptr(), header);
+    cell.heap = seal::of_cell(place, cell.size, cell.flags, cell.align);
     // SAFETY: the header lies in the block right before the data, at a multiple of 16.
-    unsafe { prefix(data.as_ptr(), header).write(cell) };
+    unsafe { place.write(cell) };
     if let Some(destructor) = request.drop {
         // SAFETY: the shape made room for a slot at this aligned offset.
-        unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
+        unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>().as_ptr(), destructor) };
     }
     Ok(data)
 }
@@ -308,7 +312,7 @@ pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
     let shape = unsafe { Shape::of(cell, header) };
     if shape.slot {
         // SAFETY: a shape with a slot has room for it there.
-        unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
+        unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>(), destructor) };
     }
 }
 
@@ -328,17 +332,18 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
     false
 }
 
-/// Whether a cell that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment above the
-/// usual, and this kmem's heap. One comparison of the four bytes between kind and size.
+/// Whether a cell of this size that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment
+/// above the usual, and the seal of such a cell of this kmem's heap. One comparison of the four bytes between kind and
+/// size.
 ///
 /// # Safety
 /// `cell` is readable and aligned, and no other thread has a reference to it.
 #[inline]
-unsafe fn is_plain(cell: *mut Cell) -> bool {
+unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
     const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_SAME, u8::MAX, u8::MAX]);
     // SAFETY: the caller vouches for the prefix.
     let bytes = unsafe { (&raw const (*cell).shred).cast::<u32>().read() };
-    bytes & MASK == u32::from_ne_bytes([0, 0, 0, heap_id()])
+    bytes & MASK == u32::from_ne_bytes([0, 0, 0, seal::of_cell(cell, size, 0, 0)])
 }
 
 /// The first word of a prefix.
@@ -353,9 +358,42 @@ unsafe fn accuse(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
         Misuse::NotACell(0)
     } else {
         // SAFETY: the caller vouches for the bytes of the header.
-        judge(kind, unsafe { (*prefix(data, header)).kind })
+        match judge(kind, unsafe { (*prefix(data, header)).kind }) {
+            // SAFETY: as above.
+            Misuse::NotACell(_) if unsafe { is_marked(prefix(data, header), header) } => Misuse::AlreadyFreed,
+            misuse => misuse,
+        }
     };
     fault::report(call, data, misuse);
+}
+
+/// What is left behind the prefix of a freed cell, because most allocators use the first words of what is free.
+const FREED: u64 = 0x6d6b_2064_6565_7266;
+
+/// Leaves the mark in a cell that is about to go back, where it has room for it.
+///
+/// # Safety
+/// The cell is nobody's any more, and has this size.
+#[inline(always)]
+unsafe fn mark(cell: *mut Cell, header: usize, size: usize) {
+    const BEHIND: usize = size_of::<Cell>() + size_of::<u64>();
+    if header >= BEHIND || size >= BEHIND {
+        // Volatile: to the compiler a block that is given back has no contents.
+        // SAFETY: the cell has so many bytes, and begins at a multiple of 16.
+        unsafe { cell.add(1).cast::<u64>().write_volatile(FREED) };
+    }
+}
+
+/// Whether the mark of a freed cell lies behind this prefix.
+///
+/// # Safety
+/// The `header` bytes at `cell` are readable, and memory is readable by pages.
+unsafe fn is_marked(cell: *mut Cell, header: usize) -> bool {
+    let behind = cell.wrapping_add(1).cast::<u64>();
+    // A bare prefix at the end of a page may be all that there is.
+    let readable = header > size_of::<Cell>() || behind.addr() & (MAX_ALIGN - 1) != 0;
+    // SAFETY: it lies in the header, or in the page of its last byte.
+    readable && unsafe { behind.read_volatile() } == FREED
 }
 
 /// What a kind that is not the expected one says about the cell.
@@ -389,7 +427,10 @@ impl core::ops::Drop for Ending {
                 shred::zero(self.data, shape.size);
             }
             (*cell).kind = self.kind.freed();
-            give_back(self.src, self.data.sub(shape.offset()), shape.layout(), (*cell).heap);
+            if self.header > size_of::<Cell>() {
+                mark(cell, self.header, (*cell).size);
+            }
+            give_back(self.src, self.data.sub(shape.offset()), shape.layout());
         }
     }
 }
@@ -412,9 +453,10 @@ pub(crate) unsafe fn end(
     // SAFETY: the caller's cell is ours alone, and its source alive. A plain one was drawn with just its size, see `carve`.
     unsafe {
         let size = (*cell).size;
-        let plain = !shred && size >= header && is_plain(cell);
+        let plain = !shred && size >= header && is_plain(cell, size);
         if plain && src.is_null() {
             (*cell).kind = kind.freed();
+            mark(cell, header, size);
             return free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
         }
         #[cfg(feature = "pool")]
@@ -438,21 +480,54 @@ unsafe fn end_carefully(
     let cell = prefix(data, header);
     // SAFETY: the caller's cell is ours alone.
     unsafe {
-        if (*cell).size < header || (*cell).align > MAX_ALIGN.trailing_zeros() as u8 {
-            return fault::report(call, data, Misuse::Damaged);
-        }
-        // Heap cells are always the heap's; of the others the source decides, see `give_back`.
-        if kind == Kind::Heap && (*cell).heap != heap_id() {
-            return fault::report(call, data, Misuse::OtherHeap);
+        if !is_whole(call, kind, header, data, src) {
+            return;
         }
         let ending = Ending { kind, header, data, src, shred };
         if (*cell).flags & FLAG_SLOT != 0 {
+            let Some(destructor) = Slot::read(data.add(Shape::of(cell, header).slot()).cast()) else {
+                core::mem::forget(ending);
+                return fault::report(call, data, Misuse::Damaged);
+            };
             (*cell).kind = kind.dying();
-            let slot = data.add(Shape::of(cell, header).slot()).cast::<Destructor>().read();
-            slot.call(data);
+            destructor.call(data);
         }
         drop(ending);
     }
+}
+
+/// Whether the prefix of a cell drawn from `src` contradicts neither itself nor its seal; what is wrong is reported.
+///
+/// # Safety
+/// `data` is that of a readable cell of `kind` with this header.
+#[inline(never)]
+pub(super) unsafe fn is_whole(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+) -> bool {
+    let cell = prefix(data, header);
+    // SAFETY: the caller's cell is readable.
+    let (size, flags, align, found) =
+        unsafe { ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap) };
+    let aligned = align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
+    let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN;
+    let misuse = if !aligned || !sized || flags & !(FLAG_SLOT | FLAG_HOST | FLAG_SAME) != 0 {
+        Misuse::Damaged
+    } else {
+        let expected = seal::of_cell(cell, size, flags, align);
+        // Heap cells are always the heap's. What was drawn from another source any copy of kmem may give back to it.
+        if found == expected || kind != Kind::Heap && !src.is_null() {
+            return true;
+        }
+        // All copies over the C library's heap have the same seals.
+        let heap_of_its_own = (found | expected) & 0x80 != 0;
+        if heap_of_its_own { Misuse::OtherHeap } else { Misuse::Damaged }
+    };
+    fault::report(call, data, misuse);
+    false
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@
 
 mod block;
 pub mod ptr;
+mod seal;
 mod source;
 #[macro_use]
 mod verbs;
@@ -63,7 +64,8 @@ pub use ptr::Handle;
 #[cfg(feature = "ref")]
 pub use refs::Ref;
 pub use source::Source;
-pub(crate) use source::{draw, give_back, heap_id, shreds};
+pub(crate) use seal::heap_id;
+pub(crate) use source::{draw, give_back, shreds};
 #[cfg(feature = "tree")]
 pub use tree::Node;
 

@@ -16,6 +16,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::source::{draw, give_back, shreds};
+use super::heap_id;
 use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -481,7 +482,11 @@ impl Drop for TearDown {
                 let layout = layout_of(block);
                 (*block).cell.kind = Kind::Pool.freed();
                 if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
-                    give_back(src, block.cast(), layout, heap);
+                    if src.is_null() && heap != heap_id() {
+                        fault::report("kmpoolx", block.cast(), Misuse::OtherHeap);
+                    } else {
+                        give_back(src, block.cast(), layout);
+                    }
                 }
                 block = next;
             }
