@@ -179,5 +179,5 @@ impl Slot {
 }
 
 const _: () = {
-        assert!(size_of::<Slot>() == size_of::<Destructor>() && align_of::<Slot>() == align_of::<Destructor>());
+    assert!(size_of::<Slot>() == size_of::<Destructor>() && align_of::<Slot>() == align_of::<Destructor>());
 };
