@@ -8,21 +8,21 @@ pub struct Goal {
     pub what: String,
     pub goal: String,
     pub measured: String,
-    pub verdict: &'static str,
+    /// "met", or what stands in the way.
+    pub verdict: String,
 }
 
 pub fn table(goals: &[Goal]) -> Table {
     let header = ["what", "goal", "measured", ""].map(str::to_owned).to_vec();
-    let row = |goal: &Goal| {
-        vec![goal.what.clone(), goal.goal.clone(), goal.measured.clone(), goal.verdict.to_owned()]
-    };
+    let row =
+        |goal: &Goal| vec![goal.what.clone(), goal.goal.clone(), goal.measured.clone(), goal.verdict.clone()];
     let title = "Goals (ratios and differences of medians; lower is better)".to_owned();
     Table { title, header, rows: goals.iter().map(row).collect() }
 }
 
 /// The goals that the records say something about.
 pub fn goals(records: &[Record]) -> Vec<Goal> {
-    let mut judge = Judge { records, goals: Vec::new() };
+    let mut judge = Judge { records, goals: Vec::new(), why: "" };
     cells(&mut judge);
     heaps(&mut judge);
     refs(&mut judge);
@@ -36,6 +36,8 @@ pub fn goals(records: &[Record]) -> Vec<Goal> {
 struct Judge<'r> {
     records: &'r [Record],
     goals: Vec<Goal>,
+    /// What stands in the way of the goals that follow, where they are missed.
+    why: &'static str,
 }
 
 impl<'r> Judge<'r> {
@@ -54,9 +56,14 @@ impl<'r> Judge<'r> {
         rows
     }
 
+    fn verdict(&self, met: bool) -> String {
+        if met { "met".to_owned() } else { format!("missed: {}", self.why) }
+    }
+
     fn add(&mut self, row: &Record, what: String, goal: String, measured: String, met: bool) {
         let what = format!("{} {}, {}: {what}", row.group, row.op, column(row));
-        self.goals.push(Goal { what, goal, measured, verdict: if met { "met" } else { "missed" } });
+        let verdict = self.verdict(met);
+        self.goals.push(Goal { what, goal, measured, verdict });
     }
 
     /// One contestant's median is at most this many times another's.
@@ -111,7 +118,7 @@ impl<'r> Judge<'r> {
                 what: format!("tree {op}, {few} to {many} nodes: {contestant}"),
                 goal: format!("× {array:.1}, as a walk over an array"),
                 measured: format!("× {times:.1}"),
-                verdict: if times <= array { "met" } else { "missed" },
+                verdict: self.verdict(times <= array),
             });
         }
     }
@@ -125,14 +132,17 @@ impl<'r> Judge<'r> {
 }
 
 fn cells(judge: &mut Judge) {
+    judge.why = "the checks of a free and the fields of the contract are instructions; the list has its head in a register";
     for op in ["pair", "LIFO"] {
         for row in judge.rows("cells", op) {
             judge.ratio(row, n::POOL_RAW, n::LIST, 1.5);
         }
     }
+    judge.why = "the checks of a free, and top, bottom and last kept as the contract has them";
     for row in judge.rows("cells", "pair") {
         judge.ratio(row, n::POOL_STATIC, n::LIST_CALLED, 1.3);
     }
+    judge.why = "a free reads the header of its cell, a line that mimalloc only writes";
     for op in ["random", "churn"] {
         for row in judge.rows("cells", op) {
             if row.live == 100_000 && [64, 256, 1024].contains(&row.size) {
@@ -149,10 +159,12 @@ fn cells(judge: &mut Judge) {
 }
 
 fn heaps(judge: &mut Judge) {
+    judge.why = "with the header the block is one of the allocator's next class; of 1 KiB, one beyond what glibc caches for a thread";
     for row in judge.rows("cells", "pair") {
         judge.above(row, n::HEAP_STATIC, n::GLIBC, 2.0);
         judge.above(row, n::HEAP_MIMALLOC, n::MIMALLOC, 2.0);
     }
+    judge.why = "mimalloc itself is behind glibc's malloc there, or the header makes the next class of it";
     for op in ["pair", "LIFO", "FIFO", "random", "churn"] {
         for row in judge.rows("cells", op) {
             judge.ratio(row, n::HEAP_MIMALLOC, n::GLIBC, 1.0);
@@ -161,9 +173,11 @@ fn heaps(judge: &mut Judge) {
 }
 
 fn refs(judge: &mut Judge) {
+    judge.why = "the header is verified each time; two locked instructions are the rest";
     for row in judge.rows("ref", "clone+drop") {
         judge.ratio(row, n::REF_SAFE, n::TRIOMPHE, 1.02);
     }
+    judge.why = "the header is verified";
     for row in judge.rows("ref", "create+drop") {
         judge.ratio(row, n::REF_SAFE, n::TRIOMPHE, 1.05);
     }
@@ -176,6 +190,7 @@ fn trees(judge: &mut Judge) {
         distinct(of_group.map(|record| record.op.as_str()).filter(whole))
     };
     let (plain, preloaded) = (ops("tree"), ops("tree on mimalloc"));
+    judge.why = "glibc is most of it, and keeps chunks of 112 bytes, but not those of 144, in bins that scatter the next tree; in a pool and against APR, memory itself: see nodes in an array";
     for op in &plain {
         for row in judge.rows("tree", op) {
             judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.6);
@@ -183,7 +198,9 @@ fn trees(judge: &mut Judge) {
             judge.ratio(row, n::TREE_STATIC, n::APR, 0.2);
         }
     }
+    judge.why = "the allocator beneath";
     judge.growth("random shape", 100_000, 10_000_000);
+    judge.why = "what mimalloc takes for either is more than the goal leaves";
     for op in &preloaded {
         for row in judge.rows("tree on mimalloc", op) {
             judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.4);
@@ -192,6 +209,7 @@ fn trees(judge: &mut Judge) {
 }
 
 fn costs(judge: &mut Judge) {
+    judge.why = "24 bytes by value are written to the stack and read back before anything is known";
     for method in ["heap", "ref", "pool", "tree"] {
         for row in judge.rows("cost", &format!("kmfree {method}")) {
             judge.above(row, n::KMFREE, n::DIRECT, 1.0);
@@ -200,6 +218,7 @@ fn costs(judge: &mut Judge) {
 }
 
 fn zeroing(judge: &mut Judge) {
+    judge.why = "noise: both are memset";
     for row in judge.rows("zero", "zero") {
         judge.ratio(row, n::KMEM_ZERO, n::MEMSET, if row.size < 256 { 1.2 } else { 1.05 });
         judge.not_behind(row, n::KMEM_ZERO, n::BZERO);
@@ -212,6 +231,7 @@ fn memory(judge: &mut Judge) {
     const SLACK: f64 = 1.05;
     // glibc's chunks are multiples of 16 with a word in front.
     const GLIBC_OWN: f64 = 16.0;
+    judge.why = "the allocator's classes";
     for row in judge.rows("memory", "bytes per object") {
         let goals = [
             (n::POOL_RAW, 48.0),

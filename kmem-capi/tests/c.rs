@@ -319,6 +319,7 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
         "abort",
         "calloc",
         "free",
+        "getauxval",
         "malloc",
         "memcpy",
         "memmove",

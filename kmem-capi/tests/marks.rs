@@ -14,20 +14,26 @@ const RUST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/rust/src/ma
 enum Wrong {
     AfterFree(usize),
     PastTheEnd(usize),
+    /// Of the whole pool, which was a block of the allocator's.
+    AfterThePool(usize),
     Unused,
     Undefined,
     Lost(usize),
 }
-use Wrong::{AfterFree, Lost, PastTheEnd, Undefined, Unused};
+use Wrong::{AfterFree, AfterThePool, Lost, PastTheEnd, Undefined, Unused};
 
 const PROGRAMS_IN_C: &[(&str, Wrong)] = &[
     ("after_free", AfterFree(32)),
     ("unused", Unused),
+    ("unused_in_a_buffer", Unused),
     ("past_the_end", PastTheEnd(32)),
     ("past_the_end_of_an_odd_cell", PastTheEnd(21)),
     ("after_free_in_a_buffer", AfterFree(32)),
     ("after_free_in_a_pool_in_a_pool", AfterFree(32)),
     ("counted_after_free", AfterFree(32 + 20)),
+    ("behind_a_counted_cell_that_was_zeroed", Unused),
+    // Header, a group, and ten cells of a header, 32 bytes and a red zone each.
+    ("after_the_pool", AfterThePool(144 + 16 + 10 * (16 + 32 + 16))),
     ("past_the_end_of_a_counted_cell", PastTheEnd(32 + 21)),
     ("undefined", Undefined),
     ("lost", Lost(32)),
@@ -158,8 +164,10 @@ fn the_sanitizer_sees(binary: &Path, source: &str, programs: &[(&str, Wrong)]) {
         let output = run(command(binary).arg(program).env("ASAN_OPTIONS", "detect_leaks=0"));
         let report = report(&output);
         match wrong {
-            AfterFree(_) | PastTheEnd(_) | Unused => {
-                says(&report, "AddressSanitizer: use-after-poison");
+            AfterFree(_) | PastTheEnd(_) | AfterThePool(_) | Unused => {
+                let pool = matches!(wrong, AfterThePool(_));
+                let error = if pool { "heap-use-after-free" } else { "use-after-poison" };
+                says(&report, &format!("AddressSanitizer: {error}"));
                 let stack = report.split("\n\n").next().expect("the stack of the access");
                 says(stack, &place(source, program, "used"));
                 assert!(!output.status.success(), "{program}");
@@ -192,7 +200,7 @@ fn valgrind_sees(binary: &Path, source: &str, programs: &[(&str, Wrong)]) {
         let (address, drawn) = address.split_once("Block was alloc'd at").unwrap_or((address, address));
         let at = |event| place(source, program, event);
         match wrong {
-            AfterFree(size) => {
+            AfterFree(size) | AfterThePool(size) => {
                 says(access, "Invalid read of size 1");
                 says(address, &format!("bytes inside a block of size {size} free'd"));
                 says(address, &at("freed"));

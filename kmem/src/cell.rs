@@ -135,8 +135,8 @@ pub struct Cell {
     pub flags: u8,
     /// Base-2 logarithm of the data's alignment where it is above 16 bytes, otherwise 0.
     pub align: u8,
-    /// Which heap the cell came from: each copy of kmem that has a heap of its own writes its own number. Zero in a
-    /// kmem without a heap.
+    /// Which heap the cell came from: each copy of kmem that has a heap of its own writes its own number. In the cells of heap,
+    /// ref and tree it is mixed with the size and the flags, so that it tells a damaged header too.
     pub heap: u8,
     /// Bytes of header and data together.
     pub size: usize,

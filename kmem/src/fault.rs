@@ -54,7 +54,8 @@ pub enum Misuse {
     BadHandle,
     /// The method was left out when this kmem was built.
     NotBuilt(Kind),
-    /// The block belongs to the heap of another copy of kmem. It is left alone.
+    /// The header's seal is not this kmem's: the block belongs to the heap of another copy of kmem, or the header is damaged.
+    /// It is left alone.
     OtherHeap,
 }
 
@@ -77,7 +78,7 @@ impl Misuse {
             Misuse::CountOverflow => "too many references",
             Misuse::BadHandle => "a handle that contradicts its cell",
             Misuse::NotBuilt(_) => "of a method that this kmem was built without",
-            Misuse::OtherHeap => "from the heap of another copy of kmem",
+            Misuse::OtherHeap => "from the heap of another copy of kmem, or a damaged header",
         }
     }
 

@@ -130,7 +130,7 @@ unsafe impl Source for Heap {
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
         if layout.size() > 0 {
             // SAFETY: [caller] the caller gives back what `draw` returned for this layout, by this very kmem.
-            unsafe { raw::give_back(null_mut(), block.as_ptr(), layout, raw::heap_id()) }
+            unsafe { raw::give_back(null_mut(), block.as_ptr(), layout) }
         }
     }
 

@@ -24,6 +24,14 @@ static void unused(void) {
     kmpoolx(pool);
 }
 
+static void unused_in_a_buffer(void) {
+    static char buffer[Kmpoolsz(10, 32)];
+    kmpool *pool = kmpoolif(buffer, sizeof buffer, 32);
+    char *cell = kmpoolz(pool, 32);
+    seen = cell[200]; /* unused_in_a_buffer: used */
+    kmpoolx(pool);
+}
+
 static void past_the_end(void) {
     kmpool *pool = kmpooli(NULL, 32, 10);
     char *cell = kmpoola(pool); /* past_the_end: drawn */
@@ -65,6 +73,21 @@ static void counted_after_free(void) {
     kmreff(counted);                            /* counted_after_free: freed */
     seen = counted[4];                          /* counted_after_free: used */
     kmpoolx(pool);
+}
+
+static void behind_a_counted_cell_that_was_zeroed(void) {
+    kmpool *pool = kmpooli(NULL, 128, 10);
+    char *counted = kmrefz((kmcell *)pool, 20);
+    kmrefs(counted);
+    seen = counted[80]; /* behind_a_counted_cell_that_was_zeroed: used */
+    kmpoolx(pool);
+}
+
+static void after_the_pool(void) {
+    kmpool *pool = kmpooli(NULL, 32, 10); /* after_the_pool: drawn */
+    char *cell = kmpoolz(pool, 32);
+    kmpoolx(pool);  /* after_the_pool: freed */
+    seen = cell[4]; /* after_the_pool: used */
 }
 
 static void past_the_end_of_a_counted_cell(void) {
@@ -157,6 +180,11 @@ static void right(void) {
         fill_and_free(pool, size, 10);
         kept[4] = kmpoola(pool);
     }
+    kmpoolx(kmpoolif(buffer, sizeof buffer, 16));
+    kmpoolif(buffer, sizeof buffer, 16);
+    kmpool *later = kmpoolif(buffer + 1000, sizeof buffer - 1000, 16);
+    seen = (int)later->cellsz;
+    kmpoolx(later);
     /* Pools that are still there at the end, one in the other. */
     kept[0] = outer = kmpooli(NULL, 4096, 4);
     kept[1] = inner = kmpooli((kmcell *)outer, 48, 20);
@@ -171,11 +199,14 @@ int main(int argc, char **argv) {
     } programs[] = {
         {"after_free", after_free},
         {"unused", unused},
+        {"unused_in_a_buffer", unused_in_a_buffer},
         {"past_the_end", past_the_end},
         {"past_the_end_of_an_odd_cell", past_the_end_of_an_odd_cell},
         {"after_free_in_a_buffer", after_free_in_a_buffer},
         {"after_free_in_a_pool_in_a_pool", after_free_in_a_pool_in_a_pool},
         {"counted_after_free", counted_after_free},
+        {"behind_a_counted_cell_that_was_zeroed", behind_a_counted_cell_that_was_zeroed},
+        {"after_the_pool", after_the_pool},
         {"past_the_end_of_a_counted_cell", past_the_end_of_a_counted_cell},
         {"undefined", undefined},
         {"lost", lost},

@@ -4,8 +4,9 @@ use core::alloc::Layout;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use super::source::{draw, draw_heap, free_heap, give_back, heap_id, shreds};
-use crate::cell::{Cell, FLAG_SAME, FLAG_SLOT, Kind};
+use super::seal::{self, Slot};
+use super::source::{draw, draw_heap, free_heap, give_back, shreds};
+use crate::cell::{Cell, FLAG_HOST, FLAG_SAME, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -258,7 +259,8 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize
     // SAFETY: [extent] the block has room for the header.
     unsafe {
         // In one store, so that a load of any part of it that follows soon need not wait for several.
-        block.cast::<u64>().write(word(kind as i32, 0, flags, 0, heap_id()));
+        let seal = seal::of_cell(size, flags, 0);
+        block.cast::<u64>().write(word(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
         block.add(header)
     }
@@ -296,12 +298,14 @@ unsafe fn carve_carefully(
     // SAFETY: [extent] the block has `layout.size()` bytes, of which the data begins `offset` in.
     let data = unsafe { base.add(shape.offset()) };
     let slot_flag = if shape.slot { FLAG_SLOT } else { 0 };
-    let cell = Cell::new(kind, flags | slot_flag, align_byte(shape.align), header + request.size);
+    let mut cell = Cell::new(kind, flags | slot_flag, align_byte(shape.align), header + request.size);
+    let place = prefix(data.as_ptr(), header);
+    cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
     // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
-    unsafe { prefix(data.as_ptr(), header).write(cell) };
+    unsafe { place.write(cell) };
     if let Some(destructor) = request.drop {
         // SAFETY: [extent] the shape made room for a slot at this aligned offset.
-        unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
+        unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>().as_ptr(), destructor) };
     }
     Ok(data)
 }
@@ -321,7 +325,7 @@ pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
     let shape = unsafe { Shape::of(cell, header) };
     if shape.slot {
         // SAFETY: [slot] a shape with a slot has room for it there.
-        unsafe { data.add(shape.slot()).cast::<Destructor>().write(destructor) };
+        unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>(), destructor) };
     }
 }
 
@@ -341,17 +345,18 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
     false
 }
 
-/// Whether a cell that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment above the
-/// usual, and this kmem's heap. One comparison of the four bytes between kind and size.
+/// Whether a cell of this size that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment
+/// above the usual, and the seal of such a cell of this kmem's heap. One comparison of the four bytes between kind and
+/// size.
 ///
 /// # Safety
 /// `cell` is readable and aligned, and no other thread has a reference to it.
 #[inline]
-unsafe fn is_plain(cell: *mut Cell) -> bool {
+unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
     const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_SAME, u8::MAX, u8::MAX]);
     // SAFETY: [caller] the caller vouches for the prefix.
     let bytes = unsafe { (&raw const (*cell).shred).cast::<u32>().read() };
-    bytes & MASK == u32::from_ne_bytes([0, 0, 0, heap_id()])
+    bytes & MASK == u32::from_ne_bytes([0, 0, 0, seal::of_cell(size, 0, 0)])
 }
 
 /// The first word of a prefix.
@@ -403,13 +408,13 @@ impl core::ops::Drop for Ending {
                 shred::zero(self.data, shape.size);
             }
             (*cell).kind = self.kind.freed();
-            give_back(self.src, self.data.sub(shape.offset()), shape.layout(), (*cell).heap);
+            give_back(self.src, self.data.sub(shape.offset()), shape.layout());
         }
     }
 }
 
 /// Ends a cell on behalf of `call`: destructor, zeroing, back to the source. A damaged header is reported, and the cell left
-/// alone.
+/// alone: then it returns false.
 ///
 /// # Safety
 /// `data` is that of a cell of `kind` with this header, drawn from `src`, and nobody uses it any more.
@@ -421,23 +426,25 @@ pub(crate) unsafe fn end(
     data: *mut u8,
     src: *mut Cell,
     shred: bool,
-) {
+) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [live, extent] the caller's cell is ours alone, and its source alive. A plain one was drawn with just its
     // size, see `carve`.
     unsafe {
         let size = (*cell).size;
-        let plain = !shred && size >= header && is_plain(cell);
+        let plain = !shred && size >= header && is_plain(cell, size);
         if plain && src.is_null() {
             (*cell).kind = kind.freed();
-            return free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
+            free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
+            return true;
         }
         #[cfg(feature = "pool")]
         if plain && super::pool::is_plain(src.cast()) {
             (*cell).kind = kind.freed();
-            return super::pool::take_back_plain(src.cast(), cell.cast());
+            super::pool::take_back_plain(src.cast(), cell.cast());
+            return true;
         }
-        end_carefully(call, kind, header, data, src, shred);
+        end_carefully(call, kind, header, data, src, shred)
     }
 }
 
@@ -449,25 +456,56 @@ unsafe fn end_carefully(
     data: *mut u8,
     src: *mut Cell,
     shred: bool,
-) {
+) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [live] the caller's cell is ours alone.
     unsafe {
-        if (*cell).size < header || (*cell).align > MAX_ALIGN.trailing_zeros() as u8 {
-            return fault::report(call, data, Misuse::Damaged);
-        }
-        // Heap cells are always the heap's; of the others the source decides, see `give_back`.
-        if kind == Kind::Heap && (*cell).heap != heap_id() {
-            return fault::report(call, data, Misuse::OtherHeap);
+        if !is_whole(call, kind, header, data, src) {
+            return false;
         }
         let ending = Ending { kind, header, data, src, shred };
         if (*cell).flags & FLAG_SLOT != 0 {
+            let Some(destructor) = Slot::read(data.add(Shape::of(cell, header).slot()).cast()) else {
+                core::mem::forget(ending);
+                fault::report(call, data, Misuse::Damaged);
+                return false;
+            };
             (*cell).kind = kind.dying();
-            let slot = data.add(Shape::of(cell, header).slot()).cast::<Destructor>().read();
-            slot.call(data);
+            destructor.call(data);
         }
         drop(ending);
     }
+    true
+}
+
+/// Whether the prefix of a cell drawn from `src` contradicts neither itself nor its seal; what is wrong is reported.
+///
+/// # Safety
+/// `data` is that of a readable cell of `kind` with this header.
+#[inline(never)]
+pub(super) unsafe fn is_whole(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+) -> bool {
+    let cell = prefix(data, header);
+    // SAFETY: [caller] the caller's cell is readable.
+    let (size, flags, align, found) = unsafe { ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap) };
+    let aligned =
+        align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
+    let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN;
+    let misuse = if !aligned || !sized || flags & !(FLAG_SLOT | FLAG_HOST | FLAG_SAME) != 0 {
+        Misuse::Damaged
+    } else if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
+        // What was drawn from a source that is not the heap any copy of kmem may give back to it.
+        return true;
+    } else {
+        Misuse::OtherHeap
+    };
+    fault::report(call, data, misuse);
+    false
 }
 
 #[cfg(test)]

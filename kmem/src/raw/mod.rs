@@ -44,6 +44,7 @@ mod block;
 #[cfg(feature = "pool")]
 mod marks;
 pub mod ptr;
+mod seal;
 mod source;
 #[macro_use]
 mod verbs;
@@ -67,8 +68,9 @@ pub use pool::{Pool, PoolCell};
 pub use ptr::Handle;
 #[cfg(feature = "ref")]
 pub use refs::Ref;
+pub(crate) use seal::heap_id;
 pub use source::Source;
-pub(crate) use source::{draw, give_back, heap_id, shreds};
+pub(crate) use source::{draw, give_back, shreds};
 #[cfg(feature = "tree")]
 pub use tree::Node;
 

@@ -18,6 +18,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::marks;
+use super::seal::{self, heap_id};
 use super::source::{draw, give_back, shreds};
 use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
@@ -53,6 +54,8 @@ pub struct Pool {
     inverse: usize,
     /// Trailing zeros of `stride`.
     shift: u32,
+    /// What nobody who writes over the header of a cell can give a pool of their own, see [`seal`].
+    seal: u32,
     /// Cells that have been handed out at least once: those before this index have a header.
     handed: usize,
     /// Cells in this block.
@@ -407,6 +410,7 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         stride: plan.stride,
         inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),
         shift: plan.stride.trailing_zeros(),
+        seal: seal::of_pool(pool.as_ptr(), seal::key()),
         handed: 0,
         cells: spec.cells,
         drop: spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),
@@ -517,7 +521,11 @@ impl Drop for TearDown {
                 let layout = layout_of(block);
                 (*block).cell.kind = Kind::Pool.freed();
                 if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
-                    give_back(src, block.cast(), layout, heap);
+                    if src.is_null() && heap != heap_id() {
+                        fault::report("kmpoolx", block.cast(), Misuse::OtherHeap);
+                    } else {
+                        give_back(src, block.cast(), layout);
+                    }
                 }
                 block = next;
             }
@@ -967,8 +975,8 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
-            && !pool.is_null()
             && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
+            && is_sealed(pool, seal::known_key())
             && is_plain(pool)
             && (*pool).index(cell) < (*pool).handed
         {
@@ -977,6 +985,16 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
             release_carefully(data, call, shred);
         }
     }
+}
+
+/// Whether a pool, or what was once one, is here: whoever wrote over the header that names it does not know its seal.
+///
+/// # Safety
+/// `pool` is aligned to 16, and readable if it is not null and an address that a program can have.
+#[inline]
+pub(super) unsafe fn is_sealed(pool: *mut Pool, key: usize) -> bool {
+    // SAFETY: [caller] the caller vouches for a readable header.
+    !seal::is_wild(pool.addr()) && unsafe { (*pool).seal } == seal::of_pool(pool, key)
 }
 
 /// Whether this is a live pool with nothing to be done for a cell that goes back but to [`put`] it. One comparison of the
@@ -1023,8 +1041,8 @@ unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     // below `handed` of a live pool that names the pool untagged is live.
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
-        if !pool.is_null()
-            && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
+        if (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
+            && is_sealed(pool, seal::key())
             && (*pool).cell.kind == Kind::Pool as i32
             && (*pool).index(cell) < (*pool).handed
         {
@@ -1043,16 +1061,14 @@ unsafe fn accuse(call: &'static str, data: *mut u8) {
         // SAFETY: [caller] the caller vouches for a readable header, and for a pool where it names one.
         unsafe {
             let pool = (*header(data)).pool;
-            if pool.is_null() {
-                Misuse::NotInPool
-            } else {
-                match pool.addr() & (BASE_ALIGN - 1) {
-                    0 if (*pool).cell.kind == Kind::Pool as i32 => Misuse::NotInPool,
-                    0 => block::judge(Kind::Pool, (*pool).cell.kind),
-                    FREE => Misuse::AlreadyFreed,
-                    DYING => Misuse::BeingFreed,
-                    _ => Misuse::NotInPool,
+            match pool.addr() & (BASE_ALIGN - 1) {
+                0 if !is_sealed(pool, seal::key()) || (*pool).cell.kind == Kind::Pool as i32 => {
+                    Misuse::NotInPool
                 }
+                0 => block::judge(Kind::Pool, (*pool).cell.kind),
+                FREE => Misuse::AlreadyFreed,
+                DYING => Misuse::BeingFreed,
+                _ => Misuse::NotInPool,
             }
         }
     };

@@ -7,7 +7,7 @@ use core::ptr::{NonNull, null_mut};
 use super::block::Fill;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault;
 
 /// A custom source: a cell that carries an allocate and a free function, so that a program can put an allocator
 /// of its own under any method.
@@ -171,30 +171,29 @@ unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, Alloc
     }
 }
 
-/// Gives back what [`draw`] returned for the same source and layout, by a copy of kmem with this heap. A block of another
-/// heap is reported and left alone.
+/// Gives back what [`draw`] returned for the same source and layout. A source that has been torn down before what was
+/// drawn from it is reported.
 ///
 /// # Safety
-/// `block` was drawn so and is not used any more; the source is alive.
+/// `block` was drawn so and is not used any more; the source is alive, or its header readable.
 #[inline]
-pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, heap: u8) {
+pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     if src.is_null() {
-        if heap != heap_id() {
-            return fault::report("kmfree", block, Misuse::OtherHeap);
-        }
         // SAFETY: [origin] a null source drew from the heap with this layout.
         return unsafe { free_heap(block, layout) };
     }
-    // SAFETY: [origin] `draw` accepted this source, so it is one of these two kinds, and the caller says it is alive.
+    // SAFETY: [origin] `draw` accepted this source, so it was one of these two kinds, and the caller says that it still is.
     unsafe {
-        match Kind::from_raw((*src).kind) {
+        let found = (*src).kind;
+        match Kind::from_raw(found) {
             Some(Kind::Source) => {
                 Source::call_free(src.cast(), block, layout);
             }
             #[cfg(feature = "pool")]
             Some(Kind::Pool) => super::pool::take_back(block),
             // A pool that is being torn down takes its blocks with it.
-            _ => {}
+            None if found == Kind::Pool.dying() => {}
+            _ => fault::report("kmfree", src.cast(), super::block::judge(Kind::Pool, found)),
         }
     }
 }
@@ -209,23 +208,6 @@ unsafe fn draw_custom(source: *mut Source, layout: Layout) -> Result<NonNull<u8>
         return Err(AllocError::Align { align: layout.align(), max: 1 << block.addr().trailing_zeros() });
     }
     Ok(block)
-}
-
-/// The number that this copy of kmem writes into what it makes, so that another copy, with another heap beneath, can tell
-/// that a block is not its own to give back.
-///
-/// All copies over the C library's `malloc` have the same, for they share it. Any other has one that follows from
-/// where it was loaded: two of them may by chance have the same, one time in 128.
-#[inline]
-pub(crate) fn heap_id() -> u8 {
-    #[cfg(all(feature = "heap", not(kmem_libc)))]
-    {
-        static HERE: u8 = 0;
-        let page = (&raw const HERE).addr() >> 12;
-        (page.wrapping_mul(0x9e37_79b9) >> 24) as u8 | 0x80
-    }
-    #[cfg(not(all(feature = "heap", not(kmem_libc))))]
-    u8::from(cfg!(feature = "heap"))
 }
 
 #[cfg(all(feature = "heap", not(kmem_libc)))]

@@ -13,6 +13,7 @@ use super::Handle;
 use super::block::{self, Fill, Request};
 use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
+use crate::fault::{self, Misuse};
 
 pub use verify::verify;
 
@@ -170,24 +171,73 @@ unsafe fn link(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Takes a node out of its parent's children. Its own links stay as they are: it is about to go.
+/// The two links by which a node hangs below its parent, from before it and from behind it: each is a neighbour's, or the
+/// parent's where there is none.
+///
+/// # Safety
+/// The node has a parent, and what its links name is there.
+#[inline(always)]
+unsafe fn held_by(node: *mut Node) -> [*mut *mut Node; 2] {
+    // SAFETY: [caller, links] the caller vouches for the node and for those around it.
+    unsafe {
+        let Node { parent, prev, next, .. } = *node;
+        let before = if prev.is_null() { &raw mut (*parent).child } else { &raw mut (*prev).next };
+        let behind = if next.is_null() { &raw mut (*parent).lastchild } else { &raw mut (*next).prev };
+        [before, behind]
+    }
+}
+
+/// Takes a node's first child out. Its own links stay as they are: it is about to go.
 #[inline]
-unsafe fn unlink(node: *mut Node) {
-    // SAFETY: [links] the caller gives a live node of this thread's, and the links of live nodes are live.
+unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
+    // SAFETY: [one-thread, links] the caller gives live nodes of this thread's, and the links of live nodes are live.
+    unsafe {
+        let next = (*child).next;
+        (*parent).child = next;
+        if next.is_null() {
+            (*parent).lastchild = null_mut();
+        } else {
+            (*next).prev = null_mut();
+        }
+    }
+}
+
+/// Takes a node out of its parent's children if those around it know it as theirs; otherwise nothing is changed.
+///
+/// # Safety
+/// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
+#[inline(always)]
+unsafe fn unlink_checked(node: *mut Node) -> bool {
+    // SAFETY: [caller, links] the caller vouches for the node and for those around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
         if parent.is_null() {
-            return;
+            return true;
         }
-        if prev.is_null() {
-            (*parent).child = next;
-        } else {
-            (*prev).next = next;
+        // None of the three is a wild address if what they have in common is not.
+        let all = parent.addr() | prev.addr() | next.addr();
+        if all & (block::BASE_ALIGN - 1) != 0 || super::seal::is_wild(all) {
+            return false;
         }
-        if next.is_null() {
-            (*parent).lastchild = prev;
-        } else {
-            (*next).prev = prev;
+        let [before, behind] = held_by(node);
+        if *before != node || *behind != node {
+            return false;
+        }
+        *before = next;
+        *behind = prev;
+    }
+    true
+}
+
+/// Puts a node back that was taken out a moment ago and did not go.
+#[cold]
+unsafe fn relink(node: *mut Node) {
+    // SAFETY: [caller, links] the caller gives a live node whose neighbours have not changed.
+    unsafe {
+        if !(*node).parent.is_null() {
+            for link in held_by(node) {
+                *link = node;
+            }
         }
     }
 }
@@ -214,7 +264,7 @@ impl Felling {
                 if child.is_null() {
                     self.at = if node == self.root { null_mut() } else { (*node).parent };
                     if !self.at.is_null() {
-                        unlink(node);
+                        unlink_first(self.at, node);
                     }
                     end(self.call, node, self.shred);
                 } else {
@@ -246,23 +296,27 @@ impl Drop for Felling {
     }
 }
 
-/// Ends a node without children that is linked nowhere.
+/// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged.
 #[inline]
-unsafe fn end(call: &'static str, node: *mut Node, shred: bool) {
+unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the caller gives a live node that nobody uses any more.
     unsafe {
         #[cfg(feature = "pool")]
         if (*node).cell.flags & FLAG_HOST != 0 {
             return end_hosted(call, node, shred);
         }
-        block::end(call, Kind::Tree, HEADER, data(node), (*node).src, shred);
+        block::end(call, Kind::Tree, HEADER, data(node), (*node).src, shred)
     }
 }
 
 /// Ends a node that hosts a pool.
 #[cfg(feature = "pool")]
 #[inline(never)]
-unsafe fn end_hosted(call: &'static str, node: *mut Node, shred: bool) {
+unsafe fn end_hosted(call: &'static str, node: *mut Node, shred: bool) -> bool {
+    // SAFETY: [live] the caller's node is readable.
+    if !unsafe { block::is_whole(call, Kind::Tree, HEADER, data(node), (*node).src) } {
+        return false;
+    }
     let ending = Hosted { call, node, shred };
     let pool: *mut super::Pool = data(node).cast();
     // SAFETY: [hosted] the caller gives a live node with a pool in it, neither of which is used any more.
@@ -273,6 +327,7 @@ unsafe fn end_hosted(call: &'static str, node: *mut Node, shred: bool) {
         super::pool::tear_down(pool);
     }
     drop(ending);
+    true
 }
 
 /// A node whose pool is being torn down: dropping it gives the node back, even where a destructor of the pool unwinds.
@@ -297,19 +352,35 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
         return Handle::NULL;
     }
     let root = header(freed);
-    // SAFETY: [live, one-thread] the check found a live node, and the caller says that it is this thread's and not used
-    // any more.
+    // SAFETY: [live] as above, and the links of a live node are readable.
     unsafe {
-        let parent = (*root).parent;
-        unlink(root);
+        let Node { parent, child, .. } = *root;
+        if !unlink_checked(root) {
+            fault::report(call, freed, Misuse::Damaged);
+            return Handle::NULL;
+        }
         (*root).cell.kind = Kind::Tree.dying();
-        if (*root).child.is_null() {
-            end(call, root, shred.is_yes());
-        } else {
-            Felling { call, root, at: root, shred: shred.is_yes() }.run();
+        let shred = shred.is_yes();
+        if !(if child.is_null() { end(call, root, shred) } else { fell(call, root, shred) }) {
+            (*root).cell.kind = Kind::Tree as i32;
+            relink(root);
+            return Handle::NULL;
         }
         if parent.is_null() { Handle::NULL } else { handle(data(parent)) }
     }
+}
+
+/// Frees a root, marked as dying, and everything below it; or, where its header is damaged, nothing.
+#[inline(never)]
+unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
+    // SAFETY: [caller, felling] the caller gives a root of this thread's that nobody uses any more.
+    unsafe {
+        if !block::is_whole(call, Kind::Tree, HEADER, data(root), (*root).src) {
+            return false;
+        }
+        Felling { call, root, at: root, shred }.run();
+    }
+    true
 }
 
 /// The number of nodes below a node, counted by walking them.

@@ -479,3 +479,137 @@ fn too_many_references_end_the_program_whatever_the_handler_does() {
         }
     }
 }
+
+/// What lies before a cell writes past its end, by up to 16 bytes, and knows what headers look like.
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod past_the_end {
+    use super::*;
+    use std::ffi::c_void;
+
+    unsafe extern "C-unwind" fn never(_: *mut c_void, _: *mut c_void) {
+        unreachable!("a forged destructor ran");
+    }
+
+    /// The faults reported by `call` with `forged` in the place of what is there.
+    unsafe fn with<T>(place: *mut T, forged: T, call: impl FnOnce()) -> Vec<Misuse> {
+        unsafe {
+            let right = place.replace(forged);
+            let seen = faults(call);
+            place.write(right);
+            seen.into_iter().map(|(_, misuse)| misuse).collect()
+        }
+    }
+
+    #[test]
+    fn a_header_that_was_written_over_is_caught() {
+        unsafe {
+            let request = raw::Request { drop: None, ..raw::Request::new(48) };
+            let (heap, counted, node) = (
+                raw::heap::alloc(&request).unwrap().as_ptr(),
+                raw::refs::alloc(null_mut(), &request).unwrap().as_ptr(),
+                raw::tree::alloc(null_mut(), null_mut(), &request).unwrap().as_ptr(),
+            );
+            // The data claims to be what a destructor's slot would be.
+            for data in [heap, counted, node] {
+                data.cast::<[usize; 6]>().write([never as *const () as usize; 6]);
+            }
+            type Free = unsafe fn(*mut u8);
+            let fell: Free = |data| _ = raw::tree::f(data);
+            let cells = [(heap, 16, raw::heap::f as Free), (counted, 32, raw::refs::f), (node, 64, fell)];
+            for (data, header, free) in cells {
+                let cell = data.sub(header).cast::<raw::Cell>();
+                let mut caught = 0;
+                for bits in 1..=255u8 {
+                    // Whatever the flags and the size are made to say: one forgery in 128 bears the right seal by chance,
+                    // and those that call for a destructor then find none in its slot.
+                    let flags = bits & 1;
+                    let size = header + 48 - 16 * usize::from(bits >> 6) - usize::from(bits >> 1 & 15);
+                    if (flags, size) == ((*cell).flags, (*cell).size) || bears_the_seal(cell, flags, size) {
+                        continue;
+                    }
+                    (*cell).flags = flags;
+                    let seen = with(&raw mut (*cell).size, size, || free(data));
+                    (*cell).flags = 0;
+                    assert!(matches!(seen[..], [Misuse::OtherHeap | Misuse::Damaged]), "{bits}: {seen:?}");
+                    caught += 1;
+                }
+                assert!(caught > 200, "{caught}");
+                free(data);
+            }
+        }
+    }
+
+    /// Whether this forgery bears the right seal by chance: the seal is linear in what differs.
+    unsafe fn bears_the_seal(cell: *mut raw::Cell, flags: u8, size: usize) -> bool {
+        let mixed = |flags: u8, size: usize| flags.wrapping_mul(0x35) ^ size as u8;
+        unsafe { (mixed(flags, size) ^ mixed((*cell).flags, (*cell).size)) & 0x7f == 0 }
+    }
+
+    #[test]
+    fn a_forged_pool_is_not_followed() {
+        unsafe {
+            let pool = raw::pool::i(null_mut(), 32, 4);
+            let (one, two) = (raw::pool::a(pool), raw::pool::a(pool));
+            // A copy of the pool, in which the cell lies where a cell may.
+            let mut forged = Box::new(std::mem::MaybeUninit::<raw::Pool>::uninit());
+            forged.as_mut_ptr().copy_from(pool, 1);
+            let named = &raw mut (*two.sub(16).cast::<raw::PoolCell>()).pool;
+            let wild: [*mut raw::Pool; 4] = [
+                forged.as_mut_ptr(),
+                std::ptr::without_provenance_mut(0x4141_4141_4141_4140),
+                null_mut(),
+                std::ptr::without_provenance_mut(usize::MAX - 15),
+            ];
+            for pool in wild {
+                assert_eq!(with(named, pool, || raw::pool::f(two)), [Misuse::NotInPool], "{pool:?}");
+            }
+            raw::pool::f(one);
+            raw::pool::f(two);
+            raw::pool::x(pool);
+        }
+    }
+
+    #[test]
+    fn a_destructor_that_was_written_over_does_not_run() {
+        unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
+        unsafe {
+            let drop = Some(raw::Destructor { run: Some(nothing), arg: null_mut() });
+            let data = raw::heap::alloc(&raw::Request { drop, ..raw::Request::new(16) }).unwrap().as_ptr();
+            let slot = data.add(16).cast::<usize>();
+            let function = never as *const () as usize;
+            assert_eq!(with(slot, function, || raw::heap::f(data)), [Misuse::Damaged]);
+            assert_eq!(with(slot, 0, || raw::heap::f(data)), [Misuse::Damaged]);
+            assert_eq!(
+                with(slot.add(1), function, || raw::heap::f(data)),
+                [Misuse::Damaged],
+                "another argument"
+            );
+            raw::heap::f(data);
+        }
+    }
+
+    #[test]
+    fn a_node_that_its_neighbours_do_not_know_is_not_taken_out() {
+        unsafe {
+            let root = raw::tree::a(null_mut(), null_mut(), 8);
+            let [one, two, three] = [0; 3].map(|_| raw::tree::a(null_mut(), root, 8));
+            let node = |data: *mut u8| data.sub(64).cast::<raw::Node>();
+            let free = || {
+                raw::tree::f(two);
+            };
+            let own = node(two);
+            for forged in
+                [node(root), node(three), null_mut(), std::ptr::without_provenance_mut(usize::MAX - 15)]
+            {
+                assert_eq!(with(&raw mut (*own).prev, forged, free), [Misuse::Damaged]);
+                assert_eq!(with(&raw mut (*node(one)).next, forged, free), [Misuse::Damaged]);
+            }
+            for forged in [node(root), node(one), null_mut()] {
+                assert_eq!(with(&raw mut (*own).next, forged, free), [Misuse::Damaged]);
+                assert_eq!(with(&raw mut (*node(three)).prev, forged, free), [Misuse::Damaged]);
+            }
+            assert_eq!(raw::tree::verify(root), Ok(4));
+            raw::tree::f(root);
+        }
+    }
+}

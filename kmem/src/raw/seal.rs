@@ -1,0 +1,183 @@
+//! Seals: what a stray write that knows the layout cannot forge, because it does not know this process's secret.
+//!
+//! There are two secrets. The *key* is a word that the system chose at random when the process began; it seals pools and
+//! destructors. The heap's secret is where the heap's code lies, which differs from run to run where the system
+//! loads programs at random addresses; a byte of it, mixed with the cell's size and flags, ends each cell's prefix.
+//! Neither keeps out who can read the process's memory.
+
+use core::ffi::c_void;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::block::{Destructor, Drop};
+use crate::cell::FLAG_SAME;
+
+/// The key once it is known; zero before.
+static KEY: AtomicUsize = AtomicUsize::new(0);
+
+/// An odd number without a pattern: 2^64 divided by the golden ratio.
+const SPREAD: usize = 0x9e37_79b9_7f4a_7c15_u64 as usize;
+
+/// Base-2 logarithm of a page: what lies below is the same in every run.
+#[cfg(feature = "heap")]
+const PAGE: u32 = 12;
+
+/// Bits that no address of a program has.
+const WILD: usize = if cfg!(all(target_arch = "x86_64", target_pointer_width = "64")) {
+    0xff00_0000_0000_0000_u64 as usize
+} else {
+    0
+};
+
+/// Whether this is null, or an address that no program has: one that is not even read.
+#[inline(always)]
+pub(super) fn is_wild(addr: usize) -> bool {
+    // Null becomes the highest address.
+    if WILD == 0 { addr == 0 } else { addr.wrapping_sub(1) & WILD != 0 }
+}
+
+/// The process's key. All copies of kmem in the process have the same where the system gives one, for they may free each
+/// other's cells.
+#[inline]
+pub(super) fn key() -> usize {
+    // Relaxed: it is one number, whoever finds it first.
+    match KEY.load(Ordering::Relaxed) {
+        0 => find_key(),
+        key => key,
+    }
+}
+
+/// The key if it is known, which it is once there is a pool; else zero.
+#[inline]
+#[cfg(feature = "pool")]
+pub(super) fn known_key() -> usize {
+    KEY.load(Ordering::Relaxed)
+}
+
+#[cold]
+fn find_key() -> usize {
+    let key = system_key() | 1;
+    KEY.store(key, Ordering::Relaxed);
+    key
+}
+
+/// From the 16 random bytes that Linux hands every program. The C library makes secrets of its own of them; multiplied,
+/// they do not give those away.
+#[cfg(all(target_os = "linux", any(feature = "std", kmem_libc), not(miri)))]
+fn system_key() -> usize {
+    use core::ffi::c_ulong;
+    unsafe extern "C" {
+        fn getauxval(entry: c_ulong) -> c_ulong;
+    }
+    const AT_RANDOM: c_ulong = 25;
+    // SAFETY: [seal] it may be asked for any entry, and answers zero for one that is not there.
+    let bytes = unsafe { getauxval(AT_RANDOM) } as usize;
+    if bytes == 0 {
+        return here().wrapping_mul(SPREAD);
+    }
+    // SAFETY: [seal] the entry is the address of 16 bytes that stay as long as the process.
+    let [low, high] = unsafe { core::ptr::with_exposed_provenance::<[usize; 2]>(bytes).read_unaligned() };
+    (low ^ high.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD)
+}
+
+/// Where nobody gives a random number, the address at which this copy was loaded has to do.
+#[cfg(not(all(target_os = "linux", any(feature = "std", kmem_libc), not(miri))))]
+fn system_key() -> usize {
+    here().wrapping_mul(SPREAD)
+}
+
+/// An address in this copy of kmem.
+#[inline]
+fn here() -> usize {
+    (&raw const KEY).addr()
+}
+
+/// Where the code of the heap lies: the same for all copies of kmem that share the C library's `malloc`, another for each
+/// copy over a heap of its own.
+#[inline]
+#[cfg(feature = "heap")]
+fn heap_address() -> usize {
+    #[cfg(kmem_libc)]
+    {
+        libc::malloc as *const () as usize
+    }
+    #[cfg(not(kmem_libc))]
+    here()
+}
+
+/// Which heap this copy of kmem has, as a byte; zero in a kmem without a heap. Two copies over heaps of their own have the same
+/// by chance, one time in 256.
+#[inline(always)]
+pub(crate) fn heap_id() -> u8 {
+    #[cfg(feature = "heap")]
+    {
+        (heap_address() >> PAGE) as u8
+    }
+    #[cfg(not(feature = "heap"))]
+    0
+}
+
+/// The byte that ends the prefix of a cell with these fields: which heap, how large, and what it carries. One byte of a
+/// damaged prefix in 256 is right by chance.
+#[inline(always)]
+pub(super) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
+    // Of a plain cell the rest is zero, and is nothing to compute. `FLAG_SAME` says nothing about the block.
+    let rest = (flags & !FLAG_SAME).wrapping_mul(0x35) ^ align.wrapping_mul(0x5b);
+    heap_id() ^ size as u8 ^ rest
+}
+
+/// The seal of the pool at this address, under a key.
+#[inline(always)]
+#[cfg(feature = "pool")]
+pub(super) fn of_pool(pool: *mut super::Pool, key: usize) -> u32 {
+    (pool.addr() ^ key) as u32
+}
+
+/// A destructor in its slot behind the data. Written over, it is not called: what is stored is the function's address
+/// under the key, the slot's address and the argument, and all but one in 2^17 other words give no address of code.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Slot {
+    run: *mut (),
+    arg: *mut c_void,
+}
+
+impl Slot {
+    const NO_CODE: usize = if WILD == 0 { 0 } else { 0xffff_8000_0000_0000_u64 as usize };
+
+    fn mask(at: *mut Slot, arg: *mut c_void) -> usize {
+        let word = (key() ^ at.addr() ^ arg.addr().rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);
+        // A product's low bits depend on low bits alone.
+        word ^ word.rotate_left(usize::BITS / 2)
+    }
+
+    /// # Safety
+    /// `at` is an aligned slot of a cell that nobody else uses.
+    pub(super) unsafe fn write(at: *mut Slot, destructor: Destructor) {
+        let mask = Slot::mask(at, destructor.arg);
+        let run = destructor.run.map_or(null_mut(), |run| run as *mut ());
+        // SAFETY: [caller] the slot is the caller's.
+        unsafe { at.write(Slot { run: run.map_addr(|addr| addr ^ mask), arg: destructor.arg }) };
+    }
+
+    /// The destructor in the slot, or `None` where the slot was written over.
+    ///
+    /// # Safety
+    /// `at` is an aligned slot of a cell that nobody else uses.
+    pub(super) unsafe fn read(at: *mut Slot) -> Option<Destructor> {
+        // SAFETY: [caller] the slot is the caller's.
+        let Slot { run, arg } = unsafe { at.read() };
+        let run = run.map_addr(|addr| addr ^ Slot::mask(at, arg));
+        if run.addr() & Slot::NO_CODE != 0 {
+            return None;
+        }
+        // SAFETY: [slot] `write` stored null, or such a function under the same mask; `None` is what null means in an option of
+        // one. What was written over is told above wherever addresses have bits to spare.
+        let run = unsafe { core::mem::transmute::<*mut (), Option<Drop>>(run) };
+        Some(Destructor { run, arg })
+    }
+}
+
+const _: () = {
+    assert!(size_of::<Slot>() == size_of::<Destructor>() && align_of::<Slot>() == align_of::<Destructor>());
+};
