@@ -1,0 +1,168 @@
+//! Runs every wrong free over every library, each in a child process, and prints what became of it.
+
+mod cases;
+mod library;
+mod outcome;
+mod page;
+mod reasons;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use library::Library;
+use outcome::{Outcome, Verdict};
+
+/// What came of a case in several runs, for addresses differ from run to run.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The worst that is no rarity, see [`RARE`].
+    pub outcome: Outcome,
+    /// What was worse than that, how often it was seen.
+    pub rarely: Option<(Outcome, usize)>,
+    pub runs: usize,
+}
+
+/// What is seen in fewer than one of this many runs is told apart: a seal of seven bits is right by chance in one of 128.
+const RARE: usize = 10;
+
+/// Misuse and method.
+type Case = (String, String);
+/// By library and case.
+pub type Results = BTreeMap<(usize, Case), Cell>;
+
+#[derive(Default)]
+struct Options {
+    write: bool,
+    check: bool,
+    runs: Option<usize>,
+    only: String,
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if_eq("--case").is_some() {
+        return child(&args.collect::<Vec<_>>());
+    }
+    let mut options = Options::default();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--write" => options.write = true,
+            "--check" => options.check = true,
+            "--runs" => options.runs = args.next().and_then(|runs| runs.parse().ok()),
+            "--only" => options.only = args.next().unwrap_or_default(),
+            _ => {
+                eprintln!("usage: run [--write | --check] [--runs N] [--only PATTERN]");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    match work(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("misuse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn child(args: &[String]) -> ExitCode {
+    match args {
+        [flag] if flag == "--list" || flag == "--version" => ExitCode::SUCCESS,
+        [misuse, method] => match cases::run(misuse, method) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("misuse: {error}");
+                ExitCode::from(2)
+            }
+        },
+        _ => ExitCode::from(2),
+    }
+}
+
+fn work(options: &Options) -> Result<(), String> {
+    let libraries = library::all(options.check);
+    let runs = options.runs.unwrap_or(if options.write { 40 } else { 5 }).max(1);
+    let mut jobs = Vec::new();
+    let ours = libraries[0].cases();
+    for (index, library) in libraries.iter().enumerate() {
+        // The cases in Rust are those in C.
+        let cases = if library.ours { ours.clone() } else { library.cases() };
+        let wanted = cases.into_iter().filter(|(misuse, _)| misuse.contains(&options.only));
+        jobs.extend(wanted.map(|case| (index, case)));
+    }
+    let results = run_all(&libraries, &jobs, runs)?;
+    if options.check {
+        return check(&libraries, &results);
+    }
+    let cases: Vec<Case> = ours.into_iter().filter(|(misuse, _)| misuse.contains(&options.only)).collect();
+    let table = page::table(&libraries, &cases, &results)?;
+    if options.write { page::write(&table) } else { Ok(print!("{table}")) }
+}
+
+fn run_all(libraries: &[Library], jobs: &[(usize, Case)], runs: usize) -> Result<Results, String> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Ok(Results::new()));
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((index, case)) = jobs.get(next.fetch_add(1, Relaxed)) {
+                    let cell = run(&libraries[*index], case, runs);
+                    let mut results = results.lock().expect("no worker panics");
+                    match (&mut *results, cell) {
+                        (Ok(results), Ok(Some(cell))) => _ = results.insert((*index, case.clone()), cell),
+                        (Ok(_), Err(error)) => *results = Err(error),
+                        _ => {}
+                    }
+                }
+            });
+        }
+    });
+    results.into_inner().expect("no worker panics")
+}
+
+/// Runs a case so many times. `None` where the allocator leaves nothing for it to be about.
+fn run(library: &Library, (misuse, method): &Case, runs: usize) -> Result<Option<Cell>, String> {
+    let failed = |error: String| format!("{}: {misuse} {method}: {error}", library.name);
+    let mut seen = Vec::new();
+    for _ in 0..runs {
+        let output =
+            library.command().args([misuse, method]).output().map_err(|error| failed(error.to_string()))?;
+        seen.extend(Outcome::of(library, &output).map_err(failed)?);
+    }
+    seen.sort_by_key(|outcome| outcome.verdict);
+    let times = |verdict: Verdict| seen.iter().filter(|outcome| outcome.verdict == verdict).count();
+    let usual = seen.iter().find(|outcome| times(outcome.verdict) * RARE >= seen.len());
+    let Some(outcome) = usual.cloned() else { return Ok(None) };
+    let worst = &seen[0];
+    let rarely = (worst.verdict < outcome.verdict).then(|| (worst.clone(), times(worst.verdict)));
+    Ok(Some(Cell { outcome, rarely, runs: seen.len() }))
+}
+
+/// Whether nothing of kmem's is worse than the page says.
+fn check(libraries: &[Library], results: &Results) -> Result<(), String> {
+    let told = page::read()?;
+    let mut worse = Vec::new();
+    for ((index, case), cell) in results {
+        let library = &libraries[*index];
+        let Some(&told) = told.get(&(library.name.to_owned(), page::row_of(case))) else {
+            worse.push(format!("{}: {} is not in the table", library.name, page::row_of(case)));
+            continue;
+        };
+        // What was seen may be a rarity that few runs make look common.
+        if cell.outcome.verdict < told
+            && let Some(again) = run(library, case, 10 * RARE)?
+            && again.outcome.verdict < told
+        {
+            worse.push(format!("{}: {}: {}, not {told}", library.name, page::row_of(case), again.outcome));
+        }
+    }
+    if worse.is_empty() {
+        println!("{} cells of kmem are as good as the table says", results.len());
+        return Ok(());
+    }
+    Err(format!("worse than docs/misuse.md says:\n{}", worse.join("\n")))
+}
