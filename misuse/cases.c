@@ -5,6 +5,7 @@
  * output, a line each: "at" before the wrong call, "refused" where it says no by its return value, "on" behind it, "harm: ..."
  * where something is seen to have come of it, "end" where the program got there. Reports are the library's, on standard error. */
 #include <gnu/libc-version.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,36 @@ static void twice_busy(const method *m)
     WRONG(m->free(one));
 }
 
+/* What a cache of free blocks holds is full. */
+static void twice_full(const method *m)
+{
+    void *one = m->alloc(SIZE), *two = m->alloc(SIZE), *others[8];
+    for (size_t i = 0; i < 8; i++)
+        others[i] = m->alloc(SIZE);
+    keep(m->alloc(SIZE));
+    for (size_t i = 0; i < 8; i++)
+        m->free(others[i]);
+    m->free(one);
+    m->free(two);
+    WRONG(m->free(one));
+}
+
+static const method *thread_method;
+static void *frees(void *block)
+{
+    thread_method->free(block);
+    return NULL;
+}
+static void twice_thread(const method *m)
+{
+    void *one = m->alloc(SIZE);
+    keep(m->alloc(SIZE));
+    m->free(one);
+    thread_method = m;
+    pthread_t other;
+    WRONG(if (pthread_create(&other, NULL, frees, one) || pthread_join(other, NULL)) exit(3));
+}
+
 static void twice_reused(const method *m)
 {
     void *one = m->alloc(SIZE);
@@ -362,6 +393,14 @@ static void gone_reused(const method *m)
         keep(m->alloc(SIZE));
     WRONG(m->free(one));
 }
+static void gone_large(const method *m)
+{
+    pool = kmpooli(NULL, LARGE, 4);
+    void *one = kmpoola(pool);
+    kmpoolx(pool);
+    WRONG(m->free(one));
+    pool = NULL;
+}
 static void torn_twice(const method *m)
 {
     m->alloc(SIZE);
@@ -441,7 +480,13 @@ static void smash_text(const method *m) { smash(m, 0, 16, 'A'); }
 static void smash_flags(const method *m) { smash(m, 5, 1, 0xff); }
 static void smash_align(const method *m) { smash(m, 6, 1, 0xff); }
 static void smash_align_fair(const method *m) { smash(m, 6, 1, 7); }
-static void smash_heap(const method *m) { smash(m, 7, 1, 0xee); }
+static void smash_heap(const method *m)
+{
+    byte *one = m->alloc(SIZE);
+    keep(m->alloc(SIZE));
+    (one - header(m))[7] ^= 0x55;
+    WRONG(m->free(one));
+}
 static void smash_size_tiny(const method *m) { smash(m, 8, 8, 0); }
 static void smash_size_huge(const method *m) { smash(m, 8, 8, 'A'); }
 static void smash_size_fair(const method *m) { smash(m, 8, 1, header(m) + 2 * SIZE); }
@@ -449,6 +494,19 @@ static void smash_src_zero(const method *m) { smash(m, header(m) - 8, 8, 0); }
 static void smash_src_text(const method *m) { smash(m, header(m) - 8, 8, 'A'); }
 static void smash_refs_zero(const method *m) { smash(m, 16, 8, 0); }
 static void smash_refs_more(const method *m) { smash(m, 16, 1, 2); }
+static void smash_size_mark(const method *m)
+{
+    pair at = neighbours(m);
+    byte *prefix = at.one - header(m);
+    size_t size = header(m) + m->snug + SIZE, whole = 0;
+    prefix[4] = 1;
+    memcpy(prefix + 8, &size, sizeof size);
+    memset(keep(at.two), 'A', m->snug);
+    WRONG(m->free(at.one));
+    for (size_t i = 0; i < REF; i++)
+        whole += (at.two - header(m))[i] != 0;
+    if (!whole) say("harm: zeroed the cell behind it");
+}
 static void smash_pool(const method *m)
 {
     byte *one = m->alloc(SIZE);
@@ -643,6 +701,8 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "twice", twice, BASE " pool@buffer " HANDLES },
     { "twice-later", twice_later, BASE " pool@buffer " HANDLES },
     { "twice-busy", twice_busy, BASE },
+    { "twice-full", twice_full, BASE },
+    { "twice-thread", twice_thread, "heap ref" },
     { "twice-reused", twice_reused, BASE },
     { "twice-large", twice_large, "heap ref tree" },
     { "as-heap", as_heap, "ref pool tree ref@pool tree@pool" },
@@ -656,6 +716,8 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "twice", twice, BASE },
     { "twice-later", twice_later, BASE },
     { "twice-busy", twice_busy, BASE },
+    { "twice-full", twice_full, BASE },
+    { "twice-thread", twice_thread, "heap ref" },
     { "twice-reused", twice_reused, BASE },
     { "twice-large", twice_large, "heap ref tree" },
 #if defined LAYER_MIMALLOC || defined LAYER_TALLOC
@@ -675,6 +737,7 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "static", fixed, PLAIN },
 #ifdef LAYER_KMEM
     { "gone", gone, "pool pool@buffer pool.handle" },
+    { "gone-large", gone_large, "pool" },
     { "gone-reused", gone_reused, "pool pool@buffer" },
     { "torn-twice", torn_twice, "pool pool@buffer" },
     { "drawn-gone", drawn_gone, "ref@pool tree@pool" },
@@ -724,6 +787,7 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "smash-size-tiny", smash_size_tiny, "heap ref tree ref@pool tree@pool" },
     { "smash-size-huge", smash_size_huge, "heap ref tree ref@pool tree@pool" },
     { "smash-size-fair", smash_size_fair, "heap ref tree ref@pool tree@pool" },
+    { "smash-size-mark", smash_size_mark, "heap ref tree ref@pool tree@pool" },
     { "smash-src-zero", smash_src_zero, "ref@pool tree@pool" },
     { "smash-src-text", smash_src_text, "ref tree ref@pool tree@pool" },
     { "smash-refs-zero", smash_refs_zero, "ref ref@pool" },
@@ -801,7 +865,7 @@ int main(int count, char **args)
     talloc_set_log_stderr();
 #endif
     prctl(PR_SET_DUMPABLE, 0); /* ends without a core file */
-    alarm(10);
+    alarm(5);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
         for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
             if (!listed(methods[i].name, cases[c].methods)) continue;

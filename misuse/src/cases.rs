@@ -194,6 +194,26 @@ unsafe fn twice_busy(m: &Method) {
     others.into_iter().step_by(2).for_each(|other| m.f(other));
     wrong(|| m.f(one));
 }
+/// What a cache of free blocks holds is full.
+unsafe fn twice_full(m: &Method) {
+    let (one, two) = (m.a(), m.a());
+    let others = [(); 8].map(|()| m.a());
+    m.keep();
+    others.into_iter().for_each(|other| m.f(other));
+    m.f(one);
+    m.f(two);
+    wrong(|| m.f(one));
+}
+unsafe fn twice_thread(m: &Method) {
+    let one = m.a();
+    m.keep();
+    m.f(one);
+    let (free, address) = (m.free, one.expose_provenance());
+    wrong(|| {
+        let other = move || free(std::ptr::with_exposed_provenance_mut(address));
+        std::thread::spawn(other).join().unwrap();
+    });
+}
 unsafe fn twice_reused(m: &Method) {
     let one = m.a();
     m.f(one);
@@ -321,6 +341,14 @@ unsafe fn gone_reused(m: &Method) {
     }
     wrong(|| m.f(one));
 }
+unsafe fn gone_large(m: &Method) {
+    let made = pool::i(null_mut(), LARGE, 4);
+    let one = black_box(pool::a(made));
+    POOL.store(made, Relaxed);
+    pool::x(made);
+    wrong(|| m.f(one));
+    POOL.store(null_mut(), Relaxed);
+}
 unsafe fn torn_twice(m: &Method) {
     m.a();
     let torn = black_box(POOL.load(Relaxed));
@@ -398,6 +426,23 @@ unsafe fn smash(m: &Method, at: usize, bytes: usize, with: u8) {
     m.keep();
     one.sub(m.header()).add(at).write_bytes(with, bytes);
     wrong(|| m.f(one));
+}
+unsafe fn smash_heap(m: &Method) {
+    let one = m.a();
+    m.keep();
+    *one.sub(m.header()).add(7) ^= 0x55;
+    wrong(|| m.f(one));
+}
+unsafe fn smash_size_mark(m: &Method) {
+    let (one, two) = neighbours(m);
+    let prefix = one.sub(m.header());
+    prefix.add(4).write(1);
+    prefix.add(8).cast::<usize>().write(m.header() + m.snug + SIZE);
+    keep(two).write_bytes(b'A', m.snug);
+    wrong(|| m.f(one));
+    if (0..REF).all(|at| two.sub(m.header()).add(at).read_volatile() == 0) {
+        say("harm: zeroed the cell behind it");
+    }
 }
 unsafe fn smash_pool(m: &Method) {
     let one = m.a();
@@ -576,6 +621,8 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "twice" => twice(m),
         "twice-later" => twice_later(m),
         "twice-busy" => twice_busy(m),
+        "twice-full" => twice_full(m),
+        "twice-thread" => twice_thread(m),
         "twice-reused" => twice_reused(m),
         "twice-large" => twice_large(m),
         "as-heap" => as_other(m, heap::f),
@@ -595,6 +642,7 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "stack-text" => stack(m, b'A'),
         "static" => fixed(m),
         "gone" => gone(m),
+        "gone-large" => gone_large(m),
         "gone-reused" => gone_reused(m),
         "torn-twice" => torn_twice(m),
         "drawn-gone" => drawn_gone(m),
@@ -632,10 +680,11 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "smash-flags" => smash(m, 5, 1, 0xff),
         "smash-align" => smash(m, 6, 1, 0xff),
         "smash-align-fair" => smash(m, 6, 1, 7),
-        "smash-heap" => smash(m, 7, 1, 0xee),
+        "smash-heap" => smash_heap(m),
         "smash-size-tiny" => smash(m, 8, 8, 0),
         "smash-size-huge" => smash(m, 8, 8, b'A'),
         "smash-size-fair" => smash(m, 8, 1, (m.header() + 2 * SIZE) as u8),
+        "smash-size-mark" => smash_size_mark(m),
         "smash-src-zero" => smash(m, m.header() - 8, 8, 0),
         "smash-src-text" => smash(m, m.header() - 8, 8, b'A'),
         "smash-refs-zero" => smash(m, 16, 8, 0),
@@ -663,7 +712,7 @@ pub fn run(misuse: &str, method: &str) -> Result<(), String> {
     // and at the latest with its alarm.
     unsafe {
         libc::prctl(libc::PR_SET_DUMPABLE, 0);
-        libc::alarm(10);
+        libc::alarm(5);
         if !commit(misuse, method) {
             return Err(format!("no misuse {misuse}"));
         }

@@ -99,7 +99,11 @@ fn work(options: &Options) -> Result<(), String> {
     }
     let cases: Vec<Case> = ours.into_iter().filter(|(misuse, _)| misuse.contains(&options.only)).collect();
     let table = page::table(&libraries, &cases, &results)?;
-    if options.write { page::write(&table) } else { Ok(print!("{table}")) }
+    if options.write {
+        return page::write(&table);
+    }
+    print!("{table}");
+    Ok(())
 }
 
 fn run_all(libraries: &[Library], jobs: &[(usize, Case)], runs: usize) -> Result<Results, String> {
@@ -132,6 +136,10 @@ fn run(library: &Library, (misuse, method): &Case, runs: usize) -> Result<Option
         let output =
             library.command().args([misuse, method]).output().map_err(|error| failed(error.to_string()))?;
         seen.extend(Outcome::of(library, &output).map_err(failed)?);
+        // Each costs seconds.
+        if seen.last().is_some_and(|outcome| outcome.verdict == Verdict::Hung) {
+            break;
+        }
     }
     seen.sort_by_key(|outcome| outcome.verdict);
     let times = |verdict: Verdict| seen.iter().filter(|outcome| outcome.verdict == verdict).count();

@@ -39,7 +39,7 @@ fn show(library: &Library, cell: &Cell) -> String {
 /// The table, with its counts and reasons.
 pub fn table(libraries: &[Library], cases: &[Case], results: &Results) -> Result<String, String> {
     let mut out = String::new();
-    counts(&mut out, libraries, cases, results);
+    counts(&mut out, libraries, results);
     let mut known = BTreeSet::new();
     for group in &GROUPS {
         let mut lines = String::new();
@@ -72,31 +72,40 @@ fn headings(libraries: &[Library]) -> String {
     libraries.iter().fold(String::new(), |all, library| format!("{all} {} |", library.name))
 }
 
-/// How many of which verdict there are: of all that a library runs, and of the rows that all of them have.
-fn counts(out: &mut String, libraries: &[Library], cases: &[Case], results: &Results) {
-    let all: Vec<usize> = (0..libraries.len()).collect();
-    let shared = |case: &&Case| all.iter().all(|&index| results.contains_key(&(index, (*case).clone())));
-    let shared: BTreeSet<&Case> = cases.iter().filter(shared).collect();
-    for (title, of_shared) in [("All that each library has", false), ("The rows that all of them have", true)] {
-        let _ = writeln!(out, "{title}:\n\n| | version | cells |{}", {
-            VERDICTS.iter().fold(String::new(), |all, verdict| format!("{all} {} |", verdict.word()))
-        });
-        let _ = writeln!(out, "{}|", "|---".repeat(VERDICTS.len() + 3));
-        for (index, library) in libraries.iter().enumerate() {
-            let cells: Vec<&Cell> = results
-                .iter()
-                .filter(|((of, case), _)| *of == index && (!of_shared || shared.contains(case)))
-                .map(|(_, cell)| cell)
-                .collect();
-            let _ = write!(out, "| {} | {} | {} |", library.name, library.version, cells.len());
-            for verdict in VERDICTS {
-                let _ =
-                    write!(out, " {} |", cells.iter().filter(|cell| cell.outcome.verdict == verdict).count());
-            }
-            out.push('\n');
+/// How many of which verdict there are, and how kmem does on the rows that each of the others has.
+fn counts(out: &mut String, libraries: &[Library], results: &Results) {
+    let of = |index: usize| {
+        results
+            .iter()
+            .filter(move |((library, _), _)| *library == index)
+            .map(|((_, case), cell)| (case, cell))
+    };
+    let verdicts = VERDICTS.iter().fold(String::new(), |all, verdict| format!("{all} {} |", verdict.word()));
+    let _ = writeln!(out, "| | version | rows |{verdicts}\n{}|", "|---".repeat(VERDICTS.len() + 3));
+    for (index, library) in libraries.iter().enumerate() {
+        let _ = write!(out, "| {} | {} | {} |", library.name, library.version, of(index).count());
+        for verdict in VERDICTS {
+            let _ =
+                write!(out, " {} |", of(index).filter(|(_, cell)| cell.outcome.verdict == verdict).count());
         }
         out.push('\n');
     }
+    let caught = |cell: &Cell| matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Refused);
+    let _ = writeln!(out, "\nOn the rows that each of the others has, caught or refused:\n");
+    let _ =
+        writeln!(out, "| | rows | by it | by kmem | by kmem alone | by it alone |\n{}|", "|---".repeat(6));
+    for (index, library) in libraries.iter().enumerate().filter(|(_, library)| !library.ours) {
+        let mut counts = [0; 5];
+        for (case, cell) in of(index) {
+            let Some(ours) = results.get(&(0, case.clone())) else { continue };
+            let (theirs, ours) = (caught(cell), caught(ours));
+            let is = [true, theirs, ours, ours && !theirs, theirs && !ours];
+            counts.iter_mut().zip(is).for_each(|(count, is)| *count += usize::from(is));
+        }
+        let [rows, theirs, ours, alone, other] = counts;
+        let _ = writeln!(out, "| {} | {rows} | {theirs} | {ours} | {alone} | {other} |", library.name);
+    }
+    out.push('\n');
 }
 
 /// What the reports of the others say.

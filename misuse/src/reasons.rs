@@ -2,6 +2,73 @@
 
 /// The reason for a misuse of a method, where there is one.
 pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
-    let _ = (misuse, method);
-    Some("to be written")
+    Some(match (misuse, method) {
+        ("twice-reused" | "gone-reused", _) => {
+            "The cell is a live one again, of somebody else's: its header is right, and the pointer is the same."
+        }
+        ("twice-large" | "gone-large", _) | ("drawn-gone", "tree@pool") => {
+            "The heap has given the memory back to the system, header and all: what is not there cannot be read. It ends the \
+             program, without words."
+        }
+        ("as-pool", "heap") => {
+            "In the place where a pool's cell names its pool a heap cell has its size, which is an address too: one at which \
+             there is nothing."
+        }
+        ("foreign-large", _) => {
+            "`malloc` maps a block of this size by itself, and the header that kmem looks for would lie on the page before, which \
+             is not there."
+        }
+        ("to-libc", "heap") => {
+            "The call is the heap's, not kmem's, and to the heap the size in kmem's header looks like one of its own."
+        }
+        ("handle-none", _) => {
+            "This is what a handle on a static object says: `kmfree` leaves it alone, and the cell is never freed."
+        }
+        (
+            "over-1-zero" | "over-1-text" | "over-8-zero" | "over-8-text",
+            "pool" | "ref@pool" | "tree@pool",
+        ) => {
+            "The 8 bytes before a pool cell's `pool` link it to the cell handed out before. Nothing follows that link while the cell \
+             is live, so nothing comes of it, and nothing looks."
+        }
+        ("over-1-text", _) => {
+            "Between two heap cells lie 8 bytes of the heap's. What is written there does not reach kmem's header, and the \
+             heap looks at it more or less closely."
+        }
+        ("late-write", _) => {
+            "The data of a free cell is nobody's: kmem keeps nothing there that could be corrupted, and does not look. Build it with \
+             its marks for AddressSanitizer or valgrind to be told."
+        }
+        ("forge-drop", _) => {
+            "A pool's seal says that it is a pool and where; what else is in its header it does not cover. From the cell before, \
+             these bytes are more than 100 away."
+        }
+        ("forge-free", _) => {
+            "A free cell is known by its tag, and who knows the address of the pool can give one to memory of theirs."
+        }
+        ("forge-live", _) => {
+            "The cell looks live as it is freed. That it is on the free list already is found when the list is walked."
+        }
+        ("smash-heap" | "smash-size-huge" | "smash-size-fair", _) => {
+            "A cell drawn from a pool goes back to it whatever its size says, and any copy of kmem may do that: the seal, which is \
+             that of one copy's heap, is not asked for."
+        }
+        ("smash-size-mark", _) => {
+            "As above, but as many bytes are zeroed as the size says, also where they are not the cell's."
+        }
+        ("smash-src-text", _) => "The source in a cell's header has no seal, and is read where it says.",
+        ("smash-src-zero", _) => {
+            "The source in a cell's header has no seal: without one, the cell is the heap's."
+        }
+        ("smash-refs-more", _) => {
+            "A count of two is what a second reference makes of it. The cell is never freed."
+        }
+        ("link-parent", _) => {
+            "A node between two others is taken out by what they say; its parent is not asked, only returned."
+        }
+        ("link-child-text", _) => {
+            "The links below a node are followed as they are: a walk that checked each would take longer."
+        }
+        _ => return None,
+    })
 }
