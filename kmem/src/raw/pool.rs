@@ -976,8 +976,9 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
             && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
-            && is_sealed(pool, seal::known_key())
+            && !seal::is_wild(pool.addr())
             && is_plain(pool)
+            && (*pool).seal == seal::of_pool(pool, seal::known_key())
             && (*pool).index(cell) < (*pool).handed
         {
             put(pool, cell);
@@ -985,16 +986,6 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
             release_carefully(data, call, shred);
         }
     }
-}
-
-/// Whether a pool, or what was once one, is here: whoever wrote over the header that names it does not know its seal.
-///
-/// # Safety
-/// `pool` is aligned to 16, and readable if it is not null and an address that a program can have.
-#[inline]
-pub(super) unsafe fn is_sealed(pool: *mut Pool, key: usize) -> bool {
-    // SAFETY: [caller] the caller vouches for a readable header.
-    !seal::is_wild(pool.addr()) && unsafe { (*pool).seal } == seal::of_pool(pool, key)
 }
 
 /// Whether this is a live pool with nothing to be done for a cell that goes back but to [`put`] it. One comparison of the
@@ -1042,8 +1033,9 @@ unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
-            && is_sealed(pool, seal::key())
+            && !seal::is_wild(pool.addr())
             && (*pool).cell.kind == Kind::Pool as i32
+            && (*pool).seal == seal::of_pool(pool, seal::key())
             && (*pool).index(cell) < (*pool).handed
         {
             return Some(pool);
@@ -1062,7 +1054,7 @@ unsafe fn accuse(call: &'static str, data: *mut u8) {
         unsafe {
             let pool = (*header(data)).pool;
             match pool.addr() & (BASE_ALIGN - 1) {
-                0 if !is_sealed(pool, seal::key()) || (*pool).cell.kind == Kind::Pool as i32 => {
+                0 if seal::is_wild(pool.addr()) || (*pool).cell.kind == Kind::Pool as i32 => {
                     Misuse::NotInPool
                 }
                 0 => block::judge(Kind::Pool, (*pool).cell.kind),

@@ -118,12 +118,13 @@ pub(crate) fn heap_id() -> u8 {
 }
 
 /// The byte that ends the prefix of a cell with these fields: which heap, how large, and what it carries. One byte of a
-/// damaged prefix in 256 is right by chance.
+/// damaged prefix in 128 is right by chance. It is never zero, as the highest byte of a reference count or an address is,
+/// where a pointer to another method's cell makes one be taken for a prefix.
 #[inline(always)]
 pub(super) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     // Of a plain cell the rest is zero, and is nothing to compute. `FLAG_SAME` says nothing about the block.
     let rest = (flags & !FLAG_SAME).wrapping_mul(0x35) ^ align.wrapping_mul(0x5b);
-    heap_id() ^ size as u8 ^ rest
+    heap_id() ^ size as u8 ^ rest | 0x80
 }
 
 /// The seal of the pool at this address, under a key.

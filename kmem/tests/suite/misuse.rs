@@ -137,6 +137,19 @@ fn a_block_of_another_copys_heap_is_reported_and_left_alone() {
     }
 }
 
+/// The count of a counted cell lies where a heap cell's kind would, and 1 is the number of that kind; the source lies where
+/// the size would. Whatever its address, this is no heap cell.
+#[cfg(feature = "heap")]
+#[test]
+fn a_count_of_one_is_not_taken_for_a_heap_cell() {
+    let mut block = Block([0; 32]);
+    let data: *mut u8 = (&raw mut block.0[8]).cast();
+    for source in (0..4096u64).map(|at| 0x7f00_0000_0000 + at) {
+        unsafe { data.sub(16).cast::<[u64; 2]>().write([1, source]) };
+        assert_eq!(faults(|| unsafe { raw::heap::f(data) }), [("kmheapf", Misuse::OtherHeap)], "{source:#x}");
+    }
+}
+
 #[cfg(feature = "heap")]
 #[test]
 fn misaligned_and_foreign_pointers_are_caught() {

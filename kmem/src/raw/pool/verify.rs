@@ -1,6 +1,6 @@
 //! Whether all that a pool's parts say of one another is so.
 
-use super::{Census, FREE, GROUP, Group, Pool, PoolCell, blocks, data, groups, is_sealed, seal};
+use super::{Census, FREE, GROUP, Group, Pool, PoolCell, blocks, data, groups, seal};
 use crate::cell::Kind;
 use crate::raw::Damage;
 
@@ -57,8 +57,7 @@ unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
     if pool.cell.kind != Kind::Pool as i32 {
         return err("no live pool");
     }
-    // SAFETY: [caller] as above.
-    if !unsafe { is_sealed(block, seal::key()) } {
+    if pool.seal != seal::of_pool(block, seal::key()) {
         return err("a pool without its seal");
     }
     if pool.head != head {
