@@ -10,15 +10,24 @@ pub struct Library {
     program: PathBuf,
     first: &'static [&'static str],
     vars: Vec<(&'static str, String)>,
+    /// How its own reports begin; what begins otherwise is the heap's beneath it.
+    pub reports: &'static [&'static str],
     /// Whether it is kmem, which the check looks at.
     pub ours: bool,
 }
 
 impl Library {
-    fn new(name: &'static str, program: impl AsRef<Path>) -> Library {
+    fn new(name: &'static str, reports: &'static [&'static str], program: impl AsRef<Path>) -> Library {
         let program = program.as_ref().to_owned();
-        let mut library =
-            Library { name, version: String::new(), program, first: &[], vars: Vec::new(), ours: false };
+        let mut library = Library {
+            name,
+            version: String::new(),
+            program,
+            first: &[],
+            vars: Vec::new(),
+            reports,
+            ours: false,
+        };
         library.version = library.says(&["--version"]).trim().to_owned();
         library
     }
@@ -48,46 +57,37 @@ impl Library {
 /// All that were built, in the order of the columns.
 pub fn all(ours_alone: bool) -> Vec<Library> {
     let built = Path::new("target/cases");
-    let c = Library { ours: true, ..Library::new("kmem from C", built.join("kmem")) };
+    let ours = |name, program| Library { ours: true, ..Library::new(name, &["kmem: "], program) };
+    let c = ours("kmem from C", built.join("kmem"));
     let this = std::env::current_exe().expect("the path of this program");
-    let rust = Library { name: "kmem from Rust", program: this, first: &["--case"], ..c_again(&c) };
+    let version = c.version.clone();
+    let rust = Library { first: &["--case"], version, ..ours("kmem from Rust", this) };
     let mut all = vec![c, rust];
     if ours_alone {
         return all;
     }
     let malloc = built.join("malloc");
-    all.push(Library::new("glibc", &malloc));
-    let mut checking = Library::new("glibc, checking", &malloc);
+    all.push(Library::new("glibc", &[""], &malloc));
+    let mut checking = Library::new("glibc, checking", &[""], &malloc);
     checking.vars = vec![
         ("LD_PRELOAD", "libc_malloc_debug.so.0".to_owned()),
         ("GLIBC_TUNABLES", "glibc.malloc.check=3".to_owned()),
     ];
     all.push(checking);
     if built.join("mimalloc").exists() {
-        let mut mimalloc = Library::new("mimalloc, secure", built.join("mimalloc"));
+        let mut mimalloc = Library::new("mimalloc, secure", &["mimalloc: "], built.join("mimalloc"));
         mimalloc.vars = vec![("MIMALLOC_SHOW_ERRORS", "1".to_owned())];
         all.push(mimalloc);
     }
     if built.join("talloc").exists() {
-        all.push(Library::new("talloc", built.join("talloc")));
+        all.push(Library::new("talloc", &["talloc: ", "Bad talloc "], built.join("talloc")));
     }
     if let Ok(preload) = std::env::var("SCUDO") {
         // The version is that of the compiler whose runtime it is.
         let version = preload.split('/').skip_while(|part| *part != "clang").nth(1).unwrap_or("?").to_owned();
-        let mut scudo = Library { version, ..Library::new("Scudo", &malloc) };
+        let mut scudo = Library { version, ..Library::new("Scudo", &["Scudo "], &malloc) };
         scudo.vars = vec![("LD_PRELOAD", preload), ("SNUG", "80".to_owned())];
         all.push(scudo);
     }
     all
-}
-
-fn c_again(c: &Library) -> Library {
-    Library {
-        name: c.name,
-        version: c.version.clone(),
-        program: c.program.clone(),
-        first: c.first,
-        vars: Vec::new(),
-        ours: true,
-    }
 }

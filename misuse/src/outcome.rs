@@ -19,15 +19,18 @@ pub enum Verdict {
     Stopped,
     /// A report, then the end, but only at a later call.
     Later,
+    /// As `Caught`, but it is the heap beneath the library that reports, in words of its own.
+    Beneath,
     /// A report or a return value that says no, and the program went on.
     Refused,
     /// A report by the wrong call, then the end.
     Caught,
 }
 
-pub const VERDICTS: [Verdict; 7] = [
+pub const VERDICTS: [Verdict; 8] = [
     Verdict::Caught,
     Verdict::Refused,
+    Verdict::Beneath,
     Verdict::Later,
     Verdict::Stopped,
     Verdict::Hung,
@@ -43,6 +46,7 @@ impl Verdict {
             Verdict::Hung => "hung",
             Verdict::Stopped => "stopped",
             Verdict::Later => "caught later",
+            Verdict::Beneath => "caught by the heap",
             Verdict::Refused => "refused",
             Verdict::Caught => "caught",
         }
@@ -92,6 +96,7 @@ impl Outcome {
         }
         let ended = says("end") && output.status.success();
         let words = report.lines().map(str::trim).rfind(|line| !line.is_empty());
+        let beneath = words.is_some_and(|line| !library.reports.iter().any(|begin| line.starts_with(begin)));
         let words = words.map(|line| words_of(library, line));
         let verdict = |verdict, words: &str| Ok(Some(Outcome { verdict, words: words.to_owned() }));
         let harm = said.lines().find_map(|line| line.strip_prefix("harm: "));
@@ -104,6 +109,7 @@ impl Outcome {
             (None, None, _) if ended => verdict(Verdict::Unnoticed, ""),
             (None, _, Some(libc::SIGALRM)) => verdict(Verdict::Hung, ""),
             (None, Some(words), _) if says("on") => verdict(Verdict::Later, &words),
+            (None, Some(words), _) if beneath => verdict(Verdict::Beneath, &words),
             (None, Some(words), _) => verdict(Verdict::Caught, &words),
             (None, None, Some(signal)) => verdict(Verdict::Stopped, name_of(signal)),
             (None, None, None) => Err(format!("it ended with {}: {said}", output.status)),
@@ -125,13 +131,13 @@ fn name_of(signal: i32) -> &'static str {
 
 /// The words of a report that stay the same, whatever the addresses.
 fn words_of(library: &Library, line: &str) -> String {
-    if !library.ours {
-        let words = line.split_whitespace().filter(|word| !word.contains("0x"));
-        return words.collect::<Vec<_>>().join(" ");
-    }
-    match line.strip_prefix("kmem: ").and_then(|line| line.split_once("): ")) {
+    let ours =
+        library.ours.then(|| line.strip_prefix("kmem: ").and_then(|line| line.split_once("): "))).flatten();
+    match ours {
         Some((_, words)) => words.split(" (its kind reads").next().unwrap_or(words).to_owned(),
-        // The heap beneath found it, not kmem.
-        None => format!("the heap says `{line}`"),
+        None => {
+            let words = line.split_whitespace().filter(|word| !word.contains("0x"));
+            words.collect::<Vec<_>>().join(" ")
+        }
     }
 }

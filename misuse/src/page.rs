@@ -27,7 +27,7 @@ fn show(library: &Library, cell: &Cell) -> String {
     // The words of others are told once, below.
     let plain = outcome.verdict.to_string();
     let mut text = match outcome.verdict {
-        Verdict::Caught | Verdict::Later | Verdict::Refused if !library.ours => plain,
+        Verdict::Caught | Verdict::Beneath | Verdict::Later | Verdict::Refused if !library.ours => plain,
         _ => outcome.to_string(),
     };
     if let Some((rarely, times)) = &cell.rarely {
@@ -90,8 +90,12 @@ fn counts(out: &mut String, libraries: &[Library], results: &Results) {
         }
         out.push('\n');
     }
-    let caught = |cell: &Cell| matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Refused);
-    let _ = writeln!(out, "\nOn the rows that each of the others has, caught or refused:\n");
+    let caught =
+        |cell: &Cell| matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Beneath | Verdict::Refused);
+    let _ = writeln!(
+        out,
+        "\nOn the rows that each of the others has, caught, by the heap or before, or refused:\n"
+    );
     let _ =
         writeln!(out, "| | rows | by it | by kmem | by kmem alone | by it alone |\n{}|", "|---".repeat(6));
     for (index, library) in libraries.iter().enumerate().filter(|(_, library)| !library.ours) {
@@ -114,7 +118,8 @@ fn words(out: &mut String, libraries: &[Library], results: &Results) {
     for (index, library) in libraries.iter().enumerate().filter(|(_, library)| !library.ours) {
         let mut said = BTreeMap::<&str, usize>::new();
         for cell in results.iter().filter(|((of, _), _)| *of == index).map(|(_, cell)| cell) {
-            if matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Later | Verdict::Refused) {
+            let spoke = [Verdict::Caught, Verdict::Beneath, Verdict::Later, Verdict::Refused];
+            if spoke.contains(&cell.outcome.verdict) {
                 *said.entry(&cell.outcome.words).or_default() += 1;
             }
         }
@@ -131,7 +136,7 @@ fn why(out: &mut String, libraries: &[Library], cases: &[Case], results: &Result
     for case in cases {
         let cells = (0..libraries.len()).filter(|&index| libraries[index].ours);
         let cells: Vec<_> = cells.filter_map(|index| results.get(&(index, case.clone()))).collect();
-        if cells.iter().all(|cell| cell.outcome.verdict == Verdict::Caught) {
+        if cells.iter().all(|cell| matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Beneath)) {
             continue;
         }
         let row = row_of(case).replace(" | ", " (") + ")";
