@@ -67,6 +67,14 @@ static void *poolbuf_a(size_t size)
     if (!pool) pool = kmpoolif(buffer, sizeof buffer, size);
     return kmpoola(pool);
 }
+static void *poolnode_a(size_t size)
+{
+    if (!pool) {
+        root = kmtreea(NULL, NULL, 8);
+        pool = kmpooli((kmcell *)((byte *)root - NODE), size, 100);
+    }
+    return kmpoola(pool);
+}
 static void *refpool_a(size_t size)
 {
     if (!refpool) refpool = kmpooli(NULL, REF + size, 1000);
@@ -98,7 +106,7 @@ static const method methods[] = {
     { "ref@pool", refpool_a, kmreff, 80 },     { "tree@pool", treepool_a, tree_f, 80 },
     { "pool@buffer", poolbuf_a, kmpoolf, 80 }, { "heap.handle", heap_a, heap_h, 72 },
     { "ref.handle", ref_a, ref_h, 72 },        { "pool.handle", pool_a, pool_h, 80 },
-    { "tree.handle", tree_a, tree_h, 72 },
+    { "tree.handle", tree_a, tree_h, 72 },     { "pool@tree", poolnode_a, kmpoolf, 80 },
 };
 #define BASE "heap ref pool tree ref@pool tree@pool"
 #define PLAIN "heap ref pool tree"
@@ -418,6 +426,39 @@ static void drawn_gone(const method *m)
     *source = NULL;
 }
 
+static void node_gone(const method *m)
+{
+    void *one = m->alloc(SIZE);
+    m->alloc(SIZE);
+    kmtreef(root);
+    WRONG(m->free(one));
+    pool = NULL;
+}
+static void node_gone_torn(const method *m)
+{
+    m->alloc(SIZE);
+    kmtreef(root);
+    WRONG(kmpoolx(pool));
+    pool = NULL;
+}
+static void twice_zeroed(const method *m)
+{
+    void *one = m->alloc(SIZE);
+    keep(m->alloc(SIZE));
+    if (is(m, "heap")) { kmheaps(one); WRONG(kmheaps(one)); }
+    else if (is(m, "ref")) { kmrefs(one); WRONG(kmrefs(one)); }
+    else if (is(m, "pool")) { kmpools(one); WRONG(kmpools(one)); }
+    else { kmtrees(one); WRONG(kmtrees(one)); }
+}
+/* The second drop takes the reference of another holder, who finds out. */
+static void dropped_for(const method *m)
+{
+    void *one = m->alloc(SIZE), *held = kmrefu(one);
+    keep(m->alloc(SIZE));
+    m->free(one);
+    WRONG(m->free(one));
+    m->free(held);
+}
 static void up_after(const method *m)
 {
     void *one = m->alloc(SIZE);
@@ -736,11 +777,15 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "stack-text", stack_text, PLAIN },
     { "static", fixed, PLAIN },
 #ifdef LAYER_KMEM
-    { "gone", gone, "pool pool@buffer pool.handle" },
+    { "gone", gone, "pool pool@buffer pool@tree pool.handle" },
     { "gone-large", gone_large, "pool" },
     { "gone-reused", gone_reused, "pool pool@buffer" },
-    { "torn-twice", torn_twice, "pool pool@buffer" },
+    { "torn-twice", torn_twice, "pool pool@buffer pool@tree" },
     { "drawn-gone", drawn_gone, "ref@pool tree@pool" },
+    { "node-gone", node_gone, "pool@tree" },
+    { "node-gone-torn", node_gone_torn, "pool@tree" },
+    { "twice-zeroed", twice_zeroed, BASE },
+    { "dropped-for", dropped_for, "ref ref@pool" },
     { "up-after", up_after, "ref ref@pool" },
     { "below-freed", below_freed, "tree tree@pool" },
     { "own-destructor", own_destructor, PLAIN " " HANDLES },

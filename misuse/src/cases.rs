@@ -134,6 +134,13 @@ unsafe fn pool_a(size: usize) -> *mut u8 {
 unsafe fn pool_in_buffer_a(size: usize) -> *mut u8 {
     pool::a(made(&POOL, || pool::in_buffer((&raw mut BUFFER).cast(), 1 << 14, size)))
 }
+unsafe fn pool_on_node_a(size: usize) -> *mut u8 {
+    let pool = made(&POOL, || {
+        ROOT.store(tree::a(null_mut(), null_mut(), 8), Relaxed);
+        pool::i(ROOT.load(Relaxed).sub(NODE).cast(), size, 100)
+    });
+    pool::a(pool)
+}
 unsafe fn ref_in_pool_a(size: usize) -> *mut u8 {
     refs::a(made(&REF_POOL, || pool::i(null_mut(), REF + size, 1000)).cast(), size)
 }
@@ -160,7 +167,7 @@ unsafe fn tree_h(data: *mut u8) {
     free_as(4, data, data.wrapping_sub(NODE));
 }
 
-const METHODS: [Method; 11] = [
+const METHODS: [Method; 12] = [
     Method { name: "heap", alloc: heap_a, free: heap::f, snug: 72 },
     Method { name: "ref", alloc: ref_a, free: refs::f, snug: 72 },
     Method { name: "pool", alloc: pool_a, free: pool::f, snug: 80 },
@@ -172,6 +179,7 @@ const METHODS: [Method; 11] = [
     Method { name: "ref.handle", alloc: ref_a, free: ref_h, snug: 72 },
     Method { name: "pool.handle", alloc: pool_a, free: pool_h, snug: 80 },
     Method { name: "tree.handle", alloc: tree_a, free: tree_h, snug: 72 },
+    Method { name: "pool@tree", alloc: pool_on_node_a, free: pool::f, snug: 80 },
 ];
 
 unsafe fn twice(m: &Method) {
@@ -361,6 +369,43 @@ unsafe fn drawn_gone(m: &Method) {
     pool::x(m.pool().load(Relaxed));
     wrong(|| m.f(one));
     m.pool().store(null_mut(), Relaxed);
+}
+unsafe fn node_gone(m: &Method) {
+    let one = m.a();
+    m.a();
+    tree::f(ROOT.load(Relaxed));
+    wrong(|| m.f(one));
+    POOL.store(null_mut(), Relaxed);
+}
+unsafe fn node_gone_torn(m: &Method) {
+    m.a();
+    tree::f(ROOT.load(Relaxed));
+    wrong(|| pool::x(black_box(POOL.load(Relaxed))));
+    POOL.store(null_mut(), Relaxed);
+}
+unsafe fn tree_s(node: *mut u8) {
+    tree::s(node);
+}
+unsafe fn twice_zeroed(m: &Method) {
+    let zeroing = match m.header() {
+        _ if m.is("pool") => pool::s,
+        HEAP => heap::s,
+        REF => refs::s,
+        _ => tree_s,
+    };
+    let one = m.a();
+    m.keep();
+    zeroing(one);
+    wrong(|| zeroing(black_box(one)));
+}
+/// The second drop takes the reference of another holder, who finds out.
+unsafe fn dropped_for(m: &Method) {
+    let one = m.a();
+    let held = black_box(refs::u(one));
+    m.keep();
+    m.f(one);
+    wrong(|| m.f(one));
+    m.f(held);
 }
 unsafe fn up_after(m: &Method) {
     let one = m.a();
@@ -646,6 +691,10 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "gone-reused" => gone_reused(m),
         "torn-twice" => torn_twice(m),
         "drawn-gone" => drawn_gone(m),
+        "node-gone" => node_gone(m),
+        "node-gone-torn" => node_gone_torn(m),
+        "twice-zeroed" => twice_zeroed(m),
+        "dropped-for" => dropped_for(m),
         "up-after" => up_after(m),
         "below-freed" => below_freed(m),
         "own-destructor" => own_destructor(m),

@@ -131,7 +131,7 @@ fn words(out: &mut String, libraries: &[Library], results: &Results) {
 
 /// Each of kmem's cells that is not caught, under its reason.
 fn why(out: &mut String, libraries: &[Library], cases: &[Case], results: &Results) -> Result<(), String> {
-    let mut by_reason = Vec::<(&str, Vec<String>)>::new();
+    let mut by_reason = Vec::<(&str, Vec<(String, String)>)>::new();
     let mut without = Vec::new();
     for case in cases {
         let cells = (0..libraries.len()).filter(|&index| libraries[index].ours);
@@ -139,18 +139,27 @@ fn why(out: &mut String, libraries: &[Library], cases: &[Case], results: &Result
         if cells.iter().all(|cell| matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Beneath)) {
             continue;
         }
-        let row = row_of(case).replace(" | ", " (") + ")";
         let Some(reason) = reason(&case.0, &case.1) else {
-            without.push(row);
+            without.push(row_of(case));
             continue;
         };
-        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, rows)) => rows.push(row),
-            None => by_reason.push((reason, vec![row])),
+        let rows = match by_reason.iter().position(|(known, _)| *known == reason) {
+            Some(at) => &mut by_reason[at].1,
+            None => {
+                by_reason.push((reason, Vec::new()));
+                &mut by_reason.last_mut().expect("it has just been put there").1
+            }
+        };
+        let row = row_of(case);
+        let (title, method) = row.split_once(" | ").unwrap_or((&row, ""));
+        match rows.iter_mut().find(|(known, _)| known == title) {
+            Some((_, methods)) => *methods += &format!(", {method}"),
+            None => rows.push((title.to_owned(), method.to_owned())),
         }
     }
     let _ = writeln!(out, "### What kmem does not catch, and why\n");
     for (reason, rows) in by_reason {
+        let rows: Vec<_> = rows.iter().map(|(title, methods)| format!("{title} ({methods})")).collect();
         let _ = writeln!(out, "- {reason}\n  *{}.*", rows.join("; "));
     }
     if without.is_empty() {

@@ -6,6 +6,10 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
         ("twice-reused" | "gone-reused", _) => {
             "The cell is a live one again, of somebody else's: its header is right, and the pointer is the same."
         }
+        ("dropped-for", _) => {
+            "A count says how many references there are, not whose: the second drop takes that of somebody else, whose own drop is then \
+             one too many, and reported."
+        }
         ("twice-large" | "gone-large", _) | ("drawn-gone", "tree@pool") => {
             "The heap has given the memory back to the system, header and all: what is not there cannot be read. It ends the \
              program, without words."
@@ -40,8 +44,8 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
              its marks for AddressSanitizer or valgrind to be told."
         }
         ("forge-drop", _) => {
-            "A pool's seal says that it is a pool and where; what else is in its header it does not cover. From the cell before, \
-             these bytes are more than 100 away."
+            "A pool's seal says that it is a pool and where, and lies between its flags and its destructor: a write that runs on from \
+             the block before covers it too and is caught, but not one that changes just those two."
         }
         ("forge-free", _) => {
             "A free cell is known by its tag, and who knows the address of the pool can give one to memory of theirs."

@@ -16,6 +16,8 @@ pub const GROUPS: [Group; 8] = [
             ("twice-thread", "at once, by another thread"),
             ("twice-large", "a block of 1 MiB, at once"),
             ("twice-reused", "after somebody else got the block"),
+            ("twice-zeroed", "and zeroed, at once"),
+            ("dropped-for", "a reference, while somebody else holds one"),
             ("up-after", "one reference more after the last went"),
             ("below-freed", "a child for a node that was freed"),
         ],
@@ -53,6 +55,8 @@ pub const GROUPS: [Group; 8] = [
             ("gone-large", "the same, of a pool of 4 MiB"),
             ("gone-reused", "a cell after a new pool handed it out again"),
             ("drawn-gone", "a cell drawn from a pool that was torn down"),
+            ("node-gone", "a cell after the node of its pool went"),
+            ("node-gone-torn", "a pool torn down after its node went"),
             ("torn-twice", "a pool torn down twice"),
             ("own-destructor", "freed by its own destructor"),
             ("child-destructor", "freed by the destructor of a node below"),
@@ -135,6 +139,7 @@ pub fn method(name: &str) -> String {
     match name.split_once(['@', '.']) {
         None => name.to_owned(),
         Some((kind, "handle")) => format!("{kind}, by its handle"),
+        Some(("pool", "tree")) => "pool on a node".to_owned(),
         Some(("pool", "buffer")) => "pool in a buffer".to_owned(),
         Some((kind, _)) => format!("{kind} from a pool"),
     }
