@@ -535,11 +535,11 @@ static void smash_src_zero(const method *m) { smash(m, header(m) - 8, 8, 0); }
 static void smash_src_text(const method *m) { smash(m, header(m) - 8, 8, 'A'); }
 static void smash_refs_zero(const method *m) { smash(m, 16, 8, 0); }
 static void smash_refs_more(const method *m) { smash(m, 16, 1, 2); }
-static void smash_size_mark(const method *m)
+static void smash_size_mark_by(const method *m, size_t more)
 {
     pair at = neighbours(m);
     byte *prefix = at.one - header(m);
-    size_t size = header(m) + m->snug + SIZE, whole = 0;
+    size_t size = header(m) + m->snug + more, whole = 0;
     prefix[4] = 1;
     memcpy(prefix + 8, &size, sizeof size);
     memset(keep(at.two), 'A', m->snug);
@@ -547,6 +547,15 @@ static void smash_size_mark(const method *m)
     for (size_t i = 0; i < REF; i++)
         whole += (at.two - header(m))[i] != 0;
     if (!whole) say("harm: zeroed the cell behind it");
+}
+static void smash_size_mark(const method *m) { smash_size_mark_by(m, SIZE); }
+static void smash_size_mark_256(const method *m) { smash_size_mark_by(m, 256); }
+static void smash_size_256(const method *m)
+{
+    byte *one = m->alloc(SIZE);
+    keep(m->alloc(SIZE));
+    (one - header(m))[9] += 1;
+    WRONG(m->free(one));
 }
 static void smash_pool(const method *m)
 {
@@ -833,6 +842,8 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "smash-size-huge", smash_size_huge, "heap ref tree ref@pool tree@pool" },
     { "smash-size-fair", smash_size_fair, "heap ref tree ref@pool tree@pool" },
     { "smash-size-mark", smash_size_mark, "heap ref tree ref@pool tree@pool" },
+    { "smash-size-256", smash_size_256, "heap ref tree ref@pool tree@pool" },
+    { "smash-size-mark-256", smash_size_mark_256, "heap ref tree ref@pool tree@pool" },
     { "smash-src-zero", smash_src_zero, "ref@pool tree@pool" },
     { "smash-src-text", smash_src_text, "ref tree ref@pool tree@pool" },
     { "smash-refs-zero", smash_refs_zero, "ref ref@pool" },

@@ -478,11 +478,17 @@ unsafe fn smash_heap(m: &Method) {
     *one.sub(m.header()).add(7) ^= 0x55;
     wrong(|| m.f(one));
 }
-unsafe fn smash_size_mark(m: &Method) {
+unsafe fn smash_size_256(m: &Method) {
+    let one = m.a();
+    m.keep();
+    *one.sub(m.header()).add(9) += 1;
+    wrong(|| m.f(one));
+}
+unsafe fn smash_size_mark(m: &Method, more: usize) {
     let (one, two) = neighbours(m);
     let prefix = one.sub(m.header());
     prefix.add(4).write(1);
-    prefix.add(8).cast::<usize>().write(m.header() + m.snug + SIZE);
+    prefix.add(8).cast::<usize>().write(m.header() + m.snug + more);
     keep(two).write_bytes(b'A', m.snug);
     wrong(|| m.f(one));
     if (0..REF).all(|at| two.sub(m.header()).add(at).read_volatile() == 0) {
@@ -733,7 +739,9 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "smash-size-tiny" => smash(m, 8, 8, 0),
         "smash-size-huge" => smash(m, 8, 8, b'A'),
         "smash-size-fair" => smash(m, 8, 1, (m.header() + 2 * SIZE) as u8),
-        "smash-size-mark" => smash_size_mark(m),
+        "smash-size-mark" => smash_size_mark(m, SIZE),
+        "smash-size-256" => smash_size_256(m),
+        "smash-size-mark-256" => smash_size_mark(m, 256),
         "smash-src-zero" => smash(m, m.header() - 8, 8, 0),
         "smash-src-text" => smash(m, m.header() - 8, 8, b'A'),
         "smash-refs-zero" => smash(m, 16, 8, 0),

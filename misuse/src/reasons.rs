@@ -53,11 +53,15 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
         ("forge-live", _) => {
             "The cell looks live as it is freed. That it is on the free list already is found when the list is walked."
         }
-        ("smash-heap" | "smash-size-huge" | "smash-size-fair", _) => {
+        ("smash-size-256" | "smash-size-mark-256", "heap" | "ref" | "tree") => {
+            "The seal is a byte, into which the lowest byte of the size goes: what is a multiple of 256 away has the same. The heap is \
+             the C library's, which goes by what it wrote itself; what is marked is zeroed as far as the size says."
+        }
+        ("smash-size-256" | "smash-heap" | "smash-size-huge" | "smash-size-fair", _) => {
             "A cell drawn from a pool goes back to it whatever its size says, and any copy of kmem may do that: the seal, which is \
              that of one copy's heap, is not asked for."
         }
-        ("smash-size-mark", _) => {
+        ("smash-size-mark" | "smash-size-mark-256", _) => {
             "As above, but as many bytes are zeroed as the size says, also where they are not the cell's."
         }
         ("smash-src-text", _) => "The source in a cell's header has no seal, and is read where it says.",

@@ -115,6 +115,8 @@ pub const GROUPS: [Group; 8] = [
             ("smash-size-huge", "a size of text"),
             ("smash-size-fair", "a size that is 64 bytes too large"),
             ("smash-size-mark", "a size that is 64 bytes too large, and the mark to be zeroed"),
+            ("smash-size-256", "a size that is 256 bytes too large"),
+            ("smash-size-mark-256", "a size that is 256 bytes too large, and the mark to be zeroed"),
             ("smash-src-zero", "no source"),
             ("smash-src-text", "a source of text"),
             ("smash-refs-zero", "a count of zero"),
