@@ -439,7 +439,7 @@ pub(crate) unsafe fn end(
             return true;
         }
         #[cfg(feature = "pool")]
-        if plain && super::pool::is_plain(src.cast()) {
+        if plain && !seal::is_wild(src.addr()) && super::pool::is_plain(src.cast()) {
             (*cell).kind = kind.freed();
             super::pool::take_back_plain(src.cast(), cell.cast());
             return true;
@@ -496,7 +496,10 @@ pub(super) unsafe fn is_whole(
     let aligned =
         align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
     let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN;
-    let misuse = if !aligned || !sized || flags & !(FLAG_SLOT | FLAG_HOST | FLAG_SAME) != 0 {
+    // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
+    let sourced =
+        src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
+    let misuse = if !aligned || !sized || !sourced || flags & !(FLAG_SLOT | FLAG_HOST | FLAG_SAME) != 0 {
         Misuse::Damaged
     } else if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
         // What was drawn from a source that is not the heap any copy of kmem may give back to it.

@@ -138,6 +138,22 @@ unsafe fn below(src: *mut Cell) -> *mut Cell {
     null_mut()
 }
 
+/// Whether a source can have served a cell of so many bytes: a pool cannot where they are more than its own cells have.
+///
+/// # Safety
+/// `src` is a source with a readable prefix; where its kind is that of a pool the whole header is.
+pub(super) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller] the caller vouches for the header.
+    unsafe {
+        if (*src).kind == Kind::Pool as i32 {
+            return size <= (*src.cast::<super::Pool>()).cellsz;
+        }
+    }
+    let _ = (src, size);
+    true
+}
+
 /// Draws a block of this layout, whose alignment is 16 or more.
 ///
 /// # Safety

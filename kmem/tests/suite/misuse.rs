@@ -626,3 +626,30 @@ mod past_the_end {
         }
     }
 }
+
+/// What was drawn from a pool lies in one of its cells: a size beyond that would have the next cell zeroed with it.
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+#[test]
+fn a_size_or_a_source_that_cannot_be_is_caught_in_what_was_drawn_from_a_pool() {
+    unsafe {
+        let pool = raw::pool::i(null_mut(), 160, 2);
+        let counted = raw::refs::z(pool.cast(), 64);
+        let node = raw::tree::z(pool.cast(), null_mut(), 64);
+        for (data, header) in [(counted, 32), (node, 64)] {
+            let free = || if header == 32 { raw::refs::f(data) } else { _ = raw::tree::f(data) };
+            let cell = data.sub(header).cast::<raw::Cell>();
+            let source = data.sub(8).cast::<*mut raw::Cell>();
+            let own = ((*cell).size, source.read());
+            (*cell).size = 161;
+            assert_eq!(faults(free).len(), 1);
+            (*cell).size = own.0;
+            source.write(std::ptr::without_provenance_mut(0x4141_4141_4141_4141));
+            assert_eq!(faults(free).len(), 1);
+            source.write(own.1);
+        }
+        assert_eq!(raw::pool::live(pool), 2);
+        raw::refs::f(counted);
+        raw::tree::f(node);
+        raw::pool::x(pool);
+    }
+}
