@@ -53,20 +53,13 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
         ("forge-live", _) => {
             "The cell looks live as it is freed. That it is on the free list already is found when the list is walked."
         }
-        ("smash-size-256" | "smash-size-mark-256", "heap" | "ref" | "tree") => {
-            "The seal is a byte, into which the lowest byte of the size goes: what is a multiple of 256 away has the same. The heap is \
-             the C library's, which goes by what it wrote itself; what is marked is zeroed as far as the size says."
+        ("smash-size-256" | "smash-size-mark-256", _) => {
+            "The seal is a byte, into which the lowest byte of the size goes: a size that is a multiple of 256 away has the same. A pool \
+             and the C library's heap go by what they know themselves; what is marked is zeroed as far as the size says, in a pool \
+             at most to the end of the cell."
         }
-        ("smash-size-256" | "smash-heap" | "smash-size-huge" | "smash-size-fair", _) => {
-            "A cell drawn from a pool goes back to it whatever its size says, and any copy of kmem may do that: the seal, which is \
-             that of one copy's heap, is not asked for."
-        }
-        ("smash-size-mark" | "smash-size-mark-256", _) => {
-            "As above, but as many bytes are zeroed as the size says, also where they are not the cell's."
-        }
-        ("smash-src-text", _) => "The source in a cell's header has no seal, and is read where it says.",
-        ("smash-src-zero", _) => {
-            "The source in a cell's header has no seal: without one, the cell is the heap's."
+        ("smash-heap", "ref@pool" | "tree@pool") => {
+            "The seal tells copies of kmem apart, each with a heap of its own, and what was drawn from a pool any copy may give back."
         }
         ("smash-refs-more", _) => {
             "A count of two is what a second reference makes of it. The cell is never freed."
