@@ -18,7 +18,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::marks;
-use super::seal::{self, heap_id};
+use super::seal::{self, Slot, heap_id};
 use super::source::{draw, give_back, shreds};
 use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
@@ -61,7 +61,7 @@ pub struct Pool {
     /// Cells in this block.
     cells: usize,
     /// What runs on each cell that goes.
-    drop: Destructor,
+    drop: Slot,
     /// The first block of the pool that this block belongs to; itself unless the pool has grown.
     head: *mut Pool,
     /// The next block of a growing pool.
@@ -413,7 +413,11 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         seal: seal::of_pool(pool.as_ptr(), seal::key()),
         handed: 0,
         cells: spec.cells,
-        drop: spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),
+        drop: Slot::sealed(
+            // SAFETY: [extent] the caller's block has room for a pool.
+            unsafe { &raw mut (*pool.as_ptr()).drop },
+            spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),
+        ),
         head: pool.as_ptr(),
         next: null_mut(),
         current: pool.as_ptr(),
@@ -486,7 +490,14 @@ impl TearDown {
         // SAFETY: [blocks, tag] the blocks are those of one pool, none of them given back yet, and cells below `handed`
         // have a header. The destructor was given for live cells; each is marked before it runs so that it runs once.
         unsafe {
-            let drop = (*self.head).drop;
+            if self.block.is_null() {
+                return;
+            }
+            let Some(drop) = destructor(self.head) else {
+                // Who wrote over it does not get to name another. The values in the cells are lost.
+                self.block = null_mut();
+                return fault::report("kmpoolx", self.head.cast(), Misuse::Damaged);
+            };
             while drop.run.is_some() && !self.block.is_null() {
                 while self.index < (*self.block).handed {
                     let cell = (*self.block).first.byte_add(self.index * (*self.block).stride);
@@ -542,6 +553,12 @@ unsafe fn layout_of(pool: *mut Pool) -> Layout {
     }
 }
 
+/// The destructor of a pool's cells, which may be an empty one, or `None` where it was written over.
+unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
+    // SAFETY: [caller] the caller gives a live pool.
+    unsafe { Slot::read(&raw mut (*pool).drop) }
+}
+
 /// Ends a pool and gives its blocks back, except one that a node hosts.
 pub(super) unsafe fn tear_down(pool: *mut Pool) {
     // SAFETY: [caller] the caller gives a live pool whose cells nobody uses any more.
@@ -569,7 +586,11 @@ unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
     // free cell of it, whose header is readable.
     unsafe {
         let cell = (*pool).bottom;
-        if cell.is_null() || (*cell).pool.addr() != pool.addr() | FREE {
+        // Who writes into a free cell can lead the list to memory of theirs, which looks like a free cell but is none.
+        if cell.is_null()
+            || (*pool).index(cell) >= (*pool).handed
+            || (*cell).pool.addr() != pool.addr() | FREE
+        {
             return null_mut();
         }
         (*pool).bottom = (*cell).last;
@@ -743,7 +764,9 @@ unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
         let new = new.as_ptr();
         (*new).cell.flags |= FLAG_CAREFUL;
         (*new).head = head;
-        (*new).drop = (*head).drop;
+        if let Some(drop) = destructor(head) {
+            Slot::write(&raw mut (*new).drop, drop);
+        }
         (*new).next = (*head).next;
         (*head).next = new;
         (*head).current = new;
@@ -811,7 +834,7 @@ unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<(), AllocEr
 pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
     unsafe {
-        if (*pool).cell.flags & FLAG_CAREFUL != 0 && (*pool).drop.run.is_some() {
+        if (*pool).cell.flags & FLAG_CAREFUL != 0 && destructor(pool).is_none_or(|drop| drop.run.is_some()) {
             return Err(AllocError::Source(Some(Kind::Pool)));
         }
         fits(pool, layout.size(), layout.align())?;
@@ -1005,8 +1028,10 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
         let Some(pool) = check(call, data) else { return };
         let cell = header(data);
         let head = (*pool).head;
+        let Some(destructor) = destructor(pool) else {
+            return fault::report(call, data, Misuse::Damaged);
+        };
         let going = GoingBack { cell, pool, shred: shred.is_yes(), flags: (*head).cell.flags };
-        let destructor = (*pool).drop;
         if destructor.run.is_some() {
             (*head).cell.flags |= FLAG_ENDING;
             (*cell).pool = pool.map_addr(|addr| addr | DYING);

@@ -29,11 +29,13 @@ const WILD: usize = if cfg!(all(target_arch = "x86_64", target_pointer_width = "
     0
 };
 
-/// Whether this is null, or an address that no program has: one that is not even read.
+/// Whether this is null, or an address that no program has: one that is not even read. Systems map nothing in the first
+/// pages, so a size that is taken for an address is none either.
 #[inline(always)]
 pub(super) fn is_wild(addr: usize) -> bool {
-    // Null becomes the highest address.
-    if WILD == 0 { addr == 0 } else { addr.wrapping_sub(1) & WILD != 0 }
+    const FIRST: usize = 1 << 16;
+    // Null and what is below the first become the highest addresses.
+    if WILD == 0 { addr == 0 } else { addr.wrapping_sub(FIRST) & WILD != 0 }
 }
 
 /// The process's key. All copies of kmem in the process have the same where the system gives one, for they may free each
@@ -120,11 +122,20 @@ pub(crate) fn heap_id() -> u8 {
 /// The byte that ends the prefix of a cell with these fields: which heap, how large, and what it carries. One byte of a
 /// damaged prefix in 128 is right by chance. It is never zero, as the highest byte of a reference count or an address is,
 /// where a pointer to another method's cell makes one be taken for a prefix.
+///
+/// The secret goes through the multiplication with the rest: who does not know it does not know either which other sizes
+/// have the same seal.
 #[inline(always)]
 pub(super) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
-    // Of a plain cell the rest is zero, and is nothing to compute. `FLAG_SAME` says nothing about the block.
-    let rest = (flags & !FLAG_SAME).wrapping_mul(0x35) ^ align.wrapping_mul(0x5b);
-    heap_id() ^ size as u8 ^ rest | 0x80
+    #[cfg(feature = "heap")]
+    let secret = heap_address();
+    #[cfg(not(feature = "heap"))]
+    let secret = 0;
+    // `FLAG_SAME` says nothing about the block.
+    let rest =
+        usize::from(flags & !FLAG_SAME) << (usize::BITS - 16) | usize::from(align) << (usize::BITS - 24);
+    let mixed = (secret ^ size ^ rest).wrapping_mul(SPREAD);
+    (mixed >> (usize::BITS - 8)) as u8 | 0x80
 }
 
 /// The seal of the pool at this address, under a key.
@@ -134,9 +145,9 @@ pub(super) fn of_pool(pool: *mut super::Pool, key: usize) -> u32 {
     (pool.addr() ^ key) as u32
 }
 
-/// A destructor in its slot behind the data. Written over, it is not called: what is stored is the function's address
+/// A destructor in its slot behind the data, or in a pool's header. Written over, it is not called: what is stored is the function's address
 /// under the key, the slot's address and the argument, and all but one in 2^17 other words give no address of code.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Slot {
     run: *mut (),
@@ -152,13 +163,18 @@ impl Slot {
         word ^ word.rotate_left(usize::BITS / 2)
     }
 
+    /// What is to be stored at this address for a destructor.
+    pub(super) fn sealed(at: *mut Slot, destructor: Destructor) -> Slot {
+        let mask = Slot::mask(at, destructor.arg);
+        let run = destructor.run.map_or(null_mut(), |run| run as *mut ());
+        Slot { run: run.map_addr(|addr| addr ^ mask), arg: destructor.arg }
+    }
+
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
     pub(super) unsafe fn write(at: *mut Slot, destructor: Destructor) {
-        let mask = Slot::mask(at, destructor.arg);
-        let run = destructor.run.map_or(null_mut(), |run| run as *mut ());
         // SAFETY: [caller] the slot is the caller's.
-        unsafe { at.write(Slot { run: run.map_addr(|addr| addr ^ mask), arg: destructor.arg }) };
+        unsafe { at.write(Slot::sealed(at, destructor)) };
     }
 
     /// The destructor in the slot, or `None` where the slot was written over.

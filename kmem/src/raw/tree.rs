@@ -220,7 +220,8 @@ unsafe fn unlink_checked(node: *mut Node) -> bool {
             return false;
         }
         let [before, behind] = held_by(node);
-        if *before != node || *behind != node {
+        let sibling = if prev.is_null() { next } else { prev };
+        if *before != node || *behind != node || !sibling.is_null() && (*sibling).parent != parent {
             return false;
         }
         *before = next;
@@ -267,6 +268,10 @@ impl Felling {
                         unlink_first(self.at, node);
                     }
                     end(self.call, node, self.shred);
+                } else if super::seal::is_wild(child.addr()) || (*child).parent != node {
+                    // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
+                    self.at = null_mut();
+                    fault::report(self.call, data(node), Misuse::Damaged);
                 } else {
                     prefetch((*child).next);
                     (*child).cell.kind = Kind::Tree.dying();
