@@ -50,12 +50,12 @@ pub unsafe extern "C" fn kmtreewo(src: *mut Cell, parent: *mut c_void, options: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreef(data: *mut c_void) -> Handle {
     // SAFETY: the contract is the caller's.
-    handed(unsafe { tree::f(data.cast()) })
+    unsafe { tree::f(data.cast()) }
 }
 
 #[cfg(feature = "shred")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtrees(data: *mut c_void) -> Handle {
     // SAFETY: the contract is the caller's.
-    handed(unsafe { tree::s(data.cast()) })
+    unsafe { tree::s(data.cast()) }
 }
