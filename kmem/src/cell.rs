@@ -148,6 +148,12 @@ pub const FLAG_SLOT: u8 = 1;
 pub const FLAG_HOST: u8 = 2;
 /// The node was made with the payload type of its parent (set by the safe API alone).
 pub const FLAG_SAME: u8 = 4;
+/// The node is a hook: what runs when the free of its parent begins. It lies before all children that are none.
+pub const FLAG_HOOK: u8 = 8;
+/// The node holds an object that its parent has adopted: its data is the handle.
+pub const FLAG_HOLD: u8 = 16;
+/// The cell has a pointer to its name behind its data and, where it has one, its destructor.
+pub const FLAG_NAME: u8 = 32;
 /// The pool lies in a buffer of the caller's: nothing is given back when it is torn down.
 pub const FLAG_BUFFER: u8 = 8;
 /// The pool draws further blocks from its source when it is full.

@@ -38,6 +38,14 @@ pub enum AllocError {
     },
     /// A cell of this kind cannot be the source of what was asked for; `None` where the source is no cell at all.
     Source(Option<Kind>),
+    /// A cell of this kind, or one that is the library's own, keeps its size or its place.
+    Fixed(Kind),
+    /// The cell has other references, whose holders would not learn that it moved.
+    Shared,
+    /// The new parent is the node itself or lies below it.
+    Below,
+    /// The call was a misuse, which the [fault handler](crate::fault) was told of.
+    Misused,
 }
 
 impl fmt::Display for AllocError {
@@ -55,6 +63,10 @@ impl fmt::Display for AllocError {
                 write!(f, "a {kind} cell cannot be the source of this allocation")
             }
             AllocError::Source(None) => f.write_str("the source is not a cell that can be drawn from"),
+            AllocError::Fixed(kind) => write!(f, "this {kind} cell keeps its size and its place"),
+            AllocError::Shared => f.write_str("the cell has other references"),
+            AllocError::Below => f.write_str("the new parent is the node itself or lies below it"),
+            AllocError::Misused => f.write_str("the call was a misuse, which has been reported"),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The block of memory around a cell: where its parts lie, how it is drawn, how it ends.
 
 use core::alloc::Layout;
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::ptr::NonNull;
 
-use super::seal::{self, Slot};
-use super::source::{draw, draw_heap, free_heap, give_back, shreds};
-use crate::cell::{Cell, FLAG_HOST, FLAG_SAME, FLAG_SLOT, Kind};
+use super::seal::{self, Label, Slot};
+use super::source::{draw, draw_heap, free_heap, give_back, grow_heap, shreds};
+use crate::cell::{Cell, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -100,17 +100,19 @@ pub struct Request {
     pub fill: Fill,
     /// The destructor; `Some` takes 16 bytes behind the data.
     pub drop: Option<Destructor>,
+    /// The name, which reports show and [`ptr::cast`](super::ptr::cast) compares; `Some` takes 8 bytes behind the data.
+    pub name: Option<&'static CStr>,
 }
 
 impl Request {
-    /// `size` bytes, aligned to 16, undefined, with no destructor.
+    /// `size` bytes, aligned to 16, undefined, with no destructor and no name.
     ///
     /// ```
     /// assert_eq!(kmem::raw::Request::new(3).align, 16);
     /// ```
     #[must_use]
     pub const fn new(size: usize) -> Request {
-        Request { size, align: BASE_ALIGN, fill: Fill::Undefined, drop: None }
+        Request { size, align: BASE_ALIGN, fill: Fill::Undefined, drop: None, name: None }
     }
 }
 
@@ -145,12 +147,14 @@ struct Shape {
     size: usize,
     align: usize,
     slot: bool,
+    name: bool,
 }
 
 impl Shape {
     fn new(header: usize, request: &Request) -> Result<(Shape, Layout), AllocError> {
         let align = data_align(request.align)?;
-        let shape = Shape { header, size: request.size, align, slot: request.drop.is_some() };
+        let (slot, name) = (request.drop.is_some(), request.name.is_some());
+        let shape = Shape { header, size: request.size, align, slot, name };
         let layout = shape.try_layout().ok_or(AllocError::Overflow)?;
         Ok((shape, layout))
     }
@@ -161,7 +165,8 @@ impl Shape {
         // SAFETY: [caller, prefix] the caller's cell is readable.
         let (flags, align, size) = unsafe { ((*cell).flags, (*cell).align, (*cell).size) };
         let align = if align == 0 { BASE_ALIGN } else { 1 << align };
-        Shape { header, size: size - header, align, slot: flags & FLAG_SLOT != 0 }
+        let (slot, name) = (flags & FLAG_SLOT != 0, flags & FLAG_NAME != 0);
+        Shape { header, size: size - header, align, slot, name }
     }
 
     /// Bytes from the base of the block to the data.
@@ -175,10 +180,21 @@ impl Shape {
         (self.size + (ALIGN - 1)) & !(ALIGN - 1)
     }
 
+    /// Bytes of what lies behind the data: the destructor slot, the name.
+    fn behind(&self) -> usize {
+        let slot = if self.slot { size_of::<Destructor>() } else { 0 };
+        slot + if self.name { size_of::<Label>() } else { 0 }
+    }
+
+    /// Bytes from the data to the name.
+    fn label(&self) -> usize {
+        self.slot() + self.behind() - size_of::<Label>()
+    }
+
     fn try_layout(&self) -> Option<Layout> {
         let mut total = self.offset().checked_add(self.size)?;
-        if self.slot {
-            total = round_up(total, align_of::<Destructor>())?.checked_add(size_of::<Destructor>())?;
+        if self.behind() > 0 {
+            total = round_up(total, align_of::<Destructor>())?.checked_add(self.behind())?;
         }
         Layout::from_size_align(total, self.align).ok()
     }
@@ -188,9 +204,9 @@ impl Shape {
     /// # Safety
     /// The shape is that of a cell that exists.
     unsafe fn layout(&self) -> Layout {
-        let slot = if self.slot { self.slot() + size_of::<Destructor>() } else { self.size };
+        let end = if self.behind() > 0 { self.slot() + self.behind() } else { self.size };
         // SAFETY: [extent] `try_layout` found this size and alignment valid when the cell was made.
-        unsafe { Layout::from_size_align_unchecked(self.offset() + slot, self.align) }
+        unsafe { Layout::from_size_align_unchecked(self.offset() + end, self.align) }
     }
 }
 
@@ -233,11 +249,14 @@ pub(crate) unsafe fn carve(
     }
 }
 
-/// Whether a cell needs nothing but its bytes: aligned as all data is, without a destructor.
+/// Whether a cell needs nothing but its bytes: aligned as all data is, without destructor and name.
 #[inline(always)]
 fn is_plain_request(request: &Request) -> bool {
     const MOST: usize = isize::MAX as usize - 2 * MAX_ALIGN;
-    request.drop.is_none() && request.size <= MOST && matches!(data_align(request.align), Ok(BASE_ALIGN))
+    request.drop.is_none()
+        && request.name.is_none()
+        && request.size <= MOST
+        && matches!(data_align(request.align), Ok(BASE_ALIGN))
 }
 
 /// The layout of a plain cell's block.
@@ -297,8 +316,8 @@ unsafe fn carve_carefully(
     let base = unsafe { draw(src, layout, request.fill) }?;
     // SAFETY: [extent] the block has `layout.size()` bytes, of which the data begins `offset` in.
     let data = unsafe { base.add(shape.offset()) };
-    let slot_flag = if shape.slot { FLAG_SLOT } else { 0 };
-    let mut cell = Cell::new(kind, flags | slot_flag, align_byte(shape.align), header + request.size);
+    let carried = if shape.slot { FLAG_SLOT } else { 0 } | if shape.name { FLAG_NAME } else { 0 };
+    let mut cell = Cell::new(kind, flags | carried, align_byte(shape.align), header + request.size);
     let place = prefix(data.as_ptr(), header);
     cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
     // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
@@ -307,7 +326,142 @@ unsafe fn carve_carefully(
         // SAFETY: [extent] the shape made room for a slot at this aligned offset.
         unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>().as_ptr(), destructor) };
     }
+    if let Some(name) = request.name {
+        // SAFETY: [extent] the shape made room for a name at this aligned offset.
+        unsafe { Label::write(data.add(shape.label()).cast::<Label>().as_ptr(), name) };
+    }
     Ok(data)
+}
+
+/// What a cell that was given another size leaves to be done: dropping it gives the old block back, if the cell has moved.
+/// What names the cell has to learn of the new address before that, for the source may look.
+pub(crate) struct Resized {
+    /// The data where it is now.
+    pub(crate) data: NonNull<u8>,
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    old: Option<Ending>,
+}
+
+/// Gives a cell, on behalf of `call`, data of `size` bytes: what fits of the old contents, the rest undefined. Alignment,
+/// destructor, name and mark stay. In place where the source can, otherwise moved. Where the cell is to be zeroed when it goes,
+/// or `shred` says so, so are the bytes that are cut off, and those that a move leaves.
+///
+/// Where it fails nothing has changed.
+///
+/// # Safety
+/// `data` is that of a live cell of `kind` with this header, drawn from `src`, which nobody else uses meanwhile.
+#[inline(never)]
+pub(crate) unsafe fn resize(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    (size, shred): (usize, bool),
+) -> Result<Resized, AllocError> {
+    let cell = prefix(data, header);
+    // SAFETY: [live] the caller's cell is readable, and the caller's alone.
+    unsafe {
+        if !is_whole(call, kind, header, data, src) {
+            return Err(AllocError::Misused);
+        }
+        let old = Shape::of(cell, header);
+        let new = Shape { size, ..old };
+        let layout = new.try_layout().ok_or(AllocError::Overflow)?;
+        let carried = match Carried::take(data, &old) {
+            Some(carried) => carried,
+            None => {
+                fault::report(call, data, Misuse::Damaged);
+                return Err(AllocError::Misused);
+            }
+        };
+        let zeroes = shred || (*cell).tainted() || shreds(src);
+        if layout.size() == old.layout().size() || super::source::keeps(src, layout.size())? {
+            if zeroes && size < old.size {
+                shred::zero(data.add(size), old.size - size);
+            }
+            super::source::resized(src, data.sub(old.offset()), old.layout().size(), layout.size());
+            return Ok(Resized { data: carried.put(data, &new), old: None });
+        }
+        if src.is_null() && !zeroes {
+            // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
+            (*cell).kind = kind.freed();
+            if let Some(block) = grow_heap(data.sub(old.offset()), old.layout(), layout.size()) {
+                let data = block.add(new.offset()).as_ptr();
+                (*prefix(data, header)).kind = kind as i32;
+                return Ok(Resized { data: carried.put(data, &new), old: None });
+            }
+            (*cell).kind = kind as i32;
+        }
+        let moved = draw(src, layout, Fill::Undefined)?.add(new.offset()).as_ptr();
+        moved.sub(header).copy_from_nonoverlapping(data.sub(header), header + size.min(old.size));
+        let data_now = carried.put(moved, &new);
+        Ok(Resized { data: data_now, old: Some(Ending { kind, header, data, src, shred }) })
+    }
+}
+
+/// What lies behind a cell's data, in hand while that changes its size.
+struct Carried {
+    drop: Option<Destructor>,
+    name: Option<&'static CStr>,
+}
+
+impl Carried {
+    /// What the cell carries, or `None` where it was written over.
+    ///
+    /// # Safety
+    /// The data is that of a live cell of this shape, which is the caller's alone.
+    unsafe fn take(data: *mut u8, shape: &Shape) -> Option<Carried> {
+        // SAFETY: [slot] a shape says where a slot and a name lie.
+        unsafe {
+            let drop = if shape.slot { Some(Slot::read(data.add(shape.slot()).cast())?) } else { None };
+            let name = if shape.name { Some(Label::read(data.add(shape.label()).cast())?) } else { None };
+            Some(Carried { drop, name })
+        }
+    }
+
+    /// Makes the prefix and what lies behind the data agree with the shape.
+    ///
+    /// # Safety
+    /// The data is that of a cell whose block has this shape's layout, which is the caller's alone.
+    unsafe fn put(&self, data: *mut u8, shape: &Shape) -> NonNull<u8> {
+        let cell = prefix(data, shape.header);
+        // SAFETY: [extent, slot] the caller's block has room for what its shape says.
+        unsafe {
+            (*cell).size = shape.header + shape.size;
+            (*cell).heap = seal::of_cell((*cell).size, (*cell).flags, (*cell).align);
+            if let Some(destructor) = self.drop {
+                Slot::write(data.add(shape.slot()).cast(), destructor);
+            }
+            if let Some(name) = self.name {
+                Label::write(data.add(shape.label()).cast(), name);
+            }
+            NonNull::new_unchecked(data)
+        }
+    }
+}
+
+/// The bytes of a cell's data, and those of its block.
+///
+/// # Safety
+/// `data` is that of a live cell with this header.
+pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
+    // SAFETY: [caller] the caller's cell is live.
+    let shape = unsafe { Shape::of(prefix(data, header), header) };
+    // SAFETY: [caller] as above.
+    (shape.size, unsafe { shape.layout() }.size())
+}
+
+/// The name of a cell that was made with one.
+///
+/// # Safety
+/// `data` is that of a live cell with this header.
+pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr> {
+    // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
+    unsafe {
+        let shape = Shape::of(prefix(data, header), header);
+        if shape.name { Label::read(data.add(shape.label()).cast()) } else { None }
+    }
 }
 
 /// The prefix of the cell whose data this is.
@@ -478,6 +632,9 @@ unsafe fn end_carefully(
     true
 }
 
+/// All flags that a heap cell, a counted cell or a node may have.
+const CELL_FLAGS: u8 = FLAG_SLOT | FLAG_HOST | FLAG_SAME | FLAG_HOOK | FLAG_HOLD | FLAG_NAME;
+
 /// Whether the prefix of a cell drawn from `src` contradicts neither itself nor its seal; what is wrong is reported.
 ///
 /// # Safety
@@ -499,7 +656,7 @@ pub(super) unsafe fn is_whole(
     // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
     let sourced =
         src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
-    let misuse = if !aligned || !sized || !sourced || flags & !(FLAG_SLOT | FLAG_HOST | FLAG_SAME) != 0 {
+    let misuse = if !aligned || !sized || !sourced || flags & !CELL_FLAGS != 0 {
         Misuse::Damaged
     } else if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
         // What was drawn from a source that is not the heap any copy of kmem may give back to it.

@@ -3,7 +3,7 @@
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-use super::block::{self, Fill, Request};
+use super::block::{self, Fill, Request, Resized};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 
@@ -45,6 +45,72 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         if block::check(call, Kind::Heap, HEADER, data) {
             block::end(call, Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
         }
+    }
+}
+
+/// Gives a heap cell another size and returns its data, which may have moved: see [`resize`]. Null makes a new cell; null is
+/// returned where it fails, and the cell is as it was.
+///
+/// # Safety
+/// As for [`resize`], where the data may be null.
+///
+/// ```
+/// use kmem::raw::heap;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let data = heap::r(null_mut(), 2);
+///     data.write(7);
+///     let data = heap::r(data, 1000);
+///     assert_eq!(data.read(), 7);
+///     assert!(heap::r(data, usize::MAX).is_null()); // and the cell is as it was
+///     heap::f(data);
+/// }
+/// ```
+pub unsafe fn r(data: *mut u8, size: usize) -> *mut u8 {
+    if data.is_null() {
+        // SAFETY: [caller] there is no destructor.
+        return unsafe { allocate(size, Fill::Undefined) };
+    }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { resize(data, size) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+/// Gives a heap cell `size` bytes of data, in place where the heap can, and returns the data, which may have moved. Of the
+/// contents stays what fits; what is added is undefined. Alignment, destructor, name and mark stay. Of a tainted cell the bytes
+/// that are cut off, and those that a move leaves behind, are zeroed.
+///
+/// Fails as [`AllocError`] says; the cell is as it was then.
+///
+/// # Safety
+/// `data` is that of a live heap cell that nobody else uses meanwhile, and nobody uses the old address afterwards. What the
+/// header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
+///
+/// ```
+/// use kmem::raw::heap;
+/// unsafe {
+///     let data = heap::resize(heap::z(8), 16).unwrap();
+///     assert_eq!(data.read(), 0);
+///     heap::f(data.as_ptr());
+/// }
+/// ```
+pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's. A heap cell's block goes back without a call.
+    unsafe { resize_kept(data, size, "kmheapr", Shred::No) }.map(|resized| resized.data)
+}
+
+/// [`resize`] on behalf of `call`.
+pub(crate) unsafe fn resize_kept(
+    data: *mut u8,
+    size: usize,
+    call: &'static str,
+    shred: Shred,
+) -> Result<Resized, AllocError> {
+    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        if !block::check(call, Kind::Heap, HEADER, data) {
+            return Err(AllocError::Misused);
+        }
+        block::resize(call, Kind::Heap, HEADER, data, null_mut(), (size, shred.is_yes()))
     }
 }
 

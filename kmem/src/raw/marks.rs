@@ -60,6 +60,16 @@ pub(super) fn narrowed(data: *mut u8, size: usize, whole: usize) {
     valgrind::no_access(data.wrapping_add(size), whole.wrapping_sub(size));
 }
 
+/// Of a live cell's `whole` bytes the first `to` may be used now, and not the first `from`.
+#[inline(always)]
+pub(super) fn resized(data: *mut u8, from: usize, to: usize, whole: usize) {
+    asan::unpoison(data, to);
+    asan::poison(data.wrapping_add(to), whole.wrapping_sub(to));
+    valgrind::resized(data, to);
+    valgrind::undefined(data.wrapping_add(from), to.saturating_sub(from));
+    valgrind::no_access(data.wrapping_add(to), whole.wrapping_sub(to));
+}
+
 /// All of a cell's data is about to be zeroed.
 #[inline(always)]
 pub(super) fn widened(data: *mut u8, whole: usize) {

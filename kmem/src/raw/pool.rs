@@ -330,11 +330,26 @@ unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
     // A pool is hosted only where trees are built in.
     #[cfg(feature = "tree")]
     {
-        // SAFETY: [hosted] a hosted pool's source is a node.
-        unsafe { (*src.cast::<super::Node>()).src }
+        // SAFETY: [hosted] a hosted pool is the data of a node.
+        unsafe { (*super::tree::header(head.cast())).src }
     }
     #[cfg(not(feature = "tree"))]
     src
+}
+
+/// The node above the one that hosts a pool is another now, or none. What was zeroed before is zeroed still.
+///
+/// # Safety
+/// `pool` is a live hosted pool of this thread's, whose source is alive.
+#[cfg(feature = "tree")]
+pub(super) unsafe fn rehost(pool: *mut Pool, parent: *mut super::Node) {
+    // SAFETY: [caller, hosted] the contract is the caller's.
+    unsafe {
+        if shreds(pool.cast()) {
+            (*pool).cell.taint();
+        }
+        (*pool).src = parent.cast();
+    }
 }
 
 /// Makes a pool inside the `len` bytes at `buffer`: as many cells of `size` bytes as fit, aligned to 16. Never calls
@@ -1041,6 +1056,22 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
     }
 }
 
+/// Whether a live cell holds `size` bytes; those behind them are zeroed where the pool, or `shred`, asks for it.
+///
+/// # Safety
+/// `data` is that of a live cell of a pool of this thread's.
+pub(super) unsafe fn keep_size(data: *mut u8, size: usize, shred: Shred) -> Result<(), AllocError> {
+    // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
+    unsafe {
+        let pool = (*header(data)).pool;
+        fits(pool, size, 0)?;
+        if shred.is_yes() || shreds((*pool).head.cast()) {
+            shred::zero(data.add(size), (*pool).cellsz - size);
+        }
+    }
+    Ok(())
+}
+
 /// The pool that a cell's header names, whether the cell is live or free.
 #[inline]
 pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
@@ -1051,7 +1082,7 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
 
 /// The pool of a live cell; what is wrong with the cell is reported.
 #[inline]
-unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
+pub(super) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     let cell = header(data);
     // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
     // below `handed` of a live pool that names the pool untagged is live.

@@ -1,10 +1,17 @@
 //! One handle over all methods: free, shred, stat, taint.
 
+mod look;
+mod resize;
+
 use core::mem::offset_of;
 use core::ptr::null_mut;
 
 use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Misuse};
+
+pub use look::{cast, name, size};
+pub use resize::resize;
+pub(crate) use resize::resize_kept;
 
 /// A handle on any object (`kmptr` in C), passed by value.
 ///
@@ -110,8 +117,44 @@ unsafe fn release_zeroed(handle: Handle, call: &'static str) {
     unsafe { release(handle, call, Shred::Yes) }
 }
 
+/// Whether the object of a handle is live, as far as its header says, and the handle agrees with it; what is wrong is reported.
+/// An object that kmem did not allocate is.
+///
+/// # Safety
+/// Where the handle's kind is that of a method, the header of its object is readable.
+pub(super) unsafe fn check(call: &'static str, handle: Handle) -> bool {
+    let Handle { kind, data, cell, .. } = handle;
+    let agrees = |found: *mut Cell| cell == found || cell.is_null();
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        match Kind::from_raw(kind) {
+            Some(Kind::None) => true,
+            #[cfg(feature = "heap")]
+            Some(Kind::Heap) if agrees(super::heap::cell(data)) => {
+                super::block::check(call, Kind::Heap, super::heap::HEADER, data)
+            }
+            #[cfg(feature = "ref")]
+            Some(Kind::Ref) if agrees(super::refs::header(data).cast()) => {
+                super::block::check(call, Kind::Ref, super::refs::HEADER, data)
+            }
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) if agrees(super::pool::owner_of(data).cast()) => {
+                super::pool::check(call, data).is_some()
+            }
+            #[cfg(feature = "tree")]
+            Some(Kind::Tree) if agrees(super::tree::header(data).cast()) => {
+                super::block::check(call, Kind::Tree, super::tree::HEADER, data)
+            }
+            kind => {
+                contradicted(call, data, kind);
+                false
+            }
+        }
+    }
+}
+
 #[inline]
-unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
+pub(super) unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
     let Handle { kind, data, cell, .. } = handle;
     if data.is_null() {
         return;

@@ -5,7 +5,7 @@
 //! loads programs at random addresses; a byte of it, mixed with the cell's size and flags, ends each cell's prefix.
 //! Neither keeps out who can read the process's memory.
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -192,6 +192,41 @@ impl Slot {
         // one. What was written over is told above wherever addresses have bits to spare.
         let run = unsafe { core::mem::transmute::<*mut (), Option<Drop>>(run) };
         Some(Destructor { run, arg })
+    }
+}
+
+/// The address of a name behind a cell's data, under the key and the address where it is stored: written over, it is no name.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Label(*mut c_char);
+
+impl Label {
+    fn mask(at: *mut Label) -> usize {
+        let word = (key() ^ at.addr()).wrapping_mul(SPREAD);
+        word ^ word.rotate_left(usize::BITS / 2)
+    }
+
+    /// # Safety
+    /// `at` is an aligned place for a label, the caller's alone.
+    pub(super) unsafe fn write(at: *mut Label, name: &'static CStr) {
+        let name = name.as_ptr().cast_mut().map_addr(|addr| addr ^ Label::mask(at));
+        // SAFETY: [caller] the place is the caller's.
+        unsafe { at.write(Label(name)) };
+    }
+
+    /// The name that was written here, or `None` where it was written over.
+    ///
+    /// # Safety
+    /// `at` is a label, which nobody writes meanwhile.
+    pub(super) unsafe fn read(at: *mut Label) -> Option<&'static CStr> {
+        // SAFETY: [caller] the label is the caller's.
+        let name = unsafe { at.read() }.0.map_addr(|addr| addr ^ Label::mask(at));
+        if is_wild(name.addr()) {
+            return None;
+        }
+        // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask; what was written over
+        // is told above wherever addresses have bits to spare.
+        Some(unsafe { CStr::from_ptr(name) })
     }
 }
 

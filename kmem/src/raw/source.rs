@@ -265,6 +265,16 @@ mod beneath {
     }
 
     #[inline]
+    pub(super) unsafe fn realloc(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.align() > MALLOC {
+            // `realloc` would forget the alignment.
+            return core::ptr::null_mut();
+        }
+        // SAFETY: [caller] the caller gives what one of the two above returned.
+        unsafe { libc::realloc(block.cast(), size) }.cast()
+    }
+
+    #[inline]
     pub(super) unsafe fn dealloc(block: *mut u8, _: Layout) {
         // SAFETY: [caller] the caller gives back what one of the two above returned.
         unsafe { libc::free(block.cast()) }
@@ -289,6 +299,57 @@ pub(super) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, Alloc
 pub(super) unsafe fn free_heap(block: *mut u8, layout: Layout) {
     // SAFETY: [caller] the caller gives back what `draw_heap` returned for this layout.
     unsafe { beneath::dealloc(block, layout) }
+}
+
+/// Gives a block of the heap another size, in place or elsewhere, with what fits of its contents, or returns `None` and leaves it as
+/// it is.
+///
+/// # Safety
+/// `block` came from [`draw_heap`] with this layout, and a layout of this size and its alignment is valid. The old address is
+/// used no more where this succeeds.
+#[cfg(feature = "heap")]
+pub(super) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> Option<NonNull<u8>> {
+    // SAFETY: [caller] the contract is the caller's.
+    NonNull::new(unsafe { beneath::realloc(block, layout, size) })
+}
+
+#[cfg(not(feature = "heap"))]
+pub(super) unsafe fn grow_heap(_: *mut u8, _: Layout, _: usize) -> Option<NonNull<u8>> {
+    None
+}
+
+/// Whether a block from this source may have this size too, where it is. A pool's may where its cells hold as much, and fails
+/// where they do not: no other cell of it would.
+///
+/// # Safety
+/// `src` is null or the live source of a block.
+pub(super) unsafe fn keeps(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller, live] the caller's source is readable, and where its kind says so it is a pool.
+    unsafe {
+        if !src.is_null() && (*src).kind == Kind::Pool as i32 {
+            let max = (*src.cast::<super::Pool>()).cellsz;
+            return if size <= max { Ok(true) } else { Err(AllocError::Size { size, max }) };
+        }
+    }
+    let _ = (src, size);
+    Ok(false)
+}
+
+/// A block from this source has another size now, where it was.
+///
+/// # Safety
+/// `src` is null or the live source of this block.
+#[inline]
+pub(super) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: usize) {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller, live] as in `keeps`.
+    unsafe {
+        if super::marks::ON && !src.is_null() && (*src).kind == Kind::Pool as i32 {
+            super::marks::resized(block, from, to, (*src.cast::<super::Pool>()).cellsz);
+        }
+    }
+    let _ = (src, block, from, to);
 }
 
 #[cfg(not(feature = "heap"))]

@@ -2,8 +2,16 @@
 //!
 //! A tree belongs to one thread at a time. Nodes are linked in the order they were made; a tree is freed children
 //! first, the first child before the second, in constant stack however deep or wide it is.
+//!
+//! What else a node may have is a child too, of the library's own, so that a node without pays nothing: a *hook*, which runs
+//! when the free of the node begins ([`h`]), and a *holder*, which frees an object of another kind that the node has adopted
+//! ([`k`]). Hooks lie before all other children.
 
+mod hold;
+mod hook;
+mod place;
 mod verify;
+mod walk;
 
 use core::alloc::Layout;
 use core::mem::offset_of;
@@ -11,11 +19,16 @@ use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
 use super::block::{self, Fill, Request};
-use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
+use crate::cell::{Cell, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 
+pub use hold::{k, l};
+pub use hook::{h, hx};
+pub(crate) use place::resize_kept;
+pub use place::{c, cn, m, mc, mu, p, r, resize, x};
 pub use verify::verify;
+pub use walk::{Visit, Walk, step, walk};
 
 /// The header of a tree node (`kmnode` in C): one cache line.
 ///
@@ -59,7 +72,7 @@ const _: () = assert!(offset_of!(Node, cell) == 0);
 /// Allocates a node below `parent`, as its last child, or a root where that is null, and returns its data.
 ///
 /// Fails as [`AllocError`] says; a tree node or a reference as `src` is refused with [`AllocError::Source`], and so is
-/// a `parent` that is no live node, after a report to the [fault handler](crate::fault).
+/// a `parent` that is no live node, with [`AllocError::Misused`], after a report to the [fault handler](crate::fault).
 ///
 /// # Safety
 /// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree that
@@ -91,7 +104,7 @@ pub(crate) unsafe fn alloc_flagged(
 ) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller vouches for a readable header where the parent is not null.
     if !parent.is_null() && !unsafe { block::check(call, Kind::Tree, HEADER, parent) } {
-        return Err(AllocError::Source(None));
+        return Err(AllocError::Misused);
     }
     // SAFETY: [caller] the caller vouches for the source.
     let data = unsafe { block::carve(Kind::Tree, HEADER, src, request, flags) }?;
@@ -205,9 +218,29 @@ unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
 /// Takes a node out of its parent's children if those around it know it as theirs; otherwise nothing is changed.
 ///
 /// # Safety
-/// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
+/// As for [`is_linked`].
 #[inline(always)]
 unsafe fn unlink_checked(node: *mut Node) -> bool {
+    // SAFETY: [caller, links] the contract is the caller's.
+    unsafe {
+        if !is_linked(node) {
+            return false;
+        }
+        if !(*node).parent.is_null() {
+            let [before, behind] = held_by(node);
+            *before = (*node).next;
+            *behind = (*node).prev;
+        }
+    }
+    true
+}
+
+/// Whether those around a node know it as theirs.
+///
+/// # Safety
+/// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
+#[inline(always)]
+unsafe fn is_linked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
@@ -221,13 +254,8 @@ unsafe fn unlink_checked(node: *mut Node) -> bool {
         }
         let [before, behind] = held_by(node);
         let sibling = if prev.is_null() { next } else { prev };
-        if *before != node || *behind != node || !sibling.is_null() && (*sibling).parent != parent {
-            return false;
-        }
-        *before = next;
-        *behind = prev;
+        *before == node && *behind == node && (sibling.is_null() || (*sibling).parent == parent)
     }
-    true
 }
 
 /// Puts a node back that was taken out a moment ago and did not go.
@@ -306,47 +334,63 @@ impl Drop for Felling {
 unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the caller gives a live node that nobody uses any more.
     unsafe {
-        #[cfg(feature = "pool")]
-        if (*node).cell.flags & FLAG_HOST != 0 {
-            return end_hosted(call, node, shred);
+        if (*node).cell.flags & OWN != 0 {
+            return end_own(call, node, shred);
         }
         block::end(call, Kind::Tree, HEADER, data(node), (*node).src, shred)
     }
 }
 
-/// Ends a node that hosts a pool.
-#[cfg(feature = "pool")]
+/// The flags of nodes whose data is the library's own.
+const OWN: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
+
+/// Ends a node whose data is the library's own, after what that stands for.
 #[inline(never)]
-unsafe fn end_hosted(call: &'static str, node: *mut Node, shred: bool) -> bool {
+unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { block::is_whole(call, Kind::Tree, HEADER, data(node), (*node).src) } {
         return false;
     }
-    let ending = Hosted { call, node, shred };
-    let pool: *mut super::Pool = data(node).cast();
-    // SAFETY: [hosted] the caller gives a live node with a pool in it, neither of which is used any more.
-    unsafe {
-        if shred || (*node).cell.tainted() {
-            (*pool).cell.taint();
+    let ending = Own { call, node, shred };
+    // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what its data is.
+    let went = unsafe {
+        match (*node).cell.flags & OWN {
+            #[cfg(feature = "pool")]
+            FLAG_HOST => {
+                let pool: *mut super::Pool = data(node).cast();
+                if shred || (*node).cell.tainted() {
+                    (*pool).cell.taint();
+                }
+                super::pool::tear_down(pool);
+                true
+            }
+            FLAG_HOOK => hook::run(call, node),
+            FLAG_HOLD => {
+                hold::release(call, node, shred);
+                true
+            }
+            _ => {
+                fault::report(call, data(node), Misuse::Damaged);
+                false
+            }
         }
-        super::pool::tear_down(pool);
+    };
+    if !went {
+        core::mem::forget(ending);
     }
-    drop(ending);
-    true
+    went
 }
 
-/// A node whose pool is being torn down: dropping it gives the node back, even where a destructor of the pool unwinds.
-#[cfg(feature = "pool")]
-struct Hosted {
+/// A node whose data is the library's own: dropping it gives the node back, even where what it stood for unwinds.
+struct Own {
     call: &'static str,
     node: *mut Node,
     shred: bool,
 }
 
-#[cfg(feature = "pool")]
-impl Drop for Hosted {
+impl Drop for Own {
     fn drop(&mut self) {
-        // SAFETY: [guard, hosted] the pool in the node's data is gone, and the node is not used any more.
+        // SAFETY: [guard, hosted] what the node stood for is gone, and the node is not used any more.
         unsafe { block::end(self.call, Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred) };
     }
 }
@@ -388,7 +432,7 @@ unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
     true
 }
 
-/// The number of nodes below a node, counted by walking them.
+/// The number of nodes and adopted objects below a node, counted by walking them.
 ///
 /// # Safety
 /// `data` is that of a live node of a tree that belongs to this thread.
@@ -405,27 +449,8 @@ unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
 /// ```
 #[must_use]
 pub unsafe fn below(data: *mut u8) -> usize {
-    let root = header(data);
-    let mut node = root;
-    let mut count = 0;
-    // SAFETY: [links] the caller gives a live node, and the links of live nodes are live.
-    unsafe {
-        loop {
-            if !(*node).child.is_null() {
-                node = (*node).child;
-                count += 1;
-                continue;
-            }
-            while node != root && (*node).next.is_null() {
-                node = (*node).parent;
-            }
-            if node == root {
-                return count;
-            }
-            node = (*node).next;
-            count += 1;
-        }
-    }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { walk(data) }.skip(1).count()
 }
 
 verbs! {

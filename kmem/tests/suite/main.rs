@@ -28,6 +28,8 @@ mod exhaustion;
 mod handle;
 #[cfg(feature = "heap")]
 mod heap;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod life;
 #[cfg(any(feature = "heap", feature = "pool", feature = "tree", feature = "ref"))]
 mod misuse;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
@@ -37,6 +39,8 @@ mod pool;
 mod reasons;
 #[cfg(all(feature = "heap", feature = "ref"))]
 mod refs;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod resize;
 #[cfg(all(feature = "heap", feature = "shred"))]
 mod shred;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]

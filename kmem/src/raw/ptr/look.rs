@@ -1,0 +1,105 @@
+//! What the cell of an object says of it.
+
+use core::ffi::CStr;
+use core::ptr::null_mut;
+
+use super::{Handle, check};
+use crate::cell::Kind;
+use crate::raw::block;
+
+/// Bytes of header before the data of a cell of this kind that has a prefix of its own.
+fn header(kind: i32) -> Option<usize> {
+    match Kind::from_raw(kind) {
+        #[cfg(feature = "heap")]
+        Some(Kind::Heap) => Some(crate::raw::heap::HEADER),
+        #[cfg(feature = "ref")]
+        Some(Kind::Ref) => Some(crate::raw::refs::HEADER),
+        #[cfg(feature = "tree")]
+        Some(Kind::Tree) => Some(crate::raw::tree::HEADER),
+        _ => None,
+    }
+}
+
+/// The bytes of data that an object has: those that were asked for or, in a pool, those of each cell. Zero of the null handle and of an
+/// object that kmem did not allocate.
+///
+/// # Safety
+/// The handle is null or holds a live object. What the handle or the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
+///
+/// ```
+/// use kmem::raw::{heap, ptr};
+/// unsafe {
+///     let handle = heap::ao(100);
+///     assert_eq!(ptr::size(handle), 100);
+///     ptr::free(handle);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn size(handle: Handle) -> usize {
+    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        if handle.is_null() || !check("kmsize", handle) {
+            return 0;
+        }
+        match header(handle.kind) {
+            Some(header) => block::extent(handle.data, header).0,
+            #[cfg(feature = "pool")]
+            None if handle.kind == Kind::Pool as i32 => (*crate::raw::pool::owner_of(handle.data)).cellsz,
+            None => 0,
+        }
+    }
+}
+
+/// The name that an object was given when it was made, a pool's cell that of its pool.
+///
+/// # Safety
+/// As for [`size`].
+///
+/// ```
+/// use kmem::raw::{Request, heap, ptr};
+/// unsafe {
+///     let data = heap::alloc(&Request { name: Some(c"key"), ..Request::new(32) }).unwrap();
+///     let handle = heap::handle(data.as_ptr());
+///     assert_eq!(ptr::name(handle), Some(c"key"));
+///     ptr::free(handle);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
+    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        if handle.is_null() || !check("kmname", handle) {
+            return None;
+        }
+        match header(handle.kind) {
+            Some(header) => block::name(handle.data, header),
+            None => None,
+        }
+    }
+}
+
+/// The object where it has this name, otherwise null: a checked cast, where names are those of types.
+///
+/// # Safety
+/// As for [`size`].
+///
+/// ```
+/// use kmem::raw::{Request, ptr, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let request = Request { name: Some(c"struct config"), ..Request::new(32) };
+///     let data = tree::alloc(null_mut(), null_mut(), &request).unwrap().as_ptr();
+///     assert_eq!(ptr::cast(tree::handle(data), c"struct config"), data);
+///     assert!(ptr::cast(tree::handle(data), c"struct key").is_null());
+///     tree::f(data);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
+    // SAFETY: [caller] the contract is the caller's.
+    match unsafe { name(handle) } {
+        Some(found) if found == to => handle.data,
+        _ => null_mut(),
+    }
+}

@@ -1,0 +1,148 @@
+//! Holders: by which a node owns an object of another kind.
+
+use super::{HEADER, Node, OWN, alloc_flagged, data, place, unlink_checked};
+use crate::cell::{FLAG_HOLD, Kind, Shred};
+use crate::error::AllocError;
+use crate::fault::{self, Misuse};
+use crate::raw::block::{self, Request};
+use crate::raw::{Handle, ptr};
+
+/// Has a node adopt an object of any kind: the node frees it as [`ptr::free`] does, among its children and in their order, when it goes.
+/// A tree becomes a child of the node, from wherever it was, as [`m`](super::m) moves it.
+///
+/// The rule of who owns what:
+///
+/// 1. Whoever adopts a handle owns what the handle owns: of a counted cell one reference, of anything else the object itself.
+/// 2. What is owned goes when its owner does, and not before; nothing else that holds a reference is asked, or told.
+/// 3. So an object may be adopted by several nodes only where it is counted, once for each reference; any other is adopted
+///    by one.
+///
+/// An adopted object other than a tree takes a small node, 88 bytes drawn from where the node was.
+///
+/// Fails as [`AllocError`] says, with [`AllocError::Below`] for a tree that the node itself is in; the object is still the
+/// caller's then.
+///
+/// # Safety
+/// `node` is the data of a node of a tree that belongs to this thread. The handle holds a live object that the caller owns, and
+/// gives up. Its source outlives the node. What the headers show to be wrong goes to the [fault handler](crate::fault), and
+/// the call fails with [`AllocError::Misused`].
+///
+/// ```
+/// use kmem::raw::{heap, refs, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let shared = refs::zo(null_mut(), 32);
+///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
+///     tree::k(one, shared).unwrap();
+///     refs::u(shared.data);
+///     tree::k(two, shared).unwrap();
+///     tree::k(two, heap::ao(100)).unwrap();
+///     tree::f(one);
+///     assert_eq!(refs::count(shared.data), 1); // that of `two`
+///     tree::f(two);
+/// }
+/// ```
+pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
+    const CALL: &str = "kmtreek";
+    // SAFETY: [caller, live, fresh] the caller vouches for readable headers, the checks for what they say; the data of the new node has room
+    // for a handle, and nobody else has seen it.
+    unsafe {
+        let above = place::check(CALL, node)?;
+        if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
+            return Err(AllocError::Fixed(Kind::Tree));
+        }
+        if object.is_null() {
+            return Err(AllocError::Source(None));
+        }
+        if !ptr::check(CALL, object) {
+            return Err(AllocError::Misused);
+        }
+        if object.kind == Kind::Tree as i32 {
+            place::move_below(CALL, object.data, node, true)?;
+            if object.shred != 0 {
+                (*super::header(object.data)).cell.taint();
+            }
+            return Ok(());
+        }
+        let new = alloc_flagged((*above).src, node, &Request::new(size_of::<Handle>()), FLAG_HOLD, CALL)?;
+        new.cast::<Handle>().write(object);
+    }
+    Ok(())
+}
+
+/// Has a node let go of an object that it adopted, or of a child, which becomes a root. Returns the handle, which is the caller's to free
+/// again, or the null handle where the node does not own the object. Of several references to one cell the one that was
+/// adopted last is given back.
+///
+/// Looks through the children, the last one first.
+///
+/// # Safety
+/// `node` is the data of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
+///
+/// ```
+/// use kmem::raw::{heap, ptr, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     let object = heap::ao(100);
+///     tree::k(root, object).unwrap();
+///     assert_eq!(tree::l(root, object.data), object);
+///     assert!(tree::l(root, object.data).is_null());
+///     tree::f(root);
+///     ptr::free(object);
+/// }
+/// ```
+pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
+    const CALL: &str = "kmtreel";
+    // SAFETY: [caller, links, holders] the caller vouches for a readable header, the check for what it says, and a live node for its
+    // children.
+    unsafe {
+        let Ok(node) = place::check(CALL, node) else { return Handle::NULL };
+        let mut child = (*node).lastchild;
+        while !child.is_null() {
+            let at = data(child);
+            if (*child).cell.flags & FLAG_HOLD != 0 {
+                let held = at.cast::<Handle>().read();
+                if held.data.cast_const() == object {
+                    if !unlink_checked(child) {
+                        break;
+                    }
+                    let went = block::end(CALL, Kind::Tree, HEADER, at, (*child).src, false);
+                    return if went { held } else { Handle::NULL };
+                }
+            } else if at.cast_const() == object {
+                return match place::move_below(CALL, at, core::ptr::null_mut(), false) {
+                    Ok(()) => super::handle(at),
+                    Err(_) => Handle::NULL,
+                };
+            }
+            child = (*child).prev;
+        }
+        if !child.is_null() {
+            fault::report(CALL, data(node), Misuse::Damaged);
+        }
+    }
+    Handle::NULL
+}
+
+/// The object that a holder holds.
+///
+/// # Safety
+/// The node is a live holder.
+pub(super) unsafe fn held(node: *mut Node) -> Handle {
+    // SAFETY: [caller, holders] the data of a holder is a handle.
+    unsafe { data(node).cast::<Handle>().read() }
+}
+
+/// Frees what a holder holds.
+///
+/// # Safety
+/// The node is a holder on its way out.
+pub(super) unsafe fn release(call: &'static str, node: *mut Node, shred: bool) {
+    // SAFETY: [caller, holders] the data of a holder is a handle, whose object was given up to it.
+    unsafe {
+        let object = data(node).cast::<Handle>().read();
+        ptr::release(object, call, Shred::from(shred || object.shred != 0));
+    }
+}

@@ -1,0 +1,123 @@
+//! Hooks: destructors that a node gets after it was made.
+
+use super::{HEADER, Node, OWN, alloc_flagged, data, header, place, unlink_checked};
+use crate::cell::{FLAG_HOOK, Kind};
+use crate::error::AllocError;
+use crate::fault::{self, Misuse};
+use crate::raw::DropFn;
+use crate::raw::block::{self, Destructor, Request};
+use crate::raw::seal::Slot;
+
+/// Adds a hook to a node: `hook.run` is called, with the node's data, when the free of the node begins and everything below it is still
+/// there, the hook that was added last first. After all hooks what is below goes, and then the destructor runs that the node was
+/// made with, if it has one.
+///
+/// A hook is a small node, 80 bytes drawn from where the node was; a node without one pays nothing. It may use the library as a
+/// destructor may: it may free and add below the node's siblings, and free what is below the node, but neither the node, which is being
+/// freed, nor add to it; that is reported.
+///
+/// Fails as [`AllocError`] says; nothing has changed then.
+///
+/// # Safety
+/// `node` is the data of a node of a tree that belongs to this thread, and the hook can be called with it when it goes.
+///
+/// ```
+/// use kmem::raw::{Destructor, tree};
+/// use std::ffi::c_void;
+/// use std::ptr::null_mut;
+///
+/// unsafe extern "C-unwind" fn say(_: *mut c_void, said: *mut c_void) {
+///     unsafe { (*said.cast::<String>()).push('!') };
+/// }
+/// let mut said = String::new();
+/// let hook = Destructor { run: Some(say), arg: (&raw mut said).cast() };
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     tree::h(root, hook).unwrap();
+///     tree::h(root, hook).unwrap();
+///     assert!(tree::hx(root, hook)); // the second one, which does not run then
+///     tree::f(root);
+/// }
+/// assert_eq!(said, "!");
+/// ```
+pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
+    const CALL: &str = "kmtreeh";
+    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
+    // for a slot, and nobody else has seen it.
+    unsafe {
+        let above = place::check(CALL, node)?;
+        if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
+            return Err(AllocError::Fixed(Kind::Tree));
+        }
+        let request = Request::new(size_of::<Slot>());
+        let new = alloc_flagged((*above).src, core::ptr::null_mut(), &request, FLAG_HOOK, CALL)?;
+        Slot::write(new.cast().as_ptr(), hook);
+        link_first(above, header(new.as_ptr()));
+    }
+    Ok(())
+}
+
+/// Makes a node, which is linked nowhere, the first child of another.
+unsafe fn link_first(parent: *mut Node, node: *mut Node) {
+    // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
+    unsafe {
+        let first = (*parent).child;
+        (*node).parent = parent;
+        (*node).next = first;
+        if first.is_null() {
+            (*parent).lastchild = node;
+        } else {
+            (*first).prev = node;
+        }
+        (*parent).child = node;
+    }
+}
+
+/// Removes, without running it, the hook that was added last of those with this function and argument. Returns whether there was one.
+///
+/// # Safety
+/// `node` is the data of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault), a node that is being freed included.
+///
+/// See [`h`] for an example.
+pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
+    const CALL: &str = "kmtreehx";
+    let same = |found: Destructor| found.run.map(address) == hook.run.map(address) && found.arg == hook.arg;
+    // SAFETY: [caller, links, hooks] the caller vouches for a readable header, the check for what it says, and a live node for its
+    // children.
+    unsafe {
+        let Ok(node) = place::check(CALL, node) else { return false };
+        let mut child = (*node).child;
+        while !child.is_null() && (*child).cell.flags & FLAG_HOOK != 0 {
+            if Slot::read(data(child).cast()).is_some_and(same) {
+                if !unlink_checked(child) {
+                    fault::report(CALL, data(node), Misuse::Damaged);
+                    return false;
+                }
+                return block::end(CALL, Kind::Tree, HEADER, data(child), (*child).src, false);
+            }
+            child = (*child).next;
+        }
+    }
+    false
+}
+
+fn address(run: DropFn) -> *const () {
+    run as *const ()
+}
+
+/// Runs a hook that is on its way out, or returns false where it was written over.
+///
+/// # Safety
+/// `node` is a hook below a live or dying node, marked as dying itself.
+pub(super) unsafe fn run(call: &'static str, node: *mut Node) -> bool {
+    // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
+    unsafe {
+        let Some(hook) = Slot::read(data(node).cast()) else {
+            fault::report(call, data(node), Misuse::Damaged);
+            return false;
+        };
+        hook.call(data((*node).parent));
+    }
+    true
+}

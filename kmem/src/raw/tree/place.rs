@@ -1,0 +1,417 @@
+//! Where a node is and how large: resize it, move it, look around it, free all below it.
+
+use core::ptr::{NonNull, null_mut};
+
+use super::{HEADER, Node, OWN, data, header, held_by, is_linked, link, release, unlink_checked};
+use crate::cell::{FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
+use crate::error::AllocError;
+use crate::fault::{self, Misuse};
+use crate::raw::block::{self, Resized};
+use crate::raw::seal::is_wild;
+
+/// Whether this is the data of a live node; what is wrong with it is reported.
+///
+/// # Safety
+/// The header before the data is readable.
+pub(super) unsafe fn check(call: &'static str, data: *mut u8) -> Result<*mut Node, AllocError> {
+    if data.is_null() {
+        return Err(AllocError::Source(None));
+    }
+    // SAFETY: [caller] the contract is the caller's.
+    if unsafe { block::check(call, Kind::Tree, HEADER, data) } {
+        Ok(header(data))
+    } else {
+        Err(AllocError::Misused)
+    }
+}
+
+/// [`check`] of a node that is none of the library's own.
+///
+/// # Safety
+/// As for [`check`].
+unsafe fn check_movable(call: &'static str, data: *mut u8, own: u8) -> Result<*mut Node, AllocError> {
+    // SAFETY: [caller, live] the contract is the caller's.
+    unsafe {
+        let node = check(call, data)?;
+        if (*node).cell.flags & own != 0 { Err(AllocError::Fixed(Kind::Tree)) } else { Ok(node) }
+    }
+}
+
+/// Gives a node another size and returns its data, which may have moved: see [`resize`]. Null is returned where it fails, and the
+/// node is as it was; so it is of null.
+///
+/// # Safety
+/// As for [`resize`], where the data may be null.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     let child = tree::a(null_mut(), root, 8);
+///     let root = tree::r(root, 10_000);
+///     assert_eq!(tree::p(child), root);
+///     tree::f(root);
+/// }
+/// ```
+pub unsafe fn r(data: *mut u8, size: usize) -> *mut u8 {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { resize(data, size) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+/// Gives a node `size` bytes of data, in place where its source can, and returns the data, which may have moved: parent, siblings and
+/// children know of it then, in a time that grows with the number of children. Of the contents stays what fits; what is
+/// added is undefined. Alignment, destructor, name and mark stay. Where the node is tainted or its source shreds, the bytes that are
+/// cut off, and those that a move leaves behind, are zeroed.
+///
+/// Fails with [`AllocError::Fixed`] for a pool on a node, and otherwise as [`AllocError`] says; the node is as it was then.
+///
+/// # Safety
+/// `data` is null or that of a node of a tree that belongs to this thread, and nobody uses the old address afterwards. What the
+/// header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::z(null_mut(), null_mut(), 8);
+///     let root = tree::resize(root, 16).unwrap().as_ptr();
+///     assert_eq!(root.read(), 0);
+///     tree::f(root);
+/// }
+/// ```
+pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { resize_kept(data, size, "kmtreer", Shred::No) }.map(|resized| resized.data)
+}
+
+/// [`resize`] on behalf of `call`, before the old block goes back.
+pub(crate) unsafe fn resize_kept(
+    data: *mut u8,
+    size: usize,
+    call: &'static str,
+    shred: Shred,
+) -> Result<Resized, AllocError> {
+    // SAFETY: [caller, one-thread, links] the caller vouches for a readable header, the check for what it says, and a live node
+    // for those around it.
+    unsafe {
+        let node = check_movable(call, data, OWN)?;
+        if !is_linked(node) {
+            fault::report(call, data, Misuse::Damaged);
+            return Err(AllocError::Misused);
+        }
+        let resized = block::resize(call, Kind::Tree, HEADER, data, (*node).src, (size, shred.is_yes()))?;
+        let now = header(resized.data.as_ptr());
+        if now != node {
+            if !(*now).parent.is_null() {
+                for link in held_by(now) {
+                    *link = now;
+                }
+            }
+            let mut child = (*now).child;
+            while !child.is_null() {
+                if is_wild(child.addr()) || (*child).parent != node {
+                    // Where the links lead nobody knows: what lies behind stays out of reach.
+                    fault::report(call, resized.data.as_ptr(), Misuse::Damaged);
+                    break;
+                }
+                (*child).parent = now;
+                #[cfg(feature = "pool")]
+                if (*child).cell.flags & FLAG_HOST != 0 {
+                    (*super::data(child).cast::<crate::raw::Pool>()).src = now.cast();
+                }
+                child = (*child).next;
+            }
+        }
+        Ok(resized)
+    }
+}
+
+/// Whether a node is this one or lies below it.
+///
+/// # Safety
+/// Both are live and this thread's.
+pub(super) unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
+    // SAFETY: [caller, links] what lies above a live node is live.
+    unsafe {
+        while node != above && !node.is_null() {
+            node = (*node).parent;
+        }
+    }
+    !node.is_null()
+}
+
+/// Moves a node, with everything below it, to the end of the children of `parent`, the data of another node, or makes it a root
+/// where that is null.
+///
+/// Takes constant time where `parent` is null or the node has no children. Otherwise the node could be put below itself, and
+/// what lies above `parent` is looked through: see [`mu`] for a move without that.
+///
+/// Fails with [`AllocError::Below`] where `parent` is the node or lies below it; nothing has changed then.
+///
+/// # Safety
+/// Both are data of nodes of trees that belong to this thread, `parent` perhaps null, and the source that each moved node was drawn
+/// from outlives it where it goes. What the headers show to be wrong goes to the [fault handler](crate::fault), and the call
+/// fails with [`AllocError::Misused`].
+///
+/// ```
+/// use kmem::{AllocError, raw::tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
+///     let leaf = tree::a(null_mut(), one, 8);
+///     tree::m(leaf, two).unwrap();
+///     assert_eq!(tree::p(leaf), two);
+///     tree::m(two, leaf).unwrap_err();
+///     tree::f(one);
+///     tree::f(two);
+/// }
+/// ```
+pub unsafe fn m(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { move_below("kmtreem", node, parent, true) }
+}
+
+/// Moves a node as [`m`] does, in constant time, without a look at what lies above `parent`.
+///
+/// # Safety
+/// As for [`m`], and `parent` is not the node and does not lie below it: nothing would reach those nodes any more.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
+///     tree::mu(two, one).unwrap();
+///     assert_eq!(tree::below(one), 1);
+///     tree::f(one);
+/// }
+/// ```
+pub unsafe fn mu(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { move_below("kmtreemu", node, parent, false) }
+}
+
+pub(super) unsafe fn move_below(
+    call: &'static str,
+    moved: *mut u8,
+    parent: *mut u8,
+    check_above: bool,
+) -> Result<(), AllocError> {
+    // SAFETY: [caller, one-thread, links] the caller vouches for readable headers, the checks for what they say, and live nodes for
+    // those around them.
+    unsafe {
+        let node = check_movable(call, moved, OWN & !FLAG_HOST)?;
+        let parent =
+            if parent.is_null() { null_mut() } else { check_movable(call, parent, OWN & !FLAG_HOST)? };
+        if !parent.is_null()
+            && (node == parent || check_above && !(*node).child.is_null() && is_within(parent, node))
+        {
+            return Err(AllocError::Below);
+        }
+        if !unlink_checked(node) {
+            fault::report(call, moved, Misuse::Damaged);
+            return Err(AllocError::Misused);
+        }
+        settle(node, parent);
+    }
+    Ok(())
+}
+
+/// Puts a node that has been taken out below `parent`, or makes it a root where that is null.
+///
+/// # Safety
+/// Both are live and this thread's, and `parent` does not lie below the node.
+unsafe fn settle(node: *mut Node, parent: *mut Node) {
+    // SAFETY: [caller, links] the contract is the caller's.
+    unsafe {
+        (*node).parent = parent;
+        (*node).prev = null_mut();
+        (*node).next = null_mut();
+        // Whether the types agree there is for the safe API to say.
+        (*node).cell.flags &= !FLAG_SAME;
+        #[cfg(feature = "pool")]
+        if (*node).cell.flags & FLAG_HOST != 0 {
+            crate::raw::pool::rehost(data(node).cast(), parent);
+        }
+        if !parent.is_null() {
+            link(parent, node);
+        }
+    }
+}
+
+/// Moves all children of a node, in their order and with everything below them, to the end of the children of another. Hooks stay.
+///
+/// Takes time for each child, and for each node above `to`, which is looked at as in [`m`]. Fails with [`AllocError::Below`] where
+/// `to` lies below `from`; nothing has changed then. Where both are the same nothing is done.
+///
+/// # Safety
+/// As for [`m`].
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
+///     for _ in 0..3 {
+///         tree::a(null_mut(), one, 8);
+///     }
+///     tree::mc(one, two).unwrap();
+///     assert_eq!((tree::below(one), tree::below(two)), (0, 3));
+///     tree::f(one);
+///     tree::f(two);
+/// }
+/// ```
+pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
+    const CALL: &str = "kmtreemc";
+    // SAFETY: [caller, one-thread, links] as in `move_below`. Every child is found to know its parent before any is moved.
+    unsafe {
+        let (from, to) = (check(CALL, from)?, check_movable(CALL, to, OWN & !FLAG_HOST)?);
+        if from == to {
+            return Ok(());
+        }
+        let first = past_hooks((*from).child);
+        if !first.is_null() && is_within(to, from) {
+            return Err(AllocError::Below);
+        }
+        let mut child = first;
+        while !child.is_null() {
+            if is_wild(child.addr()) || (*child).parent != from {
+                fault::report(CALL, data(from), Misuse::Damaged);
+                return Err(AllocError::Misused);
+            }
+            child = (*child).next;
+        }
+        child = first;
+        while !child.is_null() {
+            let next = (*child).next;
+            unlink_checked(child);
+            settle(child, to);
+            child = next;
+        }
+    }
+    Ok(())
+}
+
+/// The first of these siblings that is no hook.
+///
+/// # Safety
+/// The node is null or a live one of this thread's.
+#[inline]
+pub(super) unsafe fn past_hooks(mut node: *mut Node) -> *mut Node {
+    // SAFETY: [caller, links] the siblings of a live node are live.
+    unsafe {
+        while !node.is_null() && (*node).cell.flags & FLAG_HOOK != 0 {
+            node = (*node).next;
+        }
+    }
+    node
+}
+
+/// The data of the first of these siblings whose data is the program's, or null.
+///
+/// # Safety
+/// As for [`past_hooks`].
+unsafe fn first_plain(mut node: *mut Node) -> *mut u8 {
+    // SAFETY: [caller, links] the siblings of a live node are live.
+    unsafe {
+        while !node.is_null() && (*node).cell.flags & (OWN & !FLAG_HOST) != 0 {
+            node = (*node).next;
+        }
+    }
+    if node.is_null() { null_mut() } else { data(node) }
+}
+
+/// The data of the node above, null at a root. Null has none.
+///
+/// # Safety
+/// `node` is null or the data of a node of a tree that belongs to this thread.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     assert_eq!(tree::p(tree::a(null_mut(), root, 8)), root);
+///     assert!(tree::p(root).is_null());
+///     tree::f(root);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn p(node: *mut u8) -> *mut u8 {
+    // SAFETY: [caller, links] the caller vouches for the node, and what lies above a live node is live.
+    unsafe {
+        if node.is_null() || (*header(node)).parent.is_null() {
+            null_mut()
+        } else {
+            data((*header(node)).parent)
+        }
+    }
+}
+
+/// The data of the first child, null where there is none. Hooks and holders of adopted objects are passed over. Null has none.
+///
+/// # Safety
+/// As for [`p`].
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     let children = [tree::a(null_mut(), root, 8), tree::a(null_mut(), root, 8)];
+///     assert_eq!([tree::c(root), tree::cn(tree::c(root))], children);
+///     tree::f(root);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn c(node: *mut u8) -> *mut u8 {
+    // SAFETY: [caller, links] the caller vouches for the node, and the children of a live node are live.
+    if node.is_null() { null_mut() } else { unsafe { first_plain((*header(node)).child) } }
+}
+
+/// The data of the next child of a node's parent, null where there is none. Holders of adopted objects are passed over. Null
+/// has none.
+///
+/// See [`c`] for an example.
+///
+/// # Safety
+/// As for [`p`].
+#[must_use]
+pub unsafe fn cn(node: *mut u8) -> *mut u8 {
+    // SAFETY: [caller, links] the caller vouches for the node, and the siblings of a live node are live.
+    if node.is_null() { null_mut() } else { unsafe { first_plain((*header(node)).next) } }
+}
+
+/// Frees everything below a node, the first child first, and what the node has adopted. The node stays, and its hooks do. Null is
+/// ignored.
+///
+/// # Safety
+/// As for [`f`](super::f) of each child.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     tree::a(null_mut(), root, 8);
+///     tree::x(root);
+///     assert_eq!(tree::below(root), 0);
+///     tree::f(root);
+/// }
+/// ```
+pub unsafe fn x(node: *mut u8) {
+    const CALL: &str = "kmtreex";
+    // SAFETY: [caller, links] the caller vouches for a readable header and gives up the children. Destructors may add children, and
+    // free others, but not the node.
+    unsafe {
+        let Ok(node) = check(CALL, node) else { return };
+        loop {
+            let child = past_hooks((*node).child);
+            // What could not be freed has been reported, and would be found here again.
+            if child.is_null() || release(data(child), CALL, Shred::No).is_null() {
+                return;
+            }
+        }
+    }
+}

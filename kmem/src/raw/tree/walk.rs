@@ -1,0 +1,133 @@
+//! Walks: over everything that a node holds, in constant stack.
+
+use core::ptr::null_mut;
+
+use super::{Node, data, header, hold, place};
+use crate::cell::FLAG_HOLD;
+use crate::raw::Handle;
+
+/// What a [`Walk`] comes to: a node, or an object that a node has adopted.
+///
+/// ```
+/// use kmem::raw::{heap, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     tree::k(root, heap::ao(100)).unwrap();
+///     let adopted = tree::walk(root).nth(1).unwrap();
+///     assert_eq!((adopted.object.kind, adopted.depth), (kmem::Kind::Heap as i32, 1));
+///     tree::f(root);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Visit {
+    /// A handle on it. Of a pool on a node it is one on the node, whose data is the pool.
+    pub object: Handle,
+    /// How far below the node where the walk began: zero for that node.
+    pub depth: usize,
+    /// The node, or the one that holds the object.
+    pub(crate) node: *mut Node,
+}
+
+/// A walk over a node and everything below it: each before what is below it, in the order of the children. See [`walk`].
+///
+/// ```
+/// # use kmem::raw::tree;
+/// # unsafe {
+/// let root = tree::a(std::ptr::null_mut(), std::ptr::null_mut(), 8);
+/// let walk: tree::Walk = tree::walk(root);
+/// assert_eq!(walk.count(), 1);
+/// # tree::f(root);
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Walk {
+    root: *mut u8,
+    here: *mut Node,
+    depth: usize,
+}
+
+/// Walks over a node and everything below it, nodes and adopted objects; hooks are passed over. Takes constant stack and no memory.
+///
+/// # Safety
+/// `data` is that of a node of a tree that belongs to this thread. Until the walk is over, or used no more, the object that it came to last
+/// and the nodes above that stay where they are; whatever else is there may be freed or added to.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     let child = tree::a(null_mut(), root, 8);
+///     let leaf = tree::a(null_mut(), child, 8);
+///     let other = tree::a(null_mut(), root, 8);
+///     let walked: Vec<_> = tree::walk(root).map(|visit| (visit.object.data, visit.depth)).collect();
+///     assert_eq!(walked, [(root, 0), (child, 1), (leaf, 2), (other, 1)]);
+///     tree::f(root);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn walk(data: *mut u8) -> Walk {
+    Walk { root: data, here: null_mut(), depth: 0 }
+}
+
+impl Iterator for Walk {
+    type Item = Visit;
+
+    fn next(&mut self) -> Option<Visit> {
+        if self.root.is_null() {
+            return None;
+        }
+        // SAFETY: [caller] who began the walk vouches for the tree, and for where the walk stands.
+        let object = unsafe { step(self.root, &mut self.here, &mut self.depth) };
+        if object.is_null() {
+            self.root = null_mut();
+            return None;
+        }
+        Some(Visit { object, depth: self.depth, node: self.here })
+    }
+}
+
+/// One step of a [`walk`], for those who keep where it stands: `here` is null before the first. Returns the null handle at the end.
+///
+/// # Safety
+/// As for [`walk`]; `here` and `depth` are as the step before left them.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     let (mut here, mut depth) = (null_mut(), 0);
+///     assert_eq!(tree::step(root, &mut here, &mut depth).data, root);
+///     assert!(tree::step(root, &mut here, &mut depth).is_null());
+///     tree::f(root);
+/// }
+/// ```
+pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
+    let root = header(root);
+    // SAFETY: [caller, links, holders] the caller gives a live node and where the walk stands; what is linked to live nodes is live.
+    unsafe {
+        let mut node = *here;
+        if node.is_null() {
+            node = root;
+        } else {
+            let child = place::past_hooks((*node).child);
+            if !child.is_null() {
+                node = child;
+                *depth += 1;
+            } else {
+                while node != root && (*node).next.is_null() {
+                    node = (*node).parent;
+                    *depth = depth.wrapping_sub(1);
+                }
+                if node == root {
+                    return Handle::NULL;
+                }
+                node = (*node).next;
+            }
+        }
+        *here = node;
+        if (*node).cell.flags & FLAG_HOLD != 0 { hold::held(node) } else { super::handle(data(node)) }
+    }
+}
