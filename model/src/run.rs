@@ -1,6 +1,6 @@
 //! The interpreter.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -417,8 +417,18 @@ impl<F: Face> Run<F> {
             self.things.objects.get_mut(&node).expect("a host").below.push(id);
         }
         let (cellsz, align, drop) = (ask.size, ask.align.max(16), form.drop);
-        let store =
-            Store { pool: made, cellsz, align, grows, tainted: false, drop, origin, host, buffer: None };
+        let store = Store {
+            pool: made,
+            cellsz,
+            align,
+            grows,
+            tainted: false,
+            drop,
+            origin,
+            host,
+            buffer: None,
+            most: Cell::default(),
+        };
         self.things.stores.insert(id, store);
     }
 
@@ -460,6 +470,7 @@ impl<F: Face> Run<F> {
             origin,
             host: None,
             buffer,
+            most: Cell::default(),
         };
         self.things.stores.insert(id, store);
     }
@@ -697,6 +708,9 @@ impl<F: Face> Run<F> {
                 "the live cells of a pool"
             );
             assert_eq!(census.dying, 0);
+            // No step takes more cells than are in use at its end, for none takes some and gives them back.
+            store.most.set(store.most.get().max(census.live));
+            assert_eq!(unsafe { pool::peak(store.pool) }, store.most.get(), "the most live cells of a pool");
             taken.push((store.pool.addr(), store.pool.addr() + size_of::<raw::Pool>()));
         }
         taken.sort_unstable();

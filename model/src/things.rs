@@ -49,6 +49,8 @@ pub struct Store {
     pub host: Option<Id>,
     /// The buffer that it lies in.
     pub buffer: Option<Buffer>,
+    /// The most cells that were in use at once.
+    pub most: std::cell::Cell<usize>,
 }
 
 /// A buffer of the caller's.

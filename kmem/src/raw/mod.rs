@@ -59,7 +59,7 @@ pub mod refs;
 pub mod tree;
 
 pub use crate::cell::{
-    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SAME, FLAG_SLOT,
+    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SAME, FLAG_SCATTERED, FLAG_SLOT,
 };
 pub use crate::fault::Damage;
 pub use block::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};

@@ -20,7 +20,9 @@ use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::marks;
 use super::seal::{self, Slot, heap_id};
 use super::source::{draw, give_back, shreds};
-use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, Kind, Shred};
+use crate::cell::{
+    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SCATTERED, Kind, Shred,
+};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -602,8 +604,18 @@ unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
 /// nothing before.
 #[inline]
 unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [free-list, handed] the caller gives a live pool on its own thread. A bit in a group stands for a free
-    // cell of the pool; the next cell never handed out lies inside the block, and so does its group.
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let cell = pop_parked(pool);
+        if cell.is_null() { pop_fresh(pool) } else { cell }
+    }
+}
+
+/// A parked cell of this very block, or null. [`pop`] found nothing before.
+#[inline]
+unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: [free-list] the caller gives a live pool on its own thread. A bit in a group stands for a free cell of the
+    // pool.
     unsafe {
         if !(*pool).bottom.is_null() {
             // The list cannot be followed any further; what was on it is lost to the pool.
@@ -611,24 +623,34 @@ unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
             (*pool).bottom = null_mut();
         }
         let group = (*pool).parked;
-        let index = if !group.is_null() {
-            let free = (*group).free;
-            (*group).free = free & (free - 1);
-            if free & (free - 1) == 0 {
-                (*pool).parked = (*group).next;
-            }
-            let at = (group.addr() - groups(pool).addr()) / size_of::<Group>();
-            at * GROUP + free.trailing_zeros() as usize
-        } else if (*pool).handed < (*pool).cells {
-            let index = (*pool).handed;
-            if index % GROUP == 0 {
-                groups(pool).add(index / GROUP).write(Group { free: 0, next: null_mut() });
-            }
-            (*pool).handed = index + 1;
-            index
-        } else {
+        if group.is_null() {
             return null_mut();
-        };
+        }
+        let free = (*group).free;
+        (*group).free = free & (free - 1);
+        if free & (free - 1) == 0 {
+            (*pool).parked = (*group).next;
+        }
+        let at = (group.addr() - groups(pool).addr()) / size_of::<Group>();
+        (*pool).first.byte_add((at * GROUP + free.trailing_zeros() as usize) * (*pool).stride)
+    }
+}
+
+/// A cell of this very block that was never handed out, or null. None of the pool's is free, so that what was ever handed
+/// out is what was in use at once.
+#[inline]
+unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: [handed] the caller gives a live pool on its own thread. The next cell never handed out lies inside the
+    // block, and so does its group.
+    unsafe {
+        let index = (*pool).handed;
+        if index >= (*pool).cells {
+            return null_mut();
+        }
+        if index % GROUP == 0 {
+            groups(pool).add(index / GROUP).write(Group { free: 0, next: null_mut() });
+        }
+        (*pool).handed = index + 1;
         (*pool).first.byte_add(index * (*pool).stride)
     }
 }
@@ -728,30 +750,66 @@ unsafe fn take_distant(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
     }
 }
 
+/// A free cell of this very block, or null.
+#[inline]
+unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let cell = pop(pool);
+        if cell.is_null() { pop_parked(pool) } else { cell }
+    }
+}
+
 /// Takes a cell from the further blocks of a growing pool, drawing a new one where all are full.
 #[cold]
 unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [blocks] the blocks of a live pool are live pools; a new one is linked only when it is whole.
+    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
     unsafe {
-        let mut block = (*head).current;
-        let mut cells = (*head).cells;
-        let mut next = head;
         loop {
-            let mut cell = pop(block);
+            let mut cell = pop_free((*head).current);
+            if cell.is_null() && (*head).cell.flags & FLAG_SCATTERED != 0 {
+                cell = search(head, pop_free);
+                if cell.is_null() {
+                    (*head).cell.flags &= !FLAG_SCATTERED;
+                }
+            }
+            // No cell is free: see `pop_fresh`.
             if cell.is_null() {
-                cell = pop_distant(block);
+                cell = pop_fresh((*head).current);
+            }
+            if cell.is_null() {
+                cell = search(head, pop_fresh);
             }
             if !cell.is_null() {
-                (*head).current = block;
-                return Ok(hand_out(block, cell));
+                return Ok(hand_out((*head).current, cell));
             }
-            cells = cells.max((*block).cells);
-            if next.is_null() {
-                break;
-            }
-            block = next;
-            next = (*block).next;
+            grow(head)?;
+            // The source may have freed cells of the pool meanwhile.
+            (*head).cell.flags |= FLAG_SCATTERED;
         }
+    }
+}
+
+/// The first cell that `take` gives of a block of a growing pool, which becomes the current one; or null.
+unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
+    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
+    unsafe {
+        for block in blocks(head) {
+            let cell = take(block);
+            if !cell.is_null() {
+                (*head).current = block;
+                return cell;
+            }
+        }
+    }
+    null_mut()
+}
+
+/// Draws another block for a growing pool.
+unsafe fn grow(head: *mut Pool) -> Result<(), AllocError> {
+    // SAFETY: [blocks] the blocks of a live pool are live pools; the new one is linked only when it is whole.
+    unsafe {
+        let cells = blocks(head).map(|block| (*block).cells).max().unwrap_or(0);
         let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
         let align = layout_of(head).align();
         let mut spec = Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
@@ -769,8 +827,7 @@ unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
         }
         (*new).next = (*head).next;
         (*head).next = new;
-        (*head).current = new;
-        Ok(hand_out(new, pop_distant(new)))
+        Ok(())
     }
 }
 
@@ -955,24 +1012,29 @@ struct GoingBack {
     cell: *mut PoolCell,
     pool: *mut Pool,
     shred: bool,
-    /// The flags of the pool's first block before, which say whether this happens inside another cell's destructor.
-    flags: u8,
+    /// [`FLAG_ENDING`] if the pool's first block had it before: whether this happens inside another cell's destructor.
+    ending: u8,
 }
 
 impl Drop for GoingBack {
     #[inline]
     fn drop(&mut self) {
-        let GoingBack { cell, pool, shred, flags } = *self;
+        let GoingBack { cell, pool, shred, ending } = *self;
         // SAFETY: [guard, tag] `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
-            (*head).cell.flags = flags;
+            // Its other flags may have changed meanwhile.
+            (*head).cell.flags = (*head).cell.flags & !FLAG_ENDING | ending;
             if shred || shreds(head.cast()) {
                 marks::widened(data(cell), (*pool).cellsz);
                 shred::zero(data(cell), (*pool).cellsz);
             }
             put(pool, cell);
-            (*head).current = pool;
+            // The first block is looked at first, whichever is the current one.
+            if pool != head && pool != (*head).current {
+                (*head).current = pool;
+                (*head).cell.flags |= FLAG_SCATTERED;
+            }
         }
     }
 }
@@ -983,7 +1045,8 @@ pub(crate) unsafe fn vacate(data: *mut u8) {
     unsafe {
         let cell = header(data);
         let pool = (*cell).pool;
-        drop(GoingBack { cell, pool, shred: false, flags: (*(*pool).head).cell.flags });
+        let ending = (*(*pool).head).cell.flags & FLAG_ENDING;
+        drop(GoingBack { cell, pool, shred: false, ending });
     }
 }
 
@@ -1031,7 +1094,8 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
         let Some(destructor) = destructor(pool) else {
             return fault::report(call, data, Misuse::Damaged);
         };
-        let going = GoingBack { cell, pool, shred: shred.is_yes(), flags: (*head).cell.flags };
+        let ending = (*head).cell.flags & FLAG_ENDING;
+        let going = GoingBack { cell, pool, shred: shred.is_yes(), ending };
         if destructor.run.is_some() {
             (*head).cell.flags |= FLAG_ENDING;
             (*cell).pool = pool.map_addr(|addr| addr | DYING);
@@ -1109,6 +1173,32 @@ unsafe fn accuse(call: &'static str, data: *mut u8) {
 pub unsafe fn capacity(pool: *mut Pool) -> usize {
     // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
     unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells }).sum()
+}
+
+/// The most cells that were ever in use at once, in all the pool's blocks. It costs nothing: a cell is handed out for the
+/// first time only where every other that ever was is in use, so that their number is this one.
+///
+/// A cell whose destructor is running is in use. What others drew from the pool as a source counts as well.
+///
+/// # Safety
+/// As for [`capacity`].
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     let (one, two) = (pool::a(pool), pool::a(pool));
+///     pool::f(one);
+///     pool::f(two);
+///     pool::a(pool);
+///     assert_eq!((pool::live(pool), pool::peak(pool)), (1, 2));
+///     pool::x(pool);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn peak(pool: *mut Pool) -> usize {
+    // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
+    unsafe { blocks(pool) }.map(|block| unsafe { (*block).handed }).sum()
 }
 
 /// The number of live cells, counted by looking at each cell ever handed out.
