@@ -192,7 +192,7 @@ typedef struct kmpool {
     kmpoolcell *top;    /* the cell handed out most recently */
     kmpoolcell *bottom; /* the free cell that came back most recently */
     kmcell *src;        /* the source, NULL for the heap or a buffer */
-    size_t km_private_[12];
+    size_t km_private_[14];
 } kmpool;
 
 /* A source of your own: see kmsourcei(). Put it first in a struct of yours to keep state beside it. */
@@ -213,6 +213,7 @@ typedef struct kmopt {
     void *arg;                             /* its second argument */
     int zero;                              /* not 0: zero the data */
     int grow;                              /* of pools, not 0: draw another block when full */
+    const char *name;                      /* static, or NULL; shown by reports */
 } kmopt;
 
 /* ---- macros --------------------------------------------------------------------------------------------------- */

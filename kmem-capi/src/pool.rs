@@ -16,6 +16,7 @@ fn spec(options: &Options, cells: usize) -> Spec {
         cells,
         drop: options.destructor(),
         grows: options.grow != 0,
+        name: options.name(),
     }
 }
 

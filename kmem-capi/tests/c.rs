@@ -325,6 +325,7 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
         "memmove",
         "memset",
         "posix_memalign",
+        "strlen",
         "write",
     ];
     for name in &needed {

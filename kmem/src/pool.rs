@@ -1,6 +1,7 @@
 //! Pools and the owners of their cells.
 
 use core::alloc::Layout;
+use core::ffi::CStr;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
@@ -422,6 +423,46 @@ impl<T: ?Sized, S> Pool<T, S> {
         unsafe { raw::pool::live(self.pool.as_ptr()) }
     }
 
+    /// The most cells that were ever taken at once. It costs nothing to keep and nothing to ask for.
+    ///
+    /// ```
+    /// let pool = kmem::Pool::new(10);
+    /// drop([pool.alloc(1), pool.alloc(2)]);
+    /// let one = pool.alloc(3);
+    /// assert_eq!((pool.live(), pool.peak()), (1, 2));
+    /// # drop(one);
+    /// ```
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        // SAFETY: [one-thread] the pool is live and this thread's.
+        unsafe { raw::pool::peak(self.pool.as_ptr()) }
+    }
+
+    /// Gives the pool a name for reports, whichever way it was made.
+    ///
+    /// ```
+    /// let pool = kmem::Pool::<u64>::new(10).named(c"numbers");
+    /// assert_eq!(pool.name(), Some(c"numbers"));
+    /// assert!(format!("{pool:?}").contains("numbers"));
+    /// ```
+    #[must_use]
+    pub fn named(self, name: &'static CStr) -> Self {
+        // SAFETY: [one-thread, sole] the pool is live and this thread's.
+        unsafe { raw::pool::set_name(self.pool.as_ptr(), Some(name)) };
+        self
+    }
+
+    /// The name that the pool was [given](Pool::named), if any.
+    ///
+    /// ```
+    /// assert_eq!(kmem::Pool::<u64>::new(10).name(), None);
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> Option<&'static CStr> {
+        // SAFETY: [one-thread] the pool is live and this thread's.
+        unsafe { raw::pool::name(self.pool.as_ptr()) }
+    }
+
     /// The bytes that each cell holds.
     ///
     /// ```
@@ -458,6 +499,7 @@ impl<T: ?Sized, S> Drop for Pool<T, S> {
 impl<T: ?Sized, S> fmt::Debug for Pool<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
+            .field("name", &self.name())
             .field("cell_size", &self.cell_size())
             .field("capacity", &self.capacity())
             .finish_non_exhaustive()

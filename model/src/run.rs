@@ -417,6 +417,7 @@ impl<F: Face> Run<F> {
             self.things.objects.get_mut(&node).expect("a host").below.push(id);
         }
         let (cellsz, align, drop) = (ask.size, ask.align.max(16), form.drop);
+        let name = ask.name(grows);
         let store = Store {
             pool: made,
             cellsz,
@@ -427,6 +428,7 @@ impl<F: Face> Run<F> {
             origin,
             host,
             buffer: None,
+            name,
             most: Cell::default(),
         };
         self.things.stores.insert(id, store);
@@ -459,6 +461,7 @@ impl<F: Face> Run<F> {
         self.did("pool in a buffer");
         let id = self.things.id();
         let (cellsz, align, drop, origin) = (ask.size, ask.align.max(16), form.drop, Origin::Buffer);
+        let name = ask.name(false);
         let buffer = Some(buffer);
         let store = Store {
             pool: made,
@@ -470,6 +473,7 @@ impl<F: Face> Run<F> {
             origin,
             host: None,
             buffer,
+            name,
             most: Cell::default(),
         };
         self.things.stores.insert(id, store);
@@ -708,6 +712,7 @@ impl<F: Face> Run<F> {
                 "the live cells of a pool"
             );
             assert_eq!(census.dying, 0);
+            assert_eq!(unsafe { pool::name(store.pool) }, store.name);
             // No step takes more cells than are in use at its end, for none takes some and gives them back.
             store.most.set(store.most.get().max(census.live));
             assert_eq!(unsafe { pool::peak(store.pool) }, store.most.get(), "the most live cells of a pool");

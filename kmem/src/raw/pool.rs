@@ -12,6 +12,7 @@
 mod verify;
 
 use core::alloc::Layout;
+use core::ffi::CStr;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
@@ -72,6 +73,8 @@ pub struct Pool {
     current: *mut Pool,
     /// The first of the groups in which cells are parked, or null.
     parked: *mut Group,
+    /// The name, see [`sealed_name`].
+    name: Slot,
 }
 
 /// 64 neighbouring cells. The groups of a pool lie between its header and its first cell; each is written when the first
@@ -141,7 +144,7 @@ const _: () = assert!(size_of::<Group>() == 16 && align_of::<Group>() <= BASE_AL
 const _: () = {
     assert!(offset_of!(Pool, cellsz) == 16 && offset_of!(Pool, top) == 24 && offset_of!(Pool, bottom) == 32);
     assert!(offset_of!(Pool, src) == 40 && offset_of!(PoolCell, pool) == 8 && size_of::<PoolCell>() == 16);
-    assert!(size_of::<Pool>() == 144);
+    assert!(size_of::<Pool>() == 160);
 };
 
 /// What a pool is made of.
@@ -168,6 +171,8 @@ pub struct Spec {
     pub drop: Option<Destructor>,
     /// Whether the pool draws another block, of twice the cells of the one before, when it is full.
     pub grows: bool,
+    /// What to call the pool in reports, see [`name`].
+    pub name: Option<&'static CStr>,
 }
 
 impl Spec {
@@ -178,7 +183,7 @@ impl Spec {
     /// ```
     #[must_use]
     pub const fn new(size: usize, cells: usize) -> Spec {
-        Spec { size, align: BASE_ALIGN, cells, drop: None, grows: false }
+        Spec { size, align: BASE_ALIGN, cells, drop: None, grows: false, name: None }
     }
 }
 
@@ -424,6 +429,8 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         next: null_mut(),
         current: pool.as_ptr(),
         parked: null_mut(),
+        // SAFETY: [extent] as for the destructor.
+        name: sealed_name(unsafe { &raw mut (*pool.as_ptr()).name }, spec.name),
     };
     let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
     marks::pool_reserved(pool.as_ptr(), cells, len);
@@ -559,6 +566,64 @@ unsafe fn layout_of(pool: *mut Pool) -> Layout {
 unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
     // SAFETY: [caller] the caller gives a live pool.
     unsafe { Slot::read(&raw mut (*pool).drop) }
+}
+
+/// A name as it is stored at this address: in the place of a destructor's argument, with none to get it. So what was written
+/// over is not taken for a name.
+fn sealed_name(at: *mut Slot, name: Option<&'static CStr>) -> Slot {
+    let arg = name.map_or(null_mut(), |name| name.as_ptr().cast_mut().cast());
+    Slot::sealed(at, Destructor { run: None, arg })
+}
+
+/// The name of a pool, or `None` where it has none, or where it was written over: this is for reports of damage too.
+///
+/// # Safety
+/// `pool` points to a pool, or a block of one, that belongs to this thread now, whose memory is there: it may be damaged.
+///
+/// ```
+/// use kmem::raw::pool::{self, Spec};
+/// unsafe {
+///     let spec = Spec { name: Some(c"requests"), ..Spec::new(100, 8) };
+///     let pool = pool::init(std::ptr::null_mut(), &spec).unwrap().as_ptr();
+///     assert_eq!(pool::name(pool), Some(c"requests"));
+///     pool::x(pool);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn name(pool: *mut Pool) -> Option<&'static CStr> {
+    // SAFETY: [caller, seal] the caller gives a readable header. What bears the seal of a name is one, and static.
+    unsafe {
+        match Slot::read(&raw mut (*pool).name) {
+            Some(Destructor { run: None, arg }) if !arg.is_null() => Some(CStr::from_ptr(arg.cast())),
+            _ => None,
+        }
+    }
+}
+
+/// Gives a pool that exists a name, in the place of the one that it had.
+///
+/// # Safety
+/// As for [`capacity`].
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     assert_eq!(pool::name(pool), None);
+///     pool::set_name(pool, Some(c"numbers"));
+///     assert_eq!(pool::name(pool), Some(c"numbers"));
+///     pool::x(pool);
+/// }
+/// ```
+pub unsafe fn set_name(pool: *mut Pool, name: Option<&'static CStr>) {
+    // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
+    for block in unsafe { blocks(pool) } {
+        // SAFETY: [blocks] as above.
+        unsafe {
+            let at = &raw mut (*block).name;
+            at.write(sealed_name(at, name));
+        }
+    }
 }
 
 /// Ends a pool and gives its blocks back, except one that a node hosts.
@@ -812,7 +877,12 @@ unsafe fn grow(head: *mut Pool) -> Result<(), AllocError> {
         let cells = blocks(head).map(|block| (*block).cells).max().unwrap_or(0);
         let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
         let align = layout_of(head).align();
-        let mut spec = Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
+        let mut spec = Spec {
+            align,
+            cells: (cells.max(1) * 2).min(most),
+            name: name(head),
+            ..Spec::new((*head).cellsz, 0)
+        };
         let src = growth_source(head);
         let new = init(src, &spec).or_else(|_| {
             // What is left in the source may still hold a block of the first one's size.

@@ -414,3 +414,22 @@ fn what_a_source_frees_into_the_pool_that_grows_is_handed_out_before_a_new_cell(
         pool::x(pool);
     }
 }
+
+#[test]
+fn each_block_of_a_pool_has_its_name_unless_that_was_written_over() {
+    let pool = Pool::try_growing_in(1, Heap).unwrap().named(c"numbers");
+    let [_one, two] = [pool.alloc(1u64), pool.alloc(2)];
+    assert_eq!((pool.capacity(), pool.name()), (3, Some(c"numbers")));
+    let two: *const u64 = &*two;
+    unsafe {
+        let block = (*two.cast::<raw::PoolCell>().sub(1)).pool;
+        assert_eq!(pool::name(block), Some(c"numbers"));
+        for word in &mut *block.cast::<[usize; 2]>().add(9) {
+            let before = std::mem::replace(word, two.addr());
+            assert_eq!(pool::name(block), None);
+            *word = before;
+        }
+        pool::set_name(block, None);
+        assert_eq!(pool::name(block), None);
+    }
+}
