@@ -86,6 +86,10 @@ pub trait Face {
     unsafe fn pool(src: *mut Cell, ask: &Ask, cells: usize, grows: bool) -> *mut Pool;
     /// Makes a pool in a buffer.
     unsafe fn pool_in(buffer: *mut u8, len: usize, ask: &Ask) -> *mut Pool;
+    /// The data of a pool's live cells.
+    fn walk(pool: *mut Pool) -> Vec<*mut u8>;
+    /// Counts a pool.
+    fn count(pool: *mut Pool) -> pool::Count;
     /// Tears a pool down.
     unsafe fn end_pool(pool: *mut Pool);
     /// Frees an object, and returns the parent that the call named, or null.
@@ -214,6 +218,14 @@ impl Face for Rust {
         or_null(unsafe { pool::init_in_buffer(buffer, len, &spec) })
     }
 
+    fn walk(pool: *mut Pool) -> Vec<*mut u8> {
+        unsafe { pool::walk(pool) }.collect()
+    }
+
+    fn count(pool: *mut Pool) -> pool::Count {
+        unsafe { pool::count(pool) }
+    }
+
     unsafe fn end_pool(pool: *mut Pool) {
         unsafe { pool::x(pool) }
     }
@@ -333,6 +345,22 @@ impl Face for C {
             }
         })
         .cast()
+    }
+
+    fn walk(pool: *mut Pool) -> Vec<*mut u8> {
+        let mut walk = c::walk::Walk { root: pool.cast(), at: Handle::NULL, depth: 0, km_at_: null_mut() };
+        let mut seen = Vec::new();
+        while unsafe { c::pool::kmpooln(&raw mut walk) } != 0 {
+            let again = unsafe { c::pool::kmpoolo(walk.at.data.cast()) };
+            assert_eq!((again.kind, again.cell), (walk.at.kind, walk.at.cell));
+            seen.push(walk.at.data);
+        }
+        assert!(walk.at.is_null());
+        seen
+    }
+
+    fn count(pool: *mut Pool) -> pool::Count {
+        unsafe { c::pool::kmpoolq(pool) }
     }
 
     unsafe fn end_pool(pool: *mut Pool) {

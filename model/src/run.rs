@@ -713,6 +713,7 @@ impl<F: Face> Run<F> {
             );
             assert_eq!(census.dying, 0);
             assert_eq!(unsafe { pool::name(store.pool) }, store.name);
+            self.verify_walk(id, store);
             // No step takes more cells than are in use at its end, for none takes some and gives them back.
             store.most.set(store.most.get().max(census.live));
             assert_eq!(unsafe { pool::peak(store.pool) }, store.most.get(), "the most live cells of a pool");
@@ -726,6 +727,19 @@ impl<F: Face> Run<F> {
         assert_eq!(memory::live(), drawn as isize, "the blocks that kmem holds");
         let custom = self.things.drawn(|origin| matches!(origin, Origin::Custom(_)));
         assert_eq!(GIVEN.with_borrow(HashMap::len), custom, "the blocks of the custom sources");
+    }
+
+    /// The cells that a walk comes by are those of the pool and the blocks that others have of it.
+    fn verify_walk(&self, id: Id, store: &Store) {
+        let walked = memory::model(|| F::walk(store.pool));
+        let count = F::count(store.pool);
+        assert_eq!(count.live, walked.len());
+        assert_eq!(count.peak, unsafe { pool::peak(store.pool) });
+        assert_eq!((count.cells, count.cellsz), (unsafe { pool::capacity(store.pool) }, store.cellsz));
+        for cell in self.things.cells(id) {
+            assert!(walked.contains(&self.things.objects[&cell].data), "a cell that a walk does not come by");
+        }
+        assert!(walked.windows(2).all(|pair| pair[0] != pair[1]));
     }
 
     fn verify_node(&self, id: Id, object: &Object) {

@@ -433,3 +433,49 @@ fn each_block_of_a_pool_has_its_name_unless_that_was_written_over() {
         assert_eq!(pool::name(block), None);
     }
 }
+
+#[test]
+fn a_walk_gives_each_live_cell_in_order_whatever_is_freed_and_taken_meanwhile() {
+    unsafe {
+        let spec = Spec { grows: true, ..Spec::new(5000, 3) };
+        let pool = pool::init(null_mut(), &spec).unwrap().as_ptr();
+        let cells: Vec<_> = (0..100).map(|_| pool::a(pool)).collect();
+        for cell in cells.iter().step_by(3) {
+            pool::f(*cell);
+        }
+        let seen: Vec<_> = pool::walk(pool).collect();
+        let mut live: Vec<_> = cells.iter().copied().enumerate().filter(|(at, _)| at % 3 != 0).collect();
+        assert_eq!((seen.len(), pool::live(pool)), (live.len(), live.len()));
+        let mut blocks: Vec<_> =
+            seen.iter().map(|&cell| (*cell.cast::<raw::PoolCell>().sub(1)).pool).collect();
+        assert!(
+            seen.windows(2)
+                .zip(blocks.windows(2))
+                .all(|(cell, block)| block[0] != block[1] || cell[0] < cell[1])
+        );
+        blocks.dedup();
+        assert_eq!(blocks.len(), pool::verify(pool).unwrap().blocks);
+        for (at, &cell) in seen.iter().enumerate() {
+            assert!(pool::walk_after(pool, cell).eq(seen[at + 1..].iter().copied()));
+        }
+        // Those that stay are all seen.
+        live.retain(|(at, _)| at % 2 == 0);
+        let mut walk = pool::walk(pool);
+        let mut found = Vec::new();
+        while let Some(cell) = walk.next() {
+            match cells.iter().position(|&known| known == cell) {
+                Some(at) if at % 2 == 0 => found.push((at, cell)),
+                Some(_) => pool::f(cell),
+                None => {}
+            }
+            if found.len() < 20 {
+                pool::a(pool);
+            }
+        }
+        found.retain(|(at, _)| at % 3 != 0);
+        found.sort_unstable();
+        assert_eq!(found, live);
+        pool::x(pool);
+        assert_eq!(pool::walk(null_mut()).next(), None);
+    }
+}
