@@ -20,6 +20,9 @@
  *     free, or drop a reference           f d     f      f d    f      f      kmfree
  *     zero and free                       s       s      s      s      s      kmshred
  *     add a reference                     u              u
+ *     as a handle of an existing cell     o                     o
+ *     walk: the next cell                 n                     n
+ *     count                               q                     q
  *
  * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
  * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
@@ -192,7 +195,7 @@ typedef struct kmpool {
     kmpoolcell *top;    /* the cell handed out most recently */
     kmpoolcell *bottom; /* the free cell that came back most recently */
     kmcell *src;        /* the source, NULL for the heap or a buffer */
-    size_t km_private_[12];
+    size_t km_private_[14];
 } kmpool;
 
 /* A source of your own: see kmsourcei(). Put it first in a struct of yours to keep state beside it. */
@@ -213,7 +216,26 @@ typedef struct kmopt {
     void *arg;                             /* its second argument */
     int zero;                              /* not 0: zero the data */
     int grow;                              /* of pools, not 0: draw another block when full */
+    const char *name;                      /* static, or NULL; shown by reports */
 } kmopt;
+
+/* A walk over the cells of a store: `kmwalk w = { .root = pool }; while (kmpooln(&w)) use(w.at.ref);` All but the root is
+ * zero before the first step, and the walk may be left at any. */
+typedef struct kmwalk {
+    void *root;    /* the store */
+    kmptr at;      /* the cell that the walk stands on; the null handle at the end */
+    size_t depth;  /* how far that is below the root; 0 in a pool */
+    void *km_at_;
+} kmwalk;
+
+/* What kmpoolq() tells of a pool, all its blocks together. */
+typedef struct kmpoolcount {
+    size_t cells;  /* that it has */
+    size_t live;   /* that are in use */
+    size_t peak;   /* the most that were in use at once */
+    size_t cellsz; /* data bytes of each */
+    size_t bytes;  /* of all its blocks, headers included */
+} kmpoolcount;
 
 /* ---- macros --------------------------------------------------------------------------------------------------- */
 
@@ -295,6 +317,13 @@ void *kmpoolz(kmpool *, size_t) KM_USED KM_POOL;
 kmptr kmpoolao(kmpool *, size_t) KM_USED KM_POOL;
 /* Like kmpoolz(), but returns a handle. */
 kmptr kmpoolzo(kmpool *, size_t) KM_USED KM_POOL;
+/* The handle of a cell that exists. */
+kmptr kmpoolo(void *) KM_USED KM_POOL;
+/* Steps to the next live cell of the pool that is the root of the walk, and returns 1; or 0 where there is none, and the walk is
+ * as before its first step. Cells may be taken and freed meanwhile, the one that the walk stands on too, but the pool stays. */
+int kmpooln(kmwalk *) KM_NONNULL(1) KM_POOL;
+/* Counts a pool, looking at each cell that was ever in use. Of NULL all is zero. */
+kmpoolcount kmpoolq(kmpool *) KM_POOL;
 /* Gives a cell back to its pool. */
 void kmpoolf(void *) KM_POOL;
 /* Zeroes a cell and gives it back to its pool. */

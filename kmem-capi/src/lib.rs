@@ -25,5 +25,6 @@ pub mod refs;
 pub mod source;
 #[cfg(feature = "tree")]
 pub mod tree;
+pub mod walk;
 
 pub use options::Options;

@@ -1,6 +1,6 @@
 //! `kmopt`, and errors as C has them.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
@@ -17,6 +17,7 @@ pub struct Options {
     pub arg: *mut c_void,
     pub zero: c_int,
     pub grow: c_int,
+    pub name: *const c_char,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -27,6 +28,7 @@ const _: () = {
     assert!(
         offset_of!(Options, arg) == 24 && offset_of!(Options, zero) == 32 && offset_of!(Options, grow) == 36
     );
+    assert!(offset_of!(Options, name) == 40);
 };
 #[cfg(not(target_pointer_width = "64"))]
 const _: () = assert!(offset_of!(Options, sz) == 0);
@@ -34,6 +36,11 @@ const _: () = assert!(offset_of!(Options, sz) == 0);
 impl Options {
     pub(crate) fn destructor(&self) -> Option<Destructor> {
         self.drop.map(|run| Destructor { run: Some(run), arg: self.arg })
+    }
+
+    pub(crate) fn name(&self) -> Option<&'static CStr> {
+        // SAFETY: the caller gives null or a static string.
+        (!self.name.is_null()).then(|| unsafe { CStr::from_ptr(self.name) })
     }
 
     pub(crate) fn request(&self) -> Request {

@@ -1,13 +1,14 @@
 //! `kmpool…`
 
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
-use kmem::raw::pool::{self, Spec};
+use kmem::raw::pool::{self, Count, Spec};
 use kmem::raw::{Cell, Fill, Handle, Pool};
 
 use crate::options::{Options, or_null, plain};
 use crate::ptr::handed;
+use crate::walk::Walk;
 
 fn spec(options: &Options, cells: usize) -> Spec {
     Spec {
@@ -16,6 +17,7 @@ fn spec(options: &Options, cells: usize) -> Spec {
         cells,
         drop: options.destructor(),
         grows: options.grow != 0,
+        name: options.name(),
     }
 }
 
@@ -87,6 +89,29 @@ pub unsafe extern "C" fn kmpoolzo(pool: *mut Pool, size: usize) -> Handle {
 pub unsafe extern "C" fn kmpoolf(data: *mut c_void) {
     // SAFETY: the contract is the caller's.
     unsafe { pool::f(data.cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolo(data: *mut c_void) -> Handle {
+    // SAFETY: the contract is the caller's.
+    handed(unsafe { pool::handle(data.cast()) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpooln(walk: *mut Walk) -> c_int {
+    // SAFETY: the caller gives a walk of its own, over a pool that is there.
+    unsafe {
+        let Walk { root, km_at_: after, .. } = *walk;
+        let data = pool::walk_after(root.cast(), after.cast()).next().unwrap_or(null_mut());
+        *walk = Walk { root, at: pool::handle(data), depth: 0, km_at_: data.cast() };
+        (!data.is_null()).into()
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolq(pool: *mut Pool) -> Count {
+    // SAFETY: the contract is the caller's.
+    unsafe { pool::count(pool) }
 }
 
 #[cfg(feature = "shred")]

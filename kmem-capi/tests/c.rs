@@ -251,6 +251,9 @@ fn c_type(rust: &str) -> String {
         "*mut Handle" => "kmptr *",
         "*mut Cell" => "kmcell *",
         "*mut Pool" => "kmpool *",
+        "*mut Walk" => "kmwalk *",
+        "Count" => "kmpoolcount",
+        "c_int" => "int",
         "*mut Source" => "kmsource *",
         "*const Options" => "const kmopt *",
         "Allocate" => "allocate",
@@ -325,6 +328,7 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
         "memmove",
         "memset",
         "posix_memalign",
+        "strlen",
         "write",
     ];
     for name in &needed {

@@ -33,7 +33,7 @@ const PROGRAMS_IN_C: &[(&str, Wrong)] = &[
     ("counted_after_free", AfterFree(32 + 20)),
     ("behind_a_counted_cell_that_was_zeroed", Unused),
     // Header, a group, and ten cells of a header, 32 bytes and a red zone each.
-    ("after_the_pool", AfterThePool(144 + 16 + 10 * (16 + 32 + 16))),
+    ("after_the_pool", AfterThePool(160 + 16 + 10 * (16 + 32 + 16))),
     ("past_the_end_of_a_counted_cell", PastTheEnd(32 + 21)),
     ("undefined", Undefined),
     ("lost", Lost(32)),

@@ -170,6 +170,43 @@ TEST(a_pool_torn_down_by_the_destructor_of_its_own_cell_is_reported) {
     CHECK(source.out == 0);
 }
 
+TEST(a_walk_comes_by_each_live_cell_once) {
+    kmopt o = {0};
+    o.sz = 8;
+    o.grow = 1;
+    o.name = "walked";
+    kmpool *pool = kmpooliw(SRC, &o, 3);
+    size_t sum = 0, seen = 0;
+    for (size_t i = 0; i < 20; i++) *(size_t *)kmpoola(pool) = i;
+    kmwalk w = {0};
+    w.root = pool;
+    while (kmpooln(&w)) {
+        size_t *at = (size_t *)w.at.ref;
+        CHECK(w.at.kind == kmkind_pool && w.depth == 0 && w.at.cell == kmpoolo(at).cell);
+        sum += *at;
+        seen++;
+        if (*at % 2) kmfree(w.at);
+    }
+    CHECK(seen == 20 && sum == 190 && w.at.ref == NULL && w.at.kind == kmkind_none && w.root == pool);
+    for (seen = 0; kmpooln(&w); seen++) {
+        CHECK(*(size_t *)w.at.ref % 2 == 0);
+        if (seen == 0) kmfree(kmpoolo(w.at.ref));
+    }
+    CHECK(seen == 10);
+    kmpoolcount n = kmpoolq(pool);
+    CHECK(n.cells == 21 && n.live == 9 && n.peak == 20 && n.cellsz == 8);
+    CHECK(n.bytes >= 3 * sizeof(kmpool) + 21 * (16 + 16) && n.bytes < 3 * sizeof(kmpool) + 21 * 32 + 3 * 128);
+    kmpoolx(pool);
+    pool = kmpoolif(fixed.bytes, sizeof fixed.bytes, 40);
+    kmpoolx(pool);
+    w.root = pool;
+    FAULT(CHECK(!kmpooln(&w)), "kmpooln", "already freed");
+    FAULT(CHECK(kmpoolq(pool).cells == 0), "kmpoolq", "already freed");
+    w.root = NULL;
+    n = kmpoolq(NULL);
+    CHECK(!kmpooln(&w) && n.cells == 0 && n.bytes == 0 && kmpoolo(NULL).kind == kmkind_none);
+}
+
 TEST(null_is_ignored) {
     kmpoolx(NULL);
     kmpoolf(NULL);
@@ -194,6 +231,7 @@ int main(void) {
 #endif
     a_wrong_free_is_reported();
     a_pool_torn_down_by_the_destructor_of_its_own_cell_is_reported();
+    a_walk_comes_by_each_live_cell_once();
     null_is_ignored();
     CHECK(source.out == 0);
     return 0;

@@ -45,7 +45,15 @@ fn what_c_made_rust_owns_and_frees() {
     }
     let ended = Cell::new(0u32);
     let arg = (&raw const ended).cast_mut().cast();
-    let options = kmem_capi::Options { sz: 8, align: 64, drop: Some(count), arg, zero: 1, grow: 0 };
+    let options = kmem_capi::Options {
+        sz: 8,
+        align: 64,
+        drop: Some(count),
+        arg,
+        zero: 1,
+        grow: 0,
+        name: std::ptr::null(),
+    };
     // SAFETY: the cells hold eight bytes, zeroed, which is a u64; each handle is owned once; the pool goes last.
     unsafe {
         let store = pool::kmpooliw(null_mut(), &options, 4);

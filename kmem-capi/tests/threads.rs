@@ -37,8 +37,15 @@ unsafe extern "C-unwind" fn end(data: *mut c_void, _: *mut c_void) {
 
 fn made_by_c(extent: (usize, usize)) {
     let ended = AtomicUsize::new(0);
-    let options =
-        Options { sz: size_of::<Noted>(), align: 0, drop: Some(end), arg: null_mut(), zero: 0, grow: 0 };
+    let options = Options {
+        sz: size_of::<Noted>(),
+        align: 0,
+        drop: Some(end),
+        arg: null_mut(),
+        zero: 0,
+        grow: 0,
+        name: std::ptr::null(),
+    };
     let make = |value| {
         // SAFETY: the cell has room for the value, which its destructor suits.
         unsafe {
@@ -72,7 +79,15 @@ fn heap_cells_are_freed_on_another_thread_than_made_them() {
     // SAFETY: a heap cell may be freed on any thread.
     unsafe impl Send for Sent {}
     let make = || {
-        let options = Options { sz: 8, align: 0, drop: Some(count), arg: null_mut(), zero: 0, grow: 0 };
+        let options = Options {
+            sz: 8,
+            align: 0,
+            drop: Some(count),
+            arg: null_mut(),
+            zero: 0,
+            grow: 0,
+            name: std::ptr::null(),
+        };
         // SAFETY: the destructor does not look at the data.
         (0..100).map(|_| Sent(unsafe { heap::kmheapwo(&raw const options) })).collect::<Vec<_>>()
     };

@@ -163,6 +163,8 @@ pub const FLAG_GROWS: u8 = 16;
 pub const FLAG_CAREFUL: u8 = 32;
 /// On the first block of a pool: the destructor of one of its cells is running.
 pub const FLAG_ENDING: u8 = 64;
+/// On the first block of a growing pool: others than it and the current one may have free cells.
+pub const FLAG_SCATTERED: u8 = 128;
 
 impl Cell {
     pub(crate) fn new(kind: Kind, flags: u8, align: u8, size: usize) -> Cell {

@@ -69,7 +69,7 @@ pub use heap::HeapBox;
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub use pool::InNode;
 #[cfg(feature = "pool")]
-pub use pool::{Buffer, Pool, PoolBox};
+pub use pool::{Buffer, Pool, PoolBox, PoolIterMut};
 pub use ptr::Ptr;
 #[cfg(feature = "ref")]
 pub use refs::Ref;

@@ -15,6 +15,64 @@
 //! drop(cell);
 //! ```
 //!
+//! # A pool's values beside their owners
+//! ```
+//! let mut pool = kmem::Pool::new(2);
+//! let cell = pool.alloc(7);
+//! drop(cell);
+//! pool.iter_mut().for_each(|value| *value += 1);
+//! ```
+//! ```compile_fail,E0502
+//! let mut pool = kmem::Pool::new(2);
+//! let cell = pool.alloc(7);
+//! pool.iter_mut().for_each(|value| *value += 1);
+//! drop(cell);
+//! ```
+//! ```
+//! let mut pool = kmem::Pool::new(2);
+//! let value = pool.alloc(7).leak();
+//! *value += 1;
+//! pool.iter_mut().for_each(|value| *value += 1);
+//! ```
+//! ```compile_fail,E0502
+//! let mut pool = kmem::Pool::new(2);
+//! let value = pool.alloc(7).leak();
+//! pool.iter_mut().for_each(|value| *value += 1);
+//! *value += 1;
+//! ```
+//! ```
+//! let mut pool = kmem::Pool::new(2);
+//! pool.alloc(7).leak();
+//! let value = pool.iter_mut().next();
+//! drop(value);
+//! pool.alloc(8);
+//! ```
+//! ```compile_fail,E0502
+//! let mut pool = kmem::Pool::new(2);
+//! pool.alloc(7).leak();
+//! let value = pool.iter_mut().next();
+//! pool.alloc(8);
+//! drop(value);
+//! ```
+//!
+//! # A pool's values as what they are not, or moved though they may be pinned
+//! ```
+//! let mut pool = kmem::Pool::<u8>::new(2);
+//! pool.iter_mut();
+//! ```
+//! ```compile_fail,E0599
+//! let mut pool = kmem::Pool::bytes(8, 2);
+//! pool.iter_mut();
+//! ```
+//! ```
+//! let mut pool = kmem::Pool::<u8>::new(2);
+//! pool.iter_mut();
+//! ```
+//! ```compile_fail,E0599
+//! let mut pool = kmem::Pool::<std::marker::PhantomPinned>::new(2);
+//! pool.iter_mut();
+//! ```
+//!
 //! # A handle on a cell outliving the pool
 //! ```
 //! let pool = kmem::Pool::new(1);

@@ -1,6 +1,7 @@
 //! Pools and the owners of their cells.
 
 use core::alloc::Layout;
+use core::ffi::CStr;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
@@ -351,6 +352,53 @@ impl<T, S> Pool<T, S> {
     }
 }
 
+impl<T: Unpin, S> Pool<T, S> {
+    /// The values that are in the pool although nobody owns them any more: [leaked](PoolBox::leak), or forgotten. In the order
+    /// of the pool's blocks and of the addresses in each.
+    ///
+    /// So a pool serves as an arena whose values can be walked. What C was given of it is among them, and must not be
+    /// touched meanwhile. Values that may have been pinned are not given out.
+    ///
+    /// ```
+    /// let mut pool = kmem::Pool::growing();
+    /// for number in 1..=100 {
+    ///     pool.alloc(number).leak();
+    /// }
+    /// pool.iter_mut().for_each(|number| *number *= 2);
+    /// assert_eq!(pool.iter_mut().map(|number| *number).sum::<i32>(), 10_100);
+    /// ```
+    pub fn iter_mut(&mut self) -> PoolIterMut<'_, T> {
+        // SAFETY: [one-thread, outlives] the pool is live and this thread's, and borrowed as long as the walk is used.
+        PoolIterMut { walk: unsafe { raw::pool::walk(self.pool.as_ptr()) }, values: PhantomData }
+    }
+}
+
+/// The values in a pool that nobody owns: see [`Pool::iter_mut`].
+///
+/// ```
+/// let mut pool = kmem::Pool::new(10);
+/// pool.alloc(7).leak();
+/// assert_eq!(pool.iter_mut().next(), Some(&mut 7));
+/// ```
+#[derive(Debug)]
+pub struct PoolIterMut<'p, T> {
+    walk: raw::pool::Walk,
+    values: PhantomData<&'p mut T>,
+}
+
+impl<'p, T> Iterator for PoolIterMut<'p, T> {
+    type Item = &'p mut T;
+
+    fn next(&mut self) -> Option<&'p mut T> {
+        // SAFETY: [sole, typed, provenance] a pool of sized values is no source for others, so that each live cell holds a `T`. The
+        // pool is borrowed mutably for `'p`, and owners of its cells borrow it: there is none, nor is a cell given twice or
+        // freed meanwhile. The pointer is derived from that to the pool's block.
+        self.walk.next().map(|data| unsafe { &mut *data.cast::<T>() })
+    }
+}
+
+impl<T> core::iter::FusedIterator for PoolIterMut<'_, T> {}
+
 impl<S> Pool<[u8], S> {
     fn draw(&self, request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: [one-thread, typed] the pool is this thread's, and has no destructor.
@@ -422,6 +470,46 @@ impl<T: ?Sized, S> Pool<T, S> {
         unsafe { raw::pool::live(self.pool.as_ptr()) }
     }
 
+    /// The most cells that were ever taken at once. It costs nothing to keep and nothing to ask for.
+    ///
+    /// ```
+    /// let pool = kmem::Pool::new(10);
+    /// drop([pool.alloc(1), pool.alloc(2)]);
+    /// let one = pool.alloc(3);
+    /// assert_eq!((pool.live(), pool.peak()), (1, 2));
+    /// # drop(one);
+    /// ```
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        // SAFETY: [one-thread] the pool is live and this thread's.
+        unsafe { raw::pool::peak(self.pool.as_ptr()) }
+    }
+
+    /// Gives the pool a name for reports, whichever way it was made.
+    ///
+    /// ```
+    /// let pool = kmem::Pool::<u64>::new(10).named(c"numbers");
+    /// assert_eq!(pool.name(), Some(c"numbers"));
+    /// assert!(format!("{pool:?}").contains("numbers"));
+    /// ```
+    #[must_use]
+    pub fn named(self, name: &'static CStr) -> Self {
+        // SAFETY: [one-thread, sole] the pool is live and this thread's.
+        unsafe { raw::pool::set_name(self.pool.as_ptr(), Some(name)) };
+        self
+    }
+
+    /// The name that the pool was [given](Pool::named), if any.
+    ///
+    /// ```
+    /// assert_eq!(kmem::Pool::<u64>::new(10).name(), None);
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> Option<&'static CStr> {
+        // SAFETY: [one-thread] the pool is live and this thread's.
+        unsafe { raw::pool::name(self.pool.as_ptr()) }
+    }
+
     /// The bytes that each cell holds.
     ///
     /// ```
@@ -458,6 +546,7 @@ impl<T: ?Sized, S> Drop for Pool<T, S> {
 impl<T: ?Sized, S> fmt::Debug for Pool<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
+            .field("name", &self.name())
             .field("cell_size", &self.cell_size())
             .field("capacity", &self.capacity())
             .finish_non_exhaustive()

@@ -1,7 +1,7 @@
 //! The two faces of kmem: its engine in Rust, and the C functions over it.
 
-use std::ffi::c_void;
-use std::ptr::{NonNull, null_mut};
+use std::ffi::{CStr, c_void};
+use std::ptr::{NonNull, null, null_mut};
 
 use kmem::Kind;
 use kmem::raw::{Cell, Destructor, Fill, Handle, Pool, Request, Source, heap, pool, ptr, refs, tree};
@@ -33,9 +33,22 @@ impl Ask {
         Request { size: self.size, align: self.align, fill, drop: self.drop }
     }
 
+    /// What a pool that is asked for with options is called: all but those of the smallest cells.
+    pub(crate) fn name(&self, grows: bool) -> Option<&'static CStr> {
+        ((grows || !self.is_plain()) && self.size > 16).then_some(c"of the model")
+    }
+
     fn options(&self, grow: bool) -> c::Options {
         let (drop, arg) = self.drop.map_or((None, null_mut()), |drop| (drop.run, drop.arg));
-        c::Options { sz: self.size, align: self.align, drop, arg, zero: self.zero.into(), grow: grow.into() }
+        c::Options {
+            sz: self.size,
+            align: self.align,
+            drop,
+            arg,
+            zero: self.zero.into(),
+            grow: grow.into(),
+            name: self.name(grow).map_or(null(), CStr::as_ptr),
+        }
     }
 }
 
@@ -73,6 +86,10 @@ pub trait Face {
     unsafe fn pool(src: *mut Cell, ask: &Ask, cells: usize, grows: bool) -> *mut Pool;
     /// Makes a pool in a buffer.
     unsafe fn pool_in(buffer: *mut u8, len: usize, ask: &Ask) -> *mut Pool;
+    /// The data of a pool's live cells.
+    fn walk(pool: *mut Pool) -> Vec<*mut u8>;
+    /// Counts a pool.
+    fn count(pool: *mut Pool) -> pool::Count;
     /// Tears a pool down.
     unsafe fn end_pool(pool: *mut Pool);
     /// Frees an object, and returns the parent that the call named, or null.
@@ -177,7 +194,14 @@ impl Face for Rust {
         if ask.is_plain() && !grows {
             return unsafe { pool::i(src, ask.size, cells) };
         }
-        let spec = pool::Spec { size: ask.size, align: ask.align, cells, drop: ask.drop, grows };
+        let spec = pool::Spec {
+            size: ask.size,
+            align: ask.align,
+            cells,
+            drop: ask.drop,
+            grows,
+            name: ask.name(grows),
+        };
         or_null(unsafe { pool::init(src, &spec) })
     }
 
@@ -185,8 +209,21 @@ impl Face for Rust {
         if ask.is_plain() {
             return unsafe { pool::in_buffer(buffer, len, ask.size) };
         }
-        let spec = pool::Spec { align: ask.align, drop: ask.drop, ..pool::Spec::new(ask.size, 0) };
+        let spec = pool::Spec {
+            align: ask.align,
+            drop: ask.drop,
+            name: ask.name(false),
+            ..pool::Spec::new(ask.size, 0)
+        };
         or_null(unsafe { pool::init_in_buffer(buffer, len, &spec) })
+    }
+
+    fn walk(pool: *mut Pool) -> Vec<*mut u8> {
+        unsafe { pool::walk(pool) }.collect()
+    }
+
+    fn count(pool: *mut Pool) -> pool::Count {
+        unsafe { pool::count(pool) }
     }
 
     unsafe fn end_pool(pool: *mut Pool) {
@@ -308,6 +345,22 @@ impl Face for C {
             }
         })
         .cast()
+    }
+
+    fn walk(pool: *mut Pool) -> Vec<*mut u8> {
+        let mut walk = c::walk::Walk { root: pool.cast(), at: Handle::NULL, depth: 0, km_at_: null_mut() };
+        let mut seen = Vec::new();
+        while unsafe { c::pool::kmpooln(&raw mut walk) } != 0 {
+            let again = unsafe { c::pool::kmpoolo(walk.at.data.cast()) };
+            assert_eq!((again.kind, again.cell), (walk.at.kind, walk.at.cell));
+            seen.push(walk.at.data);
+        }
+        assert!(walk.at.is_null());
+        seen
+    }
+
+    fn count(pool: *mut Pool) -> pool::Count {
+        unsafe { c::pool::kmpoolq(pool) }
     }
 
     unsafe fn end_pool(pool: *mut Pool) {

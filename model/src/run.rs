@@ -1,6 +1,6 @@
 //! The interpreter.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -417,8 +417,20 @@ impl<F: Face> Run<F> {
             self.things.objects.get_mut(&node).expect("a host").below.push(id);
         }
         let (cellsz, align, drop) = (ask.size, ask.align.max(16), form.drop);
-        let store =
-            Store { pool: made, cellsz, align, grows, tainted: false, drop, origin, host, buffer: None };
+        let name = ask.name(grows);
+        let store = Store {
+            pool: made,
+            cellsz,
+            align,
+            grows,
+            tainted: false,
+            drop,
+            origin,
+            host,
+            buffer: None,
+            name,
+            most: Cell::default(),
+        };
         self.things.stores.insert(id, store);
     }
 
@@ -449,6 +461,7 @@ impl<F: Face> Run<F> {
         self.did("pool in a buffer");
         let id = self.things.id();
         let (cellsz, align, drop, origin) = (ask.size, ask.align.max(16), form.drop, Origin::Buffer);
+        let name = ask.name(false);
         let buffer = Some(buffer);
         let store = Store {
             pool: made,
@@ -460,6 +473,8 @@ impl<F: Face> Run<F> {
             origin,
             host: None,
             buffer,
+            name,
+            most: Cell::default(),
         };
         self.things.stores.insert(id, store);
     }
@@ -697,6 +712,11 @@ impl<F: Face> Run<F> {
                 "the live cells of a pool"
             );
             assert_eq!(census.dying, 0);
+            assert_eq!(unsafe { pool::name(store.pool) }, store.name);
+            self.verify_walk(id, store);
+            // No step takes more cells than are in use at its end, for none takes some and gives them back.
+            store.most.set(store.most.get().max(census.live));
+            assert_eq!(unsafe { pool::peak(store.pool) }, store.most.get(), "the most live cells of a pool");
             taken.push((store.pool.addr(), store.pool.addr() + size_of::<raw::Pool>()));
         }
         taken.sort_unstable();
@@ -707,6 +727,19 @@ impl<F: Face> Run<F> {
         assert_eq!(memory::live(), drawn as isize, "the blocks that kmem holds");
         let custom = self.things.drawn(|origin| matches!(origin, Origin::Custom(_)));
         assert_eq!(GIVEN.with_borrow(HashMap::len), custom, "the blocks of the custom sources");
+    }
+
+    /// The cells that a walk comes by are those of the pool and the blocks that others have of it.
+    fn verify_walk(&self, id: Id, store: &Store) {
+        let walked = memory::model(|| F::walk(store.pool));
+        let count = F::count(store.pool);
+        assert_eq!(count.live, walked.len());
+        assert_eq!(count.peak, unsafe { pool::peak(store.pool) });
+        assert_eq!((count.cells, count.cellsz), (unsafe { pool::capacity(store.pool) }, store.cellsz));
+        for cell in self.things.cells(id) {
+            assert!(walked.contains(&self.things.objects[&cell].data), "a cell that a walk does not come by");
+        }
+        assert!(walked.windows(2).all(|pair| pair[0] != pair[1]));
     }
 
     fn verify_node(&self, id: Id, object: &Object) {

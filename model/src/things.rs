@@ -1,6 +1,7 @@
 //! What the model knows of every object and pool.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 
 use kmem::Kind;
 use kmem::raw::{Cell, Pool, Source, pool};
@@ -49,6 +50,10 @@ pub struct Store {
     pub host: Option<Id>,
     /// The buffer that it lies in.
     pub buffer: Option<Buffer>,
+    /// What it is called.
+    pub name: Option<&'static CStr>,
+    /// The most cells that were in use at once.
+    pub most: std::cell::Cell<usize>,
 }
 
 /// A buffer of the caller's.

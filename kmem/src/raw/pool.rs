@@ -12,6 +12,7 @@
 mod verify;
 
 use core::alloc::Layout;
+use core::ffi::CStr;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
@@ -20,7 +21,9 @@ use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::marks;
 use super::seal::{self, Slot, heap_id};
 use super::source::{draw, give_back, shreds};
-use crate::cell::{Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, Kind, Shred};
+use crate::cell::{
+    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SCATTERED, Kind, Shred,
+};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -70,6 +73,8 @@ pub struct Pool {
     current: *mut Pool,
     /// The first of the groups in which cells are parked, or null.
     parked: *mut Group,
+    /// The name, see [`sealed_name`].
+    name: Slot,
 }
 
 /// 64 neighbouring cells. The groups of a pool lie between its header and its first cell; each is written when the first
@@ -139,7 +144,7 @@ const _: () = assert!(size_of::<Group>() == 16 && align_of::<Group>() <= BASE_AL
 const _: () = {
     assert!(offset_of!(Pool, cellsz) == 16 && offset_of!(Pool, top) == 24 && offset_of!(Pool, bottom) == 32);
     assert!(offset_of!(Pool, src) == 40 && offset_of!(PoolCell, pool) == 8 && size_of::<PoolCell>() == 16);
-    assert!(size_of::<Pool>() == 144);
+    assert!(size_of::<Pool>() == 160);
 };
 
 /// What a pool is made of.
@@ -166,6 +171,8 @@ pub struct Spec {
     pub drop: Option<Destructor>,
     /// Whether the pool draws another block, of twice the cells of the one before, when it is full.
     pub grows: bool,
+    /// What to call the pool in reports, see [`name`].
+    pub name: Option<&'static CStr>,
 }
 
 impl Spec {
@@ -176,7 +183,7 @@ impl Spec {
     /// ```
     #[must_use]
     pub const fn new(size: usize, cells: usize) -> Spec {
-        Spec { size, align: BASE_ALIGN, cells, drop: None, grows: false }
+        Spec { size, align: BASE_ALIGN, cells, drop: None, grows: false, name: None }
     }
 }
 
@@ -437,6 +444,8 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         next: null_mut(),
         current: pool.as_ptr(),
         parked: null_mut(),
+        // SAFETY: [extent] as for the destructor.
+        name: sealed_name(unsafe { &raw mut (*pool.as_ptr()).name }, spec.name),
     };
     let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
     marks::pool_reserved(pool.as_ptr(), cells, len);
@@ -574,6 +583,64 @@ unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
     unsafe { Slot::read(&raw mut (*pool).drop) }
 }
 
+/// A name as it is stored at this address: in the place of a destructor's argument, with none to get it. So what was written
+/// over is not taken for a name.
+fn sealed_name(at: *mut Slot, name: Option<&'static CStr>) -> Slot {
+    let arg = name.map_or(null_mut(), |name| name.as_ptr().cast_mut().cast());
+    Slot::sealed(at, Destructor { run: None, arg })
+}
+
+/// The name of a pool, or `None` where it has none, or where it was written over: this is for reports of damage too.
+///
+/// # Safety
+/// `pool` points to a pool, or a block of one, that belongs to this thread now, whose memory is there: it may be damaged.
+///
+/// ```
+/// use kmem::raw::pool::{self, Spec};
+/// unsafe {
+///     let spec = Spec { name: Some(c"requests"), ..Spec::new(100, 8) };
+///     let pool = pool::init(std::ptr::null_mut(), &spec).unwrap().as_ptr();
+///     assert_eq!(pool::name(pool), Some(c"requests"));
+///     pool::x(pool);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn name(pool: *mut Pool) -> Option<&'static CStr> {
+    // SAFETY: [caller, seal] the caller gives a readable header. What bears the seal of a name is one, and static.
+    unsafe {
+        match Slot::read(&raw mut (*pool).name) {
+            Some(Destructor { run: None, arg }) if !arg.is_null() => Some(CStr::from_ptr(arg.cast())),
+            _ => None,
+        }
+    }
+}
+
+/// Gives a pool that exists a name, in the place of the one that it had.
+///
+/// # Safety
+/// As for [`capacity`].
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     assert_eq!(pool::name(pool), None);
+///     pool::set_name(pool, Some(c"numbers"));
+///     assert_eq!(pool::name(pool), Some(c"numbers"));
+///     pool::x(pool);
+/// }
+/// ```
+pub unsafe fn set_name(pool: *mut Pool, name: Option<&'static CStr>) {
+    // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
+    for block in unsafe { blocks(pool) } {
+        // SAFETY: [blocks] as above.
+        unsafe {
+            let at = &raw mut (*block).name;
+            at.write(sealed_name(at, name));
+        }
+    }
+}
+
 /// Ends a pool and gives its blocks back, except one that a node hosts.
 pub(super) unsafe fn tear_down(pool: *mut Pool) {
     // SAFETY: [caller] the caller gives a live pool whose cells nobody uses any more.
@@ -617,8 +684,18 @@ unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
 /// nothing before.
 #[inline]
 unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [free-list, handed] the caller gives a live pool on its own thread. A bit in a group stands for a free
-    // cell of the pool; the next cell never handed out lies inside the block, and so does its group.
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let cell = pop_parked(pool);
+        if cell.is_null() { pop_fresh(pool) } else { cell }
+    }
+}
+
+/// A parked cell of this very block, or null. [`pop`] found nothing before.
+#[inline]
+unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: [free-list] the caller gives a live pool on its own thread. A bit in a group stands for a free cell of the
+    // pool.
     unsafe {
         if !(*pool).bottom.is_null() {
             // The list cannot be followed any further; what was on it is lost to the pool.
@@ -626,24 +703,34 @@ unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
             (*pool).bottom = null_mut();
         }
         let group = (*pool).parked;
-        let index = if !group.is_null() {
-            let free = (*group).free;
-            (*group).free = free & (free - 1);
-            if free & (free - 1) == 0 {
-                (*pool).parked = (*group).next;
-            }
-            let at = (group.addr() - groups(pool).addr()) / size_of::<Group>();
-            at * GROUP + free.trailing_zeros() as usize
-        } else if (*pool).handed < (*pool).cells {
-            let index = (*pool).handed;
-            if index % GROUP == 0 {
-                groups(pool).add(index / GROUP).write(Group { free: 0, next: null_mut() });
-            }
-            (*pool).handed = index + 1;
-            index
-        } else {
+        if group.is_null() {
             return null_mut();
-        };
+        }
+        let free = (*group).free;
+        (*group).free = free & (free - 1);
+        if free & (free - 1) == 0 {
+            (*pool).parked = (*group).next;
+        }
+        let at = (group.addr() - groups(pool).addr()) / size_of::<Group>();
+        (*pool).first.byte_add((at * GROUP + free.trailing_zeros() as usize) * (*pool).stride)
+    }
+}
+
+/// A cell of this very block that was never handed out, or null. None of the pool's is free, so that what was ever handed
+/// out is what was in use at once.
+#[inline]
+unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: [handed] the caller gives a live pool on its own thread. The next cell never handed out lies inside the
+    // block, and so does its group.
+    unsafe {
+        let index = (*pool).handed;
+        if index >= (*pool).cells {
+            return null_mut();
+        }
+        if index % GROUP == 0 {
+            groups(pool).add(index / GROUP).write(Group { free: 0, next: null_mut() });
+        }
+        (*pool).handed = index + 1;
         (*pool).first.byte_add(index * (*pool).stride)
     }
 }
@@ -743,33 +830,74 @@ unsafe fn take_distant(pool: *mut Pool) -> Result<NonNull<u8>, AllocError> {
     }
 }
 
+/// A free cell of this very block, or null.
+#[inline]
+unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let cell = pop(pool);
+        if cell.is_null() { pop_parked(pool) } else { cell }
+    }
+}
+
 /// Takes a cell from the further blocks of a growing pool, drawing a new one where all are full.
 #[cold]
 unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [blocks] the blocks of a live pool are live pools; a new one is linked only when it is whole.
+    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
     unsafe {
-        let mut block = (*head).current;
-        let mut cells = (*head).cells;
-        let mut next = head;
         loop {
-            let mut cell = pop(block);
+            let mut cell = pop_free((*head).current);
+            if cell.is_null() && (*head).cell.flags & FLAG_SCATTERED != 0 {
+                cell = search(head, pop_free);
+                if cell.is_null() {
+                    (*head).cell.flags &= !FLAG_SCATTERED;
+                }
+            }
+            // No cell is free: see `pop_fresh`.
             if cell.is_null() {
-                cell = pop_distant(block);
+                cell = pop_fresh((*head).current);
+            }
+            if cell.is_null() {
+                cell = search(head, pop_fresh);
             }
             if !cell.is_null() {
-                (*head).current = block;
-                return Ok(hand_out(block, cell));
+                return Ok(hand_out((*head).current, cell));
             }
-            cells = cells.max((*block).cells);
-            if next.is_null() {
-                break;
-            }
-            block = next;
-            next = (*block).next;
+            grow(head)?;
+            // The source may have freed cells of the pool meanwhile.
+            (*head).cell.flags |= FLAG_SCATTERED;
         }
+    }
+}
+
+/// The first cell that `take` gives of a block of a growing pool, which becomes the current one; or null.
+unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
+    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
+    unsafe {
+        for block in blocks(head) {
+            let cell = take(block);
+            if !cell.is_null() {
+                (*head).current = block;
+                return cell;
+            }
+        }
+    }
+    null_mut()
+}
+
+/// Draws another block for a growing pool.
+unsafe fn grow(head: *mut Pool) -> Result<(), AllocError> {
+    // SAFETY: [blocks] the blocks of a live pool are live pools; the new one is linked only when it is whole.
+    unsafe {
+        let cells = blocks(head).map(|block| (*block).cells).max().unwrap_or(0);
         let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
         let align = layout_of(head).align();
-        let mut spec = Spec { align, cells: (cells.max(1) * 2).min(most), ..Spec::new((*head).cellsz, 0) };
+        let mut spec = Spec {
+            align,
+            cells: (cells.max(1) * 2).min(most),
+            name: name(head),
+            ..Spec::new((*head).cellsz, 0)
+        };
         let src = growth_source(head);
         let new = init(src, &spec).or_else(|_| {
             // What is left in the source may still hold a block of the first one's size.
@@ -784,8 +912,7 @@ unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
         }
         (*new).next = (*head).next;
         (*head).next = new;
-        (*head).current = new;
-        Ok(hand_out(new, pop_distant(new)))
+        Ok(())
     }
 }
 
@@ -970,24 +1097,29 @@ struct GoingBack {
     cell: *mut PoolCell,
     pool: *mut Pool,
     shred: bool,
-    /// The flags of the pool's first block before, which say whether this happens inside another cell's destructor.
-    flags: u8,
+    /// [`FLAG_ENDING`] if the pool's first block had it before: whether this happens inside another cell's destructor.
+    ending: u8,
 }
 
 impl Drop for GoingBack {
     #[inline]
     fn drop(&mut self) {
-        let GoingBack { cell, pool, shred, flags } = *self;
+        let GoingBack { cell, pool, shred, ending } = *self;
         // SAFETY: [guard, tag] `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
-            (*head).cell.flags = flags;
+            // Its other flags may have changed meanwhile.
+            (*head).cell.flags = (*head).cell.flags & !FLAG_ENDING | ending;
             if shred || shreds(head.cast()) {
                 marks::widened(data(cell), (*pool).cellsz);
                 shred::zero(data(cell), (*pool).cellsz);
             }
             put(pool, cell);
-            (*head).current = pool;
+            // The first block is looked at first, whichever is the current one.
+            if pool != head && pool != (*head).current {
+                (*head).current = pool;
+                (*head).cell.flags |= FLAG_SCATTERED;
+            }
         }
     }
 }
@@ -998,7 +1130,8 @@ pub(crate) unsafe fn vacate(data: *mut u8) {
     unsafe {
         let cell = header(data);
         let pool = (*cell).pool;
-        drop(GoingBack { cell, pool, shred: false, flags: (*(*pool).head).cell.flags });
+        let ending = (*(*pool).head).cell.flags & FLAG_ENDING;
+        drop(GoingBack { cell, pool, shred: false, ending });
     }
 }
 
@@ -1046,7 +1179,8 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
         let Some(destructor) = destructor(pool) else {
             return fault::report(call, data, Misuse::Damaged);
         };
-        let going = GoingBack { cell, pool, shred: shred.is_yes(), flags: (*head).cell.flags };
+        let ending = (*head).cell.flags & FLAG_ENDING;
+        let going = GoingBack { cell, pool, shred: shred.is_yes(), ending };
         if destructor.run.is_some() {
             (*head).cell.flags |= FLAG_ENDING;
             (*cell).pool = pool.map_addr(|addr| addr | DYING);
@@ -1142,6 +1276,32 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
     unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells }).sum()
 }
 
+/// The most cells that were ever in use at once, in all the pool's blocks. It costs nothing: a cell is handed out for the
+/// first time only where every other that ever was is in use, so that their number is this one.
+///
+/// A cell whose destructor is running is in use. What others drew from the pool as a source counts as well.
+///
+/// # Safety
+/// As for [`capacity`].
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     let (one, two) = (pool::a(pool), pool::a(pool));
+///     pool::f(one);
+///     pool::f(two);
+///     pool::a(pool);
+///     assert_eq!((pool::live(pool), pool::peak(pool)), (1, 2));
+///     pool::x(pool);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn peak(pool: *mut Pool) -> usize {
+    // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
+    unsafe { blocks(pool) }.map(|block| unsafe { (*block).handed }).sum()
+}
+
 /// The number of live cells, counted by looking at each cell ever handed out.
 ///
 /// # Safety
@@ -1158,16 +1318,161 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
 /// ```
 #[must_use]
 pub unsafe fn live(pool: *mut Pool) -> usize {
-    let mut live = 0;
-    // SAFETY: [blocks, handed] the caller's pool is live, and so are its blocks; cells below `handed` have a header.
+    Walk { block: pool, index: 0 }.count()
+}
+
+/// What [`count`] tells of a pool (`kmpoolcount` in C), all its blocks together.
+///
+/// ```
+/// assert_eq!(kmem::raw::pool::Count::default().cells, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Count {
+    /// The cells that the pool has: see [`capacity`].
+    pub cells: usize,
+    /// Those that are in use: see [`live`].
+    pub live: usize,
+    /// The most that were in use at once: see [`peak`].
+    pub peak: usize,
+    /// Data bytes of each cell.
+    pub cellsz: usize,
+    /// Bytes of all blocks, headers included.
+    pub bytes: usize,
+}
+
+/// Counts what a pool has. Takes time in proportion to the cells that were ever handed out. Of null all is zero, and of what
+/// is no live pool, after a report.
+///
+/// # Safety
+/// `pool` is null or points to a pool, or a block of one, that belongs to this thread now.
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     pool::f(pool::a(pool));
+///     let count = pool::count(pool);
+///     assert_eq!((count.cells, count.live, count.peak, count.cellsz), (10, 0, 1, 8));
+///     assert!(count.bytes >= 10 * (8 + 16));
+///     pool::x(pool);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn count(pool: *mut Pool) -> Count {
+    let mut count = Count::default();
+    // SAFETY: [caller, blocks] the caller vouches for the header, the check for what it says, and the blocks of a live pool
+    // are live.
     unsafe {
-        for block in blocks(pool) {
-            live += (0..(*block).handed)
-                .filter(|&index| (*(*block).first.byte_add(index * (*block).stride)).pool == block)
-                .count();
+        if pool.is_null() || !check_pool("kmpoolq", pool) {
+            return count;
+        }
+        let head = (*pool).head;
+        count.cellsz = (*head).cellsz;
+        count.live = live(head);
+        for block in blocks(head) {
+            count.cells += (*block).cells;
+            count.peak += (*block).handed;
+            count.bytes += (*block).cell.size;
         }
     }
-    live
+    count
+}
+
+/// The data of each live cell of a pool: see [`walk`].
+///
+/// ```
+/// # use kmem::raw::pool;
+/// assert_eq!(unsafe { pool::walk(std::ptr::null_mut()) }.next(), None);
+/// ```
+#[derive(Debug)]
+pub struct Walk {
+    /// The block that it is in, null at the end.
+    block: *mut Pool,
+    /// The next cell of it to be looked at.
+    index: usize,
+}
+
+impl Iterator for Walk {
+    type Item = *mut u8;
+
+    fn next(&mut self) -> Option<*mut u8> {
+        while !self.block.is_null() {
+            let block = self.block;
+            // SAFETY: [caller, blocks, handed] who began the walk says that the pool is live as long as it lasts, and its blocks
+            // are too; cells below `handed` have a header.
+            unsafe {
+                while self.index < (*block).handed {
+                    let cell = (*block).first.byte_add(self.index * (*block).stride);
+                    self.index += 1;
+                    if (*cell).pool == block {
+                        return Some(data(cell));
+                    }
+                }
+                self.block = (*block).next;
+                self.index = 0;
+            }
+        }
+        None
+    }
+}
+
+impl core::iter::FusedIterator for Walk {}
+
+/// Walks the live cells of a pool, block by block, those of a block in the order of their addresses. Of null there are none,
+/// nor of what is no live pool, after a report.
+///
+/// What others drew from the pool as a source is among them. Cells may be taken and freed meanwhile, the one that was given
+/// last too; whether the walk comes by what is taken or freed before it is there is not said.
+///
+/// # Safety
+/// `pool` is null or points to a pool, or a block of one, that belongs to this thread and is live as long as the walk is
+/// used.
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     let [one, two, three] = [0; 3].map(|_| pool::a(pool));
+///     pool::f(two);
+///     assert!(pool::walk(pool).eq([one, three]));
+///     pool::walk(pool).for_each(|cell| pool::f(cell));
+///     assert_eq!(pool::live(pool), 0);
+///     pool::x(pool);
+/// }
+/// ```
+pub unsafe fn walk(pool: *mut Pool) -> Walk {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { walk_after(pool, null_mut()) }
+}
+
+/// The rest of a [`walk`] behind a cell that it gave, all of it where that is null. So a walk can be kept as a pointer.
+///
+/// # Safety
+/// As for [`walk`]. `after` is null or the data of a cell of this pool; it may have been freed meanwhile.
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     let [one, two, three] = [0; 3].map(|_| pool::a(pool));
+///     assert!(pool::walk_after(pool, one).eq([two, three]));
+///     pool::x(pool);
+/// }
+/// ```
+pub unsafe fn walk_after(pool: *mut Pool, after: *mut u8) -> Walk {
+    // SAFETY: [caller, tag, blocks] the caller vouches for the headers, of which that of a cell names its block, live or free.
+    unsafe {
+        if pool.is_null() || !check_pool("kmpooln", pool) {
+            Walk { block: null_mut(), index: 0 }
+        } else if after.is_null() {
+            Walk { block: (*pool).head, index: 0 }
+        } else {
+            let block = owner_of(after);
+            // What is no cell of the block is behind all of them.
+            Walk { block, index: (*block).index(header(after)).saturating_add(1) }
+        }
+    }
 }
 
 /// # Safety

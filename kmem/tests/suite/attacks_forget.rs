@@ -58,6 +58,48 @@ fn cells_forgotten_in_a_pool_stay_taken_until_it_drops_them() {
 }
 
 #[test]
+fn what_is_forgotten_in_a_pool_is_lent_by_it_once_and_whole() {
+    leaks_nothing(|| {
+        let tally = Tally::default();
+        let mut pool = Pool::growing();
+        let value = || (tally.value(), vec![7u8; 3]);
+        for at in 0..200 {
+            let cell = pool.alloc(value());
+            match at % 4 {
+                0 => drop(cell),
+                1 => forget(cell),
+                2 => forget(Ptr::from(cell)),
+                _ => cell.leak().1.push(8),
+            }
+        }
+        let (_, out) = pool.alloc(value()).into_inner();
+        assert_eq!((out.len(), pool.live(), tally.alive()), (3, 150, 150));
+        let mut lent: Vec<_> = pool.iter_mut().collect();
+        lent.sort_by_key(|value| std::ptr::from_ref(*value));
+        assert_eq!(lent.iter().filter(|value| value.1 == [7, 7, 7, 8]).count(), 50);
+        assert!(lent.windows(2).all(|pair| !std::ptr::eq(pair[0], pair[1])));
+        // What is put in the place of a value is dropped in its stead.
+        let other = std::mem::replace(lent[10], value());
+        std::mem::swap(&mut lent.pop().unwrap().1, &mut lent[0].1);
+        assert_eq!((lent.len(), tally.alive()), (149, 151));
+        drop(other);
+        drop(pool);
+        assert_eq!(tally.alive(), 0);
+        let mut nothing = Pool::new(5);
+        nothing.alloc(()).leak();
+        forget(nothing.alloc(()));
+        assert_eq!(nothing.iter_mut().count(), 2);
+        let tree = Tree::new(tally.value());
+        let mut hosted = tree.node().pool(2).unwrap();
+        hosted.alloc(tally.value()).leak();
+        assert_eq!(hosted.iter_mut().count(), 1);
+        forget(hosted);
+        drop(tree);
+        assert_eq!(tally.alive(), 0);
+    });
+}
+
+#[test]
 fn what_is_forgotten_in_a_pool_of_bytes_is_not_dropped_and_not_reached() {
     leaks_nothing(|| {
         let tally = Tally::default();

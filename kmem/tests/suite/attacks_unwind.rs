@@ -221,7 +221,7 @@ fn fill<'f, S>(tree: &Tree<Touchy<'f>, S>, fuse: &'f Fuse, tally: &Tally) {
 
 #[test]
 fn destructors_may_unwind_at_every_place_of_a_tree() {
-    let store = Pool::bytes(300, 100);
+    let store = Pool::bytes(320, 100);
     at_every_strike(|fuse, tally| {
         let value = || Touchy(fuse, tally.value());
         let inner = Pool::<Touchy<'_>, _>::try_new_in(1, &store).unwrap();

@@ -291,3 +291,191 @@ fn a_growing_pool_that_begins_without_cells_grows_by_one_at_least_however_large_
         pool::x(pool);
     }
 }
+
+/// Takes and frees cells in no order, and compares with a plain count. Destructors take and free cells too.
+fn the_peak_is_that_of_a_plain_count(source: *mut raw::Cell, drop: bool, grows: bool, seed: u64) {
+    struct Count {
+        pool: *mut raw::Pool,
+        live: usize,
+        most: usize,
+        /// A cell that the next destructor frees.
+        other: *mut u8,
+    }
+    unsafe extern "C-unwind" fn ended(_: *mut std::ffi::c_void, count: *mut std::ffi::c_void) {
+        let count = count.cast::<Count>();
+        unsafe {
+            let other = std::mem::replace(&mut (*count).other, null_mut());
+            if !other.is_null() {
+                pool::f(other);
+                (*count).live -= 1;
+                // What has just been freed is taken again, while the cell of this destructor is still in use.
+                pool::f(pool::a((*count).pool));
+            }
+        }
+    }
+    let mut state = seed;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below
+    };
+    let mut count = Count { pool: null_mut(), live: 0, most: 0, other: null_mut() };
+    let count = &raw mut count;
+    unsafe {
+        let drop = drop.then_some(raw::Destructor { run: Some(ended), arg: count.cast() });
+        let size = [8, 700, 5000][random(3)];
+        let pool =
+            pool::init(source, &Spec { drop, grows, ..Spec::new(size, 1 + random(20)) }).unwrap().as_ptr();
+        (*count).pool = pool;
+        let mut cells = Vec::new();
+        for _ in 0..40 {
+            // Phases, so that the pool grows, and shrinks, and then looks for what is free in all of its blocks.
+            let odds = random(9);
+            for _ in 0..random(150) {
+                if cells.is_empty() || random(10) > odds {
+                    let cell = pool::a(pool);
+                    if !cell.is_null() {
+                        cells.push(cell);
+                        (*count).live += 1;
+                        (*count).most = (*count).most.max((*count).live);
+                    }
+                } else {
+                    let cell = cells.swap_remove(random(cells.len()));
+                    if drop.is_some() && !cells.is_empty() && random(4) == 0 {
+                        (*count).other = cells.swap_remove(random(cells.len()));
+                    }
+                    pool::f(cell);
+                    (*count).live -= 1;
+                }
+                assert_eq!(pool::peak(pool), (*count).most, "seed {seed}");
+            }
+        }
+        pool::verify(pool).unwrap();
+        pool::x(pool);
+    }
+}
+
+#[test]
+fn the_peak_of_a_pool_is_the_most_cells_that_were_in_use_at_once() {
+    let bytes = Pool::growing_bytes(1 << 20);
+    let of_bytes = kmem::CellSource::as_cell(&&bytes);
+    for seed in 0..200 {
+        for source in [null_mut(), of_bytes] {
+            for (drop, grows) in [(false, false), (true, false), (false, true), (true, true)] {
+                the_peak_is_that_of_a_plain_count(source, drop, grows, seed);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_source_frees_into_the_pool_that_grows_is_handed_out_before_a_new_cell() {
+    #[repr(C)]
+    struct Freeing {
+        source: raw::Source,
+        frees: [*mut u8; 2],
+    }
+    unsafe extern "C-unwind" fn allocate(
+        source: *mut raw::Source,
+        size: usize,
+        align: usize,
+    ) -> *mut std::ffi::c_void {
+        let source = source.cast::<Freeing>();
+        unsafe {
+            for data in &mut (*source).frees {
+                pool::f(std::mem::replace(data, null_mut()));
+            }
+            std::alloc::alloc(std::alloc::Layout::from_size_align_unchecked(size, align)).cast()
+        }
+    }
+    unsafe extern "C-unwind" fn free(
+        _: *mut raw::Source,
+        block: *mut std::ffi::c_void,
+        size: usize,
+        align: usize,
+    ) {
+        unsafe {
+            let layout = std::alloc::Layout::from_size_align_unchecked(size, align);
+            std::alloc::dealloc(block.cast(), layout);
+        }
+    }
+    let source = raw::Source::new(allocate, free, null_mut());
+    let mut source = Freeing { source, frees: [null_mut(); 2] };
+    let source = &raw mut source;
+    unsafe {
+        let pool = pool::init(source.cast(), &Spec { grows: true, ..Spec::new(8, 2) }).unwrap().as_ptr();
+        let cells = [0; 6].map(|_| pool::a(pool));
+        assert_eq!((pool::live(pool), pool::peak(pool)), (6, 6));
+        (*source).frees = [cells[0], cells[3]];
+        let again = [pool::a(pool), pool::a(pool)];
+        assert_eq!((pool::live(pool), pool::peak(pool), pool::capacity(pool)), (6, 6, 14));
+        assert!(again.contains(&cells[0]) && again.contains(&cells[3]));
+        pool::a(pool);
+        assert_eq!(pool::peak(pool), 7);
+        pool::x(pool);
+    }
+}
+
+#[test]
+fn each_block_of_a_pool_has_its_name_unless_that_was_written_over() {
+    let pool = Pool::try_growing_in(1, Heap).unwrap().named(c"numbers");
+    let [_one, two] = [pool.alloc(1u64), pool.alloc(2)];
+    assert_eq!((pool.capacity(), pool.name()), (3, Some(c"numbers")));
+    let two: *const u64 = &*two;
+    unsafe {
+        let block = (*two.cast::<raw::PoolCell>().sub(1)).pool;
+        assert_eq!(pool::name(block), Some(c"numbers"));
+        for word in &mut *block.cast::<[usize; 2]>().add(9) {
+            let before = std::mem::replace(word, two.addr());
+            assert_eq!(pool::name(block), None);
+            *word = before;
+        }
+        pool::set_name(block, None);
+        assert_eq!(pool::name(block), None);
+    }
+}
+
+#[test]
+fn a_walk_gives_each_live_cell_in_order_whatever_is_freed_and_taken_meanwhile() {
+    unsafe {
+        let spec = Spec { grows: true, ..Spec::new(5000, 3) };
+        let pool = pool::init(null_mut(), &spec).unwrap().as_ptr();
+        let cells: Vec<_> = (0..100).map(|_| pool::a(pool)).collect();
+        for cell in cells.iter().step_by(3) {
+            pool::f(*cell);
+        }
+        let seen: Vec<_> = pool::walk(pool).collect();
+        let mut live: Vec<_> = cells.iter().copied().enumerate().filter(|(at, _)| at % 3 != 0).collect();
+        assert_eq!((seen.len(), pool::live(pool)), (live.len(), live.len()));
+        let mut blocks: Vec<_> =
+            seen.iter().map(|&cell| (*cell.cast::<raw::PoolCell>().sub(1)).pool).collect();
+        assert!(
+            seen.windows(2)
+                .zip(blocks.windows(2))
+                .all(|(cell, block)| block[0] != block[1] || cell[0] < cell[1])
+        );
+        blocks.dedup();
+        assert_eq!(blocks.len(), pool::verify(pool).unwrap().blocks);
+        for (at, &cell) in seen.iter().enumerate() {
+            assert!(pool::walk_after(pool, cell).eq(seen[at + 1..].iter().copied()));
+        }
+        // Those that stay are all seen.
+        live.retain(|(at, _)| at % 2 == 0);
+        let mut walk = pool::walk(pool);
+        let mut found = Vec::new();
+        while let Some(cell) = walk.next() {
+            match cells.iter().position(|&known| known == cell) {
+                Some(at) if at % 2 == 0 => found.push((at, cell)),
+                Some(_) => pool::f(cell),
+                None => {}
+            }
+            if found.len() < 20 {
+                pool::a(pool);
+            }
+        }
+        found.retain(|(at, _)| at % 3 != 0);
+        found.sort_unstable();
+        assert_eq!(found, live);
+        pool::x(pool);
+        assert_eq!(pool::walk(null_mut()).next(), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! `kmwalk`
+
+use core::ffi::c_void;
+use core::mem::offset_of;
+
+use kmem::raw::Handle;
+
+/// `kmwalk`: a walk over the cells of a store, and where it stands.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Walk {
+    pub root: *mut c_void,
+    pub at: Handle,
+    pub depth: usize,
+    /// The data of the cell that was given last; null before the first.
+    pub km_at_: *mut c_void,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(
+    offset_of!(Walk, at) == 8
+        && offset_of!(Walk, depth) == 32
+        && offset_of!(Walk, km_at_) == 40
+        && size_of::<Walk>() == 48
+);
+#[cfg(not(target_pointer_width = "64"))]
+const _: () = assert!(offset_of!(Walk, root) == 0);
