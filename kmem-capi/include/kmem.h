@@ -19,10 +19,20 @@
  *     any of these three as a handle      o       ao zo wo  (for pools ao zo)
  *     free, or drop a reference           f d     f      f d    f      f      kmfree
  *     zero and free                       s       s      s      s      s      kmshred
+ *     free all below, keep the node       x                            x
  *     add a reference                     u              u
- *     as a handle of an existing cell     o                     o
- *     walk: the next cell                 n                     n
- *     count                               q                     q
+ *     resize                              r       r      r             r      kmresize
+ *     the handle of an existing cell      o       o      o      o      o
+ *     move: one, unchecked, all children  m                            m mu mc
+ *     look: parent, child, next child     p c                          p c cn
+ *     adopt (keep), let go                k l                          k l
+ *     hook a destructor on, take it off   h hx                         h hx
+ *     walk: the next                      n                     n      n
+ *     count                               q                     q      q
+ *     report as text, as JSON             t j                   t j    t j
+ *
+ * What has no letter is for objects of any kind: kmfree kmshred kmtaint kmstat, kmsize kmname kmcast; and, made where a kmat
+ * says, strings and arrays: kmnew, kmarr, kmdup, kmdups, kmcat, kmcats, and kmprintf() in <kmem-printf.h>.
  *
  * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
  * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
@@ -216,17 +226,35 @@ typedef struct kmopt {
     void *arg;                             /* its second argument */
     int zero;                              /* not 0: zero the data */
     int grow;                              /* of pools, not 0: draw another block when full */
-    const char *name;                      /* static, or NULL; shown by reports */
+    const char *name;                      /* never freed, or NULL: shown by reports, compared by kmcast() */
 } kmopt;
 
-/* A walk over the cells of a store: `kmwalk w = { .root = pool }; while (kmpooln(&w)) use(w.at.ref);` All but the root is
- * zero before the first step, and the walk may be left at any. */
+/* How and where an object is made, for functions that make any kind of one: Kmheap, Kmref(src), Kmpool(pool), or
+ * Kmtree(src, parent). */
+typedef struct kmat {
+    kmkind kind;
+    kmcell *src;  /* the source, NULL for the heap; of kmkind_pool the pool itself */
+    void *parent; /* of kmkind_tree the data of the node above, or NULL */
+} kmat;
+
+/* A walk over the cells of a pool, or a node and all below it: `kmwalk w = { .root = pool }; while (kmpooln(&w)) use(w.at.ref);`
+ * All but the root is zero before the first step, and the walk may be left at any. */
 typedef struct kmwalk {
-    void *root;    /* the store */
-    kmptr at;      /* the cell that the walk stands on; the null handle at the end */
-    size_t depth;  /* how far that is below the root; 0 in a pool */
+    void *root;   /* the pool, or the data of the node */
+    kmptr at;     /* the object that the walk stands on; the null handle at the end */
+    size_t depth; /* how far that is below the root; 0 in a pool */
     void *km_at_;
 } kmwalk;
+
+/* So many objects. */
+typedef struct kmcount {
+    size_t cells;
+    size_t bytes; /* of data */
+    size_t block; /* all that was drawn for them, headers included */
+} kmcount;
+
+/* What a report is given to, a piece of text at a time, not ended by a zero. */
+typedef void kmwrite(void *ctx, const char *text, size_t len);
 
 /* What kmpoolq() tells of a pool, all its blocks together. */
 typedef struct kmpoolcount {
@@ -241,6 +269,20 @@ typedef struct kmpoolcount {
 
 /* The number of elements in a static array. */
 #define Kmsz(array) (sizeof(array) / sizeof(array)[0])
+
+/* Where an object is made: see kmat. */
+#ifdef __cplusplus
+#  define KM_AT kmat
+#else
+#  define KM_AT (kmat)
+#endif
+#define Kmheap (KM_AT { kmkind_heap, 0, 0 })
+#define Kmref(src) (KM_AT { kmkind_ref, (src), 0 })
+#define Kmpool(pool) (KM_AT { kmkind_pool, (kmcell *)(pool), 0 })
+#define Kmtree(src, parent) (KM_AT { kmkind_tree, (src), (parent) })
+
+/* The object of a handle as a `type *`, where its name is the name of the type; else NULL. */
+#define Kmcast(type, ptr) ((type *)kmcast((ptr), #type))
 
 /* Bytes of buffer that kmpoolif() needs for n cells of sz bytes, wherever the buffer starts. */
 #define Kmpoolsz(n, sz) \
@@ -257,6 +299,42 @@ kmptr kmstat(const void *);
 void kmshred(kmptr) KM_SHREDS;
 /* Marks the object to be zeroed when it goes: the handle, and of heap, ref and tree the cell, whoever frees it. */
 void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
+/* Gives the object this many bytes of data and returns it, or NULL where that is refused and nothing has changed. It may have
+ * moved: the handle says where it is. What fits of its contents stays; alignment, destructor, name and taint do. Where the
+ * handle, the cell or the source asks for zeroing, so are the bytes cut off, and those that a move leaves behind. A reference
+ * has to be the only one; a pool's cell holds what its pool gave it, and no more. */
+void *kmresize(kmptr *, size_t) KM_USED KM_NONNULL(1);
+/* The same for an array of n elements of sz bytes. */
+void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
+/* Bytes of data; of a pool's cell those that each cell has; 0 where the object is not kmem's. */
+size_t kmsize(kmptr);
+/* The name that the object was given as it was made (kmopt.name), a pool's cell that of its pool; or NULL. */
+const char *kmname(kmptr);
+/* The object, if it has this name; else NULL. See Kmcast(). */
+void *kmcast(kmptr, const char *name) KM_NONNULL(2);
+
+/* ---- strings and arrays: in cells of any kind, made where a kmat says ---------------------------------------------- */
+/* Makes an object with options. */
+kmptr kmnew(kmat, const kmopt *) KM_USED KM_NONNULL(2);
+/* Makes an array of n elements of sz bytes, contents undefined. Refused where n * sz overflows. */
+kmptr kmarr(kmat, size_t n, size_t sz) KM_USED;
+/* Makes an array, all zero. */
+kmptr kmarrz(kmat, size_t n, size_t sz) KM_USED;
+/* Makes a copy of n bytes. */
+kmptr kmdup(kmat, const void *bytes, size_t n) KM_USED;
+/* Makes a copy of a string. */
+kmptr kmdups(kmat, const char *string) KM_USED KM_NONNULL(2);
+/* Makes a string of the first n characters of another, or of all where it is shorter. */
+kmptr kmdupn(kmat, const char *string, size_t n) KM_USED KM_NONNULL(2);
+/* Appends n bytes behind those that the object has, resizing it as kmresize() does, and returns the object, or NULL. The bytes
+ * may be its own. */
+void *kmcat(kmptr *, const void *bytes, size_t n) KM_USED KM_NONNULL(1);
+/* Appends to the string in the object, resizing that where it is too small, and returns the object, or NULL. What is appended may
+ * lie in the object itself. */
+void *kmcats(kmptr *, const char *string) KM_USED KM_NONNULL(1, 2);
+/* Makes room for n more characters behind the string in the object, and returns where they go: the place of its zero. NULL
+ * where that is refused, or where there is no zero in the object. */
+char *kmroom(kmptr *, size_t n) KM_USED KM_NONNULL(1);
 
 /* ---- heap: cells with one owner, on any thread ------------------------------------------------------------------ */
 /* Frees a cell, zeroing it first if it is tainted. */
@@ -273,6 +351,10 @@ kmptr kmheapao(size_t) KM_USED KM_HEAP;
 kmptr kmheapzo(size_t) KM_USED KM_HEAP;
 /* Like kmheapw(), but returns a handle. */
 kmptr kmheapwo(const kmopt *) KM_USED KM_NONNULL(1) KM_HEAP;
+/* Resizes a cell as kmresize() does; NULL makes one. */
+void *kmheapr(void *, size_t) KM_USED KM_SIZED(2) KM_HEAP;
+/* The handle of a cell that exists. */
+kmptr kmheapo(void *) KM_USED KM_HEAP;
 /* Zeroes a cell and frees it. */
 void kmheaps(void *) KM_HEAP KM_SHREDS;
 
@@ -289,6 +371,10 @@ kmptr kmrefao(kmcell *src, size_t) KM_USED KM_REF;
 kmptr kmrefzo(kmcell *src, size_t) KM_USED KM_REF;
 /* Like kmrefw(), but returns a handle. */
 kmptr kmrefwo(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2) KM_REF;
+/* Resizes the cell of an only reference as kmresize() does. */
+void *kmrefr(void *, size_t) KM_USED KM_SIZED(2) KM_REF;
+/* The handle of a cell that exists. It stands for the caller's reference and adds none. */
+kmptr kmrefo(void *) KM_USED KM_REF;
 /* Adds a reference and returns its argument. */
 void *kmrefu(void *) KM_REF;
 /* Drops a reference. The last one frees the cell, zeroing it first if it is tainted. */
@@ -324,6 +410,9 @@ kmptr kmpoolo(void *) KM_USED KM_POOL;
 int kmpooln(kmwalk *) KM_NONNULL(1) KM_POOL;
 /* Counts a pool, looking at each cell that was ever in use. Of NULL all is zero. */
 kmpoolcount kmpoolq(kmpool *) KM_POOL;
+/* Reports a pool as a line of text, or as JSON: see kmtreet(). */
+void kmpoolt(kmpool *, kmwrite *, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
+void kmpoolj(kmpool *, kmwrite *, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
 /* Gives a cell back to its pool. */
 void kmpoolf(void *) KM_POOL;
 /* Zeroes a cell and gives it back to its pool. */
@@ -346,6 +435,51 @@ kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3) K
 kmptr kmtreef(void *) KM_TREE;
 /* Like kmtreef(), and zeroes all that it frees. */
 kmptr kmtrees(void *) KM_TREE KM_SHREDS;
+/* Frees all below a node, and what it has adopted. The node stays, with its hooks. */
+void kmtreex(void *) KM_TREE;
+/* Resizes a node as kmresize() does. Where it moves, parent, siblings and children learn of it: a time for each child. */
+void *kmtreer(void *, size_t) KM_USED KM_SIZED(2) KM_TREE;
+/* The handle of a node that exists. */
+kmptr kmtreeo(void *) KM_USED KM_TREE;
+/* Moves a node with all below it to the end of the children of parent, or makes it a root where that is NULL. Returns the node, or
+ * NULL where parent is the node or lies below it. Constant time for a root-to-be and for a node without children; otherwise what lies
+ * above parent is looked through. What is moved was drawn from a source that outlives it there too. */
+void *kmtreem(void *node, void *parent) KM_TREE;
+/* Moves a node in constant time, without that look: parent must not be the node, nor lie below it. */
+void *kmtreemu(void *node, void *parent) KM_TREE;
+/* Moves all children of a node to the end of those of another, and returns that, or NULL where it lies below. Hooks stay. */
+void *kmtreemc(void *from, void *to) KM_TREE;
+/* The node above, or NULL. */
+void *kmtreep(const void *node) KM_USED KM_TREE;
+/* The first child, or NULL. What the node has adopted is passed over. */
+void *kmtreec(const void *node) KM_USED KM_TREE;
+/* The next child of the node's parent, or NULL. */
+void *kmtreecn(const void *node) KM_USED KM_TREE;
+/* Has a node adopt an object of any kind: it is freed as kmfree() does, among the children, when the node goes. A tree becomes a child.
+ * Returns the object, or NULL where that is refused and the object still yours.
+ *
+ * Who adopts a handle owns what the handle owned: of a counted cell one reference, of anything else the object. What is owned goes
+ * with its owner, whoever else has a reference. So only a counted cell can be adopted by several, once for each reference. */
+void *kmtreek(void *node, kmptr object) KM_TREE;
+/* Has a node let go of an object that it adopted, or of a child, which becomes a root: it is yours again. The null handle where the
+ * node has it not. Looks through the children, the last first. */
+kmptr kmtreel(void *node, const void *object) KM_USED KM_TREE;
+/* Adds a hook: a destructor that runs as the free of the node begins, with everything below still there, the hook added last first;
+ * after the hooks goes what is below, then the destructor of kmopt runs. What holds for that holds for a hook. A hook takes 80 bytes
+ * from where the node was drawn. Returns the node, or NULL where that is refused. */
+void *kmtreeh(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONNULL(2) KM_TREE;
+/* Takes off, without running it, the hook that was added last of those with this function and argument. Returns 1 if there was one. */
+int kmtreehx(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONNULL(2) KM_TREE;
+/* Steps to the next node or adopted object of a walk over the node that is its root, each before what is below it, and returns 1; or 0
+ * at the end, and the walk is as before its first step. A pool on a node is a node whose data is the pool. Until the next step the
+ * object that the walk stands on, and the nodes above it, stay. */
+int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
+/* Counts nodes and adopted objects at and below a node: those of this name, or all where it is NULL. */
+kmcount kmtreeq(void *node, const char *name) KM_TREE;
+/* Reports a node and all below it as indented text: what lies deeper than depth is counted, not listed. */
+void kmtreet(void *node, size_t depth, kmwrite *, void *ctx) KM_NONNULL(3) KM_TREE;
+/* Reports a node and all below it as JSON, a line for each: what kmem-view draws. */
+void kmtreej(void *node, size_t depth, kmwrite *, void *ctx) KM_NONNULL(3) KM_TREE;
 
 /* ---- sources of your own: memory from wherever you like ------------------------------------------------------------ */
 

@@ -44,6 +44,22 @@ pub unsafe extern "C" fn kmheapwo(options: *const Options) -> Handle {
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapr(data: *mut c_void, size: usize) -> *mut c_void {
+    if data.is_null() {
+        // SAFETY: there is no destructor.
+        return unsafe { kmheapa(size) };
+    }
+    // SAFETY: the contract is the caller's.
+    or_null(unsafe { heap::resize(data.cast(), size) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmheapo(data: *mut c_void) -> Handle {
+    // SAFETY: the contract is the caller's.
+    handed(unsafe { heap::handle(data.cast()) })
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapf(data: *mut c_void) {
     // SAFETY: the contract is the caller's.
     unsafe { heap::f(data.cast()) }

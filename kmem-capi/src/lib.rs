@@ -23,6 +23,7 @@ pub mod ptr;
 #[cfg(feature = "ref")]
 pub mod refs;
 pub mod source;
+pub mod text;
 #[cfg(feature = "tree")]
 pub mod tree;
 pub mod walk;

@@ -45,7 +45,7 @@ impl Options {
 
     pub(crate) fn request(&self) -> Request {
         let fill = if self.zero == 0 { Fill::Undefined } else { Fill::Zeroed };
-        Request { size: self.sz, align: self.align, fill, drop: self.destructor() }
+        Request { size: self.sz, align: self.align, fill, drop: self.destructor(), name: self.name() }
     }
 }
 

@@ -8,7 +8,7 @@ use kmem::raw::{Cell, Fill, Handle, Pool};
 
 use crate::options::{Options, or_null, plain};
 use crate::ptr::handed;
-use crate::walk::Walk;
+use crate::walk::{Walk, Write, writing};
 
 fn spec(options: &Options, cells: usize) -> Spec {
     Spec {
@@ -112,6 +112,24 @@ pub unsafe extern "C" fn kmpooln(walk: *mut Walk) -> c_int {
 pub unsafe extern "C" fn kmpoolq(pool: *mut Pool) -> Count {
     // SAFETY: the contract is the caller's.
     unsafe { pool::count(pool) }
+}
+
+#[cfg(feature = "tree")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolt(pool: *mut Pool, write: Write, context: *mut c_void) {
+    if !pool.is_null() {
+        // SAFETY: the contract is the caller's.
+        unsafe { kmem::raw::report::pool_text(pool, &mut writing(write, context)) }
+    }
+}
+
+#[cfg(feature = "tree")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolj(pool: *mut Pool, write: Write, context: *mut c_void) {
+    if !pool.is_null() {
+        // SAFETY: the contract is the caller's.
+        unsafe { kmem::raw::report::pool_json(pool, &mut writing(write, context)) }
+    }
 }
 
 #[cfg(feature = "shred")]

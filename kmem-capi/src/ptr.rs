@@ -1,6 +1,6 @@
-//! `kmfree`, `kmshred`, `kmstat`, `kmtaint`
+//! `kmfree`, `kmshred`, `kmstat`, `kmtaint`, `kmsize`, `kmname`, `kmcast`
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_char, c_void};
 
 use kmem::raw::{Handle, ptr};
 
@@ -43,6 +43,24 @@ pub unsafe extern "C" fn kmfree(handle: Handle) {
 pub unsafe extern "C" fn kmshred(handle: Handle) {
     // SAFETY: the contract is the caller's.
     unsafe { ptr::shred(handle) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmsize(handle: Handle) -> usize {
+    // SAFETY: the contract is the caller's.
+    unsafe { ptr::size(handle) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmname(handle: Handle) -> *const c_char {
+    // SAFETY: the contract is the caller's.
+    unsafe { ptr::name(handle) }.map_or(core::ptr::null(), CStr::as_ptr)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmcast(handle: Handle, name: *const c_char) -> *mut c_void {
+    // SAFETY: the caller gives a live object and a string.
+    unsafe { ptr::cast(handle, CStr::from_ptr(name)) }.cast()
 }
 
 #[unsafe(no_mangle)]

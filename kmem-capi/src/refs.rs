@@ -44,6 +44,18 @@ pub unsafe extern "C" fn kmrefwo(src: *mut Cell, options: *const Options) -> Han
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefr(data: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    or_null(unsafe { refs::resize(data.cast(), size) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefo(data: *mut c_void) -> Handle {
+    // SAFETY: the contract is the caller's.
+    handed(unsafe { refs::handle(data.cast()) })
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefu(data: *mut c_void) -> *mut c_void {
     // SAFETY: the contract is the caller's.
     unsafe { refs::u(data.cast()).cast() }

@@ -1,11 +1,15 @@
 //! `kmtree…`
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr::null_mut;
 
-use kmem::raw::{Cell, Fill, Handle, tree};
+use kmem::AllocError;
+use kmem::raw::report::{self, Sum};
+use kmem::raw::{Cell, Destructor, DropFn, Fill, Handle, tree};
 
-use crate::options::{Options, or_null, plain};
+use crate::options::{Options, or_null, plain, refuse};
 use crate::ptr::handed;
+use crate::walk::{Walk, Write, writing};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreea(src: *mut Cell, parent: *mut c_void, size: usize) -> *mut c_void {
@@ -58,4 +62,131 @@ pub unsafe extern "C" fn kmtreef(data: *mut c_void) -> Handle {
 pub unsafe extern "C" fn kmtrees(data: *mut c_void) -> Handle {
     // SAFETY: the contract is the caller's.
     unsafe { tree::s(data.cast()) }
+}
+
+/// What C gets of a call that returns its argument: that, or null and `errno`.
+fn same_or_null(argument: *mut c_void, result: Result<(), AllocError>) -> *mut c_void {
+    match result {
+        Ok(()) => argument,
+        Err(error) => {
+            refuse(error);
+            null_mut()
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreer(data: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    or_null(unsafe { tree::resize(data.cast(), size) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreeo(data: *mut c_void) -> Handle {
+    // SAFETY: the contract is the caller's.
+    handed(unsafe { tree::handle(data.cast()) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreem(data: *mut c_void, parent: *mut c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    same_or_null(data, unsafe { tree::m(data.cast(), parent.cast()) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreemu(data: *mut c_void, parent: *mut c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    same_or_null(data, unsafe { tree::mu(data.cast(), parent.cast()) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreemc(from: *mut c_void, to: *mut c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    same_or_null(to, unsafe { tree::mc(from.cast(), to.cast()) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreep(data: *const c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::p(data.cast_mut().cast()) }.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreec(data: *const c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::c(data.cast_mut().cast()) }.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreecn(data: *const c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::cn(data.cast_mut().cast()) }.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreex(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::x(data.cast()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreeh(data: *mut c_void, hook: DropFn, argument: *mut c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    same_or_null(data, unsafe { tree::h(data.cast(), Destructor { run: Some(hook), arg: argument }) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreehx(data: *mut c_void, hook: DropFn, argument: *mut c_void) -> c_int {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::hx(data.cast(), Destructor { run: Some(hook), arg: argument }) }.into()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreek(data: *mut c_void, object: Handle) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    same_or_null(object.data.cast(), unsafe { tree::k(data.cast(), object) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreel(data: *mut c_void, object: *const c_void) -> Handle {
+    // SAFETY: the contract is the caller's.
+    handed(unsafe { tree::l(data.cast(), object.cast()) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreen(walk: *mut Walk) -> c_int {
+    // SAFETY: the caller gives a walk of its own, over a tree that is there.
+    unsafe {
+        let Walk { root, mut depth, km_at_: here, .. } = *walk;
+        let mut here = here.cast();
+        let at = if root.is_null() { Handle::NULL } else { tree::step(root.cast(), &mut here, &mut depth) };
+        let (depth, here) = if at.is_null() { (0, null_mut()) } else { (depth, here) };
+        *walk = Walk { root, at, depth, km_at_: here.cast() };
+        (!at.is_null()).into()
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreeq(data: *mut c_void, name: *const c_char) -> Sum {
+    if data.is_null() {
+        return Sum::default();
+    }
+    // SAFETY: the caller gives a live node, and null or a string.
+    unsafe { report::count(data.cast(), if name.is_null() { None } else { Some(CStr::from_ptr(name)) }) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreet(data: *mut c_void, depth: usize, write: Write, context: *mut c_void) {
+    if !data.is_null() {
+        // SAFETY: the contract is the caller's.
+        unsafe { report::text(data.cast(), depth, &mut writing(write, context)) }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreej(data: *mut c_void, depth: usize, write: Write, context: *mut c_void) {
+    if !data.is_null() {
+        // SAFETY: the contract is the caller's.
+        unsafe { report::json(data.cast(), depth, &mut writing(write, context)) }
+    }
 }

@@ -1,6 +1,6 @@
-//! `kmwalk`
+//! `kmwalk` and `kmwrite`
 
-use core::ffi::c_void;
+use core::ffi::{c_char, c_void};
 use core::mem::offset_of;
 
 use kmem::raw::Handle;
@@ -25,3 +25,12 @@ const _: () = assert!(
 );
 #[cfg(not(target_pointer_width = "64"))]
 const _: () = assert!(offset_of!(Walk, root) == 0);
+
+/// `kmwrite`: what a report is given to, a piece at a time.
+pub type Write = unsafe extern "C" fn(context: *mut c_void, text: *const c_char, len: usize);
+
+/// Gives each piece of a report to the program.
+pub(crate) fn writing(write: Write, context: *mut c_void) -> impl FnMut(&str) {
+    // SAFETY: the caller gives a function that takes its context and so many readable bytes.
+    move |text| unsafe { write(context, text.as_ptr().cast(), text.len()) }
+}

@@ -253,6 +253,12 @@ fn c_type(rust: &str) -> String {
         "*mut Pool" => "kmpool *",
         "*mut Walk" => "kmwalk *",
         "Count" => "kmpoolcount",
+        "Sum" => "kmcount",
+        "At" => "kmat",
+        "Write" => "kmwrite *",
+        "DropFn" => "hook",
+        "*const c_char" => "const char *",
+        "*mut c_char" => "char *",
         "c_int" => "int",
         "*mut Source" => "kmsource *",
         "*const Options" => "const kmopt *",
@@ -292,7 +298,8 @@ fn header_and_sources_agree_on_every_signature() {
     let mut again = String::from(
         "#include \"kmem.h\"\n\
          typedef void *(*allocate)(kmsource *, size_t, size_t);\n\
-         typedef void (*release)(kmsource *, void *, size_t, size_t);\n",
+         typedef void (*release)(kmsource *, void *, size_t, size_t);\n\
+         typedef void (*hook)(void *, void *);\n",
     );
     for (_, declaration) in exported() {
         again.push_str(&declaration);
@@ -328,7 +335,9 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
         "memmove",
         "memset",
         "posix_memalign",
+        "realloc",
         "strlen",
+        "strnlen",
         "write",
     ];
     for name in &needed {

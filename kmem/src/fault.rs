@@ -216,48 +216,25 @@ fn say_and_abort(fault: &Fault) -> ! {
 
 #[cfg(all(kmem_libc, not(feature = "std")))]
 fn say_and_abort(fault: &Fault) -> ! {
-    let mut line = Line { bytes: [0; 160], len: 0 };
-    line.push(b"kmem: ");
-    line.push(fault.call.as_bytes());
-    line.push(b"(");
+    // SAFETY: [platform] the text is as long as it says. A report that cannot be written is lost.
+    let mut write = |text: &str| unsafe {
+        libc::write(2, text.as_ptr().cast(), text.len());
+    };
+    let mut line = crate::text::Text::new(&mut write);
+    line.push("kmem: ");
+    line.push(fault.call);
+    line.push("(");
     line.push_hex(fault.pointer.addr());
-    line.push(b"): ");
-    line.push(fault.misuse.text().as_bytes());
+    line.push("): ");
+    line.push(fault.misuse.text());
     if let Some(found) = fault.misuse.found() {
-        line.push(b" (its kind reads ");
+        line.push(" (its kind reads ");
         line.push_hex(found as u32 as usize);
-        line.push(b")");
+        line.push(")");
     }
-    line.push(b"\n");
-    // SAFETY: [platform] the line is as long as it says. A report that cannot be written is lost.
-    unsafe { libc::write(2, line.bytes.as_ptr().cast(), line.len) };
+    line.push("\n");
+    drop(line);
     abort()
-}
-
-/// A line of text put together without the formatting machinery, which would be most of a small library.
-#[cfg(all(kmem_libc, not(feature = "std")))]
-struct Line {
-    bytes: [u8; 160],
-    len: usize,
-}
-
-#[cfg(all(kmem_libc, not(feature = "std")))]
-impl Line {
-    fn push(&mut self, text: &[u8]) {
-        for (place, &byte) in self.bytes.iter_mut().skip(self.len).zip(text) {
-            *place = byte;
-            self.len += 1;
-        }
-    }
-
-    fn push_hex(&mut self, number: usize) {
-        self.push(b"0x");
-        let digits = (usize::BITS - number.leading_zeros()).div_ceil(4).max(1);
-        for place in (0..digits).rev() {
-            let digit = (number >> (place * 4)) as u8 & 15;
-            self.push(&[if digit < 10 { b'0' + digit } else { b'a' + (digit - 10) }]);
-        }
-    }
 }
 
 #[cfg(not(any(feature = "std", kmem_libc)))]

@@ -37,6 +37,7 @@ pub mod raw;
 mod shared;
 mod shred;
 mod source;
+mod text;
 #[macro_use]
 mod traits;
 #[doc(hidden)]

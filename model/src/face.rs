@@ -30,7 +30,7 @@ impl Ask {
 
     fn request(&self) -> Request {
         let fill = if self.zero { Fill::Zeroed } else { Fill::Undefined };
-        Request { size: self.size, align: self.align, fill, drop: self.drop }
+        Request { size: self.size, align: self.align, fill, drop: self.drop, name: None }
     }
 
     /// What a pool that is asked for with options is called: all but those of the smallest cells.

@@ -56,6 +56,8 @@ pub mod pool;
 #[cfg(feature = "ref")]
 pub mod refs;
 #[cfg(feature = "tree")]
+pub mod report;
+#[cfg(feature = "tree")]
 pub mod tree;
 
 pub use crate::cell::{

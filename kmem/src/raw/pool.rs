@@ -1341,6 +1341,16 @@ pub struct Count {
     pub bytes: usize,
 }
 
+/// The first block of a pool, of which any stands for all.
+///
+/// # Safety
+/// `pool` is a live pool, or a block of one.
+#[cfg(feature = "tree")]
+pub(super) unsafe fn head(pool: *mut Pool) -> *mut Pool {
+    // SAFETY: [caller, blocks] each block of a live pool names the first.
+    unsafe { (*pool).head }
+}
+
 /// Counts what a pool has. Takes time in proportion to the cells that were ever handed out. Of null all is zero, and of what
 /// is no live pool, after a report.
 ///

@@ -1,5 +1,6 @@
 //! One handle over all methods: free, shred, stat, taint.
 
+mod at;
 mod look;
 mod resize;
 
@@ -9,6 +10,7 @@ use core::ptr::null_mut;
 use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Misuse};
 
+pub use at::At;
 pub use look::{cast, name, size};
 pub use resize::resize;
 pub(crate) use resize::resize_kept;

@@ -74,6 +74,10 @@ pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
         }
         match header(handle.kind) {
             Some(header) => block::name(handle.data, header),
+            #[cfg(feature = "pool")]
+            None if handle.kind == Kind::Pool as i32 => {
+                crate::raw::pool::name(crate::raw::pool::owner_of(handle.data))
+            }
             None => None,
         }
     }

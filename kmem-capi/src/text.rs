@@ -1,0 +1,176 @@
+//! Strings and arrays, in cells of any kind: `kmnew`, `kmarr`, `kmdup`, `kmcat` and their like.
+
+use core::ffi::{c_char, c_void};
+use core::ptr::null_mut;
+
+use kmem::AllocError;
+use kmem::raw::ptr::{self, At};
+use kmem::raw::{Fill, Handle, Request};
+
+use crate::options::{Options, plain, refuse};
+use crate::ptr::handed;
+
+/// What C gets of a result: the handle, or the null handle and `errno`.
+fn or_null_handle(result: Result<Handle, AllocError>) -> Handle {
+    handed(result.unwrap_or_else(|error| {
+        refuse(error);
+        Handle::NULL
+    }))
+}
+
+unsafe fn make(at: &At, request: Option<&Request>) -> Handle {
+    let request = request.ok_or(AllocError::Overflow);
+    // SAFETY: the caller vouches for source and parent, and for a destructor that suits the cell.
+    or_null_handle(request.and_then(|request| unsafe { at.alloc(request) }))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmnew(at: At, options: *const Options) -> Handle {
+    // SAFETY: the contract is the caller's.
+    unsafe { make(&at, Some(&(*options).request())) }
+}
+
+unsafe fn array(at: &At, count: usize, size: usize, fill: Fill) -> Handle {
+    // SAFETY: the contract is the caller's.
+    unsafe { make(at, count.checked_mul(size).map(|size| plain(size, fill)).as_ref()) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmarr(at: At, count: usize, size: usize) -> Handle {
+    // SAFETY: the contract is the caller's.
+    unsafe { array(&at, count, size, Fill::Undefined) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmarrz(at: At, count: usize, size: usize) -> Handle {
+    // SAFETY: the contract is the caller's.
+    unsafe { array(&at, count, size, Fill::Zeroed) }
+}
+
+/// Copies `size` bytes into a new cell, and a zero behind them where it is a string.
+unsafe fn copy(at: &At, bytes: *const u8, size: usize, string: bool) -> Handle {
+    let room = size.checked_add(string.into()).map(|room| plain(room, Fill::Undefined));
+    // SAFETY: the caller gives so many readable bytes, and the new cell has room for them and the zero.
+    unsafe {
+        let handle = make(at, room.as_ref());
+        if !handle.is_null() {
+            handle.data.copy_from_nonoverlapping(bytes, size);
+            if string {
+                handle.data.add(size).write(0);
+            }
+        }
+        handle
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmdup(at: At, bytes: *const c_void, size: usize) -> Handle {
+    // SAFETY: the contract is the caller's.
+    unsafe { copy(&at, bytes.cast(), size, false) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmdups(at: At, string: *const c_char) -> Handle {
+    // SAFETY: the contract is the caller's.
+    unsafe { copy(&at, string.cast(), libc::strlen(string), true) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmdupn(at: At, string: *const c_char, most: usize) -> Handle {
+    // SAFETY: the contract is the caller's.
+    unsafe { copy(&at, string.cast(), libc::strnlen(string, most), true) }
+}
+
+/// Has the object of a handle at least `size` bytes, of which it has `now`, and returns its data, or null.
+unsafe fn grow(handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 {
+    let grown = match size {
+        None => Err(AllocError::Overflow),
+        Some(size) if size <= now => return handle.data,
+        // SAFETY: the contract is the caller's.
+        Some(size) => unsafe { ptr::resize(handle, size) },
+    };
+    crate::options::or_null(grown)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmresize(handle: *mut Handle, size: usize) -> *mut c_void {
+    // SAFETY: the caller gives a handle of its own.
+    crate::options::or_null(unsafe { ptr::resize(&mut *handle, size) }).cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmresizen(handle: *mut Handle, count: usize, size: usize) -> *mut c_void {
+    match count.checked_mul(size) {
+        // SAFETY: the contract is the caller's.
+        Some(size) => unsafe { kmresize(handle, size) },
+        None => {
+            refuse(AllocError::Overflow);
+            null_mut()
+        }
+    }
+}
+
+/// A pointer that stays right where it leads into a cell that moves.
+struct Bytes {
+    at: *const u8,
+    inside: Option<usize>,
+}
+
+impl Bytes {
+    fn new(at: *const u8, cell: *mut u8, size: usize) -> Bytes {
+        let offset = at.addr().wrapping_sub(cell.addr());
+        Bytes { at, inside: (offset < size).then_some(offset) }
+    }
+
+    fn now(&self, cell: *mut u8) -> *const u8 {
+        self.inside.map_or(self.at, |offset| cell.wrapping_add(offset))
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: usize) -> *mut c_void {
+    // SAFETY: the caller gives a handle of its own and so many readable bytes, which may be the cell's own.
+    unsafe {
+        let handle = &mut *handle;
+        let now = ptr::size(*handle);
+        let bytes = Bytes::new(bytes.cast(), handle.data, now);
+        let data = grow(handle, now, now.checked_add(size));
+        if !data.is_null() {
+            data.add(now).copy_from_nonoverlapping(bytes.now(data), size);
+        }
+        data.cast()
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmroom(handle: *mut Handle, more: usize) -> *mut c_char {
+    // SAFETY: the caller gives a handle of its own on a string.
+    unsafe {
+        let handle = &mut *handle;
+        let now = ptr::size(*handle);
+        let len = libc::strnlen(handle.data.cast(), now);
+        if len == now {
+            // No string: there is no zero in the cell.
+            refuse(AllocError::Source(None));
+            return null_mut();
+        }
+        let data = grow(handle, now, len.checked_add(more).and_then(|len| len.checked_add(1)));
+        if data.is_null() { null_mut() } else { data.add(len).cast() }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *mut c_void {
+    // SAFETY: the caller gives a handle of its own on a string, and another string, which may be in the same cell.
+    unsafe {
+        let more = libc::strlen(string);
+        let bytes = Bytes::new(string.cast(), (*handle).data, ptr::size(*handle));
+        let end = kmroom(handle, more).cast::<u8>();
+        if end.is_null() {
+            return null_mut();
+        }
+        end.copy_from(bytes.now((*handle).data), more);
+        end.add(more).write(0);
+        (*handle).data.cast()
+    }
+}

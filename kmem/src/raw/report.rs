@@ -1,0 +1,514 @@
+//! Reports: what a tree or a pool holds, as indented text and as JSON.
+//!
+//! Both list the nodes of a tree and the objects that they have adopted, each before what is below it, down to a depth; what
+//! lies deeper is counted. Neither needs memory or more stack for a deeper tree.
+//!
+//! ```text
+//! tree "request", 24 bytes
+//!   ref "config", 64 bytes, 3 references, adopted, from pool, tainted
+//!   store "lines", 224 bytes, 7 of 100 cells in use, at most 9
+//!   tree, 8 bytes, 12 cells of 960 bytes below
+//! 15 cells, 1280 bytes, 6472 with headers
+//! ```
+//!
+//! The JSON form has a line for each cell:
+//!
+//! ```text
+//! {"kmem":1,"cells":[
+//! {"depth":0,"kind":"tree","name":"request","at":"0x55d0c0ffee40","size":24,"block":104},
+//! {"depth":1,"kind":"ref","name":"config","at":"0x55d0c0ffef00","size":64,"block":200,"source":"pool","tainted":true,"adopted":true,"refs":3}
+//! ],"total":{"cells":2,"size":88,"block":304}}
+//! ```
+//!
+//! `kind` is `tree` for a node and `store` for a pool; `heap`, `ref`, `pool` (a cell of one) and `none` are adopted objects.
+//! `size` counts bytes of data, of a store those of its live cells; `block` all bytes that were drawn for it: headers, alignment, slots,
+//! hooks, and the node that holds an adopted object. `source` is where they were drawn, the heap where it is not there. A store has
+//! `cell`, the bytes of one, `cells`, how many there are, `live`, how many are in use, and `peak`, how many ever were at once. `below`
+//! counts what is not listed.
+
+use core::ffi::CStr;
+use core::ptr::null_mut;
+
+use super::block;
+use super::tree::{self, Node};
+use super::{Cell, FLAG_HOLD, FLAG_HOOK, Handle};
+use crate::cell::Kind;
+use crate::text::Text;
+
+/// So many cells, with so many bytes (`kmcount` in C).
+///
+/// ```
+/// assert_eq!(kmem::raw::report::Sum::default().cells, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sum {
+    /// Nodes, pools and adopted objects.
+    pub cells: usize,
+    /// Bytes of their data.
+    pub size: usize,
+    /// All bytes that were drawn for them, headers and what else the library needs included.
+    pub block: usize,
+}
+
+impl Sum {
+    fn add(&mut self, facts: &Facts) {
+        self.cells += 1;
+        self.size += facts.size;
+        self.block += facts.block;
+    }
+}
+
+/// What there is to say of a node or an adopted object.
+struct Facts {
+    kind: Kind,
+    name: Option<&'static CStr>,
+    data: *mut u8,
+    size: usize,
+    block: usize,
+    src: Option<Kind>,
+    tainted: bool,
+    adopted: bool,
+    refs: Option<usize>,
+    #[cfg(feature = "pool")]
+    store: Option<super::pool::Count>,
+}
+
+impl Facts {
+    fn new(kind: Kind, data: *mut u8) -> Facts {
+        Facts {
+            kind,
+            name: None,
+            data,
+            size: 0,
+            block: 0,
+            src: None,
+            tainted: false,
+            adopted: false,
+            refs: None,
+            #[cfg(feature = "pool")]
+            store: None,
+        }
+    }
+
+    /// # Safety
+    /// The node is a live one of this thread's, no hook, and the object it or what it holds.
+    unsafe fn of(node: *mut Node, object: Handle) -> Facts {
+        let mut facts = Facts::new(Kind::from_raw(object.kind).unwrap_or(Kind::None), object.data);
+        // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and the object is one that is live.
+        unsafe {
+            facts.adopted = (*node).cell.flags & FLAG_HOLD != 0;
+            facts.tainted = object.shred != 0;
+            let own = block::extent(tree::data(node), tree::HEADER);
+            facts.block = own.1;
+            let mut hook = (*node).child;
+            while !hook.is_null() && (*hook).cell.flags & FLAG_HOOK != 0 {
+                facts.block += block::extent(tree::data(hook), tree::HEADER).1;
+                hook = (*hook).next;
+            }
+            match facts.kind {
+                #[cfg(feature = "heap")]
+                Kind::Heap => facts.prefixed(super::heap::HEADER, null_mut()),
+                #[cfg(feature = "ref")]
+                Kind::Ref => {
+                    facts.refs = Some(super::refs::count(object.data));
+                    facts.prefixed(super::refs::HEADER, (*super::refs::header(object.data)).src);
+                }
+                #[cfg(feature = "pool")]
+                Kind::Pool => {
+                    let pool = super::pool::owner_of(object.data);
+                    facts.size = (*pool).cellsz;
+                    facts.block += super::pool::HEADER + (*pool).cellsz;
+                    facts.name = super::pool::name(pool);
+                    facts.src = Some(Kind::Pool);
+                    facts.tainted |= super::shreds(pool.cast());
+                }
+                Kind::Tree => {
+                    facts.src = source(node_source(node));
+                    facts.tainted |= (*node).cell.tainted() || super::shreds((*node).src);
+                    facts.size = own.0;
+                    facts.name = block::name(object.data, tree::HEADER);
+                    #[cfg(feature = "pool")]
+                    if (*node).cell.flags & super::FLAG_HOST != 0 {
+                        facts.kind = Kind::Source;
+                        facts.block -= own.0;
+                        facts.pool(object.data.cast());
+                    }
+                }
+                _ => {}
+            }
+        }
+        facts
+    }
+
+    /// Adds what the prefix of an adopted cell says.
+    #[cfg(any(feature = "heap", feature = "ref"))]
+    unsafe fn prefixed(&mut self, header: usize, src: *mut Cell) {
+        // SAFETY: [caller, live, outlives] the caller gives a live cell with this header, drawn from there.
+        unsafe {
+            let (size, block) = block::extent(self.data, header);
+            self.size = size;
+            self.block += block;
+            self.name = block::name(self.data, header);
+            self.src = source(src);
+            self.tainted |= (*block::prefix(self.data, header)).tainted() || super::shreds(src);
+        }
+    }
+
+    /// Adds what a pool says.
+    #[cfg(feature = "pool")]
+    unsafe fn pool(&mut self, pool: *mut super::Pool) {
+        // SAFETY: [caller, live] the caller gives a live pool of this thread's.
+        unsafe {
+            let count = super::pool::count(pool);
+            self.kind = Kind::Source;
+            self.size = count.live.wrapping_mul(count.cellsz);
+            self.block += count.bytes;
+            self.name = super::pool::name(pool);
+            self.tainted |= super::shreds(pool.cast());
+            self.store = Some(count);
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        if self.kind == Kind::Source { "store" } else { self.kind.word() }
+    }
+
+    /// Where it was drawn, unless that is the heap.
+    fn source(&self) -> Option<&'static str> {
+        self.src.map(Kind::word)
+    }
+}
+
+/// Where a node was drawn: a pool on a node from that.
+unsafe fn node_source(node: *mut Node) -> *mut Cell {
+    // SAFETY: [caller] the caller gives a live node.
+    unsafe { if (*node).cell.flags & super::FLAG_HOST != 0 { (*node).parent.cast() } else { (*node).src } }
+}
+
+/// The kind of a source that is not the heap.
+unsafe fn source(src: *mut Cell) -> Option<Kind> {
+    // SAFETY: [caller, prefix] the caller gives null or a source that is there.
+    if src.is_null() { None } else { Kind::from_raw(unsafe { (*src).kind }) }
+}
+
+/// Counts the nodes and adopted objects at and below a node, all of them or those of one name.
+///
+/// A counted cell that several trees have adopted counts in each.
+///
+/// # Safety
+/// `data` is that of a node of a tree that belongs to this thread.
+///
+/// ```
+/// use kmem::raw::{Request, heap, report, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     for _ in 0..3 {
+///         tree::alloc(null_mut(), root, &Request { name: Some(c"line"), ..Request::new(100) }).unwrap();
+///     }
+///     let (all, lines) = (report::count(root, None), report::count(root, Some(c"line")));
+///     assert_eq!((all.cells, all.size), (4, 308));
+///     assert_eq!((lines.cells, lines.size, lines.block), (3, 300, 3 * (64 + 104 + 8)));
+///     tree::f(root);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
+    let mut sum = Sum::default();
+    // SAFETY: [caller] the contract is the caller's.
+    for visit in unsafe { tree::walk(data) } {
+        // SAFETY: [caller] as above.
+        let facts = unsafe { Facts::of(visit.node, visit.object) };
+        if name.is_none() || facts.name == name {
+            sum.add(&facts);
+        }
+    }
+    sum
+}
+
+/// How a report is written.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    fn begin(self, out: &mut Text<'_>) {
+        if let Form::Json = self {
+            out.push("{\"kmem\":1,\"cells\":[");
+        }
+    }
+
+    /// A cell, and what lies below it that is not listed.
+    fn cell(self, out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
+        match self {
+            Form::Text => text_line(out, depth, facts, below),
+            Form::Json => json_line(out, depth, facts, below),
+        }
+    }
+
+    fn end(self, out: &mut Text<'_>, total: &Sum) {
+        match self {
+            Form::Text => {
+                many(out, total.cells, " cell");
+                out.push(", ");
+                many(out, total.size, " byte");
+                out.push(", ");
+                out.push_number(total.block);
+                out.push(" with headers\n");
+            }
+            Form::Json => {
+                out.push("\n],\"total\":");
+                json_sum(out, total);
+                out.push("}\n");
+            }
+        }
+    }
+}
+
+/// A number of things, of which more than one are told apart by an s.
+fn many(out: &mut Text<'_>, number: usize, of: &str) {
+    out.push_number(number);
+    out.push(of);
+    if number != 1 {
+        out.push("s");
+    }
+}
+
+fn text_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
+    const DEEPEST: usize = 32;
+    for _ in 0..depth.min(DEEPEST) {
+        out.push("  ");
+    }
+    if depth > DEEPEST {
+        out.push("[");
+        out.push_number(depth);
+        out.push("] ");
+    }
+    out.push(facts.kind());
+    if let Some(name) = facts.name {
+        out.push(" ");
+        out.push_quoted(name.to_bytes());
+    }
+    out.push(", ");
+    many(out, facts.size, " byte");
+    #[cfg(feature = "pool")]
+    if let Some(store) = facts.store {
+        out.push(", ");
+        out.push_number(store.live);
+        out.push(" of ");
+        out.push_number(store.cells);
+        out.push(" cells in use, at most ");
+        out.push_number(store.peak);
+    }
+    if let Some(refs) = facts.refs {
+        out.push(", ");
+        many(out, refs, " reference");
+    }
+    if facts.adopted {
+        out.push(", adopted");
+    }
+    if let Some(source) = facts.source() {
+        out.push(", from ");
+        out.push(source);
+    }
+    if facts.tainted {
+        out.push(", tainted");
+    }
+    if below.cells > 0 {
+        out.push(", ");
+        many(out, below.cells, " cell");
+        out.push(" of ");
+        many(out, below.size, " byte");
+        out.push(" below");
+    }
+    out.push("\n");
+}
+
+fn json_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
+    let number = |out: &mut Text<'_>, key, number| {
+        out.push(key);
+        out.push_number(number);
+    };
+    out.push(if depth == 0 { "\n" } else { ",\n" });
+    number(out, "{\"depth\":", depth);
+    out.push(",\"kind\":\"");
+    out.push(facts.kind());
+    out.push("\"");
+    if let Some(name) = facts.name {
+        out.push(",\"name\":");
+        out.push_quoted(name.to_bytes());
+    }
+    out.push(",\"at\":\"");
+    out.push_hex(facts.data.addr());
+    number(out, "\",\"size\":", facts.size);
+    number(out, ",\"block\":", facts.block);
+    if let Some(source) = facts.source() {
+        out.push(",\"source\":\"");
+        out.push(source);
+        out.push("\"");
+    }
+    if facts.tainted {
+        out.push(",\"tainted\":true");
+    }
+    if facts.adopted {
+        out.push(",\"adopted\":true");
+    }
+    if let Some(refs) = facts.refs {
+        number(out, ",\"refs\":", refs);
+    }
+    #[cfg(feature = "pool")]
+    if let Some(store) = facts.store {
+        number(out, ",\"cell\":", store.cellsz);
+        number(out, ",\"cells\":", store.cells);
+        number(out, ",\"live\":", store.live);
+        number(out, ",\"peak\":", store.peak);
+    }
+    if below.cells > 0 {
+        out.push(",\"below\":");
+        json_sum(out, below);
+    }
+    out.push("}");
+}
+
+fn json_sum(out: &mut Text<'_>, sum: &Sum) {
+    out.push("{\"cells\":");
+    out.push_number(sum.cells);
+    out.push(",\"size\":");
+    out.push_number(sum.size);
+    out.push(",\"block\":");
+    out.push_number(sum.block);
+    out.push("}");
+}
+
+/// Writes a report of a node and what is below it, down to `depth`.
+unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(&str)) {
+    let out = &mut Text::new(write);
+    form.begin(out);
+    let (mut total, mut below) = (Sum::default(), Sum::default());
+    let mut listed: Option<(usize, Facts)> = None;
+    // SAFETY: [caller] the contract is the caller's, and what `write` does to the tree is.
+    for visit in unsafe { tree::walk(data) } {
+        // SAFETY: [caller] as above.
+        let facts = unsafe { Facts::of(visit.node, visit.object) };
+        total.add(&facts);
+        if visit.depth > depth {
+            below.add(&facts);
+            continue;
+        }
+        // A cell is written once it is known what lies below it.
+        if let Some((depth, facts)) = listed.replace((visit.depth, facts)) {
+            form.cell(out, depth, &facts, &below);
+            below = Sum::default();
+        }
+    }
+    if let Some((depth, facts)) = &listed {
+        form.cell(out, *depth, facts, &below);
+    }
+    form.end(out, &total);
+}
+
+/// Writes what a node and everything below it holds as indented text, down to a depth: 0 lists the node alone. `write` gets it a
+/// piece at a time, and neither frees nor adds to what is reported.
+///
+/// # Safety
+/// `data` is that of a node of a tree that belongs to this thread.
+///
+/// ```
+/// use kmem::raw::{Request, report, tree};
+/// use std::ptr::null_mut;
+/// let mut text = String::new();
+/// unsafe {
+///     let root = tree::alloc(null_mut(), null_mut(), &Request { name: Some(c"root"), ..Request::new(8) }).unwrap().as_ptr();
+///     tree::a(null_mut(), tree::a(null_mut(), root, 100), 1);
+///     report::text(root, 1, &mut |piece| text.push_str(piece));
+///     tree::f(root);
+/// }
+/// assert_eq!(text, "tree \"root\", 8 bytes\n  tree, 100 bytes, 1 cell of 1 byte below\n3 cells, 109 bytes, 309 with headers\n");
+/// ```
+pub unsafe fn text(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { report(data, depth, Form::Text, write) }
+}
+
+/// Writes what a node and everything below it holds as JSON, as [`text`] does. See the [module](self) for what it says.
+///
+/// # Safety
+/// As for [`text`].
+///
+/// ```
+/// use kmem::raw::{report, tree};
+/// let mut json = String::new();
+/// unsafe {
+///     let root = tree::a(std::ptr::null_mut(), std::ptr::null_mut(), 8);
+///     report::json(root, usize::MAX, &mut |piece| json.push_str(piece));
+///     tree::f(root);
+/// }
+/// assert!(json.ends_with("],\"total\":{\"cells\":1,\"size\":8,\"block\":72}}\n"));
+/// ```
+pub unsafe fn json(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { report(data, depth, Form::Json, write) }
+}
+
+#[cfg(feature = "pool")]
+unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(&str)) {
+    // SAFETY: [caller, live] the caller gives a live pool of this thread's, whose source is there.
+    unsafe {
+        let head = super::pool::head(pool);
+        let mut facts = Facts::new(Kind::Source, head.cast());
+        facts.src = source((*head).src);
+        facts.pool(head);
+        let mut total = Sum::default();
+        total.add(&facts);
+        let out = &mut Text::new(write);
+        form.begin(out);
+        form.cell(out, 0, &facts, &Sum::default());
+        form.end(out, &total);
+    }
+}
+
+/// Writes what a pool holds as text, in one line and the total, as [`text`] does.
+///
+/// # Safety
+/// `pool` is a live pool that belongs to this thread, or a block of one.
+///
+/// ```
+/// use kmem::raw::{pool, report};
+/// let mut text = String::new();
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 32, 10);
+///     pool::a(pool);
+///     report::pool_text(pool, &mut |piece| text.push_str(piece));
+///     pool::x(pool);
+/// }
+/// assert!(text.starts_with("store, 32 bytes, 1 of 10 cells in use, at most 1\n1 cell, 32 bytes, "));
+/// ```
+#[cfg(feature = "pool")]
+pub unsafe fn pool_text(pool: *mut super::Pool, write: &mut dyn FnMut(&str)) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { report_pool(pool, Form::Text, write) }
+}
+
+/// Writes what a pool holds as JSON, as [`json`] does.
+///
+/// # Safety
+/// As for [`pool_text`].
+///
+/// ```
+/// use kmem::raw::{pool, report};
+/// let mut json = String::new();
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 32, 10);
+///     report::pool_json(pool, &mut |piece| json.push_str(piece));
+///     pool::x(pool);
+/// }
+/// assert!(json.contains("\"cell\":32,\"cells\":10,\"live\":0,\"peak\":0}"));
+/// ```
+#[cfg(feature = "pool")]
+pub unsafe fn pool_json(pool: *mut super::Pool, write: &mut dyn FnMut(&str)) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { report_pool(pool, Form::Json, write) }
+}

@@ -1,0 +1,155 @@
+//! Text put together without the formatting machinery, which would be most of a small library, and without memory.
+
+/// Text on its way to where it is written, a few lines at a time.
+pub(crate) struct Text<'w> {
+    write: &'w mut dyn FnMut(&str),
+    bytes: [u8; ROOM],
+    len: usize,
+}
+
+const ROOM: usize = 256;
+
+impl<'w> Text<'w> {
+    pub(crate) fn new(write: &'w mut dyn FnMut(&str)) -> Self {
+        Text { write, bytes: [0; ROOM], len: 0 }
+    }
+
+    #[inline(never)]
+    pub(crate) fn push(&mut self, text: &str) {
+        let place = |len: usize| len..len + text.len();
+        if self.bytes.get(place(self.len)).is_none() {
+            self.flush();
+        }
+        match self.bytes.get_mut(place(self.len)) {
+            Some(room) => {
+                // SAFETY: [text] the room is as long as the text. `copy_from_slice` would leave a panic behind for when it is not.
+                unsafe { room.as_mut_ptr().copy_from_nonoverlapping(text.as_ptr(), text.len()) };
+                self.len += text.len();
+            }
+            None => (self.write)(text),
+        }
+    }
+
+    pub(crate) fn push_number(&mut self, number: usize) {
+        self.push_digits(number, 10);
+    }
+
+    #[inline(never)]
+    pub(crate) fn push_hex(&mut self, number: usize) {
+        self.push("0x");
+        self.push_digits(number, 16);
+    }
+
+    #[inline(never)]
+    fn push_digits(&mut self, mut number: usize, base: usize) {
+        // The most digits that a number has are those of the largest in base ten.
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        loop {
+            first -= 1;
+            if let Some(place) = digits.get_mut(first) {
+                let digit = (number % base) as u8;
+                *place = if digit < 10 { b'0' + digit } else { b'a' + (digit - 10) };
+            }
+            number /= base;
+            if number == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(first..).unwrap_or(&[]);
+        // SAFETY: [text] these are digits.
+        self.push(unsafe { core::str::from_utf8_unchecked(digits) });
+    }
+
+    /// Between quotation marks, as JSON wants it; bytes that are no UTF-8 become U+FFFD.
+    #[cfg(feature = "tree")]
+    pub(crate) fn push_quoted(&mut self, text: &[u8]) {
+        self.push("\"");
+        for chunk in text.utf8_chunks() {
+            for part in chunk.valid().split_inclusive(|c: char| c < ' ' || c == '"' || c == '\\') {
+                let (plain, last) = match part.as_bytes().last() {
+                    Some(&last) if last < b' ' || last == b'"' || last == b'\\' => {
+                        (part.get(..part.len() - 1).unwrap_or(""), Some(last))
+                    }
+                    _ => (part, None),
+                };
+                self.push(plain);
+                match last {
+                    Some(b'"') => self.push("\\\""),
+                    Some(b'\\') => self.push("\\\\"),
+                    Some(control) => {
+                        self.push(if control < 16 { "\\u000" } else { "\\u00" });
+                        self.push_digits(control.into(), 16);
+                    }
+                    None => {}
+                }
+            }
+            if !chunk.invalid().is_empty() {
+                self.push("\u{fffd}");
+            }
+        }
+        self.push("\"");
+    }
+
+    #[inline(never)]
+    fn flush(&mut self) {
+        let bytes = self.bytes.get(..self.len).unwrap_or(&[]);
+        // SAFETY: [text] whole strings alone are put there, one behind the other.
+        (self.write)(unsafe { core::str::from_utf8_unchecked(bytes) });
+        self.len = 0;
+    }
+}
+
+impl Drop for Text<'_> {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            self.flush();
+        }
+    }
+}
+
+#[cfg(all(test, feature = "tree"))]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::{String, ToString};
+
+    fn written(work: impl FnOnce(&mut Text<'_>)) -> String {
+        let mut written = String::new();
+        let mut write = |text: &str| written.push_str(text);
+        work(&mut Text::new(&mut write));
+        written
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_formatting_machinery_does() {
+        for number in [0, 1, 9, 10, 255, 4096, usize::MAX - 1, usize::MAX] {
+            assert_eq!(written(|text| text.push_number(number)), number.to_string());
+            assert_eq!(written(|text| text.push_hex(number)), std::format!("{number:#x}"));
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_the_room_is_written_in_order() {
+        let long = "x".repeat(1000);
+        assert_eq!(written(|text| (0..100).for_each(|_| text.push("abcdefg"))), "abcdefg".repeat(100));
+        assert_eq!(
+            written(|text| {
+                text.push("a");
+                text.push(&long);
+                text.push("b")
+            }),
+            std::format!("a{long}b")
+        );
+    }
+
+    #[test]
+    fn quotes_and_controls_and_what_is_no_text_are_escaped() {
+        let quoted = |bytes: &[u8]| written(|text| text.push_quoted(bytes));
+        assert_eq!(quoted(b"plain"), r#""plain""#);
+        assert_eq!(quoted(b"a\"b\\c\n\x1f"), r#""a\"b\\c\u000a\u001f""#);
+        assert_eq!(quoted("é\u{1f511}".as_bytes()), "\"é\u{1f511}\"");
+        assert_eq!(quoted(b"a\xffb\xc3"), "\"a\u{fffd}b\u{fffd}\"");
+        assert_eq!(quoted(b""), r#""""#);
+    }
+}
