@@ -254,7 +254,7 @@ typedef struct kmcount {
 } kmcount;
 
 /* What a report is given to, a piece of text at a time, not ended by a zero. */
-typedef void kmwrite(void *ctx, const char *text, size_t len);
+typedef void (*kmwritefn)(void *ctx, const char *text, size_t len);
 
 /* What kmpoolq() tells of a pool, all its blocks together. */
 typedef struct kmpoolcount {
@@ -411,8 +411,8 @@ int kmpooln(kmwalk *) KM_NONNULL(1) KM_POOL;
 /* Counts a pool, looking at each cell that was ever in use. Of NULL all is zero. */
 kmpoolcount kmpoolq(kmpool *) KM_POOL;
 /* Reports a pool as a line of text, or as JSON: see kmtreet(). */
-void kmpoolt(kmpool *, kmwrite *, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
-void kmpoolj(kmpool *, kmwrite *, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
+void kmpoolt(kmpool *, kmwritefn, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
+void kmpoolj(kmpool *, kmwritefn, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
 /* Gives a cell back to its pool. */
 void kmpoolf(void *) KM_POOL;
 /* Zeroes a cell and gives it back to its pool. */
@@ -477,9 +477,9 @@ int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
 /* Counts nodes and adopted objects at and below a node: those of this name, or all where it is NULL. */
 kmcount kmtreeq(void *node, const char *name) KM_TREE;
 /* Reports a node and all below it as indented text: what lies deeper than depth is counted, not listed. */
-void kmtreet(void *node, size_t depth, kmwrite *, void *ctx) KM_NONNULL(3) KM_TREE;
+void kmtreet(void *node, size_t depth, kmwritefn, void *ctx) KM_NONNULL(3) KM_TREE;
 /* Reports a node and all below it as JSON, a line for each: what kmem-view draws. */
-void kmtreej(void *node, size_t depth, kmwrite *, void *ctx) KM_NONNULL(3) KM_TREE;
+void kmtreej(void *node, size_t depth, kmwritefn, void *ctx) KM_NONNULL(3) KM_TREE;
 
 /* ---- sources of your own: memory from wherever you like ------------------------------------------------------------ */
 

@@ -1,4 +1,4 @@
-//! `kmwalk` and `kmwrite`
+//! `kmwalk` and `kmwritefn`
 
 use core::ffi::{c_char, c_void};
 use core::mem::offset_of;
@@ -26,7 +26,7 @@ const _: () = assert!(
 #[cfg(not(target_pointer_width = "64"))]
 const _: () = assert!(offset_of!(Walk, root) == 0);
 
-/// `kmwrite`: what a report is given to, a piece at a time.
+/// `kmwritefn`: what a report is given to, a piece at a time.
 pub type Write = unsafe extern "C" fn(context: *mut c_void, text: *const c_char, len: usize);
 
 /// Gives each piece of a report to the program.
