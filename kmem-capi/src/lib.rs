@@ -23,6 +23,8 @@ pub mod ptr;
 #[cfg(feature = "ref")]
 pub mod refs;
 pub mod source;
+#[cfg(feature = "totals")]
+pub mod totals;
 #[cfg(feature = "tree")]
 pub mod tree;
 pub mod walk;

@@ -21,6 +21,7 @@ use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::marks;
 use super::seal::{self, Slot, heap_id};
 use super::source::{draw, give_back, shreds};
+use super::totals;
 use crate::cell::{
     Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SCATTERED, Kind, Shred,
 };
@@ -435,6 +436,7 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         named: spec.name.map_or(null(), CStr::as_ptr).addr() ^ seal::key(),
     };
     let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
+    totals::made(Kind::Pool, plan.layout.size());
     marks::pool_reserved(pool.as_ptr(), cells, len);
     // SAFETY: [extent] the caller's block has room for a pool and the alignment of one.
     unsafe { pool.write(header) };
@@ -543,6 +545,7 @@ impl Drop for TearDown {
                 let (flags, heap) = ((*block).cell.flags, (*block).cell.heap);
                 let layout = layout_of(block);
                 (*block).cell.kind = Kind::Pool.freed();
+                totals::ended(Kind::Pool, layout.size());
                 if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
                     if src.is_null() && heap != heap_id() {
                         fault::report("kmpoolx", block.cast(), Misuse::OtherHeap);
