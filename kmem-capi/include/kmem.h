@@ -50,7 +50,8 @@
  *
  * SWITCHES. KFmem_noheap, KFmem_noref, KFmem_nopool, KFmem_notree and KFmem_noshred leave a method, or zeroing, out. The
  * installed header defines those that its library was built with; you may define more for your own program. Layouts agree
- * whatever is left out; what is left out and used all the same is refused by the compiler, or by the linker.
+ * whatever is left out; what is left out and used all the same is refused by the compiler, or by the linker. KFmem_totals puts
+ * kmtotal() in, which a library has only where it was built so.
  */
 #ifndef KMEM_H
 #define KMEM_H
@@ -86,38 +87,43 @@ extern "C" {
 /* What was left out is named where it is used: "'kmheapa' is unavailable: built with KFmem_noheap". */
 #ifdef __has_attribute
 #  if __has_attribute(unavailable)
-#    define KM_LEFT_OUT(name) __attribute__((unavailable("built with " name)))
+#    define KM_LEFT_OUT(how) __attribute__((unavailable("built " how)))
 #  elif __has_attribute(error)
-#    define KM_LEFT_OUT(name) __attribute__((error("built with " name)))
+#    define KM_LEFT_OUT(how) __attribute__((error("built " how)))
 #  endif
 #endif
 #ifndef KM_LEFT_OUT
-#  define KM_LEFT_OUT(name)
+#  define KM_LEFT_OUT(how)
 #endif
 #ifdef KFmem_noheap
-#  define KM_HEAP KM_LEFT_OUT("KFmem_noheap")
+#  define KM_HEAP KM_LEFT_OUT("with KFmem_noheap")
 #else
 #  define KM_HEAP
 #endif
 #ifdef KFmem_noref
-#  define KM_REF KM_LEFT_OUT("KFmem_noref")
+#  define KM_REF KM_LEFT_OUT("with KFmem_noref")
 #else
 #  define KM_REF
 #endif
 #ifdef KFmem_nopool
-#  define KM_POOL KM_LEFT_OUT("KFmem_nopool")
+#  define KM_POOL KM_LEFT_OUT("with KFmem_nopool")
 #else
 #  define KM_POOL
 #endif
 #ifdef KFmem_notree
-#  define KM_TREE KM_LEFT_OUT("KFmem_notree")
+#  define KM_TREE KM_LEFT_OUT("with KFmem_notree")
 #else
 #  define KM_TREE
 #endif
 #ifdef KFmem_noshred
-#  define KM_SHREDS KM_LEFT_OUT("KFmem_noshred")
+#  define KM_SHREDS KM_LEFT_OUT("with KFmem_noshred")
 #else
 #  define KM_SHREDS
+#endif
+#ifdef KFmem_totals
+#  define KM_TOTALS
+#else
+#  define KM_TOTALS KM_LEFT_OUT("without KFmem_totals")
 #endif
 /* Data behind a header: C++ has no word for it, so there it is reached through the pointer that was returned. */
 #ifdef __cplusplus
@@ -264,6 +270,13 @@ typedef struct kmpoolcount {
     size_t cellsz; /* data bytes of each */
     size_t bytes;  /* of all its blocks, headers included */
 } kmpoolcount;
+
+/* What kmtotal() tells of a method. */
+typedef struct kmtotals {
+    size_t cells; /* that are there now */
+    size_t bytes; /* of their blocks, headers and all */
+    size_t most;  /* the most bytes at once */
+} kmtotals;
 
 /* ---- macros --------------------------------------------------------------------------------------------------- */
 
@@ -487,6 +500,12 @@ void kmtreej(void *node, size_t depth, kmwritefn, void *ctx) KM_NONNULL(3) KM_TR
  * them back, with the same numbers. Set source->shred for all that is drawn from it to be zeroed. */
 void kmsourcei(kmsource *, void *(*alloc)(kmsource *, size_t size, size_t align),
                void (*free)(kmsource *, void *block, size_t size, size_t align), void *ctx) KM_NONNULL(1, 2, 3);
+
+/* ---- totals: how much each method has --------------------------------------------------------------------------- */
+
+/* Counts what there is of a method in the whole program: its cells, or of kmkind_pool the blocks of pools, whose cells
+ * kmpoolq() counts. What was drawn from a pool is counted here and as part of the pool's block. Any thread may ask. */
+kmtotals kmtotal(kmkind) KM_TOTALS;
 
 /* ---- misuse: what happens on a wrong free ----------------------------------------------------------------------- */
 

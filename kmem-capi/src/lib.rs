@@ -24,6 +24,8 @@ pub mod ptr;
 pub mod refs;
 pub mod source;
 pub mod text;
+#[cfg(feature = "totals")]
+pub mod totals;
 #[cfg(feature = "tree")]
 pub mod tree;
 pub mod walk;

@@ -260,6 +260,8 @@ fn c_type(rust: &str) -> String {
         "*const c_char" => "const char *",
         "*mut c_char" => "char *",
         "c_int" => "int",
+        "KindNumber" => "kmkind",
+        "Total" => "kmtotals",
         "*mut Source" => "kmsource *",
         "*const Options" => "const kmopt *",
         "Allocate" => "allocate",
@@ -276,8 +278,9 @@ fn header_sources_and_library_have_the_same_functions() {
     let sources: BTreeSet<String> = functions.iter().map(|(name, _)| name.clone()).collect();
 
     let symbols = succeeds("nm", &["-D", "--defined-only", &format!("{}/libkmem.so", library())]);
-    let symbols: BTreeSet<String> =
+    let mut symbols: BTreeSet<String> =
         symbols.lines().filter_map(|line| Some(line.split(' ').nth(2)?.into())).collect();
+    assert!(symbols.insert(TOTALS.1.into()), "what is to be asked for is there without");
     assert_eq!(symbols, sources, "the library exports its functions and nothing else");
 
     let header = fs::read_to_string(format!("{HERE}/include/kmem.h")).expect("the header");
@@ -395,6 +398,9 @@ const SWITCHES: [(&str, &str); 5] = [
     ("noshred", "kmshred"),
 ];
 
+/// What puts something in, with a function that it puts there.
+const TOTALS: (&str, &str) = ("totals", "kmtotal");
+
 /// The C tests that apply where these switches are set: of the others each needs the method it is named for.
 fn tests_under(switches: &[&str]) -> Vec<&'static str> {
     let mut tests = vec!["ptr", "source", "layout"];
@@ -424,6 +430,15 @@ fn without_a_method_its_functions_are_gone_and_the_others_work() {
     combination(&["noheap"]);
     combination(&["nopool", "notree"]);
     combination(&["noref", "noshred"]);
+}
+
+#[test]
+fn totals_count_what_each_method_has() {
+    let out = build("totals", &["totals"]);
+    let out = out.to_str().expect("UTF-8");
+    for (at, test) in tests_under(&[]).iter().chain(&["totals"]).enumerate() {
+        compiled(&format!("tests/{test}.c"), &format!("{test}-totals"), out, at % 2 == 0);
+    }
 }
 
 #[test]
@@ -464,6 +479,21 @@ fn what_is_left_out_is_refused_by_the_compiler_and_by_the_linker() {
             let output = run(compiler, &["-fsyntax-only", &include, &format!("-DKFmem_{switch}"), source]);
             let report = String::from_utf8_lossy(&output.stderr);
             assert!(!output.status.success() && report.contains(&format!("KFmem_{switch}")), "{report}");
+        }
+    }
+    let file = scratch().join("totals-left-out.c");
+    fs::write(
+        &file,
+        format!("#include \"kmem.h\"\nkmtotals use(void) {{ return {}(kmkind_heap); }}\n", TOTALS.1),
+    )
+    .expect("written");
+    for compiler in ["gcc", "clang"] {
+        if available(compiler) {
+            let source = file.to_str().expect("UTF-8");
+            succeeds(compiler, &["-fsyntax-only", &include, "-DKFmem_totals", source]);
+            let output = run(compiler, &["-fsyntax-only", &include, source]);
+            let report = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && report.contains("without KFmem_totals"), "{report}");
         }
     }
     // The header of one library, another to link with.

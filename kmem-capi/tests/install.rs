@@ -63,7 +63,8 @@ fn a_program_is_built_in_three_ways_against_the_installed_library() {
         .expect("pages")
         .map(|page| fs::read_to_string(page.expect("a page").path()).expect("text"))
         .collect();
-    for name in ["kmfree", "kmheapwo", "kmrefu", "kmpoolifw", "kmtrees", "kmsourcei", "kmonfault"] {
+    for name in ["kmfree", "kmheapwo", "kmrefu", "kmpoolifw", "kmtrees", "kmsourcei", "kmtotal", "kmonfault"]
+    {
         assert!(header.contains(&format!("{name}(")) && pages.contains(&format!("{name}(")), "{name}");
     }
 

@@ -72,6 +72,8 @@ pub use pool::InNode;
 #[cfg(feature = "pool")]
 pub use pool::{Buffer, Pool, PoolBox, PoolIterMut};
 pub use ptr::Ptr;
+#[cfg(feature = "totals")]
+pub use raw::totals;
 #[cfg(feature = "ref")]
 pub use refs::Ref;
 #[cfg(feature = "shred")]

@@ -1,6 +1,7 @@
 //! What several threads may touch at once: the count of references, the mark for zeroing, the slot of the fault handler.
 //!
-//! Nothing else in kmem is atomic but the key in `raw/seal.rs`, one number that stays as it is. The models in `races/` are
+//! Nothing else in kmem is atomic but the key in `raw/seal.rs`, one number that stays as it is, and the counts of
+//! `raw/totals.rs`, which order nothing. The models in `races/` are
 //! made of this very file, with loom's atomics in the place of the processor's, and find every ordering in it necessary.
 
 use crate::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};

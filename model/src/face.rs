@@ -87,9 +87,9 @@ pub trait Face {
     /// Makes a pool in a buffer.
     unsafe fn pool_in(buffer: *mut u8, len: usize, ask: &Ask) -> *mut Pool;
     /// The data of a pool's live cells.
-    fn walk(pool: *mut Pool) -> Vec<*mut u8>;
+    unsafe fn walk(pool: *mut Pool) -> Vec<*mut u8>;
     /// Counts a pool.
-    fn count(pool: *mut Pool) -> pool::Count;
+    unsafe fn count(pool: *mut Pool) -> pool::Count;
     /// Tears a pool down.
     unsafe fn end_pool(pool: *mut Pool);
     /// Frees an object, and returns the parent that the call named, or null.
@@ -218,11 +218,11 @@ impl Face for Rust {
         or_null(unsafe { pool::init_in_buffer(buffer, len, &spec) })
     }
 
-    fn walk(pool: *mut Pool) -> Vec<*mut u8> {
+    unsafe fn walk(pool: *mut Pool) -> Vec<*mut u8> {
         unsafe { pool::walk(pool) }.collect()
     }
 
-    fn count(pool: *mut Pool) -> pool::Count {
+    unsafe fn count(pool: *mut Pool) -> pool::Count {
         unsafe { pool::count(pool) }
     }
 
@@ -347,7 +347,7 @@ impl Face for C {
         .cast()
     }
 
-    fn walk(pool: *mut Pool) -> Vec<*mut u8> {
+    unsafe fn walk(pool: *mut Pool) -> Vec<*mut u8> {
         let mut walk = c::walk::Walk { root: pool.cast(), at: Handle::NULL, depth: 0, km_at_: null_mut() };
         let mut seen = Vec::new();
         while unsafe { c::pool::kmpooln(&raw mut walk) } != 0 {
@@ -359,7 +359,7 @@ impl Face for C {
         seen
     }
 
-    fn count(pool: *mut Pool) -> pool::Count {
+    unsafe fn count(pool: *mut Pool) -> pool::Count {
         unsafe { c::pool::kmpoolq(pool) }
     }
 

@@ -731,8 +731,8 @@ impl<F: Face> Run<F> {
 
     /// The cells that a walk comes by are those of the pool and the blocks that others have of it.
     fn verify_walk(&self, id: Id, store: &Store) {
-        let walked = memory::model(|| F::walk(store.pool));
-        let count = F::count(store.pool);
+        let walked = memory::model(|| unsafe { F::walk(store.pool) });
+        let count = unsafe { F::count(store.pool) };
         assert_eq!(count.live, walked.len());
         assert_eq!(count.peak, unsafe { pool::peak(store.pool) });
         assert_eq!((count.cells, count.cellsz), (unsafe { pool::capacity(store.pool) }, store.cellsz));

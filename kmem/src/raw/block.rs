@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 
 use super::seal::{self, Label, Slot};
 use super::source::{draw, draw_heap, free_heap, give_back, grow_heap, shreds};
+use super::totals;
 use crate::cell::{Cell, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -275,6 +276,7 @@ unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
 /// The block is the caller's, and begins with the header.
 #[inline(always)]
 unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize, flags: u8) -> NonNull<u8> {
+    totals::made(kind, size);
     // SAFETY: [extent] the block has room for the header.
     unsafe {
         // In one store, so that a load of any part of it that follows soon need not wait for several.
@@ -320,6 +322,7 @@ unsafe fn carve_carefully(
     let mut cell = Cell::new(kind, flags | carried, align_byte(shape.align), header + request.size);
     let place = prefix(data.as_ptr(), header);
     cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
+    totals::made(kind, layout.size());
     // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
     unsafe { place.write(cell) };
     if let Some(destructor) = request.drop {
@@ -381,6 +384,8 @@ pub(crate) unsafe fn resize(
                 shred::zero(data.add(size), old.size - size);
             }
             super::source::resized(src, data.sub(old.offset()), old.layout().size(), layout.size());
+            totals::ended(kind, old.layout().size());
+            totals::made(kind, layout.size());
             return Ok(Resized { data: carried.put(data, &new), old: None });
         }
         if src.is_null() && !zeroes {
@@ -389,11 +394,14 @@ pub(crate) unsafe fn resize(
             if let Some(block) = grow_heap(data.sub(old.offset()), old.layout(), layout.size()) {
                 let data = block.add(new.offset()).as_ptr();
                 (*prefix(data, header)).kind = kind as i32;
+                totals::ended(kind, old.layout().size());
+                totals::made(kind, layout.size());
                 return Ok(Resized { data: carried.put(data, &new), old: None });
             }
             (*cell).kind = kind as i32;
         }
         let moved = draw(src, layout, Fill::Undefined)?.add(new.offset()).as_ptr();
+        totals::made(kind, layout.size());
         moved.sub(header).copy_from_nonoverlapping(data.sub(header), header + size.min(old.size));
         let data_now = carried.put(moved, &new);
         Ok(Resized { data: data_now, old: Some(Ending { kind, header, data, src, shred }) })
@@ -562,6 +570,7 @@ impl core::ops::Drop for Ending {
                 shred::zero(self.data, shape.size);
             }
             (*cell).kind = self.kind.freed();
+            totals::ended(self.kind, shape.layout().size());
             give_back(self.src, self.data.sub(shape.offset()), shape.layout());
         }
     }
@@ -589,12 +598,14 @@ pub(crate) unsafe fn end(
         let plain = !shred && size >= header && is_plain(cell, size);
         if plain && src.is_null() {
             (*cell).kind = kind.freed();
+            totals::ended(kind, size);
             free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
             return true;
         }
         #[cfg(feature = "pool")]
         if plain && !seal::is_wild(src.addr()) && super::pool::is_plain(src.cast()) {
             (*cell).kind = kind.freed();
+            totals::ended(kind, size);
             super::pool::take_back_plain(src.cast(), cell.cast());
             return true;
         }

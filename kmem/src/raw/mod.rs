@@ -46,6 +46,10 @@ mod marks;
 pub mod ptr;
 mod seal;
 mod source;
+#[cfg(feature = "totals")]
+pub mod totals;
+#[cfg(not(feature = "totals"))]
+mod totals;
 #[macro_use]
 mod verbs;
 

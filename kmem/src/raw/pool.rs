@@ -12,15 +12,16 @@
 mod verify;
 
 use core::alloc::Layout;
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::{NonNull, null, null_mut};
 
 use super::Handle;
 use super::block::{self, BASE_ALIGN, Destructor, Fill, Request, round_up};
 use super::marks;
 use super::seal::{self, Slot, heap_id};
 use super::source::{draw, give_back, shreds};
+use super::totals;
 use crate::cell::{
     Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SCATTERED, Kind, Shred,
 };
@@ -73,8 +74,10 @@ pub struct Pool {
     current: *mut Pool,
     /// The first of the groups in which cells are parked, or null.
     parked: *mut Group,
-    /// The name, see [`sealed_name`].
-    name: Slot,
+    /// The name, or null.
+    name: *const c_char,
+    /// The name's address under the key.
+    named: usize,
 }
 
 /// 64 neighbouring cells. The groups of a pool lie between its header and its first cell; each is written when the first
@@ -444,10 +447,11 @@ unsafe fn write(base: NonNull<u8>, src: *mut Cell, spec: &Spec, plan: &Plan, fla
         next: null_mut(),
         current: pool.as_ptr(),
         parked: null_mut(),
-        // SAFETY: [extent] as for the destructor.
-        name: sealed_name(unsafe { &raw mut (*pool.as_ptr()).name }, spec.name),
+        name: spec.name.map_or(null(), CStr::as_ptr),
+        named: spec.name.map_or(null(), CStr::as_ptr).addr() ^ seal::key(),
     };
     let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
+    totals::made(Kind::Pool, plan.layout.size());
     marks::pool_reserved(pool.as_ptr(), cells, len);
     // SAFETY: [extent] the caller's block has room for a pool and the alignment of one.
     unsafe { pool.write(header) };
@@ -491,6 +495,7 @@ pub unsafe fn x(pool: *mut Pool) {
 }
 
 /// Whether this is a live pool; what is wrong with it is reported.
+#[inline(never)]
 unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
     let found = if pool.addr() & (BASE_ALIGN - 1) == 0 { unsafe { (*pool).cell.kind } } else { 0 };
@@ -555,6 +560,7 @@ impl Drop for TearDown {
                 let (flags, heap) = ((*block).cell.flags, (*block).cell.heap);
                 let layout = layout_of(block);
                 (*block).cell.kind = Kind::Pool.freed();
+                totals::ended(Kind::Pool, layout.size());
                 if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
                     if src.is_null() && heap != heap_id() {
                         fault::report("kmpoolx", block.cast(), Misuse::OtherHeap);
@@ -583,13 +589,6 @@ unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
     unsafe { Slot::read(&raw mut (*pool).drop) }
 }
 
-/// A name as it is stored at this address: in the place of a destructor's argument, with none to get it. So what was written
-/// over is not taken for a name.
-fn sealed_name(at: *mut Slot, name: Option<&'static CStr>) -> Slot {
-    let arg = name.map_or(null_mut(), |name| name.as_ptr().cast_mut().cast());
-    Slot::sealed(at, Destructor { run: None, arg })
-}
-
 /// The name of a pool, or `None` where it has none, or where it was written over: this is for reports of damage too.
 ///
 /// # Safety
@@ -608,10 +607,8 @@ fn sealed_name(at: *mut Slot, name: Option<&'static CStr>) -> Slot {
 pub unsafe fn name(pool: *mut Pool) -> Option<&'static CStr> {
     // SAFETY: [caller, seal] the caller gives a readable header. What bears the seal of a name is one, and static.
     unsafe {
-        match Slot::read(&raw mut (*pool).name) {
-            Some(Destructor { run: None, arg }) if !arg.is_null() => Some(CStr::from_ptr(arg.cast())),
-            _ => None,
-        }
+        let Pool { name, named, .. } = *pool;
+        (!name.is_null() && name.addr() ^ seal::key() == named).then(|| CStr::from_ptr(name))
     }
 }
 
@@ -633,11 +630,9 @@ pub unsafe fn name(pool: *mut Pool) -> Option<&'static CStr> {
 pub unsafe fn set_name(pool: *mut Pool, name: Option<&'static CStr>) {
     // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
     for block in unsafe { blocks(pool) } {
+        let name = name.map_or(null(), CStr::as_ptr);
         // SAFETY: [blocks] as above.
-        unsafe {
-            let at = &raw mut (*block).name;
-            at.write(sealed_name(at, name));
-        }
+        unsafe { ((*block).name, (*block).named) = (name, name.addr() ^ seal::key()) };
     }
 }
 
@@ -845,32 +840,39 @@ unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
 unsafe fn take_grown(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
     unsafe {
+        let current = (*head).current;
+        let mut cell = pop_free(current);
+        // A new cell only where none is free: see `pop_fresh`.
+        if cell.is_null() && (*head).cell.flags & FLAG_SCATTERED == 0 {
+            cell = pop_fresh(current);
+        }
+        if cell.is_null() { take_searching(head) } else { Ok(hand_out(current, cell)) }
+    }
+}
+
+/// [`take_grown`] where the current block has none.
+#[cold]
+#[inline(never)]
+unsafe fn take_searching(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [blocks] as in `take_grown`.
+    unsafe {
         loop {
-            let mut cell = pop_free((*head).current);
-            if cell.is_null() && (*head).cell.flags & FLAG_SCATTERED != 0 {
-                cell = search(head, pop_free);
-                if cell.is_null() {
-                    (*head).cell.flags &= !FLAG_SCATTERED;
-                }
-            }
-            // No cell is free: see `pop_fresh`.
+            let mut cell = search(head, pop_free);
             if cell.is_null() {
-                cell = pop_fresh((*head).current);
-            }
-            if cell.is_null() {
+                (*head).cell.flags &= !FLAG_SCATTERED;
                 cell = search(head, pop_fresh);
             }
             if !cell.is_null() {
                 return Ok(hand_out((*head).current, cell));
             }
+            // The source may free cells of the pool meanwhile, so they are looked for again.
             grow(head)?;
-            // The source may have freed cells of the pool meanwhile.
-            (*head).cell.flags |= FLAG_SCATTERED;
         }
     }
 }
 
 /// The first cell that `take` gives of a block of a growing pool, which becomes the current one; or null.
+#[inline(never)]
 unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
     unsafe {
@@ -1097,26 +1099,26 @@ struct GoingBack {
     cell: *mut PoolCell,
     pool: *mut Pool,
     shred: bool,
-    /// [`FLAG_ENDING`] if the pool's first block had it before: whether this happens inside another cell's destructor.
-    ending: u8,
+    /// The flag that is taken from the pool's first block: [`FLAG_ENDING`], unless this happens inside another cell's
+    /// destructor, or there is none.
+    flag: u8,
 }
 
 impl Drop for GoingBack {
     #[inline]
     fn drop(&mut self) {
-        let GoingBack { cell, pool, shred, ending } = *self;
+        let GoingBack { cell, pool, shred, flag } = *self;
         // SAFETY: [guard, tag] `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
-            // Its other flags may have changed meanwhile.
-            (*head).cell.flags = (*head).cell.flags & !FLAG_ENDING | ending;
+            (*head).cell.flags &= !flag;
             if shred || shreds(head.cast()) {
                 marks::widened(data(cell), (*pool).cellsz);
                 shred::zero(data(cell), (*pool).cellsz);
             }
             put(pool, cell);
             // The first block is looked at first, whichever is the current one.
-            if pool != head && pool != (*head).current {
+            if pool != (*head).current && pool != head {
                 (*head).current = pool;
                 (*head).cell.flags |= FLAG_SCATTERED;
             }
@@ -1130,8 +1132,7 @@ pub(crate) unsafe fn vacate(data: *mut u8) {
     unsafe {
         let cell = header(data);
         let pool = (*cell).pool;
-        let ending = (*(*pool).head).cell.flags & FLAG_ENDING;
-        drop(GoingBack { cell, pool, shred: false, ending });
+        drop(GoingBack { cell, pool, shred: false, flag: 0 });
     }
 }
 
@@ -1179,9 +1180,9 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
         let Some(destructor) = destructor(pool) else {
             return fault::report(call, data, Misuse::Damaged);
         };
-        let ending = (*head).cell.flags & FLAG_ENDING;
-        let going = GoingBack { cell, pool, shred: shred.is_yes(), ending };
+        let mut going = GoingBack { cell, pool, shred: shred.is_yes(), flag: 0 };
         if destructor.run.is_some() {
+            going.flag = FLAG_ENDING & !(*head).cell.flags;
             (*head).cell.flags |= FLAG_ENDING;
             (*cell).pool = pool.map_addr(|addr| addr | DYING);
             destructor.call(data);

@@ -460,9 +460,8 @@ fn a_walk_gives_each_live_cell_in_order_whatever_is_freed_and_taken_meanwhile() 
         }
         // Those that stay are all seen.
         live.retain(|(at, _)| at % 2 == 0);
-        let mut walk = pool::walk(pool);
         let mut found = Vec::new();
-        while let Some(cell) = walk.next() {
+        for cell in pool::walk(pool) {
             match cells.iter().position(|&known| known == cell) {
                 Some(at) if at % 2 == 0 => found.push((at, cell)),
                 Some(_) => pool::f(cell),

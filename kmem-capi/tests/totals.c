@@ -1,0 +1,30 @@
+/* kmtotal, of a library that was built with it. */
+#include "check.h"
+
+static int is(kmkind kind, size_t cells, size_t bytes, size_t most) {
+    kmtotals n = kmtotal(kind);
+    return n.cells == cells && n.bytes == bytes && n.most == most;
+}
+
+int main(void) {
+    CHECK(is(kmkind_heap, 0, 0, 0) && is(kmkind_ref, 0, 0, 0) && is(kmkind_tree, 0, 0, 0) && is(kmkind_pool, 0, 0, 0));
+    void *cell = kmheapa(100), *other = kmheapa(200);
+    CHECK(is(kmkind_heap, 2, 332, 332));
+    kmheapf(cell);
+    CHECK(is(kmkind_heap, 1, 216, 332));
+    kmheapf(other);
+    CHECK(is(kmkind_heap, 0, 0, 332));
+
+    kmpool *pool = kmpooli(NULL, 64, 4);
+    size_t bytes = kmpoolq(pool).bytes;
+    CHECK(is(kmkind_pool, 1, bytes, bytes));
+    void *counted = kmrefa((kmcell *)pool, 10), *node = kmtreea(NULL, NULL, 0);
+    kmtreea(NULL, node, 36);
+    CHECK(is(kmkind_ref, 1, 42, 42) && is(kmkind_tree, 2, 164, 164) && is(kmkind_pool, 1, bytes, bytes));
+    kmfree(kmtreef(node));
+    kmreff(counted);
+    kmpoolx(pool);
+    CHECK(is(kmkind_ref, 0, 0, 42) && is(kmkind_tree, 0, 0, 164) && is(kmkind_pool, 0, 0, bytes));
+    CHECK(is(kmkind_none, 0, 0, 0) && is(kmkind_source, 0, 0, 0) && is((kmkind)1000, 0, 0, 0) && is((kmkind)-1, 0, 0, 0));
+    return 0;
+}
