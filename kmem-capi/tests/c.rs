@@ -115,6 +115,16 @@ fn the_tree_method_keeps_the_contract() {
 }
 
 #[test]
+fn cells_grow_move_are_adopted_and_reported() {
+    both("tests/life.c", "life");
+}
+
+#[test]
+fn strings_and_arrays_are_made_in_cells_of_every_method() {
+    both("tests/text.c", "text");
+}
+
+#[test]
 fn any_object_is_freed_through_the_handle() {
     both("tests/ptr.c", "ptr");
 }
