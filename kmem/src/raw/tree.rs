@@ -126,13 +126,30 @@ pub(crate) unsafe fn alloc_flagged(
     Ok(data)
 }
 
+/// Allocates a node of the library's own, drawn from where `above` was, below `parent`, which may be null. Out of line: those who
+/// call it are not in a hurry.
+///
+/// # Safety
+/// As for [`alloc`], of a live node `above` of this thread's.
+#[inline(never)]
+unsafe fn alloc_own(
+    above: *mut Node,
+    parent: *mut u8,
+    request: &Request,
+    flags: u8,
+    call: &'static str,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller, outlives] the caller gives a live node, whose source is alive and outlives it.
+    unsafe { alloc_flagged((*above).src, parent, request, flags, call) }
+}
+
 /// A block of this layout as the data of a node below `parent` that will take the pool in it down when it goes. It
 /// is drawn from where the parent was.
 #[cfg(feature = "pool")]
 pub(super) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
-    // SAFETY: [caller, outlives] the caller gives a live node of this thread's, whose source is alive and outlives it.
-    unsafe { alloc_flagged((*parent).src, data(parent), &request, FLAG_HOST, "kmpooli") }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_own(parent, data(parent), &request, FLAG_HOST, "kmpooli") }
 }
 
 #[inline]

@@ -1,6 +1,6 @@
 //! Hooks: destructors that a node gets after it was made.
 
-use super::{HEADER, Node, OWN, alloc_flagged, data, header, place, unlink_checked};
+use super::{HEADER, Node, OWN, alloc_own, data, header, place, unlink_checked};
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -50,7 +50,7 @@ pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
             return Err(AllocError::Fixed(Kind::Tree));
         }
         let request = Request::new(size_of::<Slot>());
-        let new = alloc_flagged((*above).src, core::ptr::null_mut(), &request, FLAG_HOOK, CALL)?;
+        let new = alloc_own(above, core::ptr::null_mut(), &request, FLAG_HOOK, CALL)?;
         Slot::write(new.cast().as_ptr(), hook);
         link_first(above, header(new.as_ptr()));
     }
