@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::label::{growth, many};
-use crate::outline::{Drawn, Outline, Pair, Room, Shows};
+use crate::label::{grouped, growth, many};
+use crate::outline::{Drawn, Outline, Pair, Room, Shows, Tally};
 use crate::{Diff, Snapshot};
 
 /// The most boxes that a graph has, besides those for what is too light. Graphviz lays out more, but nobody reads it.
@@ -49,7 +49,13 @@ impl Diff<'_> {
             to,
             &outline,
             |all| all.older.block.max(all.newer.block),
-            |all| format!("\n{} bytes, {} cells", growth(all.older.block, all.newer.block), growth(all.older.cells, all.newer.cells)),
+            |all| {
+                format!(
+                    "\n{} bytes, {} cells",
+                    growth(all.older.block, all.newer.block),
+                    growth(all.older.cells, all.newer.cells)
+                )
+            },
         )
     }
 }
@@ -62,29 +68,34 @@ fn write(
 ) -> io::Result<()> {
     let frames = outline.frames(&Room { frames: BOXES, share: 100_000, weight });
     writeln!(to, "digraph kmem {{")?;
-    writeln!(to, "  graph [rankdir=LR, labelloc=t, label={}]", quoted(&Drawn::new(outline, &frames).to_string()))?;
+    writeln!(
+        to,
+        "  graph [rankdir=LR, labelloc=t, label={}]",
+        quoted(&Drawn::new(outline, &frames).to_string())
+    )?;
     writeln!(to, "  node [shape=box, style=filled, fillcolor=white, fontname=monospace]")?;
     for (index, frame) in frames.iter().enumerate().skip(1) {
+        let tainted = |of: &Tally| match of.tainted {
+            0 => String::new(),
+            tainted if tainted == of.cells => "\ntainted".to_owned(),
+            tainted => format!("\ntainted: {} of {}", grouped(tainted), many(of.cells, "cell")),
+        };
         let (mut label, pair, tainted, adopted) = match &frame.shows {
             Shows::Branch(branch) => {
                 let branch = &outline.branches[*branch];
                 let now = &branch.own.newer;
-                let tainted = match now.tainted {
-                    0 => String::new(),
-                    tainted if tainted == now.cells => "\ntainted".to_owned(),
-                    tainted => format!("\n{} of {} tainted", tainted, many(now.cells, "cell")),
-                };
                 let adopted = now.adopted.max(branch.own.older.adopted) > 0;
                 let label = match now.cells {
                     0 | 1 => branch.label.to_string(),
-                    cells => format!("{} × {cells}", branch.label),
+                    cells => format!("{} × {}", branch.label, grouped(cells)),
                 };
-                (label, branch.all, tainted, adopted)
+                (label, branch.all, tainted(now), adopted)
             }
-            Shows::Others(count, pair) => (many(*count as u64, "other"), *pair, String::new(), false),
+            Shows::Others(count, pair) => (many(*count as u64, "other"), *pair, tainted(&pair.newer), false),
         };
         let now = &pair.newer;
-        write!(label, "\n{} with headers, {}", many(now.block, "byte"), many(now.cells, "cell")).expect("text");
+        write!(label, "\n{} with headers, {}", many(now.block, "byte"), many(now.cells, "cell"))
+            .expect("text");
         label += &change(&pair);
         label += &tainted;
         write!(to, "  n{index} [label={}", quoted(&label))?;

@@ -59,7 +59,10 @@ impl fmt::Display for Error {
                 write!(f, "the total of `{what}` is given as {given}, but its cells sum to {summed}")
             }
             Error::Total { what, given, summed: None } => {
-                write!(f, "the total of `{what}` is given as {given}, but its cells sum to more than 64 bits hold")
+                write!(
+                    f,
+                    "the total of `{what}` is given as {given}, but its cells sum to more than 64 bits hold"
+                )
             }
         }
     }

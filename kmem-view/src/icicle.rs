@@ -35,7 +35,12 @@ pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> i
             Shows::Others(count, pair) => {
                 let details = details(pair, &whole, compared);
                 let colour = if compared { of_growth(pair) } else { GREY };
-                (format!("{} ({details})", many(*count as u64, "other")), *pair, colour, false)
+                let (mark, tainted) = match pair.newer.tainted {
+                    0 => ("", String::new()),
+                    tainted => ("! ", format!("; tainted: {}", many(tainted, "cell"))),
+                };
+                let text = format!("{mark}{} ({details}{tainted})", many(*count as u64, "other"));
+                (text, *pair, colour, pair.newer.tainted > 0)
             }
         };
         let class = if tainted { "\tclass=tainted" } else { "" };
@@ -88,7 +93,8 @@ fn text(branch: &Branch<'_>, whole: &Pair, compared: bool) -> String {
     }
     write!(text, " ({}", details(&branch.all, whole, compared)).expect("text");
     if branch.all.newer.cells > own.cells {
-        write!(text, "; {} in {} without what is below", many(own.block, "byte"), many(own.cells, "cell")).expect("text");
+        write!(text, "; {} in {} without what is below", many(own.block, "byte"), many(own.cells, "cell"))
+            .expect("text");
     }
     write!(text, "; {} of data", many(own.size, "byte")).expect("text");
     if own.refs > 0 {
@@ -113,7 +119,8 @@ fn details(all: &Pair, whole: &Pair, compared: bool) -> String {
     let (block, cells) = (many(all.newer.block, "byte"), many(all.newer.cells, "cell"));
     let mut details = format!("{block} with headers in {cells}, {share:.2}%");
     if compared {
-        let (bytes, cells) = (growth(all.older.block, all.newer.block), growth(all.older.cells, all.newer.cells));
+        let (bytes, cells) =
+            (growth(all.older.block, all.newer.block), growth(all.older.cells, all.newer.cells));
         write!(details, "; grew by {bytes} bytes, {cells} cells").expect("text");
     }
     details
@@ -133,7 +140,9 @@ pub(crate) const KINDS: [(Kind, Color); 6] = [
 
 fn of_label(label: Label<'_>) -> Color {
     match label {
-        Label::Cell(of, _) => KINDS.into_iter().find(|(kind, _)| *kind == of).map_or(GREY, |(_, colour)| colour),
+        Label::Cell(of, _) => {
+            KINDS.into_iter().find(|(kind, _)| *kind == of).map_or(GREY, |(_, colour)| colour)
+        }
         Label::All | Label::Deeper => GREY,
     }
 }

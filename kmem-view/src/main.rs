@@ -70,7 +70,12 @@ fn read(path: &Path) -> Result<Snapshot, String> {
     Snapshot::read(file).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn write(arguments: &Arguments, older: Option<&Snapshot>, newer: &Snapshot, to: impl Write) -> io::Result<()> {
+fn write(
+    arguments: &Arguments,
+    older: Option<&Snapshot>,
+    newer: &Snapshot,
+    to: impl Write,
+) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     let depth = arguments.depth;
     match older.map(|older| Diff::new(older, newer)) {

@@ -155,7 +155,10 @@ impl<'a> Outline<'a> {
             let Some((_, Reverse(branch))) = next.pop() else { break };
             drawn[branch] = true;
             next.extend(
-                below[branch].iter().map(|&branch| (weight(branch), Reverse(branch))).filter(|&(weight, _)| weight >= least),
+                below[branch]
+                    .iter()
+                    .map(|&branch| (weight(branch), Reverse(branch)))
+                    .filter(|&(weight, _)| weight >= least),
             );
         }
         let mut frames = Vec::new();
@@ -210,7 +213,8 @@ impl Tally {
     /// Where its blocks were drawn, each named once: `heap, pool`.
     pub fn sources(&self) -> String {
         let all = [Source::Heap, Source::Pool, Source::Source, Source::Tree, Source::Buffer];
-        let named: Vec<_> = all.into_iter().filter(|&s| self.sources >> s as u8 & 1 != 0).map(Source::name).collect();
+        let named: Vec<_> =
+            all.into_iter().filter(|&s| self.sources >> s as u8 & 1 != 0).map(Source::name).collect();
         named.join(", ")
     }
 }
@@ -252,12 +256,24 @@ impl std::fmt::Display for Drawn {
         use crate::label::many;
         let cells = self.named + self.deeper + self.light;
         let (as_what, frames) = (if cells == 1 { "is" } else { "are" }, many(self.frames, "frame"));
-        write!(f, "{} {as_what} drawn as {frames}: cells alike in kind, name and place share a frame", many(cells, "cell"))?;
+        write!(
+            f,
+            "{} {as_what} drawn as {frames}: cells alike in kind, name and place share a frame",
+            many(cells, "cell")
+        )?;
         if self.light > 0 {
-            write!(f, "; {} in branches too light for a frame of their own are gathered where they hang", many(self.light, "cell"))?;
+            write!(
+                f,
+                "; {} in branches too light for a frame of their own are gathered where they hang",
+                many(self.light, "cell")
+            )?;
         }
         if self.deeper > 0 {
-            write!(f, "; {} too deep to be told apart, or not listed in the snapshot, are gathered as “deeper”", many(self.deeper, "cell"))?;
+            write!(
+                f,
+                "; {} too deep to be told apart, or not listed in the snapshot, are gathered as “deeper”",
+                many(self.deeper, "cell")
+            )?;
         }
         f.write_str(".")
     }

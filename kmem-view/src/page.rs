@@ -58,7 +58,12 @@ impl Diff<'_> {
     }
 }
 
-fn page(mut to: impl Write, older: Option<&Snapshot>, newer: &Snapshot, depth: Option<u32>) -> io::Result<()> {
+fn page(
+    mut to: impl Write,
+    older: Option<&Snapshot>,
+    newer: &Snapshot,
+    depth: Option<u32>,
+) -> io::Result<()> {
     let outline = Outline::new(older, newer, depth);
     let frames = outline.frames(&Room { frames: FRAMES, share: 1_000_000, weight: |all| all.newer.block });
     let icicle = icicle::draw(&outline, &frames, older.is_some())?;

@@ -184,12 +184,11 @@ impl Snapshot {
             most = cell.depth.saturating_add(1);
         }
         // That each sum fits into 64 bits is why no sum over some of the cells can overflow later.
-        let sums: [(_, _, fn(&Totals) -> u64); 3] = [
-            ("cells", self.total.cells, |sums| sums.cells),
-            ("size", self.total.size, |sums| sums.size),
-            ("block", self.total.block, |sums| sums.block),
-        ];
-        for (what, given, part) in sums {
+        type Part = fn(&Totals) -> u64;
+        let parts: [(_, Part); 3] =
+            [("cells", |sums| sums.cells), ("size", |sums| sums.size), ("block", |sums| sums.block)];
+        for (what, part) in parts {
+            let given = part(&self.total);
             let below = |cell: &Cell| cell.below.as_deref().map_or(0, part);
             let summed = self
                 .cells
