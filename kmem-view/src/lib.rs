@@ -41,3 +41,7 @@ mod text;
 pub use diff::{Diff, Growth};
 pub use error::Error;
 pub use snapshot::{Cell, Kind, Snapshot, Source, Store, Totals};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
