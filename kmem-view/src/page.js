@@ -16,6 +16,11 @@
     if (lower !== upper && lower.length === 1 && upper.length === 1) return "[" + lower + upper + "]";
     return c.replace(/[\\^$.*+?()[\]{}|\/]/, "\\$&");
   }).join("");
+  // The icicle's script keeps zoom and search in the page's address, which it reads as that of a drawing of its own.
+  if (icicle) {
+    window.get_params = () => ({});
+    window.parse_params = () => location.href;
+  }
   const count = (number, what) => number.toLocaleString("en") + " " + what + (number === 1 ? "" : "s");
 
   const seek = () => {
