@@ -13,8 +13,10 @@ use crate::{Diff, Growth, Snapshot, Totals};
 
 /// The most frames of the icicle, besides those for what is too light.
 const FRAMES: usize = 2500;
-/// The most rows of a table.
-const ROWS: usize = 1000;
+/// The most names that are listed.
+const NAMES: usize = 1000;
+/// The most paths of names that grew which are listed. They are fewer, since a path is as long as eight names.
+const GROWN: usize = 300;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -48,7 +50,8 @@ impl Snapshot {
 }
 
 impl Diff<'_> {
-    /// Writes one HTML page of the newer snapshot, coloured by growth, with a table of what grew.
+    /// Writes one HTML page of the newer snapshot, coloured by growth, with a table of what grew: of the 300 paths of names that
+    /// grew most, and in sum of the others.
     ///
     /// # Errors
     ///
@@ -174,7 +177,7 @@ fn legend(compared: bool) -> Markup {
 }
 
 fn what_grew(grown: &[Growth], older: &Snapshot, newer: &Snapshot) -> Markup {
-    let (rows, rest) = grown.split_at(grown.len().min(ROWS));
+    let (rows, rest) = grown.split_at(grown.len().min(GROWN));
     let by = |growth: &[Growth]| growth.iter().map(|growth| growth.by().0).sum::<i128>();
     let net = i128::from(newer.total().block) - i128::from(older.total().block);
     html! {
@@ -215,7 +218,7 @@ fn signed(number: i128) -> String {
 }
 
 fn names(names: &[Named<'_>]) -> Markup {
-    let (rows, rest) = names.split_at(names.len().min(ROWS));
+    let (rows, rest) = names.split_at(names.len().min(NAMES));
     let mut others = Totals::default();
     for Named { tally, .. } in rest {
         others += Totals { cells: tally.cells, size: tally.size, block: tally.block };

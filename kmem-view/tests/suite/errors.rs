@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use kmem_view::{Error, Snapshot};
 
-use crate::written::EXAMPLE;
+use crate::written::{EXAMPLE, output};
 
 #[track_caller]
 fn refused(json: &str) -> String {
@@ -112,4 +112,26 @@ fn a_reader_that_fails_is_not_blamed_on_the_snapshot() {
     }
     let error = Snapshot::read(EXAMPLE.as_bytes()[..200].chain(Broken)).expect_err("refused");
     assert!(matches!(&error, Error::Read(why) if why.to_string().contains("the disk is gone")), "{error}");
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused_or_drawn() {
+    let (mut refused, mut drawn) = (0, 0);
+    for index in 0..EXAMPLE.len() {
+        for byte in *b"\"}0-9,\\" {
+            let mut json = EXAMPLE.as_bytes().to_vec();
+            json[index] = byte;
+            let Ok(snapshot) = Snapshot::read(&json[..]) else {
+                refused += 1;
+                continue;
+            };
+            for depth in [None, Some(0), Some(u32::MAX)] {
+                assert!(!output(|out| snapshot.text(out, depth)).is_empty());
+                assert!(!output(|out| snapshot.dot(out, depth)).is_empty());
+            }
+            assert!(!output(|out| snapshot.html(out, None)).is_empty());
+            drawn += 1;
+        }
+    }
+    assert!(refused > 2000 && drawn > 300, "{refused} {drawn}");
 }

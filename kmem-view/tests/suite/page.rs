@@ -83,3 +83,26 @@ fn the_same_snapshot_gives_the_same_page() {
     let snapshot = mixed(300, 6);
     assert_eq!(output(|out| snapshot.html(out, None)), output(|out| snapshot.html(out, None)));
 }
+
+#[test]
+fn what_grew_beyond_three_hundred_paths_is_summed() {
+    let mut newer = Written::default();
+    newer.tree(0, "root", 0);
+    for child in 0..1000 {
+        newer.tree(1, &format!("child {child}"), child);
+    }
+    let page = output(|out| Diff::new(&Written::default().read(), &newer.read()).html(out, None));
+    assert!(
+        page.contains("1,001 paths grew, by +579,580 bytes with headers; all others together changed by 0."),
+        "{page}"
+    );
+    assert!(
+        page.contains(
+            "The 300 that grew most are listed; the other 701 grew by +300,730 bytes with headers."
+        ),
+        "{page}"
+    );
+    let table =
+        page.split_once("id=\"grown\"").expect("a table").1.split_once("</table>").expect("its end").0;
+    assert_eq!(table.matches("<tr>").count(), 301);
+}
