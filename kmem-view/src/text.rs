@@ -79,7 +79,7 @@ fn line(to: &mut impl Write, cell: &Cell, below: Totals) -> io::Result<()> {
         to.write_all(b", tainted")?;
     }
     if below.cells > 0 {
-        write!(to, ", {} of {} bytes below", Counted(below.cells, "cell"), below.size)?;
+        write!(to, ", {} of {} below", Counted(below.cells, "cell"), Counted(below.size, "byte"))?;
     }
     writeln!(to)
 }
