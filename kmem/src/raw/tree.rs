@@ -235,21 +235,32 @@ unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
 /// Takes a node out of its parent's children if those around it know it as theirs; otherwise nothing is changed.
 ///
 /// # Safety
-/// As for [`is_linked`].
+/// As for [`around`].
 #[inline(always)]
 unsafe fn unlink_checked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
-        if !is_linked(node) {
-            return false;
-        }
-        if !(*node).parent.is_null() {
-            let [before, behind] = held_by(node);
-            *before = (*node).next;
-            *behind = (*node).prev;
+        match around(node) {
+            Around::Nobody => {}
+            Around::Known([before, behind]) => {
+                let Node { prev, next, .. } = *node;
+                *before = next;
+                *behind = prev;
+            }
+            Around::Stranger => return false,
         }
     }
     true
+}
+
+/// Who is around a node.
+enum Around {
+    /// Nobody: it is a root.
+    Nobody,
+    /// Parent and siblings, by these links.
+    Known([*mut *mut Node; 2]),
+    /// Those that its links name do not know it.
+    Stranger,
 }
 
 /// Whether those around a node know it as theirs.
@@ -257,21 +268,24 @@ unsafe fn unlink_checked(node: *mut Node) -> bool {
 /// # Safety
 /// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
 #[inline(always)]
-unsafe fn is_linked(node: *mut Node) -> bool {
+unsafe fn around(node: *mut Node) -> Around {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
         if parent.is_null() {
-            return true;
+            return Around::Nobody;
         }
         // None of the three is a wild address if what they have in common is not.
         let all = parent.addr() | prev.addr() | next.addr();
         if all & (block::BASE_ALIGN - 1) != 0 || super::seal::is_wild(all) {
-            return false;
+            return Around::Stranger;
         }
         let [before, behind] = held_by(node);
         let sibling = if prev.is_null() { next } else { prev };
-        *before == node && *behind == node && (sibling.is_null() || (*sibling).parent == parent)
+        if *before != node || *behind != node || !sibling.is_null() && (*sibling).parent != parent {
+            return Around::Stranger;
+        }
+        Around::Known([before, behind])
     }
 }
 
@@ -347,7 +361,7 @@ impl Drop for Felling {
 }
 
 /// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged.
-#[inline]
+#[inline(always)]
 unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the caller gives a live node that nobody uses any more.
     unsafe {
