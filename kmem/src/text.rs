@@ -62,7 +62,7 @@ impl<'w> Text<'w> {
     }
 
     /// Between quotation marks, as JSON wants it; bytes that are no UTF-8 become U+FFFD.
-    #[cfg(feature = "tree")]
+    #[cfg(any(feature = "pool", feature = "tree"))]
     pub(crate) fn push_quoted(&mut self, text: &[u8]) {
         self.push("\"");
         for chunk in text.utf8_chunks() {
@@ -113,7 +113,7 @@ impl Drop for Text<'_> {
     }
 }
 
-#[cfg(all(test, feature = "tree"))]
+#[cfg(all(test, any(feature = "pool", feature = "tree")))]
 mod tests {
     extern crate std;
     use super::*;

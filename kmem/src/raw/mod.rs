@@ -61,7 +61,7 @@ pub mod heap;
 pub mod pool;
 #[cfg(feature = "ref")]
 pub mod refs;
-#[cfg(feature = "tree")]
+#[cfg(any(feature = "pool", feature = "tree"))]
 pub mod report;
 #[cfg(feature = "tree")]
 pub mod tree;

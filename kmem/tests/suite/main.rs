@@ -39,6 +39,8 @@ mod pool;
 mod reasons;
 #[cfg(all(feature = "heap", feature = "ref"))]
 mod refs;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred"))]
+mod report;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod resize;
 #[cfg(all(feature = "heap", feature = "shred"))]
