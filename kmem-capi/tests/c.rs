@@ -372,9 +372,11 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
 
 #[test]
 fn the_library_is_small() {
-    let limit = 40 << 10;
+    // With all that the life of a cell brought it is no longer the 40 KiB that allocating and freeing alone take; those hold for
+    // a program that uses these and is linked statically.
+    let (limit, whole) = (40 << 10, 68 << 10);
     let shared = fs::metadata(format!("{}/libkmem.so", library())).expect("the library").len();
-    assert!(shared <= limit, "libkmem.so has {shared} bytes");
+    assert!(shared <= whole, "libkmem.so has {shared} bytes");
 
     let hello = "#include <stdio.h>\n#ifdef KMEM\n#include \"kmem.h\"\n#endif\nint main(void) {\n#ifdef KMEM\n\
          kmpool *pool = kmpooli(NULL, 8, 8);\nkmptr all[] = {kmheapzo(8), kmrefzo(NULL, 8), kmpoolzo(pool, 8), \
