@@ -20,7 +20,7 @@ macro_rules! downcast {
             /// Gives the owner back where the value is not a `T`.
             ///
             #[doc = concat!("```\nuse kmem::{HeapBox, Node, Pool, Ptr, Ref, Tree, unsize};\nuse std::any::Any;")]
-            #[doc = concat!("let (pool, tree) = (Pool::new(1), Tree::new(0));\nlet any = unsize!(", $example, " => ")]
+            #[doc = concat!("let (pool, tree) = (Pool::<i32>::new(1), Tree::new(0));\nlet any = unsize!(", $example, " => ")]
             #[doc = concat!(stringify!($any), ");\nlet any = any.downcast::<String>().unwrap_err();")]
             #[doc = "assert_eq!(*any.downcast::<i32>().unwrap(), 7);\n```"]
             pub fn downcast<T: Any>(self) -> Result<crate::$owner<$($before)* T $($behind)*>, Self> {

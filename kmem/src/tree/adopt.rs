@@ -71,7 +71,6 @@ impl<T: ?Sized, S> Adopt for crate::Ref<T, S> {}
 /// drop(tree);
 /// assert_eq!(Ref::count(&other), 1);
 /// ```
-#[must_use = "the object stays with the node, but who has no `Adopted` cannot take it back"]
 pub struct Adopted<'t, O> {
     /// The data of the node.
     node: NonNull<u8>,
@@ -166,7 +165,6 @@ impl<'t, O: Adopt> Adopted<'t, O> {
     /// let seven: &i32 = tree.node().adopt(HeapBox::new(7)).leave();
     /// assert_eq!(*seven, 7);
     /// ```
-    #[must_use]
     pub fn leave(self) -> &'t O::Target
     where
         O: 't,
