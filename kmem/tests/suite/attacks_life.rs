@@ -495,15 +495,19 @@ fn functions_of_every_size_and_alignment_are_carried() {
     leaks_nothing(|| {
         let tree = Tree::new(0);
         let wide = Wide([7; 2000]);
-        tree.node().on_free(|| drop(RUNS.fetch_add(1, Ordering::Relaxed)));
+        tree.node().on_free(|| {
+            RUNS.fetch_add(1, Ordering::Relaxed);
+        });
         tree.node().on_free(move || {
             assert!(wide.0 == [7; 2000] && (&raw const wide).addr() % 1024 == 0);
             RUNS.fetch_add(1, Ordering::Relaxed);
         });
-        let boxed: Box<dyn FnOnce() + Send> = Box::new(|| drop(RUNS.fetch_add(1, Ordering::Relaxed)));
+        let boxed: Box<dyn FnOnce() + Send> = Box::new(|| {
+            RUNS.fetch_add(1, Ordering::Relaxed);
+        });
         tree.node().on_free(boxed);
         tree.node().on_free(|| ()).cancel();
-        tree.node().on_free(move || drop(wide)).cancel();
+        tree.node().on_free(move || assert_eq!(wide.0, [7; 2000])).cancel();
         drop(tree);
         assert_eq!(RUNS.load(Ordering::Relaxed), 3);
 
@@ -511,7 +515,7 @@ fn functions_of_every_size_and_alignment_are_carried() {
         struct TooWide(Counted);
         let tally = Tally::default();
         let (tree, value) = (Tree::new(0), TooWide(tally.value()));
-        let refused = tree.node().try_on_free(move || drop({ value }.0.is_counted())).unwrap_err();
+        let refused = tree.node().try_on_free(move || assert!({ value }.0.is_counted())).unwrap_err();
         assert_eq!(refused.error(), AllocError::Align { align: 8192, max: 4096 });
         assert_eq!(tally.alive(), 1);
         drop(refused);
@@ -610,7 +614,9 @@ fn a_source_that_unwinds_as_it_serves_a_hook_or_a_holder_leaves_all_as_it_was() 
         assert_eq!((tally.alive(), Ref::count(&other)), (0, 2));
         // Its only other reference is the lost one.
         let raw = other.into_non_null();
-        [raw; 2].map(|raw| drop(unsafe { Ref::<i32>::from_non_null(raw) }));
+        for raw in [raw; 2] {
+            drop(unsafe { Ref::<i32>::from_non_null(raw) });
+        }
     });
 }
 
