@@ -24,6 +24,7 @@ use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 
 pub use hold::{k, l};
+pub(crate) use hook::carrying;
 pub use hook::{h, hx};
 pub(crate) use place::resize_kept;
 pub use place::{c, cn, m, mc, mu, p, r, resize, x};

@@ -10,6 +10,8 @@ mod support;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_forget;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_life;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_reentrant;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_shapes;
