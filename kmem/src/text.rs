@@ -113,6 +113,14 @@ impl Drop for Text<'_> {
     }
 }
 
+/// All that is written.
+#[cfg(all(feature = "heap", any(feature = "pool", feature = "tree")))]
+pub(crate) fn written(report: impl FnOnce(&mut dyn FnMut(&str))) -> alloc::string::String {
+    let mut written = alloc::string::String::new();
+    report(&mut |text| written.push_str(text));
+    written
+}
+
 #[cfg(all(test, any(feature = "pool", feature = "tree")))]
 mod tests {
     extern crate std;

@@ -1,11 +1,15 @@
 //! Walks over everything that a node holds, whatever its type.
 
+#[cfg(feature = "heap")]
+use alloc::string::String;
 use core::ffi::CStr;
 use core::marker::PhantomData;
 
 use super::{Node, Tree};
 use crate::cell::Kind;
 use crate::raw;
+#[cfg(feature = "heap")]
+use crate::text::written;
 
 /// What a [`Walk`] comes to: a node, or an object that a node has [adopted](crate::NodeRef::adopt).
 ///
@@ -79,6 +83,36 @@ impl<T: ?Sized, S> Tree<T, S> {
     pub fn walk(&mut self) -> Walk<'_> {
         // SAFETY: [lent] the tree is borrowed for as long as the walk is, so that nobody else frees or moves a node.
         Walk { walk: unsafe { raw::tree::walk(self.data.as_ptr().cast()) }, borrows: PhantomData }
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T: ?Sized, S> Tree<T, S> {
+    /// What the root and everything below it holds, as indented text, down to a depth: 0 tells of the root alone. What lies
+    /// deeper is counted. See [`raw::report`] for what it says.
+    ///
+    /// ```
+    /// use kmem::{Heap, Tree};
+    /// let mut tree = Tree::named_in(c"request", 0u64, Heap);
+    /// tree.node().push_named(c"body", 1).child([7u8; 100]);
+    /// let report = tree.report(1);
+    /// assert!(report.starts_with("tree \"request\", 8 bytes\n  tree \"body\", 8 bytes, 1 cell of 100 bytes below\n"));
+    /// ```
+    pub fn report(&mut self, depth: usize) -> String {
+        // SAFETY: [lent] the tree is borrowed exclusively while it is walked.
+        written(|write| unsafe { raw::report::text(self.data.as_ptr().cast(), depth, write) })
+    }
+
+    /// What the root and everything below it holds, as JSON, a line for each: what the command `kmem-view` draws. See
+    /// [`raw::report`] for the format.
+    ///
+    /// ```
+    /// let mut tree = kmem::Tree::new(0u64);
+    /// assert!(tree.snapshot().starts_with("{\"kmem\":1,\"cells\":[\n{\"depth\":0,\"kind\":\"tree\","));
+    /// ```
+    pub fn snapshot(&mut self) -> String {
+        // SAFETY: [lent] as in `report`.
+        written(|write| unsafe { raw::report::json(self.data.as_ptr().cast(), usize::MAX, write) })
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Visit {
     pub object: Handle,
     /// How far below the node where the walk began: zero for that node.
     pub depth: usize,
+    /// The node, or the one that holds the object.
+    pub(crate) node: *mut Node,
 }
 
 /// A walk over a node and everything below it: each before what is below it, in the order of the children. See [`walk`].
@@ -82,7 +84,7 @@ impl Iterator for Walk {
             self.root = null_mut();
             return None;
         }
-        Some(Visit { object, depth: self.depth })
+        Some(Visit { object, depth: self.depth, node: self.here })
     }
 }
 
