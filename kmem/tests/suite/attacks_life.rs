@@ -1,6 +1,8 @@
 //! What safe code could try with cells that change their size, trees that are put together and taken apart, functions that are
 //! called as a node goes, adopted objects, names and walks.
 
+#![allow(clippy::forget_non_drop, reason = "that some have no destructor today is not what is stated here")]
+
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
