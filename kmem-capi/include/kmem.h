@@ -42,8 +42,8 @@
  * one thread at a time.
  *
  * SOURCES. Cells of the other methods are drawn from a source, the argument src: NULL is the heap, (kmcell *)pool a pool,
- * (kmcell *)&source a source of your own, and for pools also (kmcell *)node, a node of a tree, which the pool then dies
- * with. A source outlives what is drawn from it; one that could not is refused.
+ * (kmcell *)&source a source of your own, and for pools also kmtreeo(node).cell, a node of a tree, which the pool then dies
+ * with, as one of its children. A source outlives what is drawn from it; one that could not is refused.
  *
  * MISUSE. A wrong free that the cell's header shows (freed twice, another method's pointer, a pointer that was never
  * kmem's) is reported: see kmonfault().
@@ -345,8 +345,8 @@ void *kmcat(kmptr *, const void *bytes, size_t n) KM_USED KM_NONNULL(1);
 /* Appends to the string in the object, resizing that where it is too small, and returns the object, or NULL. What is appended may
  * lie in the object itself. */
 void *kmcats(kmptr *, const char *string) KM_USED KM_NONNULL(1, 2);
-/* Makes room for n more characters behind the string in the object, and returns where they go: the place of its zero. NULL
- * where that is refused, or where there is no zero in the object. */
+/* Makes room for n more characters and a zero behind the string in the object, and returns where they go: the place of its zero.
+ * The caller writes all of them, the zero too. NULL where that is refused, or where there is no zero in the object. */
 char *kmroom(kmptr *, size_t n) KM_USED KM_NONNULL(1);
 
 /* ---- heap: cells with one owner, on any thread ------------------------------------------------------------------ */

@@ -94,6 +94,16 @@ static void keep_below(void *node, void *other) {
     for (void *child; (child = kmtreec(node)) && kmtreem(child, other);) continue;
 }
 
+/* talloc_strdup_append_buffer(), many times: no call looks for the end of the text. */
+static char *joined(void *parent, size_t n, const char *const *words) {
+    kmptr text = kmarr(Kmtree(NULL, parent), 0, 1);
+    for (size_t i = 0; i <= n; i++) {
+        const char *word = i < n ? words[i] : "";
+        if (!kmcat(&text, word, strlen(word) + (i == n))) return kmfree(text), NULL;
+    }
+    return text.ref;
+}
+
 typedef struct outer {
     int n;
 } outer;
@@ -141,6 +151,10 @@ int main(void) {
     assert(brief && in && kmtreeh(brief, keep_below, out));
     kmtreef(brief);
     assert(kmtreep(in) == out);
+
+    const char *const words[] = {"a", "b", "cd"};
+    char *text = joined(out, Kmsz(words), words);
+    assert(text && strcmp(text, "abcd") == 0);
 
     kmtreet(autofree(), 9, kmtofile, stderr); /* what is left, freed as the program ends */
     return 0;

@@ -8,7 +8,7 @@ static int ended(char *shared) {
     return 0;
 }
 
-static void note(const char *message) { fputs(message, stderr); }
+static void note(const char *message) { fputs(message ? message : "no memory\n", stderr); }
 
 int main(void) {
     talloc_set_log_fn(note);
@@ -16,6 +16,7 @@ int main(void) {
     puts("one owns it, two refers to it, one is freed:");
     void *one = talloc_new(NULL), *two = talloc_new(NULL), *three = talloc_new(NULL);
     char *shared = talloc_strdup(one, "the first");
+    if (!shared || !two || !three) return 1;
     talloc_set_destructor(shared, ended);
     if (!talloc_reference(two, shared)) return 1;
     talloc_free(one);
@@ -25,6 +26,7 @@ int main(void) {
     puts("one owns it, two refers to it, it is freed:");
     one = talloc_new(NULL), two = talloc_new(NULL);
     shared = talloc_strdup(one, "the second");
+    if (!one || !two || !shared) return 1;
     talloc_set_destructor(shared, ended);
     if (!talloc_reference(two, shared)) return 1;
     printf("  talloc_free() returns %d, and it is still there\n", talloc_free(shared));
