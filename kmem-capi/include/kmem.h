@@ -315,7 +315,8 @@ void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 /* Gives the object this many bytes of data and returns it, or NULL where that is refused and nothing has changed. It may have
  * moved: the handle says where it is. What fits of its contents stays; alignment, destructor, name and taint do. Where the
  * handle, the cell or the source asks for zeroing, so are the bytes cut off, and those that a move leaves behind. A reference
- * has to be the only one; a pool's cell holds what its pool gave it, and no more. */
+ * has to be the only one; a pool's cell holds what its pool gave it, and no more. What a node has adopted is let go of first, with
+ * kmtreel(), for the node knows where it was. */
 void *kmresize(kmptr *, size_t) KM_USED KM_NONNULL(1);
 /* The same for an array of n elements of sz bytes. */
 void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
@@ -478,7 +479,8 @@ void *kmtreek(void *node, kmptr object) KM_TREE;
  * node has it not. Looks through the children, the last first. */
 kmptr kmtreel(void *node, const void *object) KM_USED KM_TREE;
 /* Adds a hook: a destructor that runs as the free of the node begins, with everything below still there, the hook added last first;
- * after the hooks goes what is below, then the destructor of kmopt runs. What holds for that holds for a hook. A hook takes 80 bytes
+ * after the hooks goes what is below, then the destructor of kmopt runs. What holds for that holds for a hook; so kmtreex() and
+ * kmtreemc() of the node itself are refused then, but each child may be freed or moved. A hook takes 80 bytes
  * from where the node was drawn. Returns the node, or NULL where that is refused. */
 void *kmtreeh(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONNULL(2) KM_TREE;
 /* Takes off, without running it, the hook that was added last of those with this function and argument. Returns 1 if there was one. */
