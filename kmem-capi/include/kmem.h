@@ -327,7 +327,7 @@ const char *kmname(kmptr);
 /* The object, if it has this name; else NULL. See Kmcast(). */
 void *kmcast(kmptr, const char *name) KM_NONNULL(2);
 
-/* ---- strings and arrays: in cells of any kind, made where a kmat says ---------------------------------------------- */
+/* ---- strings and arrays: text and arrays in cells of any kind, made where a kmat says ----------------------------- */
 /* Makes an object with options. */
 kmptr kmnew(kmat, const kmopt *) KM_USED KM_NONNULL(2);
 /* Makes an array of n elements of sz bytes, contents undefined. Refused where n * sz overflows. */
