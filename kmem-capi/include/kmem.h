@@ -42,8 +42,8 @@
  * one thread at a time.
  *
  * SOURCES. Cells of the other methods are drawn from a source, the argument src: NULL is the heap, (kmcell *)pool a pool,
- * (kmcell *)&source a source of your own, and for pools also (kmcell *)node, a node of a tree, which the pool then dies
- * with. A source outlives what is drawn from it; one that could not is refused.
+ * (kmcell *)&source a source of your own, and for pools also kmtreeo(node).cell, a node of a tree, which the pool then dies
+ * with, as one of its children. A source outlives what is drawn from it; one that could not is refused.
  *
  * MISUSE. A wrong free that the cell's header shows (freed twice, another method's pointer, a pointer that was never
  * kmem's) is reported: see kmonfault().
@@ -315,7 +315,8 @@ void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 /* Gives the object this many bytes of data and returns it, or NULL where that is refused and nothing has changed. It may have
  * moved: the handle says where it is. What fits of its contents stays; alignment, destructor, name and taint do. Where the
  * handle, the cell or the source asks for zeroing, so are the bytes cut off, and those that a move leaves behind. A reference
- * has to be the only one; a pool's cell holds what its pool gave it, and no more. */
+ * has to be the only one; a pool's cell holds what its pool gave it, and no more. What a node has adopted is let go of first, with
+ * kmtreel(), for the node knows where it was. */
 void *kmresize(kmptr *, size_t) KM_USED KM_NONNULL(1);
 /* The same for an array of n elements of sz bytes. */
 void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
@@ -326,7 +327,7 @@ const char *kmname(kmptr);
 /* The object, if it has this name; else NULL. See Kmcast(). */
 void *kmcast(kmptr, const char *name) KM_NONNULL(2);
 
-/* ---- strings and arrays: in cells of any kind, made where a kmat says ---------------------------------------------- */
+/* ---- strings and arrays: text and arrays in cells of any kind, made where a kmat says ----------------------------- */
 /* Makes an object with options. */
 kmptr kmnew(kmat, const kmopt *) KM_USED KM_NONNULL(2);
 /* Makes an array of n elements of sz bytes, contents undefined. Refused where n * sz overflows. */
@@ -345,8 +346,8 @@ void *kmcat(kmptr *, const void *bytes, size_t n) KM_USED KM_NONNULL(1);
 /* Appends to the string in the object, resizing that where it is too small, and returns the object, or NULL. What is appended may
  * lie in the object itself. */
 void *kmcats(kmptr *, const char *string) KM_USED KM_NONNULL(1, 2);
-/* Makes room for n more characters behind the string in the object, and returns where they go: the place of its zero. NULL
- * where that is refused, or where there is no zero in the object. */
+/* Makes room for n more characters and a zero behind the string in the object, and returns where they go: the place of its zero.
+ * The caller writes all of them, the zero too. NULL where that is refused, or where there is no zero in the object. */
 char *kmroom(kmptr *, size_t n) KM_USED KM_NONNULL(1);
 
 /* ---- heap: cells with one owner, on any thread ------------------------------------------------------------------ */
@@ -478,7 +479,8 @@ void *kmtreek(void *node, kmptr object) KM_TREE;
  * node has it not. Looks through the children, the last first. */
 kmptr kmtreel(void *node, const void *object) KM_USED KM_TREE;
 /* Adds a hook: a destructor that runs as the free of the node begins, with everything below still there, the hook added last first;
- * after the hooks goes what is below, then the destructor of kmopt runs. What holds for that holds for a hook. A hook takes 80 bytes
+ * after the hooks goes what is below, then the destructor of kmopt runs. What holds for that holds for a hook; so kmtreex() and
+ * kmtreemc() of the node itself are refused then, but each child may be freed or moved. A hook takes 80 bytes
  * from where the node was drawn. Returns the node, or NULL where that is refused. */
 void *kmtreeh(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONNULL(2) KM_TREE;
 /* Takes off, without running it, the hook that was added last of those with this function and argument. Returns 1 if there was one. */

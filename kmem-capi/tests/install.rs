@@ -63,8 +63,18 @@ fn a_program_is_built_in_three_ways_against_the_installed_library() {
         .expect("pages")
         .map(|page| fs::read_to_string(page.expect("a page").path()).expect("text"))
         .collect();
-    for name in ["kmfree", "kmheapwo", "kmrefu", "kmpoolifw", "kmtrees", "kmsourcei", "kmtotal", "kmonfault"]
-    {
+    for name in [
+        "kmfree",
+        "kmheapwo",
+        "kmrefu",
+        "kmpoolifw",
+        "kmtrees",
+        "kmsourcei",
+        "kmtotal",
+        "kmonfault",
+        "kmdups",
+        "kmtreek",
+    ] {
         assert!(header.contains(&format!("{name}(")) && pages.contains(&format!("{name}(")), "{name}");
     }
 

@@ -1,0 +1,44 @@
+/* shared_with_kmem.c - one object under several parents, with kmem. shared_with_talloc.c is the same with talloc. */
+#include <stdio.h>
+#include <string.h>
+
+#include <kmem.h>
+
+static void ended(void *shared, void *arg) {
+    (void)arg;
+    printf("  %s goes\n", (char *)shared);
+}
+
+/* A counted string with its one reference. */
+static kmptr counted(const char *text) {
+    kmopt o = {.sz = strlen(text) + 1, .drop = ended};
+    kmptr made = kmrefwo(NULL, &o);
+    if (made.ref) memcpy(made.ref, text, o.sz);
+    return made;
+}
+
+int main(void) {
+    puts("one and two hold it, one is freed:");
+    void *one = kmtreea(NULL, NULL, 0), *two = kmtreea(NULL, NULL, 0), *three = kmtreea(NULL, NULL, 0);
+    kmptr shared = counted("the first");
+    if (!kmtreek(one, shared)) return 1;                    /* the reference that it was made with */
+    if (!kmtreek(two, kmrefo(kmrefu(shared.ref)))) return 1; /* and one more */
+    kmtreef(one);
+    puts("  two holds it as before");
+    kmtreef(two);
+
+    puts("one and two hold it, one lets go of it:");
+    one = kmtreea(NULL, NULL, 0), two = kmtreea(NULL, NULL, 0);
+    shared = counted("the second");
+    if (!kmtreek(one, shared) || !kmtreek(two, kmrefo(kmrefu(shared.ref)))) return 1;
+    kmfree(kmtreel(one, shared.ref));
+    puts("  two holds it as before");
+
+    puts("three gets what two holds, two is freed, then three:");
+    if (!kmtreek(three, kmtreel(two, shared.ref))) return 1;
+    kmtreef(two);
+    puts("  three holds it");
+    kmtreef(three);
+    kmtreef(one);
+    return 0;
+}
