@@ -194,10 +194,11 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
 
 /// Counts the nodes and adopted objects at and below a node, all of them or those of one name.
 ///
-/// A counted cell that several trees have adopted counts in each.
+/// A counted cell that several trees have adopted counts in each. What is no node counts nothing, after a report.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread.
+/// `data` is that of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
 ///
 /// ```
 /// use kmem::raw::{Request, heap, report, tree};
@@ -216,6 +217,10 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
 #[must_use]
 pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
     let mut sum = Sum::default();
+    // SAFETY: [caller] the caller vouches for a readable header.
+    if !unsafe { tree::check_seen("kmtreeq", data) } {
+        return sum;
+    }
     // SAFETY: [caller] the contract is the caller's.
     for visit in unsafe { tree::walk(data) } {
         // SAFETY: [caller] as above.
@@ -385,6 +390,14 @@ fn json_sum(out: &mut Text<'_>, sum: &Sum) {
 
 /// Writes a report of a node and what is below it, down to `depth`.
 unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(&str)) {
+    let call = match form {
+        Form::Text => "kmtreet",
+        Form::Json => "kmtreej",
+    };
+    // SAFETY: [caller] the caller vouches for a readable header.
+    if !unsafe { tree::check_seen(call, data) } {
+        return;
+    }
     let out = &mut Text::new(write);
     form.begin(out);
     let (mut total, mut below) = (Sum::default(), Sum::default());
@@ -411,10 +424,11 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
 }
 
 /// Writes what a node and everything below it holds as indented text, down to a depth: 0 lists the node alone. `write` gets it a
-/// piece at a time, and neither frees nor adds to what is reported.
+/// piece at a time, and neither frees nor adds to what is reported. Nothing is written of what is no node.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread.
+/// `data` is that of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
 ///
 /// ```
 /// use kmem::raw::{Request, report, tree};
@@ -455,8 +469,16 @@ pub unsafe fn json(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
 
 #[cfg(feature = "pool")]
 unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(&str)) {
-    // SAFETY: [caller, live] the caller gives a live pool of this thread's, whose source is there.
+    let call = match form {
+        Form::Text => "kmpoolt",
+        Form::Json => "kmpoolj",
+    };
+    // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a live pool is
+    // there.
     unsafe {
+        if !super::pool::check_pool(call, pool) {
+            return;
+        }
         let head = super::pool::head(pool);
         let mut facts = Facts::new(Kind::Source, head.cast());
         facts.src = source((*head).src);
@@ -470,10 +492,11 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
     }
 }
 
-/// Writes what a pool holds as text, in one line and the total, as [`text`] does.
+/// Writes what a pool holds as text, in one line and the total, as [`text`] does. Nothing is written of what is no live pool.
 ///
 /// # Safety
-/// `pool` is a live pool that belongs to this thread, or a block of one.
+/// `pool` is a live pool that belongs to this thread, or a block of one. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
 ///
 /// ```
 /// use kmem::raw::{pool, report};

@@ -25,8 +25,8 @@ use crate::fault::{self, Misuse};
 
 pub use hold::{k, l};
 pub use hook::{h, hx};
-pub(crate) use place::resize_kept;
 pub use place::{c, cn, m, mc, mu, p, r, resize, x};
+pub(crate) use place::{check_seen, resize_kept};
 pub use verify::verify;
 pub use walk::{Visit, Walk, step, walk};
 

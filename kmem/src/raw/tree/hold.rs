@@ -64,6 +64,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
             }
             return Ok(());
         }
+        place::check_ends(CALL, above)?;
         let new = alloc_flagged((*above).src, node, &Request::new(size_of::<Handle>()), FLAG_HOLD, CALL)?;
         new.cast::<Handle>().write(object);
     }
@@ -101,6 +102,9 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
         let Ok(node) = place::check(CALL, node) else { return Handle::NULL };
         let mut child = (*node).lastchild;
         while !child.is_null() {
+            if !place::is_child(child, node) {
+                break;
+            }
             let at = data(child);
             if (*child).cell.flags & FLAG_HOLD != 0 {
                 let held = at.cast::<Handle>().read();

@@ -49,6 +49,7 @@ pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
+        place::check_ends(CALL, above)?;
         let request = Request::new(size_of::<Slot>());
         let new = alloc_flagged((*above).src, core::ptr::null_mut(), &request, FLAG_HOOK, CALL)?;
         Slot::write(new.cast().as_ptr(), hook);
@@ -88,7 +89,14 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
     unsafe {
         let Ok(node) = place::check(CALL, node) else { return false };
         let mut child = (*node).child;
-        while !child.is_null() && (*child).cell.flags & FLAG_HOOK != 0 {
+        while !child.is_null() {
+            if !place::is_child(child, node) {
+                fault::report(CALL, data(node), Misuse::Damaged);
+                return false;
+            }
+            if (*child).cell.flags & FLAG_HOOK == 0 {
+                return false;
+            }
             if Slot::read(data(child).cast()).is_some_and(same) {
                 if !unlink_checked(child) {
                     fault::report(CALL, data(node), Misuse::Damaged);

@@ -4,6 +4,7 @@ use core::ptr::null_mut;
 
 use super::{Node, data, header, hold, place};
 use crate::cell::FLAG_HOLD;
+use crate::fault::{self, Misuse};
 use crate::raw::Handle;
 
 /// What a [`Walk`] comes to: a node, or an object that a node has adopted.
@@ -48,6 +49,8 @@ pub struct Walk {
 }
 
 /// Walks over a node and everything below it, nodes and adopted objects; hooks are passed over. Takes constant stack and no memory.
+/// Ends, after a report to the [fault handler](crate::fault), where it begins at what is no node, or comes to a link that leads to
+/// no child.
 ///
 /// # Safety
 /// `data` is that of a node of a tree that belongs to this thread. Until the walk is over, or used no more, the object that it came to last
@@ -88,7 +91,8 @@ impl Iterator for Walk {
     }
 }
 
-/// One step of a [`walk`], for those who keep where it stands: `here` is null before the first. Returns the null handle at the end.
+/// One step of a [`walk`], for those who keep where it stands: `here` is null before the first. Returns the null handle at the end,
+/// and where a walk ends after a report.
 ///
 /// # Safety
 /// As for [`walk`]; `here` and `depth` are as the step before left them.
@@ -105,14 +109,19 @@ impl Iterator for Walk {
 /// }
 /// ```
 pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
+    const CALL: &str = "kmtreen";
     let root = header(root);
-    // SAFETY: [caller, links, holders] the caller gives a live node and where the walk stands; what is linked to live nodes is live.
+    // SAFETY: [caller, links, holders] the caller gives a readable header, the check what it says, and where the walk stands; what is
+    // linked to live nodes is live.
     unsafe {
         let mut node = *here;
         if node.is_null() {
+            if !place::check_seen(CALL, data(root)) {
+                return Handle::NULL;
+            }
             node = root;
         } else {
-            let child = place::past_hooks((*node).child);
+            let Ok(child) = place::past_hooks(CALL, node) else { return Handle::NULL };
             if !child.is_null() {
                 node = child;
                 *depth += 1;
@@ -124,7 +133,12 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
                 if node == root {
                     return Handle::NULL;
                 }
-                node = (*node).next;
+                let Node { parent, next, .. } = *node;
+                if !place::is_child(next, parent) {
+                    fault::report(CALL, data(node), Misuse::Damaged);
+                    return Handle::NULL;
+                }
+                node = next;
             }
         }
         *here = node;
