@@ -109,6 +109,10 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
             if (*child).cell.flags & FLAG_HOLD != 0 {
                 let held = at.cast::<Handle>().read();
                 if held.data.cast_const() == object {
+                    // What was freed meanwhile is reported now, and stays with the node.
+                    if !ptr::check(CALL, held) {
+                        return Handle::NULL;
+                    }
                     if !unlink_checked(child) {
                         break;
                     }
