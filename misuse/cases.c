@@ -1247,6 +1247,15 @@ static void resize_static(const method *m) { m->alloc(SIZE); WRONG(resizing(kmst
 static void text_freed_one(const method *m) { freed_by(m, appending_text); }
 static void append_freed(const method *m) { freed_by(m, appending); }
 static void append_smash_size(const method *m) { smash_by(m, 8, 1, header(m) + 2 * SIZE, appending); }
+static void text_smash_size(const method *m)
+{
+    byte *one = m->alloc(SIZE);
+    memset(one, 'A', SIZE);
+    keep(m->alloc(SIZE));
+    one[SIZE - 1] = 0;
+    (one - header(m))[8] = header(m) + 2 * SIZE;
+    WRONG(appending_text(right(m, one)));
+}
 static void append_cell(const method *m) { crossed_cell(m, appending); }
 
 #elif defined LAYER_TALLOC
@@ -1698,6 +1707,7 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "cats-freed", text_freed_one, BASE },
     { "cat-freed", append_freed, BASE },
     { "cat-smash-size", append_smash_size, "heap ref tree ref@pool tree@pool" },
+    { "cats-smash-size", text_smash_size, "heap ref tree ref@pool tree@pool" },
     { "cat-cell", append_cell, PLAIN },
 #elif defined LAYER_TALLOC
     { "resize-shared", resize_shared, "ref" },

@@ -1176,7 +1176,7 @@ unsafe fn commit_life(name: &str, m: &Method) -> bool {
         "name-text" => named_theirs(m, false, naming),
         "cast-forged" => named_theirs(m, true, casting),
         "text-unended" | "text-static" | "append-static" | "cats-freed" | "cat-freed" | "cat-smash-size"
-        | "cat-cell" => {
+        | "cats-smash-size" | "cat-cell" => {
             appending(Handle::NULL);
         }
         _ => return false,

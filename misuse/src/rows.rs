@@ -266,6 +266,7 @@ pub const GROUPS: [Group; 14] = [
             ("cats-freed", "text behind a string that was freed"),
             ("cat-freed", "bytes behind an object that was freed"),
             ("cat-smash-size", "bytes behind an object, its size 64 bytes too large"),
+            ("cats-smash-size", "text behind a string, its size 64 bytes too large"),
             ("cat-cell", "bytes, by a handle that names the cell of another object"),
         ],
     },

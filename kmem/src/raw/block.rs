@@ -684,7 +684,8 @@ pub(super) unsafe fn is_fair(call: &'static str, header: usize, data: *mut u8, s
     let (size, flags, align) = unsafe { ((*cell).size, (*cell).flags, (*cell).align) };
     let aligned =
         align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
-    let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN;
+    let end = data.addr().wrapping_add(size);
+    let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN && !seal::is_wild(end);
     // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
     let sourced =
         src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };

@@ -102,7 +102,8 @@ impl Facts {
             let own = block::extent(tree::data(node), tree::HEADER);
             facts.block = own.1;
             let mut hook = (*node).child;
-            while !hook.is_null() && (*hook).cell.flags & FLAG_HOOK != 0 {
+            // A link that leads to no child is for the walk to report.
+            while tree::is_child(hook, node) && (*hook).cell.flags & FLAG_HOOK != 0 {
                 facts.block += block::extent(tree::data(hook), tree::HEADER).1;
                 hook = (*hook).next;
             }
@@ -217,12 +218,8 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
 #[must_use]
 pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
     let mut sum = Sum::default();
-    // SAFETY: [caller] the caller vouches for a readable header.
-    if !unsafe { tree::check_seen("kmtreeq", data) } {
-        return sum;
-    }
     // SAFETY: [caller] the contract is the caller's.
-    for visit in unsafe { tree::walk(data) } {
+    for visit in unsafe { tree::walk_for("kmtreeq", data) } {
         // SAFETY: [caller] as above.
         let facts = unsafe { Facts::of(visit.node, visit.object) };
         if name.is_none() || facts.name == name {
@@ -403,7 +400,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
     let (mut total, mut below) = (Sum::default(), Sum::default());
     let mut listed: Option<(usize, Facts)> = None;
     // SAFETY: [caller] the contract is the caller's, and what `write` does to the tree is.
-    for visit in unsafe { tree::walk(data) } {
+    for visit in unsafe { tree::walk_for(call, data) } {
         // SAFETY: [caller] as above.
         let facts = unsafe { Facts::of(visit.node, visit.object) };
         total.add(&facts);

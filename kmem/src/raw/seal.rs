@@ -221,7 +221,7 @@ impl Label {
     pub(super) unsafe fn read(at: *mut Label) -> Option<&'static CStr> {
         // SAFETY: [caller] the label is the caller's.
         let name = unsafe { at.read() }.0.map_addr(|addr| addr ^ Label::mask(at));
-        if is_wild(name.addr()) {
+        if is_wild(name.addr()) || name.addr() & Slot::NO_CODE != 0 {
             return None;
         }
         // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask; what was written over

@@ -26,8 +26,9 @@ use crate::fault::{self, Misuse};
 pub use hold::{k, l};
 pub use hook::{h, hx};
 pub use place::{c, cn, m, mc, mu, p, r, resize, x};
-pub(crate) use place::{check_seen, resize_kept};
+pub(crate) use place::{check_seen, is_child, resize_kept};
 pub use verify::verify;
+pub(crate) use walk::walk_for;
 pub use walk::{Visit, Walk, step, walk};
 
 /// The header of a tree node (`kmnode` in C): one cache line.

@@ -20,11 +20,12 @@ fn header(kind: i32) -> Option<usize> {
     }
 }
 
-/// [`check`] of a handle, and of what the prefix of its cell says of the extent.
+/// [`check`] of a handle, and of what the prefix of its cell says of the extent. For a look it need not be that of a cell of this copy's
+/// heap; for a change it has to be `own`.
 ///
 /// # Safety
 /// As for [`size`], where the handle is not null.
-unsafe fn check_extent(call: &'static str, handle: Handle) -> bool {
+unsafe fn check_extent(call: &'static str, handle: Handle, own: bool) -> bool {
     let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
     unsafe {
@@ -38,7 +39,11 @@ unsafe fn check_extent(call: &'static str, handle: Handle) -> bool {
             Some(Kind::Tree) => (*crate::raw::tree::header(data)).src,
             _ => null_mut(),
         };
-        header(handle.kind).is_none_or(|header| block::is_fair(call, header, data, src))
+        match (header(handle.kind), Kind::from_raw(handle.kind)) {
+            (Some(header), Some(kind)) if own => block::is_whole(call, kind, header, data, src),
+            (Some(header), _) => block::is_fair(call, header, data, src),
+            (None, _) => true,
+        }
     }
 }
 
@@ -60,10 +65,11 @@ unsafe fn check_extent(call: &'static str, handle: Handle) -> bool {
 #[must_use]
 pub unsafe fn size(handle: Handle) -> usize {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { size_for("kmsize", handle) }.unwrap_or(0)
+    unsafe { size_checked("kmsize", handle, false) }.unwrap_or(0)
 }
 
-/// The bytes of data that an object has, as [`size`] says, for a `call` under whose name a misuse is reported. `None` where one was.
+/// The bytes of data that an object has, as [`size`] says, for a `call` that is about to change it, and under whose name a misuse is
+/// reported: a cell of another copy's heap is one too. `None` where one was.
 ///
 /// # Safety
 /// As for [`size`].
@@ -78,12 +84,17 @@ pub unsafe fn size(handle: Handle) -> usize {
 /// ```
 #[must_use]
 pub unsafe fn size_for(call: &'static str, handle: Handle) -> Option<usize> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { size_checked(call, handle, true) }
+}
+
+unsafe fn size_checked(call: &'static str, handle: Handle, own: bool) -> Option<usize> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if handle.is_null() {
             return Some(0);
         }
-        if !check_extent(call, handle) {
+        if !check_extent(call, handle, own) {
             return None;
         }
         Some(match header(handle.kind) {
@@ -119,7 +130,7 @@ pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
 unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if handle.is_null() || !check_extent(call, handle) {
+        if handle.is_null() || !check_extent(call, handle, false) {
             return None;
         }
         match header(handle.kind) {

@@ -44,7 +44,7 @@ pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
 /// # Safety
 /// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
 #[inline]
-pub(super) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
+pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
     // SAFETY: [caller, links] the caller vouches for what the links name.
     !is_wild(child.addr())
         && child.addr() & (block::BASE_ALIGN - 1) == 0

@@ -46,6 +46,7 @@ pub struct Walk {
     root: *mut u8,
     here: *mut Node,
     depth: usize,
+    call: &'static str,
 }
 
 /// Walks over a node and everything below it, nodes and adopted objects; hooks are passed over. Takes constant stack and no memory.
@@ -71,8 +72,17 @@ pub struct Walk {
 /// ```
 #[must_use]
 pub unsafe fn walk(data: *mut u8) -> Walk {
-    Walk { root: data, here: null_mut(), depth: 0 }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { walk_for(CALL, data) }
 }
+
+/// [`walk`] on behalf of `call`.
+pub(crate) unsafe fn walk_for(call: &'static str, data: *mut u8) -> Walk {
+    Walk { root: data, here: null_mut(), depth: 0, call }
+}
+
+/// Under which name a walk reports that is nobody else's.
+const CALL: &str = "kmtreen";
 
 impl Iterator for Walk {
     type Item = Visit;
@@ -82,7 +92,7 @@ impl Iterator for Walk {
             return None;
         }
         // SAFETY: [caller] who began the walk vouches for the tree, and for where the walk stands.
-        let object = unsafe { step(self.root, &mut self.here, &mut self.depth) };
+        let object = unsafe { step_for(self.call, self.root, &mut self.here, &mut self.depth) };
         if object.is_null() {
             self.root = null_mut();
             return None;
@@ -109,19 +119,24 @@ impl Iterator for Walk {
 /// }
 /// ```
 pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
-    const CALL: &str = "kmtreen";
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { step_for(CALL, root, here, depth) }
+}
+
+#[inline]
+unsafe fn step_for(call: &'static str, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = header(root);
     // SAFETY: [caller, links, holders] the caller gives a readable header, the check what it says, and where the walk stands; what is
     // linked to live nodes is live.
     unsafe {
         let mut node = *here;
         if node.is_null() {
-            if !place::check_seen(CALL, data(root)) {
+            if !place::check_seen(call, data(root)) {
                 return Handle::NULL;
             }
             node = root;
         } else {
-            let Ok(child) = place::past_hooks(CALL, node) else { return Handle::NULL };
+            let Ok(child) = place::past_hooks(call, node) else { return Handle::NULL };
             if !child.is_null() {
                 node = child;
                 *depth += 1;
@@ -135,7 +150,7 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
                 }
                 let Node { parent, next, .. } = *node;
                 if !place::is_child(next, parent) {
-                    fault::report(CALL, data(node), Misuse::Damaged);
+                    fault::report(call, data(node), Misuse::Damaged);
                     return Handle::NULL;
                 }
                 node = next;
