@@ -115,6 +115,11 @@ fn the_tree_method_keeps_the_contract() {
 }
 
 #[test]
+fn what_a_life_can_go_wrong_by_is_refused_or_reported() {
+    both("tests/life_misuse.c", "life_misuse");
+}
+
+#[test]
 fn any_object_is_freed_through_the_handle() {
     both("tests/ptr.c", "ptr");
 }
