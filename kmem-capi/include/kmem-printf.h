@@ -8,7 +8,7 @@
 #ifndef KMEM_PRINTF_H
 #define KMEM_PRINTF_H
 
-#include <kmem.h>
+#include "kmem.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -23,7 +23,7 @@
 /* Makes an object with the formatted string. The null handle where it is refused. */
 KM_FORMAT(2, 0) static kmptr kmvprintf(kmat at, const char *format, va_list args) {
     va_list again;
-    kmptr made = { kmkind_none };
+    kmptr made = kmstat(NULL);
     int len;
     va_copy(again, args);
     len = vsnprintf(NULL, 0, format, again);

@@ -424,8 +424,8 @@ int kmpooln(kmwalk *) KM_NONNULL(1) KM_POOL;
 /* Counts a pool, looking at each cell that was ever in use. Of NULL all is zero. */
 kmpoolcount kmpoolq(kmpool *) KM_POOL;
 /* Reports a pool as a line of text, or as JSON: see kmtreet(). */
-void kmpoolt(kmpool *, kmwritefn, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
-void kmpoolj(kmpool *, kmwritefn, void *ctx) KM_NONNULL(2) KM_POOL KM_TREE;
+void kmpoolt(kmpool *, kmwritefn, void *ctx) KM_NONNULL(2) KM_POOL;
+void kmpoolj(kmpool *, kmwritefn, void *ctx) KM_NONNULL(2) KM_POOL;
 /* Gives a cell back to its pool. */
 void kmpoolf(void *) KM_POOL;
 /* Zeroes a cell and gives it back to its pool. */

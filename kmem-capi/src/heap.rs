@@ -2,10 +2,13 @@
 
 use core::ffi::c_void;
 
+use kmem::Kind;
+use kmem::raw::ptr::At;
 use kmem::raw::{Fill, Handle, heap};
 
 use crate::options::{Options, or_null, plain};
 use crate::ptr::handed;
+use crate::text::kmnew;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapa(size: usize) -> *mut c_void {
@@ -21,8 +24,8 @@ pub unsafe extern "C" fn kmheapz(size: usize) -> *mut c_void {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapw(options: *const Options) -> *mut c_void {
-    // SAFETY: the caller gives options whose destructor suits the cell.
-    or_null(unsafe { heap::alloc(&(*options).request()) }).cast()
+    // SAFETY: the contract is the caller's.
+    unsafe { kmheapwo(options) }.data.cast()
 }
 
 #[unsafe(no_mangle)]
@@ -39,8 +42,8 @@ pub unsafe extern "C" fn kmheapzo(size: usize) -> Handle {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmheapwo(options: *const Options) -> Handle {
-    // SAFETY: null or the data of a new cell.
-    handed(unsafe { heap::handle(kmheapw(options).cast()) })
+    // SAFETY: the contract is the caller's.
+    unsafe { kmnew(At::new(Kind::Heap), options) }
 }
 
 #[unsafe(no_mangle)]

@@ -114,7 +114,6 @@ pub unsafe extern "C" fn kmpoolq(pool: *mut Pool) -> Count {
     unsafe { pool::count(pool) }
 }
 
-#[cfg(feature = "tree")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolt(pool: *mut Pool, write: Write, context: *mut c_void) {
     if !pool.is_null() {
@@ -123,7 +122,6 @@ pub unsafe extern "C" fn kmpoolt(pool: *mut Pool, write: Write, context: *mut c_
     }
 }
 
-#[cfg(feature = "tree")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolj(pool: *mut Pool, write: Write, context: *mut c_void) {
     if !pool.is_null() {

@@ -2,10 +2,13 @@
 
 use core::ffi::c_void;
 
+use kmem::Kind;
+use kmem::raw::ptr::At;
 use kmem::raw::{Cell, Fill, Handle, refs};
 
 use crate::options::{Options, or_null, plain};
 use crate::ptr::handed;
+use crate::text::kmnew;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefa(src: *mut Cell, size: usize) -> *mut c_void {
@@ -21,8 +24,8 @@ pub unsafe extern "C" fn kmrefz(src: *mut Cell, size: usize) -> *mut c_void {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefw(src: *mut Cell, options: *const Options) -> *mut c_void {
-    // SAFETY: the caller vouches for the source, and gives options whose destructor suits the cell.
-    or_null(unsafe { refs::alloc(src, &(*options).request()) }).cast()
+    // SAFETY: the contract is the caller's.
+    unsafe { kmrefwo(src, options) }.data.cast()
 }
 
 #[unsafe(no_mangle)]
@@ -39,8 +42,8 @@ pub unsafe extern "C" fn kmrefzo(src: *mut Cell, size: usize) -> Handle {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefwo(src: *mut Cell, options: *const Options) -> Handle {
-    // SAFETY: null or the data of a new cell.
-    handed(unsafe { refs::handle(kmrefw(src, options).cast()) })
+    // SAFETY: the contract is the caller's.
+    unsafe { kmnew(At { src, ..At::new(Kind::Ref) }, options) }
 }
 
 #[unsafe(no_mangle)]

@@ -3,12 +3,14 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null_mut;
 
-use kmem::AllocError;
+use kmem::raw::ptr::At;
 use kmem::raw::report::{self, Sum};
 use kmem::raw::{Cell, Destructor, DropFn, Fill, Handle, tree};
+use kmem::{AllocError, Kind};
 
 use crate::options::{Options, or_null, plain, refuse};
 use crate::ptr::handed;
+use crate::text::kmnew;
 use crate::walk::{Walk, Write, writing};
 
 #[unsafe(no_mangle)]
@@ -29,8 +31,8 @@ pub unsafe extern "C" fn kmtreew(
     parent: *mut c_void,
     options: *const Options,
 ) -> *mut c_void {
-    // SAFETY: the caller vouches for source and parent, and gives options whose destructor suits the node.
-    or_null(unsafe { tree::alloc(src, parent.cast(), &(*options).request()) }).cast()
+    // SAFETY: the contract is the caller's.
+    unsafe { kmtreewo(src, parent, options) }.data.cast()
 }
 
 #[unsafe(no_mangle)]
@@ -47,8 +49,8 @@ pub unsafe extern "C" fn kmtreezo(src: *mut Cell, parent: *mut c_void, size: usi
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreewo(src: *mut Cell, parent: *mut c_void, options: *const Options) -> Handle {
-    // SAFETY: null or the data of a new node.
-    handed(unsafe { tree::handle(kmtreew(src, parent, options).cast()) })
+    // SAFETY: the contract is the caller's.
+    unsafe { kmnew(At { kind: Kind::Tree as i32, src, parent: parent.cast() }, options) }
 }
 
 #[unsafe(no_mangle)]

@@ -120,6 +120,16 @@ fn what_a_life_can_go_wrong_by_is_refused_or_reported() {
 }
 
 #[test]
+fn cells_grow_move_are_adopted_and_reported() {
+    both("tests/life.c", "life");
+}
+
+#[test]
+fn strings_and_arrays_are_made_in_cells_of_every_method() {
+    both("tests/text.c", "text");
+}
+
+#[test]
 fn any_object_is_freed_through_the_handle() {
     both("tests/ptr.c", "ptr");
 }
@@ -181,7 +191,7 @@ fn the_c_part_of_the_readme_compiles_and_runs() {
 fn header_is_clean(compiler: &str, language: &str, standard: &str) {
     let include = format!("-I{}", library());
     let mut args =
-        vec!["-fsyntax-only", "-x", language, standard, &include, "-include", "kmem.h", "/dev/null"];
+        vec!["-fsyntax-only", "-x", language, standard, &include, "-include", "kmem-printf.h", "/dev/null"];
     args.extend(WARNINGS);
     succeeds(compiler, &args);
     for (switch, _) in SWITCHES {
@@ -367,9 +377,11 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
 
 #[test]
 fn the_library_is_small() {
-    let limit = 40 << 10;
+    // With all that the life of a cell brought it is no longer the 40 KiB that allocating and freeing alone take; those hold for
+    // a program that uses these and is linked statically.
+    let (limit, whole) = (40 << 10, 68 << 10);
     let shared = fs::metadata(format!("{}/libkmem.so", library())).expect("the library").len();
-    assert!(shared <= limit, "libkmem.so has {shared} bytes");
+    assert!(shared <= whole, "libkmem.so has {shared} bytes");
 
     let hello = "#include <stdio.h>\n#ifdef KMEM\n#include \"kmem.h\"\n#endif\nint main(void) {\n#ifdef KMEM\n\
          kmpool *pool = kmpooli(NULL, 8, 8);\nkmptr all[] = {kmheapzo(8), kmrefzo(NULL, 8), kmpoolzo(pool, 8), \

@@ -1,9 +1,11 @@
 //! The owner of a heap cell.
 
+use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
+use crate::cell::Kind;
 use crate::error::{AllocError, Refused};
 use crate::place;
 use crate::raw;
@@ -68,6 +70,33 @@ impl<T> HeapBox<T> {
         unsafe { place::value(value, draw).map(|data| Self::own(data)) }
     }
 
+    /// Moves a value into a new heap cell with a [name](HeapBox::name), which takes 8 bytes more.
+    ///
+    /// # Panics
+    /// Where [`try_named`](HeapBox::try_named) fails.
+    ///
+    /// ```
+    /// use kmem::HeapBox;
+    /// assert_eq!(HeapBox::name(&HeapBox::named(c"key", [7u8; 32])), Some(c"key"));
+    /// ```
+    #[track_caller]
+    pub fn named(name: &'static CStr, value: T) -> Self {
+        Self::try_named(name, value).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Moves a value into a new heap cell with a [name](HeapBox::name), which takes 8 bytes more.
+    ///
+    /// # Errors
+    /// Gives the value back where [`try_new`](HeapBox::try_new) does.
+    ///
+    /// ```
+    /// assert_eq!(*kmem::HeapBox::try_named(c"number", 7).unwrap(), 7);
+    /// ```
+    pub fn try_named(name: &'static CStr, value: T) -> Result<Self, Refused<T>> {
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { place::named(Some(name), value, draw).map(|data| Self::own(data)) }
+    }
+
     /// Moves the value out and frees the cell.
     ///
     /// ```
@@ -100,6 +129,24 @@ impl<T: Copy> HeapBox<[T]> {
     pub fn try_copy(values: &[T]) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
         unsafe { place::copy(values, draw).map(|data| Self::own(data)) }
+    }
+
+    /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The cell may move.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// use kmem::{AllocError, HeapBox};
+    /// let mut numbers = HeapBox::try_copy(&[1, 2, 3])?;
+    /// numbers.try_resize(5, 7)?;
+    /// assert_eq!(*numbers, [1, 2, 3, 7, 7]);
+    /// assert_eq!(numbers.try_resize(usize::MAX, 0), Err(AllocError::Overflow));
+    /// # Ok::<(), AllocError>(())
+    /// ```
+    pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
+        // SAFETY: [sole] this is the cell's only owner, borrowed exclusively, and learns its new address.
+        unsafe { place::resize(self.handle(), self.data, len, value, |data| self.data = data) }
     }
 }
 
@@ -164,6 +211,22 @@ impl HeapBox<str> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
         unsafe { place::str(text, draw).map(|data| Self::own(data)) }
     }
+
+    /// Appends to the string. The cell may move.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// let mut text = kmem::HeapBox::<str>::from("one");
+    /// text.try_push_str(" and two")?;
+    /// assert_eq!(&*text, "one and two");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
+        // SAFETY: [sole] this is the cell's only owner, borrowed exclusively, and learns its new address.
+        unsafe { place::push_str(self.handle(), self.data, text, |data| self.data = data) }
+    }
 }
 
 impl<T: ?Sized> HeapBox<T> {
@@ -171,6 +234,12 @@ impl<T: ?Sized> HeapBox<T> {
     /// `data` is that of a live heap cell of this kmem with this value, which the cell drops, and nothing else owns it.
     unsafe fn own(data: NonNull<T>) -> Self {
         HeapBox { data, owns: PhantomData }
+    }
+
+    /// The handle on the cell, which the engine knows it by.
+    pub(crate) fn handle(&self) -> raw::Handle {
+        // SAFETY: [sole] the owner has a live heap cell.
+        unsafe { raw::ptr::handle_of(Kind::Heap, self.data.as_ptr().cast()) }
     }
 
     /// Gives up ownership and returns the pointer to the value, which C may free with `kmheapf`.
@@ -189,7 +258,8 @@ impl<T: ?Sized> HeapBox<T> {
     ///
     /// # Safety
     /// `data` points to a valid value in a live heap cell that nothing else owns, and freeing the cell runs the
-    /// value's destructor: it came from [`into_non_null`](HeapBox::into_non_null), or the value needs none.
+    /// value's destructor: it came from [`into_non_null`](HeapBox::into_non_null), or the value needs none. A destructor of the
+    /// program's own suits a slice or string of whatever length.
     ///
     /// ```
     /// use kmem::HeapBox;
@@ -212,7 +282,7 @@ impl<T: ?Sized> HeapBox<T> {
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
         // SAFETY: [sole] the cell is live.
-        unsafe { raw::ptr::taint_cell(crate::Kind::Heap, self.data.as_ptr().cast()) }
+        unsafe { raw::ptr::taint_cell(Kind::Heap, self.data.as_ptr().cast()) }
     }
 }
 
@@ -225,6 +295,7 @@ impl<T: ?Sized> Drop for HeapBox<T> {
 }
 
 smart_pointer!([T: ?Sized] HeapBox<T> => T);
+has_name!([T: ?Sized] HeapBox<T>, "HeapBox::named(c\"key\", 7)", "HeapBox");
 unsizable!([T: ?Sized] HeapBox<T> => HeapBox<U>);
 sole_owner!([T: ?Sized] HeapBox<T> => T);
 

@@ -30,6 +30,7 @@ mod atomic {
     pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 }
 mod cell;
+mod downcast;
 mod error;
 pub mod fault;
 mod place;
@@ -80,4 +81,4 @@ pub use refs::Ref;
 pub use shredding::Shredding;
 pub use source::{CellSource, Heap, Source, SourceCell};
 #[cfg(feature = "tree")]
-pub use tree::{Node, NodeRef, Tree};
+pub use tree::{Adopt, Adopted, Hook, Node, NodeRef, Tree, Visit, Walk};

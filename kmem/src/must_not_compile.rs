@@ -726,3 +726,280 @@
 //! use std::fmt::Debug;
 //! fn sent(value: kmem::HeapBox<dyn Debug>) -> kmem::HeapBox<dyn Debug + Send> { kmem::unsize!(value => dyn Debug + Send) }
 //! ```
+//!
+//! # A function to be called as a node goes that borrows, or must stay
+//! ```
+//! let tree = kmem::Tree::new(1);
+//! let (text, shared) = (String::from("owned"), std::sync::Arc::new(7));
+//! tree.node().on_free(move || drop((text, shared)));
+//! ```
+//! ```compile_fail,E0597
+//! let tree = kmem::Tree::new(1);
+//! let text = String::from("short");
+//! let text = &text;
+//! tree.node().on_free(move || println!("{text}"));
+//! ```
+//! ```compile_fail,E0277
+//! let tree = kmem::Tree::new(1);
+//! let shared = std::rc::Rc::new(7);
+//! tree.node().on_free(move || drop(shared));
+//! ```
+//! ```compile_fail
+//! // The tree itself.
+//! let tree = kmem::Tree::new(1);
+//! let node = tree.node();
+//! tree.node().on_free(move || { node.push(2); });
+//! ```
+//! ```compile_fail
+//! // Nor where the tree lives for ever: it belongs to one thread.
+//! let tree: &'static kmem::Tree<i32> = Box::leak(Box::new(kmem::Tree::new(1)));
+//! tree.child(2).node().on_free(move || { tree.node().push(2); });
+//! ```
+//!
+//! # A hook taken back after its node, or twice
+//! ```
+//! let tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let hook = child.node().on_free(|| ());
+//! hook.cancel();
+//! child.free();
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let hook = child.node().on_free(|| ());
+//! child.free();
+//! hook.cancel();
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let hook = tree.node().on_free(|| ());
+//! tree.into_inner();
+//! hook.cancel();
+//! ```
+//! ```compile_fail,E0382
+//! let tree = kmem::Tree::new(1);
+//! let hook = tree.node().on_free(|| ());
+//! hook.cancel();
+//! hook.cancel();
+//! ```
+//!
+//! # An adopted object that borrows, must stay, is used after its node, or taken back twice
+//! ```
+//! use kmem::{HeapBox, Ref, Tree};
+//! let tree = Tree::new(1);
+//! let child = tree.child(2);
+//! let adopted = child.node().adopt(HeapBox::new("static"));
+//! child.node().adopt(Ref::new(7));
+//! let back: HeapBox<&'static str> = adopted.let_go();
+//! child.free();
+//! ```
+//! ```compile_fail,E0597
+//! let tree = kmem::Tree::new(1);
+//! let text = String::from("short");
+//! tree.node().adopt(kmem::HeapBox::new(&text));
+//! ```
+//! ```compile_fail,E0277
+//! let tree = kmem::Tree::new(1);
+//! tree.node().adopt(kmem::HeapBox::new(std::rc::Rc::new(7)));
+//! ```
+//! ```compile_fail,E0277
+//! // A reference may be dropped on the tree's thread while others look on theirs.
+//! let tree = kmem::Tree::new(1);
+//! tree.node().adopt(kmem::Ref::new(std::cell::Cell::new(7)));
+//! ```
+//! ```compile_fail
+//! let tree = kmem::Tree::new(1);
+//! let pool = kmem::Pool::bytes(100, 1);
+//! tree.node().adopt(kmem::Ref::new_in(7, &pool));
+//! ```
+//! ```compile_fail,E0277
+//! let tree = kmem::Tree::new(1);
+//! tree.node().adopt(kmem::Ptr::from(kmem::HeapBox::new(7)));
+//! ```
+//! ```compile_fail,E0277
+//! let tree = kmem::Tree::new(1);
+//! tree.node().adopt(Box::new(7));
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let adopted = child.node().adopt(kmem::HeapBox::new(7));
+//! child.free();
+//! adopted.let_go();
+//! ```
+//! ```compile_fail,E0502
+//! let mut tree = kmem::Tree::new(1);
+//! let value = tree.node().adopt(kmem::HeapBox::new(7)).leave();
+//! tree.clear();
+//! assert_eq!(*value, 7);
+//! ```
+//! ```compile_fail,E0382
+//! let tree = kmem::Tree::new(1);
+//! let adopted = tree.node().adopt(kmem::HeapBox::new(7));
+//! (adopted.let_go(), adopted.let_go());
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let adopted = tree.node().adopt(kmem::HeapBox::new(7));
+//! let value: &i32 = &adopted;
+//! drop(adopted.let_go());
+//! assert_eq!(*value, 7);
+//! ```
+//! ```compile_fail,E0594
+//! // What the tree owns cannot be changed for another.
+//! let tree = kmem::Tree::new(1);
+//! let mut adopted = tree.node().adopt(kmem::HeapBox::new(7));
+//! *adopted = kmem::HeapBox::new(8);
+//! ```
+//! ```compile_fail
+//! fn shorter<'t, 'short>(
+//!     adopted: kmem::Adopted<'t, kmem::HeapBox<&'static str>>,
+//! ) -> kmem::Adopted<'t, kmem::HeapBox<&'short str>> {
+//!     adopted
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! // There is no other owner to adopt.
+//! struct Mine(std::rc::Rc<u8>);
+//! impl std::ops::Deref for Mine { type Target = u8; fn deref(&self) -> &u8 { &self.0 } }
+//! impl kmem::Adopt for Mine {}
+//! ```
+//!
+//! # A tree put into another that outlives its source, must stay, or is the tree itself
+//! ```
+//! use kmem::{Heap, SourceCell, Tree};
+//! use std::sync::LazyLock;
+//! static SOURCE: LazyLock<SourceCell<Heap>> = LazyLock::new(|| SourceCell::new(Heap));
+//! let tree = Tree::new(1);
+//! tree.node().graft(Tree::new_in(2, &*SOURCE));
+//! tree.node().push_tree(Tree::new_in(3, &*SOURCE));
+//! let other = Tree::new(4);
+//! other.node().push(5);
+//! tree.node().graft(other);
+//! ```
+//! ```compile_fail,E0597
+//! let tree = kmem::Tree::new(1);
+//! let source = kmem::SourceCell::new(kmem::Heap);
+//! tree.node().graft(kmem::Tree::new_in(2, &source));
+//! ```
+//! ```compile_fail
+//! let source = kmem::SourceCell::new(kmem::Heap);
+//! let tree = kmem::Tree::new_in(1, &source);
+//! tree.node().push_tree(kmem::Tree::new_in(2, &source));
+//! ```
+//! ```compile_fail,E0277
+//! let pool: &'static kmem::Pool = Box::leak(Box::new(kmem::Pool::bytes(100, 2)));
+//! kmem::Tree::new(1).node().push_tree(kmem::Tree::new_in(2, pool));
+//! ```
+//! ```compile_fail,E0277
+//! let tree = kmem::Tree::new(1);
+//! tree.node().graft(kmem::Tree::new(std::rc::Rc::new(7)));
+//! ```
+//! ```compile_fail,E0597
+//! let tree = kmem::Tree::new(1);
+//! let text = String::from("short");
+//! tree.node().graft(kmem::Tree::new(&text));
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let leaf = tree.node().push(2);
+//! leaf.push_tree(tree);
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let other = kmem::Tree::new(2);
+//! let leaf = other.node().push(3);
+//! tree.node().graft(other);
+//! assert_eq!(*leaf, 3);
+//! ```
+//! ```compile_fail
+//! fn push<'long: 'short, 'short>(tree: &kmem::Tree<&'long str>, other: kmem::Tree<&'short str>) {
+//!     tree.node().push_tree(other);
+//! }
+//! ```
+//!
+//! # A child made a tree while something looks at it or at what is below
+//! ```
+//! let tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let below = child.node().child(3);
+//! assert_eq!(*below, 3);
+//! child.detach().unwrap();
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let below = child.node().child(3);
+//! let detached = child.detach().unwrap();
+//! below.free();
+//! ```
+//! ```compile_fail,E0505
+//! let tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let pool = child.node().pool::<u8>(3).unwrap();
+//! let detached = child.detach().unwrap();
+//! pool.alloc(7);
+//! ```
+//! ```compile_fail,E0599
+//! // What was pushed has no owner.
+//! let tree = kmem::Tree::new(1);
+//! tree.node().push(2).detach();
+//! ```
+//!
+//! # A cell that changes its size while something looks at it, or whose values need more than a copy
+//! ```
+//! let tree = kmem::Tree::new(1);
+//! let mut numbers = tree.node().try_child_copy(&[1, 2, 3]).unwrap();
+//! let first = &numbers[0];
+//! assert_eq!(*first, 1);
+//! numbers.try_resize(1000, 7).unwrap();
+//! ```
+//! ```compile_fail,E0502
+//! let tree = kmem::Tree::new(1);
+//! let mut numbers = tree.node().try_child_copy(&[1, 2, 3]).unwrap();
+//! let first = &numbers[0];
+//! numbers.try_resize(1000, 7).unwrap();
+//! assert_eq!(*first, 1);
+//! ```
+//! ```compile_fail,E0502
+//! let mut numbers = kmem::Tree::try_copy_in(&[1, 2, 3], kmem::Heap).unwrap();
+//! let child = numbers.child(7);
+//! numbers.try_resize(1000, 7).unwrap();
+//! assert_eq!(*child, 7);
+//! ```
+//! ```compile_fail
+//! let mut names = kmem::HeapBox::<[String]>::from(vec![String::new()]);
+//! names.try_resize(0, String::new());
+//! ```
+//!
+//! # A walk over what could go meanwhile
+//! ```
+//! let mut tree = kmem::Tree::new(1);
+//! tree.child(2).free();
+//! let mut walk = tree.walk();
+//! walk.next();
+//! ```
+//! ```compile_fail,E0502
+//! let mut tree = kmem::Tree::new(1);
+//! let child = tree.child(2);
+//! let mut walk = tree.walk();
+//! child.free();
+//! walk.next();
+//! ```
+//! ```compile_fail,E0502
+//! let mut tree = kmem::Tree::new(1);
+//! let mut walk = tree.walk();
+//! tree.node().push(2);
+//! walk.next();
+//! ```
+//!
+//! # A trait object taken for what could borrow
+//! ```
+//! use std::any::Any;
+//! fn back(any: kmem::HeapBox<dyn Any>) -> Option<kmem::HeapBox<&'static str>> { any.downcast().ok() }
+//! ```
+//! ```compile_fail
+//! use std::any::Any;
+//! fn back<'a>(any: kmem::HeapBox<dyn Any>) -> Option<kmem::HeapBox<&'a str>> { any.downcast::<&'a str>().ok() }
+//! ```

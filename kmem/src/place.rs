@@ -1,11 +1,11 @@
-//! Values into cells, said once over all methods: sized values, strings, slices.
+//! Values into cells, said once over all methods: sized values, strings, slices, and slices that change their length.
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::mem::needs_drop;
 use core::ptr::{self, NonNull};
 
 use crate::error::{AllocError, Refused};
-use crate::raw::{self, Destructor, Request};
+use crate::raw::{self, Destructor, Handle, Request};
 
 unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
     // SAFETY: [slot, typed] this destructor is stored only with cells that hold a `T`, and the engine runs it once.
@@ -32,7 +32,22 @@ pub(crate) unsafe fn value<T>(
     value: T,
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<T>, Refused<T>> {
-    let request = Request { align: align_of::<T>(), drop: destructor::<T>(), ..Request::new(size_of::<T>()) };
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { named(None, value, draw) }
+}
+
+/// [`value`] into a cell with a name.
+///
+/// # Safety
+/// As for [`value`].
+#[inline]
+pub(crate) unsafe fn named<T>(
+    name: Option<&'static CStr>,
+    value: T,
+    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+) -> Result<NonNull<T>, Refused<T>> {
+    let request =
+        Request { align: align_of::<T>(), drop: destructor::<T>(), name, ..Request::new(size_of::<T>()) };
     match draw(&request) {
         Ok(data) => {
             let data = data.cast::<T>();
@@ -148,6 +163,75 @@ pub(crate) unsafe fn disarm<T>(data: NonNull<T>, header: usize) {
         // SAFETY: [slot] the caller's cell is live; a cell of a type that needs drop has a slot.
         unsafe { raw::arm(data.as_ptr().cast(), header, Destructor { run: None, arg: ptr::null_mut() }) };
     }
+}
+
+/// Gives the slice in the object of a handle `len` elements: those that fit stay, and those that are added are copies of `value`.
+/// `moved` gets the slice as it is then, to write it into its owner.
+///
+/// # Safety
+/// The handle holds a live object with this slice, which the owner may change and nobody else uses meanwhile. Nobody uses the old
+/// address afterwards.
+pub(crate) unsafe fn resize<T: Copy>(
+    handle: Handle,
+    slice: NonNull<[T]>,
+    len: usize,
+    value: T,
+    moved: impl FnOnce(NonNull<[T]>),
+) -> Result<(), AllocError> {
+    let fill = |added: NonNull<T>| {
+        // Values of no size are all there already, however many.
+        let count = if size_of::<T>() > 0 { len.saturating_sub(slice.len()) } else { 0 };
+        for index in 0..count {
+            // SAFETY: [fresh] so many elements were added, and nobody else has seen them.
+            unsafe { added.add(index).write(value) };
+        }
+    };
+    // SAFETY: [caller] the contract is the caller's; the elements that are added are written.
+    unsafe { set_len(handle, slice, len, fill, moved) }
+}
+
+/// Appends to the string in the object of a handle. `moved` gets the string as it is then, to write it into its owner.
+///
+/// # Safety
+/// As for [`resize`].
+pub(crate) unsafe fn push_str(
+    handle: Handle,
+    string: NonNull<str>,
+    text: &str,
+    moved: impl FnOnce(NonNull<str>),
+) -> Result<(), AllocError> {
+    // SAFETY: [provenance] a pointer with the same address, provenance and length is not null either.
+    let bytes = unsafe { NonNull::new_unchecked(string.as_ptr() as *mut [u8]) };
+    let len = bytes.len().checked_add(text.len()).ok_or(AllocError::Overflow)?;
+    let fill = |added: NonNull<u8>| {
+        // SAFETY: [fresh] so many bytes were added, and nobody else has seen them.
+        unsafe { ptr::copy_nonoverlapping(text.as_ptr(), added.as_ptr(), text.len()) }
+    };
+    // SAFETY: [caller] the contract is the caller's; the bytes that are added are those of a string.
+    unsafe { set_len(handle, bytes, len, fill, |bytes| moved(as_str(bytes))) }
+}
+
+/// # Safety
+/// As for [`resize`]; `fill`, which does not unwind, writes the elements that are added, from the first of them on.
+unsafe fn set_len<T: Copy>(
+    handle: Handle,
+    slice: NonNull<[T]>,
+    len: usize,
+    fill: impl FnOnce(NonNull<T>),
+    moved: impl FnOnce(NonNull<[T]>),
+) -> Result<(), AllocError> {
+    let size = size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?;
+    // SAFETY: [caller] the contract is the caller's.
+    let resized = unsafe { raw::ptr::resize_kept(handle, size) }?;
+    let data = resized.as_ref().map_or(slice.cast(), |resized| resized.data.cast::<T>());
+    if len > slice.len() {
+        // SAFETY: [extent] the cell has room for `len` elements, which is more than there were.
+        fill(unsafe { data.add(slice.len()) });
+    }
+    moved(NonNull::slice_from_raw_parts(data, len));
+    // The source that now gets the old block may look at the owner, or unwind.
+    drop(resized);
+    Ok(())
 }
 
 /// What an infallible constructor does where its fallible twin returns an error.

@@ -485,6 +485,31 @@ impl<T: ?Sized, S> Pool<T, S> {
         unsafe { raw::pool::peak(self.pool.as_ptr()) }
     }
 
+    /// What the pool holds, as a line of text and a line with the total. See [`raw::report`] for what it says.
+    ///
+    /// ```
+    /// let pool = kmem::Pool::<u64>::new(10).named(c"numbers");
+    /// let _one = pool.alloc(1);
+    /// assert!(pool.report().starts_with("store \"numbers\", 8 bytes, 1 of 10 cells in use, at most 1\n"));
+    /// ```
+    #[cfg(feature = "heap")]
+    pub fn report(&self) -> alloc::string::String {
+        // SAFETY: [one-thread] the pool is live and this thread's.
+        crate::text::written(|write| unsafe { raw::report::pool_text(self.pool.as_ptr(), write) })
+    }
+
+    /// What the pool holds, as JSON: what the command `kmem-view` draws. See [`raw::report`] for the format.
+    ///
+    /// ```
+    /// let pool = kmem::Pool::<u64>::new(10);
+    /// assert!(pool.snapshot().contains("\"cell\":8,\"cells\":10,\"live\":0,\"peak\":0"));
+    /// ```
+    #[cfg(feature = "heap")]
+    pub fn snapshot(&self) -> alloc::string::String {
+        // SAFETY: [one-thread] the pool is live and this thread's.
+        crate::text::written(|write| unsafe { raw::report::pool_json(self.pool.as_ptr(), write) })
+    }
+
     /// Gives the pool a name for reports, whichever way it was made.
     ///
     /// ```

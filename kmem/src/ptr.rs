@@ -5,6 +5,8 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::cell::{Kind, Shred};
+use crate::error::AllocError;
+use crate::place;
 use crate::raw::{self, Handle};
 
 /// A handle on a value, however it was allocated: a heap cell, a reference, a pool's cell, a tree with all below its
@@ -99,6 +101,18 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         let mut ptr = unsafe { Self::on(Kind8::Tree, data) };
         ptr.owned = false;
         ptr
+    }
+
+    /// The handle on the object, which the engine knows it by.
+    fn handle(&self) -> Handle {
+        // SAFETY: [handle] the handle has, or was lent, a live object of this kind.
+        let handle = unsafe { raw::ptr::handle_of(self.kind(), self.data.as_ptr().cast()) };
+        Handle { shred: Shred::from(self.shred) as i32, ..handle }
+    }
+
+    /// The handle on an object that may change its size.
+    fn owned_handle(&self) -> Result<Handle, AllocError> {
+        if self.owned { Ok(self.handle()) } else { Err(AllocError::Fixed(self.kind())) }
     }
 
     /// How the value was allocated.
@@ -250,7 +264,8 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// The handle holds a live object at `value`, valid for `'s`, which nothing else frees, changes, or lends mutably as
     /// long as the new handle lives. `T` is the type that the object was made with, lifetimes included, or, where C
     /// made it, one that its bytes are valid for; the children of a tree's root that Rust pushed have that type too. Where
-    /// the value needs a destructor, the cell runs it. A pool or tree stays on this thread.
+    /// the value needs a destructor, the cell runs it; one of the program's own suits a slice or string of whatever length.
+    /// A pool or tree stays on this thread.
     ///
     /// ```
     /// use kmem::{Ptr, raw};
@@ -400,6 +415,54 @@ impl<'s, T> Ptr<'s, T> {
     }
 }
 
+impl<T: Copy> Ptr<'_, [T]> {
+    /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The cell may move, but
+    /// for a pool's.
+    ///
+    /// # Errors
+    /// [`AllocError::Fixed`] where the handle is lent or holds a static object, [`AllocError::Shared`] where there are other
+    /// references, [`AllocError::Size`] above what a pool's cell holds, and otherwise as [`AllocError`] says; nothing has changed
+    /// then.
+    ///
+    /// ```
+    /// use kmem::{AllocError, HeapBox, Kind, Pool, Ptr};
+    /// let pool = Pool::bytes(8, 1);
+    /// let cell = pool.try_alloc_copy(&[1u8, 2, 3])?;
+    /// for mut handle in [Ptr::from(HeapBox::try_copy(&[1u8, 2, 3])?), cell.into()] {
+    ///     handle.try_resize(5, 7)?;
+    ///     assert_eq!(*handle, [1, 2, 3, 7, 7]);
+    /// }
+    /// assert_eq!(Ptr::from(&[1, 2][..]).try_resize(1, 0), Err(AllocError::Fixed(Kind::None)));
+    /// # Ok::<(), AllocError>(())
+    /// ```
+    pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
+        let handle = self.owned_handle()?;
+        // SAFETY: [sole, last-ref] the handle owns the object; a cell with other references is refused. It is borrowed
+        // exclusively, and learns the new address.
+        unsafe { place::resize(handle, self.data, len, value, |data| self.data = data) }
+    }
+}
+
+impl Ptr<'_, str> {
+    /// Appends to the string. The cell may move, but for a pool's.
+    ///
+    /// # Errors
+    /// As for [`try_resize`](Ptr::try_resize).
+    ///
+    /// ```
+    /// use kmem::{Ptr, Ref};
+    /// let mut text = Ptr::from(Ref::<str>::from("one"));
+    /// text.try_push_str(" and two")?;
+    /// assert_eq!(&*text, "one and two");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
+        let handle = self.owned_handle()?;
+        // SAFETY: [sole, last-ref] as in `try_resize`.
+        unsafe { place::push_str(handle, self.data, text, |data| self.data = data) }
+    }
+}
+
 impl<T: ?Sized> Drop for Ptr<'_, T> {
     #[inline]
     fn drop(&mut self) {
@@ -418,6 +481,7 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] Ptr<'_, T> => T);
+has_name!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::named(c\"key\", 7))", "Ptr");
 
 // SAFETY: [typed] the rest of a handle says how to free the cell, which it does whatever the value's type.
 unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {

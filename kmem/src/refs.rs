@@ -1,9 +1,11 @@
 //! The owner of a reference.
 
+use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
+use crate::cell::Kind;
 use crate::error::{AllocError, Refused};
 use crate::place;
 use crate::raw;
@@ -132,6 +134,36 @@ impl<T, S: CellSource> Ref<T, S> {
         unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
 
+    /// Moves a value into a new counted cell drawn from `source`, with a [name](Ref::name), which takes 8 bytes more.
+    ///
+    /// # Panics
+    /// Where [`try_named_in`](Ref::try_named_in) fails.
+    ///
+    /// ```
+    /// use kmem::{Heap, Ref};
+    /// assert_eq!(Ref::name(&Ref::named_in(c"number", 7, Heap)), Some(c"number"));
+    /// ```
+    #[track_caller]
+    pub fn named_in(name: &'static CStr, value: T, source: S) -> Self {
+        Self::try_named_in(name, value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Moves a value into a new counted cell drawn from `source`, with a [name](Ref::name), which takes 8 bytes more.
+    ///
+    /// # Errors
+    /// Gives the value back where [`try_new_in`](Ref::try_new_in) does.
+    ///
+    /// ```
+    /// use kmem::{Pool, Ref};
+    /// let pool = Pool::bytes(32 + 8, 1);
+    /// assert!(Ref::try_named_in(c"too large with a name", 7u64, &pool).is_err());
+    /// assert!(Ref::try_new_in(7u64, &pool).is_ok());
+    /// ```
+    pub fn try_named_in(name: &'static CStr, value: T, source: S) -> Result<Self, Refused<T>> {
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe { place::named(Some(name), value, draw_from(source)).map(|data| Self::own(data)) }
+    }
+
     /// Moves the value out where this is the only reference.
     ///
     /// # Errors
@@ -180,6 +212,47 @@ impl<T: Copy, S: CellSource> Ref<[T], S> {
     }
 }
 
+impl<T: Copy, S> Ref<[T], S> {
+    /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The cell may move.
+    ///
+    /// # Errors
+    /// [`AllocError::Shared`] where there are other references, and otherwise as [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// use kmem::{AllocError, Heap, Ref};
+    /// let mut numbers = Ref::try_copy_in(&[1, 2, 3], Heap)?;
+    /// Ref::try_resize(&mut numbers, 2, 0)?;
+    /// let shared = numbers.clone();
+    /// assert_eq!(Ref::try_resize(&mut numbers, 3, 0), Err(AllocError::Shared));
+    /// assert_eq!(*shared, [1, 2]);
+    /// # Ok::<(), AllocError>(())
+    /// ```
+    pub fn try_resize(this: &mut Self, len: usize, value: T) -> Result<(), AllocError> {
+        // SAFETY: [last-ref] a cell with other references is refused; the only one is borrowed exclusively, and learns the
+        // new address.
+        unsafe { place::resize(this.handle(), this.data, len, value, |data| this.data = data) }
+    }
+}
+
+impl<S> Ref<str, S> {
+    /// Appends to the string. The cell may move.
+    ///
+    /// # Errors
+    /// [`AllocError::Shared`] where there are other references, and otherwise as [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// use kmem::Ref;
+    /// let mut text = Ref::<str>::from("one");
+    /// Ref::try_push_str(&mut text, " and two")?;
+    /// assert_eq!(&*text, "one and two");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_push_str(this: &mut Self, text: &str) -> Result<(), AllocError> {
+        // SAFETY: [last-ref] as in `try_resize`.
+        unsafe { place::push_str(this.handle(), this.data, text, |data| this.data = data) }
+    }
+}
+
 impl<T, S: CellSource> Ref<[T], S> {
     /// A counted cell drawn from `source` with `len` values, each made by `each` from its index.
     ///
@@ -224,6 +297,12 @@ impl<T: ?Sized, S> Ref<T, S> {
     /// reference of its own.
     unsafe fn own(data: NonNull<T>) -> Self {
         Ref { data, owns: PhantomData }
+    }
+
+    /// The handle on the cell, which the engine knows it by.
+    pub(crate) fn handle(&self) -> raw::Handle {
+        // SAFETY: [last-ref] the reference keeps the cell live.
+        unsafe { raw::ptr::handle_of(Kind::Ref, self.data.as_ptr().cast()) }
     }
 
     /// The number of references now. Where it is above 1, other threads may change it at any time.
@@ -280,7 +359,7 @@ impl<T: ?Sized, S> Ref<T, S> {
     #[cfg(feature = "shred")]
     pub fn taint(this: &Self) {
         // SAFETY: [last-ref, prefix] the reference keeps the cell live, and the mark is atomic.
-        unsafe { raw::ptr::taint_cell(crate::Kind::Ref, this.data.as_ptr().cast()) }
+        unsafe { raw::ptr::taint_cell(Kind::Ref, this.data.as_ptr().cast()) }
     }
 
     /// Whether the cell is marked to be zeroed. See [`taint`](Ref::taint) for an example.
@@ -307,7 +386,8 @@ impl<T: ?Sized, S> Ref<T, S> {
     ///
     /// # Safety
     /// `data` points to a valid value in a live counted cell drawn from an `S`, of which nothing else owns this
-    /// reference, and freeing the cell runs the value's destructor.
+    /// reference, and freeing the cell runs the value's destructor. A destructor of the program's own suits a slice or string of
+    /// whatever length.
     ///
     /// See [`into_non_null`](Ref::into_non_null) for an example.
     #[must_use]
@@ -338,6 +418,7 @@ impl<T: ?Sized, S> Drop for Ref<T, S> {
 }
 
 smart_pointer!([T: ?Sized, S] Ref<T, S> => T);
+has_name!([T: ?Sized, S] Ref<T, S>, "Ref::named_in(c\"key\", 7, Heap)", "Ref");
 unsizable!([T: ?Sized, S] Ref<T, S> => Ref<U, S>);
 
 impl<T: ?Sized + core::panic::RefUnwindSafe, S> core::panic::UnwindSafe for Ref<T, S> {}

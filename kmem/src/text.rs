@@ -62,7 +62,7 @@ impl<'w> Text<'w> {
     }
 
     /// Between quotation marks, as JSON wants it; bytes that are no UTF-8 become U+FFFD.
-    #[cfg(feature = "tree")]
+    #[cfg(any(feature = "pool", feature = "tree"))]
     pub(crate) fn push_quoted(&mut self, text: &[u8]) {
         self.push("\"");
         for chunk in text.utf8_chunks() {
@@ -77,6 +77,11 @@ impl<'w> Text<'w> {
                 match last {
                     Some(b'"') => self.push("\\\""),
                     Some(b'\\') => self.push("\\\\"),
+                    Some(b'\n') => self.push("\\n"),
+                    Some(b'\r') => self.push("\\r"),
+                    Some(b'\t') => self.push("\\t"),
+                    Some(0x8) => self.push("\\b"),
+                    Some(0xc) => self.push("\\f"),
                     Some(control) => {
                         self.push(if control < 16 { "\\u000" } else { "\\u00" });
                         self.push_digits(control.into(), 16);
@@ -108,7 +113,15 @@ impl Drop for Text<'_> {
     }
 }
 
-#[cfg(all(test, feature = "tree"))]
+/// All that is written.
+#[cfg(all(feature = "heap", any(feature = "pool", feature = "tree")))]
+pub(crate) fn written(report: impl FnOnce(&mut dyn FnMut(&str))) -> alloc::string::String {
+    let mut written = alloc::string::String::new();
+    report(&mut |text| written.push_str(text));
+    written
+}
+
+#[cfg(all(test, any(feature = "pool", feature = "tree")))]
 mod tests {
     extern crate std;
     use super::*;
@@ -147,7 +160,7 @@ mod tests {
     fn quotes_and_controls_and_what_is_no_text_are_escaped() {
         let quoted = |bytes: &[u8]| written(|text| text.push_quoted(bytes));
         assert_eq!(quoted(b"plain"), r#""plain""#);
-        assert_eq!(quoted(b"a\"b\\c\n\x1f"), r#""a\"b\\c\u000a\u001f""#);
+        assert_eq!(quoted(b"a\"b\\c\n\r\t\x08\x0c\x01\x1f"), r#""a\"b\\c\n\r\t\b\f\u0001\u001f""#);
         assert_eq!(quoted("é\u{1f511}".as_bytes()), "\"é\u{1f511}\"");
         assert_eq!(quoted(b"a\xffb\xc3"), "\"a\u{fffd}b\u{fffd}\"");
         assert_eq!(quoted(b""), r#""""#);

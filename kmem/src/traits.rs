@@ -111,3 +111,20 @@ macro_rules! sole_owner {
         impl<$($generics)*> core::panic::RefUnwindSafe for $owner where $target: core::panic::RefUnwindSafe {}
     };
 }
+
+/// The name of what an owner, a lender or a handle has. No methods: the value may have a `name` of its own.
+macro_rules! has_name {
+    ([$($generics:tt)*] $owner:ty, $example:literal, $type:literal) => {
+        impl<$($generics)*> $owner {
+            /// The name that the cell was given when it was made, which C sees too, as do reports of misuse.
+            ///
+            #[doc = concat!("```\nuse kmem::{Heap, HeapBox, Node, NodeRef, Ptr, Ref, Tree};\nlet tree = Tree::new(0);")]
+            #[doc = concat!("let named = ", $example, ";\nassert_eq!(", $type, "::name(&named), Some(c\"key\"));\n```")]
+            #[must_use]
+            pub fn name(this: &Self) -> Option<&'static core::ffi::CStr> {
+                // SAFETY: [sole, last-ref, lent] the owner, or what it borrows, keeps the object live.
+                unsafe { $crate::raw::ptr::name(this.handle()) }
+            }
+        }
+    };
+}

@@ -1,14 +1,24 @@
 //! Trees: the owner of a root, the owner of a child, and the shared reference to a node.
 
+mod adopt;
+mod graft;
+mod hook;
+mod walk;
+
+use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
+use crate::cell::Kind;
 use crate::error::{AllocError, Refused};
 use crate::place;
-use crate::raw::tree::HEADER;
-use crate::raw::{self, FLAG_SAME};
+use crate::raw::{self, FLAG_SAME, tree::HEADER};
 use crate::source::{CellSource, Heap};
+
+pub use adopt::{Adopt, Adopted};
+pub use hook::Hook;
+pub use walk::{Visit, Walk};
 
 /// A value at the root of a tree. Dropping it drops everything below: children before their parents, the first child
 /// before the second, in constant stack however deep the tree is.
@@ -17,7 +27,10 @@ use crate::source::{CellSource, Heap};
 ///
 /// - [`NodeRef::push`] adds a child with a value of the same type, which can be walked and has children of its own;
 /// - [`NodeRef::child`] adds a child with a value of any type, whose owner, a [`Node`], may change it and free it early;
-/// - [`NodeRef::pool`] adds a pool.
+/// - [`NodeRef::pool`] adds a pool;
+/// - [`NodeRef::graft`] and [`NodeRef::push_tree`] add a whole tree, and [`Node::detach`] makes a child one;
+/// - [`NodeRef::adopt`] adds a [`HeapBox`](crate::HeapBox) or a [`Ref`](crate::Ref), which goes with the node;
+/// - [`NodeRef::on_free`] adds a function that is called when the node is about to go.
 ///
 /// All nodes of a tree are drawn from its source `S`. A node takes 64 bytes of header, and 16 more where its value needs
 /// a destructor. A tree belongs to one thread at a time: it may move to another where its values and its source may.
@@ -46,8 +59,9 @@ pub struct Tree<T: ?Sized, S = Heap> {
     drops: PhantomData<T>,
 }
 
-// SAFETY: [threads] nodes borrow the tree, so one that moves has none in use, and it moves whole: children of other
-// types are `Send` by the bound on `child`. Its blocks go back to the source where it goes.
+// SAFETY: [threads] nodes borrow the tree, so one that moves has none in use, and it moves whole: children of other types,
+// trees that were grafted, with their sources, what was adopted and what is to be called are `Send` by the bounds on what
+// adds them. Its blocks go back to the source where it goes.
 unsafe impl<T: ?Sized + Send, S: Send> Send for Tree<T, S> {}
 
 /// The owner of a child node, whose value may have any type.
@@ -153,6 +167,34 @@ impl<T, S: CellSource> Tree<T, S> {
         // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
         unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
+
+    /// A tree drawn from `source` with this value at its root, which has a [name](Tree::name); that takes 8 bytes more.
+    ///
+    /// # Panics
+    /// Where [`try_named_in`](Tree::try_named_in) fails.
+    ///
+    /// ```
+    /// use kmem::{Heap, Tree};
+    /// assert_eq!(Tree::name(&Tree::named_in(c"config", 7, Heap)), Some(c"config"));
+    /// ```
+    #[track_caller]
+    pub fn named_in(name: &'static CStr, value: T, source: S) -> Self {
+        Self::try_named_in(name, value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// A tree drawn from `source` with this value at its root, which has a [name](Tree::name); that takes 8 bytes more.
+    ///
+    /// # Errors
+    /// Gives the value back where [`try_new_in`](Tree::try_new_in) does.
+    ///
+    /// ```
+    /// use kmem::{Heap, Tree};
+    /// assert_eq!(*Tree::try_named_in(c"config", 7, Heap).unwrap(), 7);
+    /// ```
+    pub fn try_named_in(name: &'static CStr, value: T, source: S) -> Result<Self, Refused<T>> {
+        // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
+        unsafe { place::named(Some(name), value, draw_from(source)).map(|data| Self::own(data)) }
+    }
 }
 
 impl<S: CellSource> Tree<str, S> {
@@ -187,6 +229,44 @@ impl<T: Copy, S: CellSource> Tree<[T], S> {
     pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
         unsafe { place::copy(values, draw_from(source)).map(|data| Self::own(data)) }
+    }
+}
+
+impl<T: Copy, S> Tree<[T], S> {
+    /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The root may move.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// use kmem::{Heap, Tree};
+    /// let mut numbers = Tree::try_copy_in(&[1, 2, 3], Heap)?;
+    /// numbers.child("stays below");
+    /// numbers.try_resize(1000, 7)?;
+    /// assert_eq!((numbers[2], numbers[999]), (3, 7));
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
+        // SAFETY: [sole] this is the tree's only owner, borrowed exclusively, and learns the root's new address.
+        unsafe { place::resize(self.handle(), self.data, len, value, |data| self.data = data) }
+    }
+}
+
+impl<S> Tree<str, S> {
+    /// Appends to the string. The root may move.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// let mut text = kmem::Tree::<str>::from("one");
+    /// text.try_push_str(" and two")?;
+    /// assert_eq!(&*text, "one and two");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
+        // SAFETY: [sole] as in `try_resize`.
+        unsafe { place::push_str(self.handle(), self.data, text, |data| self.data = data) }
     }
 }
 
@@ -241,6 +321,12 @@ impl<T: ?Sized, S> Tree<T, S> {
         ManuallyDrop::new(self).data
     }
 
+    /// The handle on the root, which the engine knows it by.
+    fn handle(&self) -> raw::Handle {
+        // SAFETY: [sole] the owner has a live root.
+        unsafe { raw::ptr::handle_of(Kind::Tree, self.data.as_ptr().cast()) }
+    }
+
     /// Adds a child with a value of any type, as [`NodeRef::child`] does.
     ///
     /// # Panics
@@ -254,10 +340,12 @@ impl<T: ?Sized, S> Tree<T, S> {
     #[track_caller]
     pub fn child<U: Send + 'static>(&self, value: U) -> Node<'_, U> {
         // SAFETY: [lent] the borrow of the root keeps it in place.
-        unsafe { child(self.data.cast(), value) }.unwrap_or_else(|refused| place::refuse(refused.error()))
+        unsafe { child(self.data.cast(), None, value) }
+            .unwrap_or_else(|refused| place::refuse(refused.error()))
     }
 
-    /// Frees everything below the root.
+    /// Frees everything below the root, and what the root has [adopted](NodeRef::adopt). What was to be [called](NodeRef::on_free)
+    /// when the root goes still is.
     ///
     /// ```
     /// let mut tree = kmem::Tree::new(0);
@@ -267,11 +355,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// ```
     pub fn clear(&mut self) {
         // SAFETY: [sole] the tree is borrowed exclusively, so nobody uses a child or anything below it.
-        unsafe {
-            while let Some(child) = child_of(self.data.cast()) {
-                raw::tree::f(child.as_ptr());
-            }
-        }
+        unsafe { raw::tree::x(self.data.as_ptr().cast()) };
     }
 
     /// Marks the root, so that its bytes are zeroed when it goes. Nodes below have marks of their own.
@@ -283,7 +367,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
         // SAFETY: [sole] the root is live.
-        unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
+        unsafe { raw::ptr::taint_cell(Kind::Tree, self.data.as_ptr().cast()) }
     }
 
     /// Drops the tree and zeroes every node of it.
@@ -301,14 +385,14 @@ impl<T: ?Sized, S> Tree<T, S> {
 }
 
 impl<T, S> Tree<T, S> {
-    /// Moves the root's value out and drops everything below it.
+    /// Moves the root's value out and drops everything below it. What was to be [called](NodeRef::on_free) when the root goes
+    /// is called, before what is below goes.
     ///
     /// ```
     /// let tree = kmem::Tree::new(String::from("out"));
     /// assert_eq!(tree.into_inner(), "out");
     /// ```
-    pub fn into_inner(mut self) -> T {
-        self.clear();
+    pub fn into_inner(self) -> T {
         let data = self.into_non_null();
         // SAFETY: [sole, slot] the root is live and ours alone. Its value is moved out before the cell goes, without a
         // destructor.
@@ -330,6 +414,7 @@ impl<T: ?Sized, S> Drop for Tree<T, S> {
 }
 
 smart_pointer!([T: ?Sized, S] Tree<T, S> => T);
+has_name!([T: ?Sized, S] Tree<T, S>, "Tree::named_in(c\"key\", 7, Heap)", "Tree");
 unsizable!([T: ?Sized, S] Tree<T, S> => Tree<U, S>);
 sole_owner!([T: ?Sized, S] Tree<T, S> => T);
 
@@ -421,10 +506,14 @@ unsafe fn draw_below(
 
 /// # Safety
 /// As for `draw_below`, where `'p` is the borrow.
-unsafe fn child<'p, U: Send + 'static>(parent: NonNull<u8>, value: U) -> Result<Node<'p, U>, Refused<U>> {
+unsafe fn child<'p, U: Send + 'static>(
+    parent: NonNull<u8>,
+    name: Option<&'static CStr>,
+    value: U,
+) -> Result<Node<'p, U>, Refused<U>> {
     // SAFETY: [caller, fresh] the contract is the caller's; the draw makes a node as it is asked, and this is its only
     // owner.
-    unsafe { place::value(value, draw_below(parent, 0)).map(|data| Node::own(data)) }
+    unsafe { place::named(name, value, draw_below(parent, 0)).map(|data| Node::own(data)) }
 }
 
 impl<'t, T> NodeRef<'t, T> {
@@ -436,6 +525,12 @@ impl<'t, T> NodeRef<'t, T> {
 
     pub(crate) fn as_non_null(self) -> NonNull<T> {
         self.data
+    }
+
+    /// The handle on the node, which the engine knows it by.
+    fn handle(self) -> raw::Handle {
+        // SAFETY: [lent] the node is live while its tree is borrowed.
+        unsafe { raw::ptr::handle_of(Kind::Tree, self.data.as_ptr().cast()) }
     }
 
     /// The value, for as long as the tree is borrowed.
@@ -482,6 +577,39 @@ impl<'t, T> NodeRef<'t, T> {
         unsafe { place::value(value, draw_below(self.data.cast(), FLAG_SAME)).map(|data| NodeRef::new(data)) }
     }
 
+    /// Adds a child with a value of the same type, as [`push`](NodeRef::push) does, and a [name](NodeRef::name), which takes 8
+    /// bytes more.
+    ///
+    /// # Panics
+    /// Where [`try_push_named`](NodeRef::try_push_named) fails.
+    ///
+    /// ```
+    /// use kmem::{NodeRef, Tree};
+    /// let tree = Tree::new("root");
+    /// assert_eq!(NodeRef::name(&tree.node().push_named(c"leaf", "value")), Some(c"leaf"));
+    /// ```
+    #[track_caller]
+    pub fn push_named(self, name: &'static CStr, value: T) -> NodeRef<'t, T> {
+        self.try_push_named(name, value).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Adds a child with a value of the same type and a [name](NodeRef::name), as [`push_named`](NodeRef::push_named) does.
+    ///
+    /// # Errors
+    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new(1);
+    /// assert_eq!(*tree.node().try_push_named(c"leaf", 2).unwrap(), 2);
+    /// ```
+    pub fn try_push_named(self, name: &'static CStr, value: T) -> Result<NodeRef<'t, T>, Refused<T>> {
+        // SAFETY: [lent, same] as in `try_push`.
+        unsafe {
+            place::named(Some(name), value, draw_below(self.data.cast(), FLAG_SAME))
+                .map(|data| NodeRef::new(data))
+        }
+    }
+
     /// Adds a child with a value of any type. Walks over this tree pass over it.
     ///
     /// The value may outlive every borrow that the program knows of, hence `'static`, and goes where the tree goes,
@@ -511,7 +639,41 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     pub fn try_child<U: Send + 'static>(self, value: U) -> Result<Node<'t, U>, Refused<U>> {
         // SAFETY: [lent] the node is live while its tree is borrowed, and so is the new one.
-        unsafe { child(self.data.cast(), value) }
+        unsafe { child(self.data.cast(), None, value) }
+    }
+
+    /// Adds a child with a value of any type, as [`child`](NodeRef::child) does, and a [name](Node::name), which takes 8 bytes
+    /// more.
+    ///
+    /// # Panics
+    /// Where [`try_child_named`](NodeRef::try_child_named) fails.
+    ///
+    /// ```
+    /// use kmem::{Node, Tree};
+    /// let tree = Tree::new("request");
+    /// assert_eq!(Node::name(&tree.node().child_named(c"body", vec![7u8; 100])), Some(c"body"));
+    /// ```
+    #[track_caller]
+    pub fn child_named<U: Send + 'static>(self, name: &'static CStr, value: U) -> Node<'t, U> {
+        self.try_child_named(name, value).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Adds a child with a value of any type and a [name](Node::name), as [`child_named`](NodeRef::child_named) does.
+    ///
+    /// # Errors
+    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("request");
+    /// assert_eq!(*tree.node().try_child_named(c"length", 7).unwrap(), 7);
+    /// ```
+    pub fn try_child_named<U: Send + 'static>(
+        self,
+        name: &'static CStr,
+        value: U,
+    ) -> Result<Node<'t, U>, Refused<U>> {
+        // SAFETY: [lent] the node is live while its tree is borrowed, and so is the new one.
+        unsafe { child(self.data.cast(), Some(name), value) }
     }
 
     /// Adds a child with a copy of a string.
@@ -607,7 +769,8 @@ impl<'t, T> NodeRef<'t, T> {
         unsafe { children_of(self.data).map(|child| NodeRef::new(child)) }
     }
 
-    /// The number of nodes below this one, of whatever type, counted by walking them.
+    /// The number of nodes below this one, of whatever type, and of the objects that they have [adopted](NodeRef::adopt),
+    /// counted by walking them.
     ///
     /// ```
     /// let tree = kmem::Tree::new(0);
@@ -629,7 +792,7 @@ impl<'t, T> NodeRef<'t, T> {
     #[cfg(feature = "shred")]
     pub fn taint(self) {
         // SAFETY: [lent, prefix] the node is live, and the mark is atomic.
-        unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
+        unsafe { raw::ptr::taint_cell(Kind::Tree, self.data.as_ptr().cast()) }
     }
 }
 
@@ -665,6 +828,12 @@ impl<'p, T: ?Sized> Node<'p, T> {
     #[allow(clippy::wrong_self_convention, reason = "the mirror of the other owners")]
     pub(crate) fn into_non_null(self) -> NonNull<T> {
         self.data
+    }
+
+    /// The handle on the node, which the engine knows it by.
+    fn handle(&self) -> raw::Handle {
+        // SAFETY: [sole] the owner has a live node.
+        unsafe { raw::ptr::handle_of(Kind::Tree, self.data.as_ptr().cast()) }
     }
 
     /// Frees the child and everything below it.
@@ -711,7 +880,45 @@ impl<'p, T: ?Sized> Node<'p, T> {
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
         // SAFETY: [sole] the child is live.
-        unsafe { raw::ptr::taint_cell(crate::Kind::Tree, self.data.as_ptr().cast()) }
+        unsafe { raw::ptr::taint_cell(Kind::Tree, self.data.as_ptr().cast()) }
+    }
+}
+
+impl<T: Copy> Node<'_, [T]> {
+    /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The node may move.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("request");
+    /// let mut numbers = tree.node().try_child_copy(&[1, 2, 3])?;
+    /// numbers.try_resize(4, 7)?;
+    /// assert_eq!(*numbers, [1, 2, 3, 7]);
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
+        // SAFETY: [sole] this is the child's only owner, borrowed exclusively, and learns its new address.
+        unsafe { place::resize(self.handle(), self.data, len, value, |data| self.data = data) }
+    }
+}
+
+impl Node<'_, str> {
+    /// Appends to the string. The node may move.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says; nothing has changed then.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("request");
+    /// let mut text = tree.node().try_child_str("one")?;
+    /// text.try_push_str(" and two")?;
+    /// assert_eq!(&*text, "one and two");
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
+        // SAFETY: [sole] as in `try_resize`.
+        unsafe { place::push_str(self.handle(), self.data, text, |data| self.data = data) }
     }
 }
 
@@ -732,5 +939,7 @@ impl<T> Node<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] Node<'_, T> => T);
+has_name!([T: ?Sized] Node<'_, T>, "tree.node().child_named(c\"key\", 7)", "Node");
+has_name!([T] NodeRef<'_, T>, "tree.node().push_named(c\"key\", 7)", "NodeRef");
 unsizable!(['p, T: ?Sized] Node<'p, T> => Node<'p, U>);
 sole_owner!([T: ?Sized] Node<'_, T> => T);

@@ -396,7 +396,8 @@ impl<F: Face> Run<F> {
                 (origin, self.things.cell(origin))
             }
         };
-        let cells = usize::from(cells);
+        // One that grows begins small, so that it comes to several blocks.
+        let cells = usize::from(if grows { cells % 8 } else { cells });
         // What a pool's block takes is its own affair, but for what cannot be.
         let bad = things::block(Kind::Pool, 0, ask.align, false).is_none()
             || cells > 0 && things::block(Kind::Pool, ask.size, ask.align, false).is_none();

@@ -140,6 +140,71 @@ const OPERATIONS: &[Operation] = &[
             black_box(root.node().push(7));
         });
     }),
+    ("heap r, larger and back", |n| unsafe {
+        let mut data = heap::a(32);
+        each(n, || data = heap::r(heap::r(data, 48), 32));
+        heap::f(data);
+    }),
+    ("ref r in a pool's cell", |n| unsafe {
+        let cells = pool::i(null_mut(), 96, 1);
+        let mut data = refs::a(cells.cast(), 32);
+        each(n, || data = refs::r(refs::r(data, 48), 32));
+        refs::f(data);
+        pool::x(cells);
+    }),
+    ("tree r with a child, larger and back", |n| unsafe {
+        let root = tree::a(null_mut(), null_mut(), 0);
+        let mut data = tree::a(null_mut(), root, 16);
+        tree::a(null_mut(), data, 0);
+        each(n, || data = tree::r(tree::r(data, 32), 16));
+        tree::f(root);
+    }),
+    ("tree m of a leaf", |n| unsafe {
+        let (one, two) = (tree::a(null_mut(), null_mut(), 0), tree::a(null_mut(), null_mut(), 0));
+        let leaf = tree::a(null_mut(), one, 0);
+        let mut parents = [two, one].into_iter().cycle();
+        each(n, || tree::m(leaf, parents.next().unwrap_or(one)).unwrap_or(()));
+        tree::f(one);
+        tree::f(two);
+    }),
+    ("tree m with a child, a hundred above", |n| unsafe {
+        let (one, mut two) = (tree::a(null_mut(), null_mut(), 0), tree::a(null_mut(), null_mut(), 0));
+        let root = two;
+        (0..99).for_each(|_| two = tree::a(null_mut(), two, 0));
+        let node = tree::a(null_mut(), one, 0);
+        tree::a(null_mut(), node, 0);
+        each(n, || tree::m(node, two).unwrap_or(()));
+        tree::f(one);
+        tree::f(root);
+    }),
+    ("tree leaf a h f", |n| unsafe {
+        unsafe extern "C-unwind" fn nothing(_: *mut std::ffi::c_void, _: *mut std::ffi::c_void) {}
+        let root = tree::a(null_mut(), null_mut(), 32);
+        let hook = kmem::raw::Destructor { run: Some(nothing), arg: null_mut() };
+        each(n, || {
+            let leaf = tree::a(null_mut(), root, 32);
+            tree::h(leaf, hook).unwrap_or(());
+            tree::f(black_box(leaf));
+        });
+        tree::f(root);
+    }),
+    ("tree k of a heap cell, f", |n| unsafe {
+        each(n, || {
+            let root = tree::a(null_mut(), null_mut(), 32);
+            tree::k(root, heap::ao(32)).unwrap_or(());
+            tree::f(black_box(root));
+        });
+    }),
+    ("tree walk, a node", |n| unsafe {
+        let root = tree::a(null_mut(), null_mut(), 0);
+        (0..32).for_each(|_| {
+            black_box(tree::a(null_mut(), root, 0));
+        });
+        each(n / 32, || {
+            black_box(tree::walk(root).count());
+        });
+        tree::f(root);
+    }),
 ];
 
 fn main() {

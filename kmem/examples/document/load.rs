@@ -1,6 +1,7 @@
 //! From JSON straight into cells: no value is ever held anywhere else.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io::{BufReader, Read};
 
@@ -59,6 +60,7 @@ struct Loader<'l, 's> {
     taint: bool,
     numbers: &'s Pool<Number>,
     interned: HashSet<Ref<str>>,
+    labels: Option<Labels>,
     needles: &'l mut Needles,
     census: Census,
 }
@@ -68,23 +70,46 @@ pub fn load<'s>(
     reader: impl Read,
     secret_keys: &[String],
     taint: bool,
+    labels: Option<Labels>,
     numbers: &'s Pool<Number>,
     needles: &mut Needles,
 ) -> Result<Loaded<'s>, serde_json::Error> {
     let census = Census::default();
-    let mut loader = Loader { secret_keys, taint, numbers, interned: HashSet::new(), needles, census };
-    let tree = Tree::try_new(Container::new(Shape::Document, false)).map_err(serde_json::Error::custom)?;
+    let mut loader =
+        Loader { secret_keys, taint, numbers, interned: HashSet::new(), labels, needles, census };
+    let container = Container::new(Shape::Document, false);
+    let tree = match loader.labels {
+        Some(_) => Tree::try_named_in(c"document", container, Heap),
+        None => Tree::try_new(container),
+    };
+    let tree = tree.map_err(serde_json::Error::custom)?;
     loader.count_container();
 
     let mut counted = Counted { reader, bytes: 0 };
     let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, &mut counted));
-    let seed = Seed { loader: &mut loader, parent: tree.node(), secret: false };
+    let name = loader.labels.as_ref().map(|_| c"$");
+    let seed = Seed { loader: &mut loader, parent: tree.node(), name, secret: false };
     let slot = seed.deserialize(&mut json)?;
     json.end()?;
     drop(json);
     loader.census.document = counted.bytes;
     Container::fill(tree.node(), Vec::new(), vec![slot]);
     Ok(Loaded { root: tree.into(), census: loader.census })
+}
+
+/// What a report calls the values of a document: by their keys. Names are never freed, so there is one for each key.
+#[derive(Default)]
+pub struct Labels(HashMap<String, &'static CStr>);
+
+impl Labels {
+    fn label(&mut self, key: &str) -> &'static CStr {
+        if let Some(label) = self.0.get(key) {
+            return label;
+        }
+        let label = Box::leak(CString::new(key.replace('\0', "")).unwrap_or_default().into_boxed_c_str());
+        self.0.insert(key.to_owned(), label);
+        label
+    }
 }
 
 struct Counted<R> {
@@ -106,8 +131,8 @@ impl<'s> Loader<'_, 's> {
         self.census.count(Kind::Tree, size_of::<Container<'_>>(), 64 + 16);
     }
 
-    /// A handle on the one cell that holds this text.
-    fn text<E: Error>(&mut self, text: &str, secret: bool) -> Result<Ptr<'s, str>, E> {
+    /// A reference to the one cell that holds this text.
+    fn text<E: Error>(&mut self, text: &str, secret: bool) -> Result<Ref<str>, E> {
         self.census.strings += 1;
         self.census.string_bytes += text.len();
         let cell = match self.interned.get(text) {
@@ -125,7 +150,7 @@ impl<'s> Loader<'_, 's> {
                 Ref::taint(&cell);
             }
         }
-        Ok(cell.into())
+        Ok(cell)
     }
 
     fn number<E: Error>(&mut self, number: Number, secret: bool) -> Result<Slot<'s>, E> {
@@ -140,11 +165,16 @@ impl<'s> Loader<'_, 's> {
     fn container<'t, E: Error>(
         &mut self,
         parent: NodeRef<'t, 's>,
+        name: Option<&'static CStr>,
         shape: Shape,
         secret: bool,
     ) -> Result<NodeRef<'t, 's>, E> {
-        let node =
-            parent.try_push(Container::new(shape, secret)).map_err(|refused| E::custom(refused.error()))?;
+        let container = Container::new(shape, secret);
+        let node = match name {
+            Some(name) => parent.try_push_named(name, container),
+            None => parent.try_push(container),
+        };
+        let node = node.map_err(|refused| E::custom(refused.error()))?;
         self.count_container();
         if secret && self.taint {
             node.taint();
@@ -157,6 +187,8 @@ impl<'s> Loader<'_, 's> {
 struct Seed<'l, 'n, 't, 's> {
     loader: &'l mut Loader<'n, 's>,
     parent: NodeRef<'t, 's>,
+    /// What a report calls it.
+    name: Option<&'static CStr>,
     secret: bool,
 }
 
@@ -196,15 +228,22 @@ impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Slot<'s>, E> {
-        self.loader.text(text, self.secret).map(Slot::Text)
+        let cell = self.loader.text(text, self.secret)?;
+        if self.loader.labels.is_some() {
+            // The tree knows of its values alone, not of what they refer to: for a report each container holds a reference to its
+            // strings itself.
+            self.parent.try_adopt(cell.clone()).map_err(|refused| E::custom(refused.error()))?;
+        }
+        Ok(Slot::Text(cell.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Slot<'s>, A::Error> {
-        let Seed { loader, parent, secret } = self;
-        let node = loader.container(parent, Shape::Array, secret)?;
+        let Seed { loader, parent, name, secret } = self;
+        let node = loader.container(parent, name, Shape::Array, secret)?;
         let mut slots = Vec::new();
+        let name = loader.labels.as_ref().map(|_| c"[]");
         while let Some(slot) =
-            elements.next_element_seed(Seed { loader: &mut *loader, parent: node, secret })?
+            elements.next_element_seed(Seed { loader: &mut *loader, parent: node, name, secret })?
         {
             slots.push(slot);
         }
@@ -213,14 +252,16 @@ impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Slot<'s>, A::Error> {
-        let Seed { loader, parent, secret } = self;
-        let node = loader.container(parent, Shape::Object, secret)?;
+        let Seed { loader, parent, name, secret } = self;
+        let node = loader.container(parent, name, Shape::Object, secret)?;
         let (mut keys, mut slots) = (Vec::new(), Vec::new());
         while let Some((key, secret_below)) = members.next_key_seed(Key { loader: &mut *loader, secret })? {
+            let name = loader.labels.as_mut().map(|labels| labels.label(&key));
             keys.push(key);
             slots.push(members.next_value_seed(Seed {
                 loader: &mut *loader,
                 parent: node,
+                name,
                 secret: secret_below,
             })?);
         }
@@ -252,6 +293,6 @@ impl<'de, 's> Visitor<'de> for Key<'_, '_, 's> {
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
         let named = self.loader.secret_keys.iter().any(|secret| secret == key);
-        Ok((self.loader.text(key, self.secret)?, self.secret || named))
+        Ok((self.loader.text(key, self.secret)?.into(), self.secret || named))
     }
 }

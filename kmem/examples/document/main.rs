@@ -12,7 +12,7 @@ mod values;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -21,7 +21,8 @@ use std::{fs, io};
 use clap::Parser;
 use kmem::{Pool, Ptr, Shredding};
 
-use load::Loaded;
+use kmem_view::Snapshot;
+use load::{Labels, Loaded};
 use scan::Needles;
 use values::Container;
 
@@ -82,6 +83,9 @@ struct Options {
     /// Do not zero anything, to see that the search finds what is left behind.
     #[arg(long)]
     no_shred: bool,
+    /// Write a page that shows who holds the bytes of the document. Its keys name what it shows.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -128,8 +132,9 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     let numbers = Pool::growing();
 
     let start = Instant::now();
-    let loaded =
-        load::load(Progress::new(file, len), &options.secret, !options.no_shred, &numbers, &mut needles);
+    let labels = options.report.as_ref().map(|_| Labels::default());
+    let progress = Progress::new(file, len);
+    let loaded = load::load(progress, &options.secret, !options.no_shred, labels, &numbers, &mut needles);
     let Loaded { root, census } = loaded.map_err(|error| format!("{path}: {error}"))?;
     let load_time = start.elapsed();
 
@@ -137,6 +142,10 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     draw::top_of_tree(&root, &options.secret);
     draw::table(&root, &census);
     println!();
+    let root = match &options.report {
+        Some(file) => report(root, file).map_err(|error| format!("{}: {error}", file.display()))?,
+        None => root,
+    };
     let before = search("before the document is freed", &needles, options);
 
     let start = Instant::now();
@@ -155,6 +164,20 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         println!("peak memory of the process {} kB, {times:.1} times the document", peak / 1024);
     }
     verdict(options, &needles, before, after)
+}
+
+/// Writes the page of a report of a document.
+fn report<'s>(root: Root<'s>, file: &Path) -> Result<Root<'s>, Box<dyn std::error::Error>> {
+    let mut tree = root.into_tree().map_err(|_| "the document is no tree")?;
+    let snapshot = Snapshot::read(tree.snapshot().as_bytes())?;
+    snapshot.html(io::BufWriter::new(fs::File::create(file)?), None)?;
+    println!(
+        "{}: {} cells, {} bytes with headers",
+        file.display(),
+        snapshot.total().cells,
+        snapshot.total().block
+    );
+    Ok(tree.into())
 }
 
 fn search(when: &str, needles: &Needles, options: &Options) -> Option<usize> {

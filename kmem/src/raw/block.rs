@@ -559,8 +559,13 @@ struct Ending {
     shred: bool,
 }
 
-impl core::ops::Drop for Ending {
-    fn drop(&mut self) {
+impl Ending {
+    /// Ends the cell: what dropping does, in the place where it is called.
+    ///
+    /// # Safety
+    /// It is done once.
+    #[inline(always)]
+    unsafe fn finish(&self) {
         let cell = prefix(self.data, self.header);
         // SAFETY: [guard, origin] `end` was given a live cell that nobody else uses any more, and its source, which is
         // still there.
@@ -573,6 +578,13 @@ impl core::ops::Drop for Ending {
             totals::ended(self.kind, shape.layout().size());
             give_back(self.src, self.data.sub(shape.offset()), shape.layout());
         }
+    }
+}
+
+impl core::ops::Drop for Ending {
+    fn drop(&mut self) {
+        // SAFETY: [guard] nobody else has, or this would have been forgotten.
+        unsafe { self.finish() }
     }
 }
 
@@ -638,7 +650,8 @@ unsafe fn end_carefully(
             (*cell).kind = kind.dying();
             destructor.call(data);
         }
-        drop(ending);
+        let ending = core::mem::ManuallyDrop::new(ending);
+        ending.finish();
     }
     true
 }

@@ -13,6 +13,8 @@
 //! | free, downref | `f`, `d` | [`f`](heap::f) | [`f`](refs::f), [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f) |
 //! | free and zero | `s` | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](tree::s) |
 //! | add a reference | `u` | | [`u`](refs::u) | | |
+//! | walk the live cells | `n` | | | [`walk`](pool::walk) | |
+//! | count | `q` | | | [`count`](pool::count) | |
 //!
 //! Where the letters do not reach (alignment above 16 bytes, a destructor, the reason of a refusal), every method
 //! has an `alloc` that takes a [`Request`].
@@ -59,7 +61,7 @@ pub mod heap;
 pub mod pool;
 #[cfg(feature = "ref")]
 pub mod refs;
-#[cfg(feature = "tree")]
+#[cfg(any(feature = "pool", feature = "tree"))]
 pub mod report;
 #[cfg(feature = "tree")]
 pub mod tree;

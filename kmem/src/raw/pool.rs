@@ -1346,7 +1346,6 @@ pub struct Count {
 ///
 /// # Safety
 /// `pool` is a live pool, or a block of one.
-#[cfg(feature = "tree")]
 pub(super) unsafe fn head(pool: *mut Pool) -> *mut Pool {
     // SAFETY: [caller, blocks] each block of a live pool names the first.
     unsafe { (*pool).head }

@@ -127,6 +127,8 @@ unsafe fn release_zeroed(handle: Handle, call: &'static str) {
 pub(super) unsafe fn check(call: &'static str, handle: Handle) -> bool {
     let Handle { kind, data, cell, .. } = handle;
     let agrees = |found: *mut Cell| cell == found || cell.is_null();
+    // Without a method there is nothing to agree with.
+    let _ = &agrees;
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         match Kind::from_raw(kind) {

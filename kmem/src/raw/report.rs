@@ -27,11 +27,14 @@
 //! counts what is not listed.
 
 use core::ffi::CStr;
+#[cfg(feature = "tree")]
 use core::ptr::null_mut;
 
-use super::block;
+use super::Cell;
+#[cfg(feature = "tree")]
 use super::tree::{self, Node};
-use super::{Cell, FLAG_HOLD, FLAG_HOOK, Handle};
+#[cfg(feature = "tree")]
+use super::{FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Handle, block};
 use crate::cell::Kind;
 use crate::text::Text;
 
@@ -93,6 +96,7 @@ impl Facts {
 
     /// # Safety
     /// The node is a live one of this thread's, no hook, and the object it or what it holds.
+    #[cfg(feature = "tree")]
     unsafe fn of(node: *mut Node, object: Handle) -> Facts {
         let mut facts = Facts::new(Kind::from_raw(object.kind).unwrap_or(Kind::None), object.data);
         // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and the object is one that is live.
@@ -130,7 +134,7 @@ impl Facts {
                     facts.size = own.0;
                     facts.name = block::name(object.data, tree::HEADER);
                     #[cfg(feature = "pool")]
-                    if (*node).cell.flags & super::FLAG_HOST != 0 {
+                    if (*node).cell.flags & FLAG_HOST != 0 {
                         facts.kind = Kind::Source;
                         facts.block -= own.0;
                         facts.pool(object.data.cast());
@@ -143,7 +147,7 @@ impl Facts {
     }
 
     /// Adds what the prefix of an adopted cell says.
-    #[cfg(any(feature = "heap", feature = "ref"))]
+    #[cfg(all(feature = "tree", any(feature = "heap", feature = "ref")))]
     unsafe fn prefixed(&mut self, header: usize, src: *mut Cell) {
         // SAFETY: [caller, live, outlives] the caller gives a live cell with this header, drawn from there.
         unsafe {
@@ -182,9 +186,10 @@ impl Facts {
 }
 
 /// Where a node was drawn: a pool on a node from that.
+#[cfg(feature = "tree")]
 unsafe fn node_source(node: *mut Node) -> *mut Cell {
     // SAFETY: [caller] the caller gives a live node.
-    unsafe { if (*node).cell.flags & super::FLAG_HOST != 0 { (*node).parent.cast() } else { (*node).src } }
+    unsafe { if (*node).cell.flags & FLAG_HOST != 0 { (*node).parent.cast() } else { (*node).src } }
 }
 
 /// The kind of a source that is not the heap.
@@ -215,6 +220,7 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
 ///     tree::f(root);
 /// }
 /// ```
+#[cfg(feature = "tree")]
 #[must_use]
 pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
     let mut sum = Sum::default();
@@ -386,6 +392,7 @@ fn json_sum(out: &mut Text<'_>, sum: &Sum) {
 }
 
 /// Writes a report of a node and what is below it, down to `depth`.
+#[cfg(feature = "tree")]
 unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(&str)) {
     let call = match form {
         Form::Text => "kmtreet",
@@ -439,6 +446,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
 /// }
 /// assert_eq!(text, "tree \"root\", 8 bytes\n  tree, 100 bytes, 1 cell of 1 byte below\n3 cells, 109 bytes, 309 with headers\n");
 /// ```
+#[cfg(feature = "tree")]
 pub unsafe fn text(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { report(data, depth, Form::Text, write) }
@@ -459,6 +467,7 @@ pub unsafe fn text(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
 /// }
 /// assert!(json.ends_with("],\"total\":{\"cells\":1,\"size\":8,\"block\":72}}\n"));
 /// ```
+#[cfg(feature = "tree")]
 pub unsafe fn json(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { report(data, depth, Form::Json, write) }

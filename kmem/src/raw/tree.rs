@@ -24,6 +24,7 @@ use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 
 pub use hold::{k, l};
+pub(crate) use hook::carrying;
 pub use hook::{h, hx};
 pub use place::{c, cn, m, mc, mu, p, r, resize, x};
 pub(crate) use place::{check_seen, is_child, resize_kept};
@@ -127,13 +128,30 @@ pub(crate) unsafe fn alloc_flagged(
     Ok(data)
 }
 
+/// Allocates a node of the library's own, drawn from where `above` was, below `parent`, which may be null. Out of line: those who
+/// call it are not in a hurry.
+///
+/// # Safety
+/// As for [`alloc`], of a live node `above` of this thread's.
+#[inline(never)]
+unsafe fn alloc_own(
+    above: *mut Node,
+    parent: *mut u8,
+    request: &Request,
+    flags: u8,
+    call: &'static str,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller, outlives] the caller gives a live node, whose source is alive and outlives it.
+    unsafe { alloc_flagged((*above).src, parent, request, flags, call) }
+}
+
 /// A block of this layout as the data of a node below `parent` that will take the pool in it down when it goes. It
 /// is drawn from where the parent was.
 #[cfg(feature = "pool")]
 pub(super) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
-    // SAFETY: [caller, outlives] the caller gives a live node of this thread's, whose source is alive and outlives it.
-    unsafe { alloc_flagged((*parent).src, data(parent), &request, FLAG_HOST, "kmpooli") }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_own(parent, data(parent), &request, FLAG_HOST, "kmpooli") }
 }
 
 #[inline]
@@ -219,21 +237,32 @@ unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
 /// Takes a node out of its parent's children if those around it know it as theirs; otherwise nothing is changed.
 ///
 /// # Safety
-/// As for [`is_linked`].
+/// As for [`around`].
 #[inline(always)]
 unsafe fn unlink_checked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
-        if !is_linked(node) {
-            return false;
-        }
-        if !(*node).parent.is_null() {
-            let [before, behind] = held_by(node);
-            *before = (*node).next;
-            *behind = (*node).prev;
+        match around(node) {
+            Around::Nobody => {}
+            Around::Known([before, behind]) => {
+                let Node { prev, next, .. } = *node;
+                *before = next;
+                *behind = prev;
+            }
+            Around::Stranger => return false,
         }
     }
     true
+}
+
+/// Who is around a node.
+enum Around {
+    /// Nobody: it is a root.
+    Nobody,
+    /// Parent and siblings, by these links.
+    Known([*mut *mut Node; 2]),
+    /// Those that its links name do not know it.
+    Stranger,
 }
 
 /// Whether those around a node know it as theirs.
@@ -241,21 +270,24 @@ unsafe fn unlink_checked(node: *mut Node) -> bool {
 /// # Safety
 /// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
 #[inline(always)]
-unsafe fn is_linked(node: *mut Node) -> bool {
+unsafe fn around(node: *mut Node) -> Around {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
         if parent.is_null() {
-            return true;
+            return Around::Nobody;
         }
         // None of the three is a wild address if what they have in common is not.
         let all = parent.addr() | prev.addr() | next.addr();
         if all & (block::BASE_ALIGN - 1) != 0 || super::seal::is_wild(all) {
-            return false;
+            return Around::Stranger;
         }
         let [before, behind] = held_by(node);
         let sibling = if prev.is_null() { next } else { prev };
-        *before == node && *behind == node && (sibling.is_null() || (*sibling).parent == parent)
+        if *before != node || *behind != node || !sibling.is_null() && (*sibling).parent != parent {
+            return Around::Stranger;
+        }
+        Around::Known([before, behind])
     }
 }
 
@@ -331,7 +363,7 @@ impl Drop for Felling {
 }
 
 /// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged.
-#[inline]
+#[inline(always)]
 unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the caller gives a live node that nobody uses any more.
     unsafe {

@@ -23,7 +23,7 @@ type Stays = Rc<u8>;
 
 mod each_type_crosses_where_its_value_and_source_may {
     use super::*;
-    use kmem::{Buffer, InNode, Node, NodeRef, PoolBox, Refused};
+    use kmem::{Adopted, Buffer, Hook, InNode, Node, NodeRef, PoolBox, Refused, Walk};
 
     assert_impl_all!(HeapBox<u8>: Send, Sync);
     assert_impl_all!(HeapBox<dyn Send>: Send);
@@ -70,6 +70,10 @@ mod each_type_crosses_where_its_value_and_source_may {
     assert_not_impl_any!(Node<'static, u8>: Send, Sync);
     assert_not_impl_any!(NodeRef<'static, u8>: Send, Sync);
     assert_not_impl_any!(Ptr<'static, u8>: Send, Sync);
+    assert_not_impl_any!(Hook<'static>: Send, Sync);
+    assert_not_impl_any!(Adopted<'static, HeapBox<u8>>: Send, Sync);
+    assert_not_impl_any!(Adopted<'static, Ref<u8>>: Send, Sync);
+    assert_not_impl_any!(Walk<'static>: Send, Sync);
 
     assert_impl_all!(SourceCell<Heap>: Send, Sync);
     assert_impl_all!(SourceCell<Pool>: Send);

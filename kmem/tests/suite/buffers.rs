@@ -104,3 +104,33 @@ fn a_tainted_pool_leaves_nothing_in_its_buffer() {
     // Eight in a row: the pool's own header stays, and one byte of an address in it may be any.
     assert!(!buffer.windows(8).any(|row| row == [0xA5; 8]));
 }
+
+#[cfg(feature = "tree")]
+#[test]
+fn a_tree_in_a_buffer_grows_hooks_names_and_strings_with_no_heap() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let before = live_blocks();
+    let mut buffer = [MaybeUninit::uninit(); 4000];
+    let pool = Pool::bytes_in_buffer(&mut buffer, 150).unwrap();
+    let mut tree = kmem::Tree::named_in(c"root", 1, &pool);
+    let root = tree.node();
+    let large = [1usize; 5];
+    root.on_free(move || {
+        RUNS.fetch_add(large.iter().sum(), Ordering::Relaxed);
+    });
+    root.on_free(|| unreachable!("it is cancelled")).cancel();
+    let too_large = [1u8; 100];
+    let refused = root.try_on_free(move || assert_eq!(too_large, [1; 100])).unwrap_err();
+    assert!(matches!(refused.error(), AllocError::Size { max: 150, .. }), "{}", refused.error());
+    let mut text = root.push_named(c"branch", 2).try_child_str("text").unwrap();
+    text.try_push_str(" that stays in its cell").unwrap();
+    let cell = text.as_ptr();
+    assert!(text.try_push_str(&["more than it holds"; 10].concat()).is_err());
+    assert_eq!((&*text, text.as_ptr()), ("text that stays in its cell", cell));
+    let names = [Some(c"root"), Some(c"branch"), None];
+    assert!(tree.walk().map(|visit| visit.name).eq(names));
+    drop(tree);
+    assert_eq!((pool.live(), RUNS.load(Ordering::Relaxed)), (0, 5));
+    assert_eq!(live_blocks(), before);
+}

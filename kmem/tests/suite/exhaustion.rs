@@ -1,6 +1,6 @@
 //! The allocator fails at every single point, and nothing is lost.
 
-use kmem::{Heap, HeapBox, Pool, Ptr, Ref, Tree};
+use kmem::{AllocError, Heap, HeapBox, Pool, Ptr, Ref, Tree};
 
 use crate::support::{leaks_nothing, with_allocations};
 
@@ -28,6 +28,60 @@ fn work() -> Result<usize, Box<str>> {
     assert_eq!((&*name, *seven, slice.len(), extra.len()), ("name", 7, 3, 100));
     assert_eq!(tree.node().below(), 4);
     Ok(Ref::count(&shared))
+}
+
+/// All by which cells grow and get names, and trees hooks and what they adopt, giving up at the first refusal.
+fn life() -> Result<usize, AllocError> {
+    let shared = Ref::try_named_in(c"shared", [7u64; 4], Heap)?;
+    let mut bytes = HeapBox::<[u8]>::try_copy(&[1; 8])?;
+    let mut text = Ref::try_copy_str_in("text", Heap)?;
+    let mut root = Tree::try_copy_str_in("root", Heap)?;
+    let tree = Tree::try_named_in(c"tree", shared.clone(), Heap)?;
+    let branch = tree.node().try_push_named(c"branch", shared.clone())?;
+    branch.try_adopt(shared.clone())?;
+    let held = branch.try_adopt(HeapBox::try_named(c"held", shared.clone())?)?;
+    let one = shared.clone();
+    branch.try_on_free(move || drop(one))?;
+    let two = shared.clone();
+    let hook = branch.try_on_free(move || drop(two))?;
+    let mut numbers = branch.try_child_copy(&[1u8; 8])?;
+    let mut handle = Ptr::from(branch.try_child_str("handle")?);
+    let child = branch.try_child_named(c"child", shared.clone())?;
+    child.node().graft(Tree::try_new(shared.clone())?);
+    branch.push_tree(Tree::try_new(shared.clone())?);
+    // What grows in place takes no new block: something between lets each be the first to fail.
+    let between = || HeapBox::try_new(7u64).map_err(AllocError::from).map(drop);
+    bytes.try_resize(1000, 2)?;
+    between()?;
+    Ref::try_push_str(&mut text, " and more")?;
+    between()?;
+    root.try_push_str(" and more")?;
+    between()?;
+    numbers.try_resize(100, 2)?;
+    between()?;
+    handle.try_push_str(" and more")?;
+    let mut detached = child.detach().map_err(|_| AllocError::Misused)?;
+    assert_eq!((bytes.len(), &*text, &*root), (1000, "text and more", "root and more"));
+    assert_eq!((numbers.len(), &*handle, held.len()), (100, "handle and more", 4));
+    assert_eq!((tree.node().below(), detached.walk().count()), (6, 2));
+    hook.cancel();
+    drop(held.let_go());
+    Ok(Ref::count(&shared))
+}
+
+#[test]
+fn whichever_allocation_of_a_nodes_life_fails_nothing_leaks_and_the_next_try_succeeds() {
+    let mut refusals = 0;
+    loop {
+        let result = leaks_nothing(|| with_allocations(refusals, life));
+        if let Ok(count) = result {
+            assert_eq!(count, 8);
+            break;
+        }
+        refusals += 1;
+        assert_eq!(leaks_nothing(life), Ok(8));
+    }
+    assert_eq!(refusals, 21, "the work has so many points at which it can fail");
 }
 
 #[test]

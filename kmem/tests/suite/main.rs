@@ -10,6 +10,8 @@ mod support;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_forget;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_life;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_reentrant;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_shapes;
@@ -39,6 +41,8 @@ mod pool;
 mod reasons;
 #[cfg(all(feature = "heap", feature = "ref"))]
 mod refs;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred"))]
+mod report;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod resize;
 #[cfg(all(feature = "heap", feature = "shred"))]

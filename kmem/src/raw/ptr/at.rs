@@ -1,5 +1,7 @@
 //! How and where an object is made, for those who make objects of any kind.
 
+use core::ptr::NonNull;
+
 use super::Handle;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
@@ -52,20 +54,20 @@ impl At {
         let _ = (src, parent, request);
         let kind = Kind::from_raw(kind);
         // SAFETY: [caller] the contract is the caller's.
-        let data = unsafe {
+        let data: Result<NonNull<u8>, AllocError> = unsafe {
             match kind {
                 #[cfg(feature = "heap")]
-                Some(Kind::Heap) => crate::raw::heap::alloc(request)?,
+                Some(Kind::Heap) => crate::raw::heap::alloc(request),
                 #[cfg(feature = "ref")]
-                Some(Kind::Ref) => crate::raw::refs::alloc(src, request)?,
+                Some(Kind::Ref) => crate::raw::refs::alloc(src, request),
                 #[cfg(feature = "pool")]
-                Some(Kind::Pool) if !src.is_null() => crate::raw::pool::alloc(src.cast(), request)?,
+                Some(Kind::Pool) if !src.is_null() => crate::raw::pool::alloc(src.cast(), request),
                 #[cfg(feature = "tree")]
-                Some(Kind::Tree) => crate::raw::tree::alloc(src, parent, request)?,
-                _ => return Err(AllocError::Source(kind)),
+                Some(Kind::Tree) => crate::raw::tree::alloc(src, parent, request),
+                _ => Err(AllocError::Source(kind)),
             }
         };
         // SAFETY: [fresh] the data of a new cell of this kind.
-        Ok(unsafe { super::handle_of(kind.unwrap_or(Kind::None), data.as_ptr()) })
+        data.map(|data| unsafe { super::handle_of(kind.unwrap_or(Kind::None), data.as_ptr()) })
     }
 }

@@ -1,6 +1,6 @@
 //! Holders: by which a node owns an object of another kind.
 
-use super::{HEADER, Node, OWN, alloc_flagged, data, place, unlink_checked};
+use super::{HEADER, Node, OWN, alloc_own, data, place, unlink_checked};
 use crate::cell::{FLAG_HOLD, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -65,7 +65,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
             return Ok(());
         }
         place::check_ends(CALL, above)?;
-        let new = alloc_flagged((*above).src, node, &Request::new(size_of::<Handle>()), FLAG_HOLD, CALL)?;
+        let new = alloc_own(above, node, &Request::new(size_of::<Handle>()), FLAG_HOLD, CALL)?;
         new.cast::<Handle>().write(object);
     }
     Ok(())

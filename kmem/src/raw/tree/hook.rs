@@ -1,6 +1,9 @@
 //! Hooks: destructors that a node gets after it was made.
 
-use super::{HEADER, Node, OWN, alloc_flagged, data, header, place, unlink_checked};
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::{HEADER, Node, OWN, alloc_own, data, header, place, unlink_checked};
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -41,6 +44,38 @@ use crate::raw::seal::Slot;
 /// assert_eq!(said, "!");
 /// ```
 pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { add(node, &Request::new(size_of::<Slot>()), |_| hook) }
+}
+
+/// Adds a hook, as [`h`] does, that carries what it needs: `run` gets as its argument the address of a room of this layout in the hook,
+/// which goes with it. Returns that address; the caller fills the room at once.
+///
+/// # Safety
+/// As for [`h`].
+pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Result<NonNull<u8>, AllocError> {
+    let offset = block::round_up(size_of::<Slot>(), room.align()).ok_or(AllocError::Overflow)?;
+    let size = offset.checked_add(room.size()).ok_or(AllocError::Overflow)?;
+    let mut carried = NonNull::dangling();
+    let hook = |data: NonNull<u8>| {
+        // SAFETY: [extent] the room lies in the data that is asked for.
+        carried = unsafe { data.add(offset) };
+        Destructor { run: Some(run), arg: carried.as_ptr().cast() }
+    };
+    // SAFETY: [caller] the contract is the caller's; the data has room for a slot and what is carried.
+    unsafe { add(node, &Request { align: room.align(), ..Request::new(size) }, hook) }?;
+    Ok(carried)
+}
+
+/// Draws the node of a hook as the request says, and makes it the first child.
+///
+/// # Safety
+/// As for [`h`]; the request has room for a slot.
+unsafe fn add(
+    node: *mut u8,
+    request: &Request,
+    hook: impl FnOnce(NonNull<u8>) -> Destructor,
+) -> Result<(), AllocError> {
     const CALL: &str = "kmtreeh";
     // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
     // for a slot, and nobody else has seen it.
@@ -50,9 +85,8 @@ pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
             return Err(AllocError::Fixed(Kind::Tree));
         }
         place::check_ends(CALL, above)?;
-        let request = Request::new(size_of::<Slot>());
-        let new = alloc_flagged((*above).src, core::ptr::null_mut(), &request, FLAG_HOOK, CALL)?;
-        Slot::write(new.cast().as_ptr(), hook);
+        let new = alloc_own(above, core::ptr::null_mut(), request, FLAG_HOOK, CALL)?;
+        Slot::write(new.cast().as_ptr(), hook(new));
         link_first(above, header(new.as_ptr()));
     }
     Ok(())

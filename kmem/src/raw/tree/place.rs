@@ -2,7 +2,7 @@
 
 use core::ptr::{NonNull, null_mut};
 
-use super::{HEADER, Node, OWN, data, header, held_by, is_linked, link, release, unlink_checked};
+use super::{Around, HEADER, Node, OWN, around, data, header, held_by, link, release, unlink_checked};
 use crate::cell::{FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -144,7 +144,7 @@ pub(crate) unsafe fn resize_kept(
     // for those around it.
     unsafe {
         let node = check_movable(call, data, OWN)?;
-        if !is_linked(node) {
+        if let Around::Stranger = around(node) {
             fault::report(call, data, Misuse::Damaged);
             return Err(AllocError::Misused);
         }
@@ -329,7 +329,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         check_ends(CALL, to)?;
         let mut child = first;
         while !child.is_null() {
-            if !is_child(child, from) || !is_linked(child) {
+            if !is_child(child, from) || matches!(around(child), Around::Stranger) {
                 fault::report(CALL, data(from), Misuse::Damaged);
                 return Err(AllocError::Misused);
             }

@@ -1,0 +1,137 @@
+//! The graph for Graphviz.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::label::{grouped, growth, many};
+use crate::outline::{Drawn, Outline, Pair, Room, Shows, Tally};
+use crate::{Diff, Snapshot};
+
+/// The most boxes that a graph has, besides those for what is too light. Graphviz lays out more, but nobody reads it.
+const BOXES: usize = 300;
+
+impl Snapshot {
+    /// Writes a graph of who holds what, for Graphviz's `dot`: a box for each path of names, tainted ones marked in word and
+    /// edge, adopted ones on dashed lines. There are at most 300 boxes, of the heaviest; what is left out is gathered where it
+    /// hangs, and the graph's title says how much that is.
+    ///
+    /// # Errors
+    ///
+    /// When `to` cannot be written to.
+    ///
+    /// ```
+    /// # use kmem_view::Snapshot;
+    /// # let snapshot = Snapshot::read(
+    /// #     &br#"{"kmem":1,"cells":[
+    /// #     {"depth":0,"kind":"tree","name":"request","at":"0x1000","size":24,"block":104}
+    /// #     ],"total":{"cells":1,"size":24,"block":104}}"#[..],
+    /// # )?;
+    /// let mut dot = Vec::new();
+    /// snapshot.dot(&mut dot, None)?;
+    /// assert!(String::from_utf8(dot)?.contains(r#"[label="tree \"request\"\n104 bytes with headers, 1 cell"]"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn dot(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
+        let outline = Outline::new(None, self, depth);
+        write(to, &outline, |all| all.newer.block, |_| String::new())
+    }
+}
+
+impl Diff<'_> {
+    /// Writes the graph of both snapshots: what grew is red and what shrank blue, and each box says by how much.
+    ///
+    /// # Errors
+    ///
+    /// When `to` cannot be written to.
+    pub fn dot(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
+        let outline = Outline::new(Some(self.older), self.newer, depth);
+        write(
+            to,
+            &outline,
+            |all| all.older.block.max(all.newer.block),
+            |all| {
+                format!(
+                    "\n{} bytes, {} cells",
+                    growth(all.older.block, all.newer.block),
+                    growth(all.older.cells, all.newer.cells)
+                )
+            },
+        )
+    }
+}
+
+fn write(
+    mut to: impl Write,
+    outline: &Outline<'_>,
+    weight: fn(&Pair) -> u64,
+    change: impl Fn(&Pair) -> String,
+) -> io::Result<()> {
+    let frames = outline.frames(&Room { frames: BOXES, share: 100_000, weight });
+    writeln!(to, "digraph kmem {{")?;
+    writeln!(
+        to,
+        "  graph [rankdir=LR, labelloc=t, label={}]",
+        quoted(&Drawn::new(outline, &frames).to_string())
+    )?;
+    writeln!(to, "  node [shape=box, style=filled, fillcolor=white, fontname=monospace]")?;
+    for (index, frame) in frames.iter().enumerate().skip(1) {
+        let tainted = |of: &Tally| match of.tainted {
+            0 => String::new(),
+            tainted if tainted == of.cells => "\ntainted".to_owned(),
+            tainted => format!("\ntainted: {} of {}", grouped(tainted), many(of.cells, "cell")),
+        };
+        let (mut label, pair, tainted, adopted) = match &frame.shows {
+            Shows::Branch(branch) => {
+                let branch = &outline.branches[*branch];
+                let now = &branch.own.newer;
+                let adopted = now.adopted.max(branch.own.older.adopted) > 0;
+                let label = match now.cells {
+                    0 | 1 => branch.label.to_string(),
+                    cells => format!("{} × {}", branch.label, grouped(cells)),
+                };
+                (label, branch.all, tainted(now), adopted)
+            }
+            Shows::Others(count, pair) => (many(*count as u64, "other"), *pair, tainted(&pair.newer), false),
+        };
+        let now = &pair.newer;
+        write!(label, "\n{} with headers, {}", many(now.block, "byte"), many(now.cells, "cell"))
+            .expect("text");
+        label += &change(&pair);
+        label += &tainted;
+        write!(to, "  n{index} [label={}", quoted(&label))?;
+        if !change(&pair).is_empty() {
+            let colour = match now.block.cmp(&pair.older.block) {
+                std::cmp::Ordering::Less => "lightskyblue",
+                std::cmp::Ordering::Equal => "white",
+                std::cmp::Ordering::Greater => "lightsalmon",
+            };
+            write!(to, ", fillcolor={colour}")?;
+        }
+        if !tainted.is_empty() {
+            write!(to, ", color=red, penwidth=3")?;
+        }
+        writeln!(to, "]")?;
+        if let Some(parent) = frame.parent.filter(|&parent| parent > 0) {
+            writeln!(to, "  n{parent} -> n{index}{}", if adopted { " [style=dashed]" } else { "" })?;
+        }
+    }
+    writeln!(to, "}}")
+}
+
+/// A string as DOT writes it. A backslash there introduces an escape of Graphviz's own, so every one is doubled, and lines are
+/// broken by `\n`.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            // Graphviz reads entities in labels: `&lt;` would come out as `<`.
+            '&' => out.push_str("&amp;"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

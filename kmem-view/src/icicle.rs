@@ -1,0 +1,161 @@
+//! The icicle: everything on top, and below each frame what hangs from it, as wide as the bytes it holds.
+//!
+//! Inferno draws it, zooms and shows tooltips. It tells frames apart by their text, so each is given a number for a name and, by
+//! the table of attributes, its text and its class; that also keeps the names of cells out of the format of stacks.
+
+use std::fmt::Write as _;
+use std::io;
+
+use inferno::flamegraph::color::{Color, PaletteMap};
+use inferno::flamegraph::{self, Direction, FuncFrameAttrsMap, Options, TextTruncateDirection};
+
+use crate::Kind;
+use crate::label::{Label, grouped, growth, many};
+use crate::outline::{Branch, Frame, Outline, Pair, Shows};
+
+/// Draws frames as SVG to be put into a page, or nothing where nothing holds a byte. With `compared`, colours and texts tell growth.
+pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> io::Result<Option<String>> {
+    let whole = outline.branches[0].all;
+    if whole.newer.block == 0 {
+        return Ok(None);
+    }
+    let (mut stacks, mut attributes, mut colours) = (Vec::new(), String::new(), PaletteMap::default());
+    colours.insert("", if compared { of_growth(&whole) } else { GREY });
+    let mut path: Vec<usize> = Vec::new();
+    for (index, frame) in frames.iter().enumerate().skip(1) {
+        let keep = path.iter().position(|&above| Some(above) == frame.parent).map_or(0, |above| above + 1);
+        path.truncate(keep);
+        path.push(index);
+        let (text, own, colour, tainted) = match &frame.shows {
+            Shows::Branch(branch) => {
+                let branch = &outline.branches[*branch];
+                let colour = if compared { of_growth(&branch.all) } else { of_label(branch.label) };
+                (text(branch, &whole, compared), branch.own, colour, branch.own.newer.tainted > 0)
+            }
+            Shows::Others(count, pair) => {
+                let details = details(pair, &whole, compared);
+                let colour = if compared { of_growth(pair) } else { GREY };
+                let (mark, tainted) = match pair.newer.tainted {
+                    0 => ("", String::new()),
+                    tainted => ("! ", format!("; tainted: {}", many(tainted, "cell"))),
+                };
+                let text = format!("{mark}{} ({details}{tainted})", many(*count as u64, "other"));
+                (text, *pair, colour, pair.newer.tainted > 0)
+            }
+        };
+        let class = if tainted { "\tclass=tainted" } else { "" };
+        writeln!(attributes, "{index:07}\ttitle={text}{class}").expect("text");
+        colours.insert(format!("{index:07}"), colour);
+        if own.newer.block > 0 {
+            let mut stack = String::with_capacity(path.len() * 8 + 8);
+            for above in &path {
+                write!(stack, "{above:07};").expect("text");
+            }
+            stack.pop();
+            write!(stack, " {}", own.newer.block).expect("text");
+            stacks.push(stack);
+        }
+    }
+
+    let mut options = Options::default();
+    options.title = String::new();
+    options.direction = Direction::Inverted;
+    options.text_truncate_direction = TextTruncateDirection::Right;
+    options.count_name = format!("bytes with headers in {}", many(whole.newer.cells, "cell"));
+    options.name_type = String::new();
+    options.min_width = 0.0;
+    options.no_sort = true;
+    options.search_color = "#e69f00".parse().map_err(|_| io::Error::other("a colour"))?;
+    options.bgcolors = Some("#ffffff".parse().map_err(|_| io::Error::other("a colour"))?);
+    options.palette_map = Some(&mut colours);
+    options.func_frameattrs = FuncFrameAttrsMap::from_reader(attributes.as_bytes())?;
+    let mut svg = Vec::new();
+    flamegraph::from_lines(&mut options, stacks.iter().map(String::as_str), &mut svg)?;
+    let svg = String::from_utf8(svg).map_err(io::Error::other)?;
+    // In a page, the declarations that head a file of its own are not allowed.
+    let start = svg.find("<svg").ok_or_else(|| io::Error::other("no drawing"))?;
+    Ok(Some(svg[start..].to_owned()))
+}
+
+/// The label, which the drawing shows as far as there is room, and in the last parentheses what the tooltip adds.
+fn text(branch: &Branch<'_>, whole: &Pair, compared: bool) -> String {
+    let own = &branch.own.newer;
+    let mut text = String::new();
+    if own.tainted > 0 {
+        text.push_str("! ");
+    }
+    write!(text, "{}", branch.label).expect("text");
+    if own.cells > 1 {
+        write!(text, " × {}", grouped(own.cells)).expect("text");
+    }
+    if compared && branch.all.newer.block != branch.all.older.block {
+        write!(text, " {}", growth(branch.all.older.block, branch.all.newer.block)).expect("text");
+    }
+    write!(text, " ({}", details(&branch.all, whole, compared)).expect("text");
+    if branch.all.newer.cells > own.cells {
+        write!(text, "; {} in {} without what is below", many(own.block, "byte"), many(own.cells, "cell"))
+            .expect("text");
+    }
+    write!(text, "; {} of data", many(own.size, "byte")).expect("text");
+    if own.refs > 0 {
+        write!(text, "; {}", many(own.refs, "reference")).expect("text");
+    }
+    if own.adopted > 0 {
+        text.push_str("; adopted");
+    }
+    let sources = own.sources();
+    if !sources.is_empty() {
+        write!(text, "; from {sources}").expect("text");
+    }
+    if own.tainted > 0 {
+        write!(text, "; tainted: {}", many(own.tainted, "cell")).expect("text");
+    }
+    text.push(')');
+    text
+}
+
+fn details(all: &Pair, whole: &Pair, compared: bool) -> String {
+    let share = 100.0 * all.newer.block as f64 / whole.newer.block as f64;
+    let (block, cells) = (many(all.newer.block, "byte"), many(all.newer.cells, "cell"));
+    let mut details = format!("{block} with headers in {cells}, {share:.2}%");
+    if compared {
+        let (bytes, cells) =
+            (growth(all.older.block, all.newer.block), growth(all.older.cells, all.newer.cells));
+        write!(details, "; grew by {bytes} bytes, {cells} cells").expect("text");
+    }
+    details
+}
+
+const GREY: Color = Color { r: 224, g: 224, b: 224 };
+
+/// The colours of the kinds, all light enough for black text. The page's legend shows them.
+pub(crate) const KINDS: [(Kind, Color); 6] = [
+    (Kind::Tree, Color { r: 166, g: 206, b: 227 }),
+    (Kind::Heap, Color { r: 253, g: 205, b: 140 }),
+    (Kind::Ref, Color { r: 178, g: 223, b: 138 }),
+    (Kind::Pool, Color { r: 214, g: 194, b: 226 }),
+    (Kind::Store, Color { r: 255, g: 242, b: 140 }),
+    (Kind::None, Color { r: 245, g: 200, b: 200 }),
+];
+
+fn of_label(label: Label<'_>) -> Color {
+    match label {
+        Label::Cell(of, _) => {
+            KINDS.into_iter().find(|(kind, _)| *kind == of).map_or(GREY, |(_, colour)| colour)
+        }
+        Label::All | Label::Deeper => GREY,
+    }
+}
+
+/// Red where it grew and blue where it shrank, the fuller the more of it is new or gone.
+fn of_growth(pair: &Pair) -> Color {
+    let (older, newer) = (pair.older.block as f64, pair.newer.block as f64);
+    let share = ((newer - older).abs() / older.max(newer).max(1.0)).sqrt();
+    let (from, to) = match pair.newer.block.cmp(&pair.older.block) {
+        std::cmp::Ordering::Equal => return GREY,
+        std::cmp::Ordering::Greater => ([255.0, 232.0, 222.0], [255.0, 140.0, 105.0]),
+        std::cmp::Ordering::Less => ([226.0, 238.0, 250.0], [110.0, 180.0, 240.0]),
+    };
+    let mixed = |index: usize| (from[index] + (to[index] - from[index]) * share) as u8;
+    Color { r: mixed(0), g: mixed(1), b: mixed(2) }
+}

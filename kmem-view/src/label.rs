@@ -1,0 +1,109 @@
+//! How cells, names and numbers are written.
+
+use std::fmt::{self, Write};
+
+use crate::Kind;
+
+/// The most characters of a name that a drawing shows. Names may be as long as a program likes; a page of them must not.
+const SHOWN: usize = 80;
+
+/// What a branch of the drawing is called: cells are alike where their kinds and names are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Label<'a> {
+    /// What everything hangs from.
+    All,
+    /// Cells of this kind and this name.
+    Cell(Kind, Option<&'a str>),
+    /// What lies deeper than is told apart.
+    Deeper,
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Label::All => f.write_str("all"),
+            Label::Cell(kind, None) => f.write_str(kind.name()),
+            Label::Cell(kind, Some(name)) => write!(f, "{} {}", kind.name(), Shown(name)),
+            Label::Deeper => f.write_str("deeper"),
+        }
+    }
+}
+
+/// A name in quotation marks, with control characters, `"` and `\` as in JSON.
+pub(crate) struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        escape(self.0, f)?;
+        f.write_char('"')
+    }
+}
+
+/// The same of a name that may have to be cut, which is then said.
+pub(crate) struct Shown<'a>(pub &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(SHOWN) {
+            None => Quoted(self.0).fmt(f),
+            Some((end, _)) => {
+                let count = self.0.chars().count() as u64;
+                write!(f, "{} (cut: {} characters)", Quoted(&format!("{}…", &self.0[..end])), grouped(count))
+            }
+        }
+    }
+}
+
+fn escape(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for c in name.chars() {
+        match c {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            '\u{8}' => f.write_str("\\b")?,
+            '\u{c}' => f.write_str("\\f")?,
+            '\0'..='\u{1f}' => write!(f, "\\u{:04x}", c as u32)?,
+            _ => f.write_char(c)?,
+        }
+    }
+    Ok(())
+}
+
+/// `1 cell`, `2 cells`.
+pub(crate) struct Counted(pub u64, pub &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1,234 cells`, `1 cell`.
+pub(crate) fn many(number: u64, of: &str) -> String {
+    format!("{} {of}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `+1,234`, `-5`, `0`.
+pub(crate) fn growth(older: u64, newer: u64) -> String {
+    match newer.cmp(&older) {
+        std::cmp::Ordering::Less => format!("-{}", grouped(older - newer)),
+        std::cmp::Ordering::Equal => "0".to_owned(),
+        std::cmp::Ordering::Greater => format!("+{}", grouped(newer - older)),
+    }
+}

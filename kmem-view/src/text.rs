@@ -1,0 +1,93 @@
+//! The text form: what the library itself writes of the same tree.
+
+use std::io::{self, Write};
+
+use crate::label::{Counted, Quoted};
+use crate::{Cell, Snapshot, Source, Totals};
+
+/// Levels beyond this one are no longer indented, but numbered.
+const INDENTED: u32 = 32;
+
+impl Snapshot {
+    /// Writes the text form: a line for each cell, and one of totals. With `depth`, cells that lie deeper than that are summed
+    /// in the line of the cell above them; roots have depth 0.
+    ///
+    /// # Errors
+    ///
+    /// When `to` cannot be written to.
+    ///
+    /// ```
+    /// # use kmem_view::Snapshot;
+    /// # let snapshot = Snapshot::read(
+    /// #     &br#"{"kmem":1,"cells":[
+    /// #     {"depth":0,"kind":"tree","name":"request","at":"0x1000","size":24,"block":104},
+    /// #     {"depth":1,"kind":"ref","at":"0x2000","size":64,"block":200,"adopted":true,"refs":3}
+    /// #     ],"total":{"cells":2,"size":88,"block":304}}"#[..],
+    /// # )?;
+    /// let mut text = Vec::new();
+    /// snapshot.text(&mut text, None)?;
+    /// assert_eq!(
+    ///     String::from_utf8(text)?,
+    ///     "tree \"request\", 24 bytes\n  ref, 64 bytes, 3 references, adopted\n2 cells, 88 bytes, 304 with headers\n"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn text(&self, mut to: impl Write, depth: Option<u32>) -> io::Result<()> {
+        let depth = depth.unwrap_or(u32::MAX);
+        let mut rest = self.cells();
+        while let Some((cell, after)) = rest.split_first() {
+            let mut below = cell.below.as_deref().copied().unwrap_or_default();
+            let mut listed = 0;
+            if cell.depth == depth {
+                listed = after.iter().take_while(|cell| cell.depth > depth).count();
+                for cell in &after[..listed] {
+                    below += cell.totals();
+                    below += cell.below.as_deref().copied().unwrap_or_default();
+                }
+            }
+            line(&mut to, cell, below)?;
+            rest = &after[listed..];
+        }
+        let Totals { cells, size, block } = self.total();
+        writeln!(to, "{}, {}, {block} with headers", Counted(cells, "cell"), Counted(size, "byte"))
+    }
+}
+
+fn line(to: &mut impl Write, cell: &Cell, below: Totals) -> io::Result<()> {
+    write!(to, "{:1$}", "", 2 * cell.depth.min(INDENTED) as usize)?;
+    if cell.depth > INDENTED {
+        write!(to, "[{}] ", cell.depth)?;
+    }
+    to.write_all(cell.kind.name().as_bytes())?;
+    if let Some(name) = &cell.name {
+        write!(to, " {}", Quoted(name))?;
+    }
+    write!(to, ", {}", Counted(cell.size, "byte"))?;
+    if let Some(store) = &cell.store {
+        write!(to, ", {} of {} cells in use, at most {}", store.live, store.cells, store.peak)?;
+    }
+    if let Some(refs) = cell.refs {
+        write!(to, ", {}", Counted(refs, "reference"))?;
+    }
+    if cell.adopted {
+        to.write_all(b", adopted")?;
+    }
+    if cell.source != Source::Heap {
+        write!(to, ", from {}", cell.source.name())?;
+    }
+    if cell.tainted {
+        to.write_all(b", tainted")?;
+    }
+    if below.cells > 0 {
+        write!(to, ", {} of {} below", Counted(below.cells, "cell"), Counted(below.size, "byte"))?;
+    }
+    writeln!(to)
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Totals) {
+        self.cells += other.cells;
+        self.size += other.size;
+        self.block += other.block;
+    }
+}

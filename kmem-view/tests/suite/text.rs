@@ -1,0 +1,79 @@
+//! The text form, byte for byte.
+
+use crate::written::{Written, example, output};
+
+#[test]
+fn the_example_is_written_as_the_format_says() {
+    assert_eq!(
+        output(|out| example().text(out, None)),
+        "tree \"request\", 24 bytes\n\
+         \x20 ref \"config\", 64 bytes, 3 references, adopted, from pool, tainted\n\
+         \x20 store \"lines\", 224 bytes, 7 of 100 cells in use, at most 9, from tree\n\
+         \x20 tree, 8 bytes, 12 cells of 960 bytes below\n\
+         16 cells, 1280 bytes, 6472 with headers\n"
+    );
+}
+
+#[test]
+fn one_of_a_thing_is_singular() {
+    let mut written = Written::default();
+    written.cell(0, "ref", None, 1, "\"refs\":1");
+    assert_eq!(
+        output(|out| written.read().text(out, None)),
+        "ref, 1 byte, 1 reference\n1 cell, 1 byte, 81 with headers\n"
+    );
+}
+
+#[test]
+fn a_limited_depth_sums_what_lies_deeper_and_changes_no_total() {
+    let mut written = Written::default();
+    written.tree(0, "a", 1).tree(1, "b", 2).tree(2, "c", 4).tree(1, "d", 8).tree(0, "e", 16);
+    let limited = |depth| output(|out| written.read().text(out, Some(depth)));
+    let total = "5 cells, 31 bytes, 431 with headers\n";
+    assert_eq!(
+        limited(0),
+        format!("tree \"a\", 1 byte, 3 cells of 14 bytes below\ntree \"e\", 16 bytes\n{total}")
+    );
+    assert_eq!(
+        limited(1),
+        format!(
+            "tree \"a\", 1 byte\n  tree \"b\", 2 bytes, 1 cell of 4 bytes below\n  tree \"d\", 8 bytes\n\
+             tree \"e\", 16 bytes\n{total}"
+        )
+    );
+    assert_eq!(limited(2), output(|out| written.read().text(out, None)));
+}
+
+#[test]
+fn what_the_snapshot_did_not_list_is_counted_with_what_the_text_does_not() {
+    let out = output(|out| example().text(out, Some(0)));
+    assert_eq!(out.lines().next(), Some("tree \"request\", 24 bytes, 15 cells of 1256 bytes below"));
+}
+
+#[test]
+fn beyond_thirty_two_levels_the_depth_is_a_number() {
+    let mut written = Written::default();
+    for depth in 0..=33 {
+        written.cell(depth, "tree", None, 0, "");
+    }
+    let out = output(|out| written.read().text(out, None));
+    let indent = " ".repeat(64);
+    assert_eq!(out.lines().nth(31), Some(&*format!("{}tree, 0 bytes", " ".repeat(62))));
+    assert_eq!(out.lines().nth(32), Some(&*format!("{indent}tree, 0 bytes")));
+    assert_eq!(out.lines().nth(33), Some(&*format!("{indent}[33] tree, 0 bytes")));
+}
+
+#[test]
+fn names_are_escaped_as_in_json_and_stay_on_their_line() {
+    let every: String = (0..0x80).map(char::from).chain("é\u{7f}\u{85}\u{2028}\u{fffd}𝄞".chars()).collect();
+    let mut written = Written::default();
+    written.tree(0, &every, 0);
+    let out = output(|out| written.read().text(out, None));
+    let quoted = serde_json::to_string(&every).expect("JSON");
+    assert_eq!(out.split_once('\n').map(|(line, _)| line), Some(&*format!("tree {quoted}, 0 bytes")));
+}
+
+#[test]
+fn an_empty_snapshot_is_one_line() {
+    assert_eq!(output(|out| Written::default().read().text(out, None)), "0 cells, 0 bytes, 0 with headers\n");
+}

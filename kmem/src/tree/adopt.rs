@@ -1,0 +1,190 @@
+//! Objects of other kinds that a node owns.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use super::NodeRef;
+use crate::error::{AllocError, Refused};
+use crate::place;
+use crate::raw;
+
+mod sealed {
+    use crate::raw::Handle;
+
+    /// # Safety
+    /// The handle is one on the object that the owner frees, or drops a reference to, when it is dropped, and freeing it does
+    /// just that. The owner itself may move.
+    pub unsafe trait Handled {
+        /// The handle on the object.
+        fn handle(&self) -> Handle;
+    }
+}
+use sealed::Handled;
+
+/// An owner whose object a node can [adopt](NodeRef::adopt): a [`HeapBox`](crate::HeapBox) or a [`Ref`](crate::Ref). There are no others:
+/// a pool's cell would have to go before its pool, and of a tree [`graft`](NodeRef::graft) makes a child.
+///
+/// ```
+/// fn keep<O: kmem::Adopt + Send + 'static>(tree: &kmem::Tree<&str>, owner: O) {
+///     tree.node().adopt(owner);
+/// }
+/// keep(&kmem::Tree::new("request"), kmem::HeapBox::new(7));
+/// ```
+pub trait Adopt: Handled + Deref {}
+
+#[cfg(feature = "heap")]
+// SAFETY: [sole] the owner frees its cell, as the handle does.
+unsafe impl<T: ?Sized> Handled for crate::HeapBox<T> {
+    fn handle(&self) -> raw::Handle {
+        self.handle()
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T: ?Sized> Adopt for crate::HeapBox<T> {}
+
+#[cfg(feature = "ref")]
+// SAFETY: [last-ref] the owner drops its reference, as the handle does.
+unsafe impl<T: ?Sized, S> Handled for crate::Ref<T, S> {
+    fn handle(&self) -> raw::Handle {
+        self.handle()
+    }
+}
+
+#[cfg(feature = "ref")]
+impl<T: ?Sized, S> Adopt for crate::Ref<T, S> {}
+
+/// What a node has [adopted](NodeRef::adopt), lent as its owner: the [`HeapBox`](crate::HeapBox) or [`Ref`](crate::Ref) that it was.
+///
+/// Dropping it leaves the object with the node, where it goes when that does; [`let_go`](Adopted::let_go) takes it back. It borrows the
+/// tree.
+///
+/// ```
+/// use kmem::{Ref, Tree};
+/// let tree = Tree::new("request");
+/// let adopted = tree.node().adopt(Ref::new(String::from("shared")));
+/// let other: Ref<String> = Ref::clone(&adopted);
+/// assert_eq!((adopted.len(), Ref::count(&other)), (6, 2));
+/// drop(tree);
+/// assert_eq!(Ref::count(&other), 1);
+/// ```
+pub struct Adopted<'t, O> {
+    /// The data of the node.
+    node: NonNull<u8>,
+    owner: ManuallyDrop<O>,
+    /// Invariant in `O`: the node is left to drop the value, as the type that it was adopted with.
+    borrows: PhantomData<(&'t (), *mut O)>,
+}
+
+impl<'t, T> NodeRef<'t, T> {
+    /// Has the node own a heap cell or a reference: it goes with the node, in the order in which children were added.
+    ///
+    /// The value may outlive every borrow that the program knows of, hence `'static`, and goes where the tree goes, hence `Send`; so
+    /// does the source. It takes 88 bytes drawn from where the tree was.
+    ///
+    /// # Panics
+    /// Where [`try_adopt`](NodeRef::try_adopt) fails.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Tree};
+    /// let tree = Tree::new("request");
+    /// let mut key = tree.node().adopt(HeapBox::zeroed(32));
+    /// key.get_mut()[0] = 7;
+    /// assert_eq!((key[0], tree.node().below()), (7, 1));
+    /// let key: HeapBox<[u8]> = key.let_go();
+    /// assert_eq!(tree.node().below(), 0);
+    /// ```
+    #[track_caller]
+    pub fn adopt<O: Adopt + Send + 'static>(self, owner: O) -> Adopted<'t, O> {
+        self.try_adopt(owner).unwrap_or_else(|refused| place::refuse(refused.error()))
+    }
+
+    /// Has the node own a heap cell or a reference, as [`adopt`](NodeRef::adopt) does.
+    ///
+    /// # Errors
+    /// Gives the owner back where the tree's source cannot serve what this takes, as [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Pool, Tree};
+    /// let pool = Pool::bytes(80, 1);
+    /// let tree = Tree::new_in(1, &pool);
+    /// let refused = tree.node().try_adopt(HeapBox::new(7)).unwrap_err();
+    /// assert_eq!(*refused.into_value(), 7);
+    /// ```
+    pub fn try_adopt<O: Adopt + Send + 'static>(self, owner: O) -> Result<Adopted<'t, O>, Refused<O>> {
+        let node = self.data.cast::<u8>();
+        // SAFETY: [lent, holders, outlives, threads] the node is live while its tree is borrowed. The owner is given up where this succeeds;
+        // by the bounds its object may stay with this tree and go where that does.
+        match unsafe { raw::tree::k(node.as_ptr(), Handled::handle(&owner)) } {
+            Ok(()) => Ok(Adopted { node, owner: ManuallyDrop::new(owner), borrows: PhantomData }),
+            Err(error) => Err(Refused::new(error, owner)),
+        }
+    }
+}
+
+impl<'t, O: Adopt> Adopted<'t, O> {
+    /// Takes the object back from the node: it does not go with it any more. Looks through the node's children, the last one first.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Tree};
+    /// let tree = Tree::new("request");
+    /// let body = tree.node().adopt(HeapBox::new(7)).let_go();
+    /// drop(tree);
+    /// assert_eq!(*body, 7);
+    /// ```
+    pub fn let_go(self) -> O {
+        let object = Handled::handle(&*self.owner).data;
+        // SAFETY: [lent, holders] the node is live while its tree is borrowed, and has owned the object since. Of several references to
+        // one cell any will do.
+        let held = unsafe { raw::tree::l(self.node.as_ptr(), object) };
+        if held.is_null() {
+            // A damaged header, which has been reported: the node may still own the object.
+            place::refuse(AllocError::Misused);
+        }
+        ManuallyDrop::into_inner(self.owner)
+    }
+
+    /// The value for changing, where the owner is the only one.
+    ///
+    /// See [`adopt`](NodeRef::adopt) for an example.
+    pub fn get_mut(&mut self) -> &mut O::Target
+    where
+        O: DerefMut,
+    {
+        &mut self.owner
+    }
+
+    /// Leaves the object with the node and returns its value, for as long as the tree is borrowed.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Tree};
+    /// let tree = Tree::new("request");
+    /// let seven: &i32 = tree.node().adopt(HeapBox::new(7)).leave();
+    /// assert_eq!(*seven, 7);
+    /// ```
+    pub fn leave(self) -> &'t O::Target
+    where
+        O: 't,
+    {
+        let value: *const O::Target = &raw const **self.owner;
+        // SAFETY: [lent, holders] the node, and so the object, lives while its tree is borrowed, and nobody can take it back any more.
+        unsafe { &*value }
+    }
+}
+
+/// The owner, for looking at the value or, of a counted one, for taking a reference.
+impl<O> Deref for Adopted<'_, O> {
+    type Target = O;
+    fn deref(&self) -> &O {
+        &self.owner
+    }
+}
+
+impl<O: fmt::Debug> fmt::Debug for Adopted<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

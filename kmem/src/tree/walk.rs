@@ -1,0 +1,132 @@
+//! Walks over everything that a node holds, whatever its type.
+
+#[cfg(feature = "heap")]
+use alloc::string::String;
+use core::ffi::CStr;
+use core::marker::PhantomData;
+
+use super::{Node, Tree};
+use crate::cell::Kind;
+use crate::raw;
+#[cfg(feature = "heap")]
+use crate::text::written;
+
+/// What a [`Walk`] comes to: a node, or an object that a node has [adopted](crate::NodeRef::adopt).
+///
+/// ```
+/// let mut tree = kmem::Tree::new(7u32);
+/// let kmem::Visit { depth, kind, name, size, .. } = tree.walk().next().unwrap();
+/// assert_eq!((depth, kind, name, size), (0, kmem::Kind::Tree, None, 4));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Visit {
+    /// How far below the node where the walk began: zero for that node.
+    pub depth: usize,
+    /// How it was allocated. A pool on a node is a node.
+    pub kind: Kind,
+    /// Its name, where it has one.
+    pub name: Option<&'static CStr>,
+    /// Its bytes of data, without the header.
+    pub size: usize,
+}
+
+/// A walk over a node and everything below it. See [`Tree::walk`].
+///
+/// ```
+/// let mut tree = kmem::Tree::new(7);
+/// let walk: kmem::Walk<'_> = tree.walk();
+/// assert_eq!(walk.count(), 1);
+/// ```
+#[derive(Debug)]
+pub struct Walk<'t> {
+    walk: raw::tree::Walk,
+    /// Borrows the tree exclusively, for the owner of a child could free it under the walk.
+    borrows: PhantomData<&'t mut ()>,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Visit;
+
+    fn next(&mut self) -> Option<Visit> {
+        let raw::tree::Visit { object, depth, .. } = self.walk.next()?;
+        let kind = Kind::from_raw(object.kind).unwrap_or(Kind::None);
+        // SAFETY: [lent, holders] the tree is borrowed, so that all its nodes are live, and what they hold is.
+        let (name, size) = unsafe { (raw::ptr::name(object), raw::ptr::size(object)) };
+        Some(Visit { depth, kind, name, size })
+    }
+}
+
+impl core::iter::FusedIterator for Walk<'_> {}
+
+impl<T: ?Sized, S> Tree<T, S> {
+    /// Walks over the root and everything below it: each node before what is below it, in the order of the children, and objects that
+    /// were [adopted](crate::NodeRef::adopt) among them. Takes constant stack and no memory.
+    ///
+    /// No values are given out, which may have any type. The tree is borrowed exclusively, since the owner of a child may free it
+    /// at any time.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Heap, Kind, Tree};
+    /// let mut tree = Tree::named_in(c"request", 0u64, Heap);
+    /// let body = tree.node().push_named(c"body", 1);
+    /// body.child([7u8; 100]);
+    /// tree.node().adopt(HeapBox::named(c"key", [0u8; 32]));
+    /// let seen: Vec<_> = tree.walk().map(|visit| (visit.depth, visit.kind, visit.name, visit.size)).collect();
+    /// assert_eq!(seen, [
+    ///     (0, Kind::Tree, Some(c"request"), 8),
+    ///     (1, Kind::Tree, Some(c"body"), 8),
+    ///     (2, Kind::Tree, None, 100),
+    ///     (1, Kind::Heap, Some(c"key"), 32),
+    /// ]);
+    /// ```
+    pub fn walk(&mut self) -> Walk<'_> {
+        // SAFETY: [lent] the tree is borrowed for as long as the walk is, so that nobody else frees or moves a node.
+        Walk { walk: unsafe { raw::tree::walk(self.data.as_ptr().cast()) }, borrows: PhantomData }
+    }
+}
+
+#[cfg(feature = "heap")]
+impl<T: ?Sized, S> Tree<T, S> {
+    /// What the root and everything below it holds, as indented text, down to a depth: 0 tells of the root alone. What lies
+    /// deeper is counted. See [`raw::report`] for what it says.
+    ///
+    /// ```
+    /// use kmem::{Heap, Tree};
+    /// let mut tree = Tree::named_in(c"request", 0u64, Heap);
+    /// tree.node().push_named(c"body", 1).child([7u8; 100]);
+    /// let report = tree.report(1);
+    /// assert!(report.starts_with("tree \"request\", 8 bytes\n  tree \"body\", 8 bytes, 1 cell of 100 bytes below\n"));
+    /// ```
+    pub fn report(&mut self, depth: usize) -> String {
+        // SAFETY: [lent] the tree is borrowed exclusively while it is walked.
+        written(|write| unsafe { raw::report::text(self.data.as_ptr().cast(), depth, write) })
+    }
+
+    /// What the root and everything below it holds, as JSON, a line for each: what the command `kmem-view` draws. See
+    /// [`raw::report`] for the format.
+    ///
+    /// ```
+    /// let mut tree = kmem::Tree::new(0u64);
+    /// assert!(tree.snapshot().starts_with("{\"kmem\":1,\"cells\":[\n{\"depth\":0,\"kind\":\"tree\","));
+    /// ```
+    pub fn snapshot(&mut self) -> String {
+        // SAFETY: [lent] as in `report`.
+        written(|write| unsafe { raw::report::json(self.data.as_ptr().cast(), usize::MAX, write) })
+    }
+}
+
+impl<T: ?Sized> Node<'_, T> {
+    /// Walks over the child and everything below it, as [`Tree::walk`] does.
+    ///
+    /// ```
+    /// let tree = kmem::Tree::new("request");
+    /// let mut body = tree.child(7);
+    /// body.node().child("below");
+    /// assert_eq!(body.walk().map(|visit| visit.depth).collect::<Vec<_>>(), [0, 1]);
+    /// ```
+    pub fn walk(&mut self) -> Walk<'_> {
+        // SAFETY: [lent] as for a tree: the owner is borrowed exclusively, and what is below borrows it.
+        Walk { walk: unsafe { raw::tree::walk(self.data.as_ptr().cast()) }, borrows: PhantomData }
+    }
+}
