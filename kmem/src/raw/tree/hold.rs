@@ -64,7 +64,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
             }
             return Ok(());
         }
-        place::check_ends(CALL, above)?;
+        place::check_end(CALL, above, false)?;
         let new = alloc_own(above, node, &Request::new(size_of::<Handle>()), FLAG_HOLD, CALL)?;
         new.cast::<Handle>().write(object);
     }

@@ -84,7 +84,7 @@ unsafe fn add(
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
-        place::check_ends(CALL, above)?;
+        place::check_end(CALL, above, true)?;
         let new = alloc_own(above, core::ptr::null_mut(), request, FLAG_HOOK, CALL)?;
         Slot::write(new.cast().as_ptr(), hook(new));
         link_first(above, header(new.as_ptr()));

@@ -7,7 +7,7 @@ use crate::cell::{FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::block::{self, Resized};
-use crate::raw::seal::is_wild;
+use crate::raw::seal::is_no_header;
 
 /// Whether this is the data of a live node; what is wrong with it is reported.
 ///
@@ -46,26 +46,20 @@ pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
 #[inline]
 pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
     // SAFETY: [caller, links] the caller vouches for what the links name.
-    !is_wild(child.addr())
-        && child.addr() & (block::BASE_ALIGN - 1) == 0
-        && unsafe { (*child).parent == node }
+    !is_no_header(child.addr()) && unsafe { (*child).parent == node }
 }
 
-/// Whether a child may be added to a node: what is linked as its first and its last child is so.
+/// Whether a child may be added to a node behind the others, or before them where it is to be the `first`: whether what is linked
+/// there is a child, and has nothing beyond it. What is wrong is reported.
 ///
 /// # Safety
 /// As for [`is_child`].
-pub(super) unsafe fn check_ends(call: &'static str, node: *mut Node) -> Result<(), AllocError> {
+#[inline]
+pub(super) unsafe fn check_end(call: &'static str, node: *mut Node, first: bool) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
-        let Node { child, lastchild, .. } = *node;
-        let none = child.is_null() && lastchild.is_null();
-        if none
-            || is_child(child, node)
-                && is_child(lastchild, node)
-                && (*child).prev.is_null()
-                && (*lastchild).next.is_null()
-        {
+        let end = if first { (*node).child } else { (*node).lastchild };
+        if end.is_null() || is_child(end, node) && (if first { (*end).prev } else { (*end).next }).is_null() {
             return Ok(());
         }
         fault::report(call, data(node), Misuse::Damaged);
@@ -175,21 +169,18 @@ pub(crate) unsafe fn resize_kept(
     }
 }
 
-/// Whether a node is this one or lies below it. Fails, after a report, where what lies above it cannot be.
+/// Whether a node is this one or lies below it.
 ///
 /// # Safety
 /// Both are live and this thread's.
-unsafe fn is_within(call: &'static str, from: *mut Node, above: *mut Node) -> Result<bool, AllocError> {
-    let mut node = from;
-    while node != above && !node.is_null() {
-        if is_wild(node.addr()) || node.addr() & (block::BASE_ALIGN - 1) != 0 {
-            fault::report(call, data(from), Misuse::Damaged);
-            return Err(AllocError::Misused);
+unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
+    // SAFETY: [caller, links] what lies above a live node is live.
+    unsafe {
+        while node != above && !node.is_null() {
+            node = (*node).parent;
         }
-        // SAFETY: [caller, links] what lies above a live node is live.
-        node = unsafe { (*node).parent };
     }
-    Ok(!node.is_null())
+    !node.is_null()
 }
 
 /// Moves a node, with everything below it, to the end of the children of `parent`, the data of another node, or makes it a root
@@ -256,10 +247,10 @@ pub(super) unsafe fn move_below(
         let parent =
             if parent.is_null() { null_mut() } else { check_movable(call, parent, OWN & !FLAG_HOST)? };
         if !parent.is_null() {
-            if node == parent || check_above && !(*node).child.is_null() && is_within(call, parent, node)? {
+            if node == parent || check_above && !(*node).child.is_null() && is_within(parent, node) {
                 return Err(AllocError::Below);
             }
-            check_ends(call, parent)?;
+            check_end(call, parent, false)?;
         }
         if !unlink_checked(node) {
             fault::report(call, moved, Misuse::Damaged);
@@ -323,10 +314,10 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
             return Ok(());
         }
         let first = past_hooks(CALL, from)?;
-        if !first.is_null() && is_within(CALL, to, from)? {
+        if !first.is_null() && is_within(to, from) {
             return Err(AllocError::Below);
         }
-        check_ends(CALL, to)?;
+        check_end(CALL, to, false)?;
         let mut child = first;
         while !child.is_null() {
             if !is_child(child, from) || matches!(around(child), Around::Stranger) {
