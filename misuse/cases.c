@@ -1,4 +1,4 @@
-/* Wrong frees, one per run: `cases MISUSE METHOD`, or `cases --list`, `cases --version`.
+/* Wrong frees and what else a cell's life can go wrong by, one per run: `cases MISUSE METHOD`, or `cases --list`, `cases --version`.
  *
  * The same misuses over several libraries, each behind a layer chosen at compile time: LAYER_KMEM, LAYER_MIMALLOC,
  * LAYER_TALLOC, otherwise the malloc that the program is linked with or that is preloaded. What happens is said on standard
@@ -1543,8 +1543,8 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "resize-freed", resize_freed, BASE },
     { "resize-freed-smaller", resize_freed_smaller, BASE },
     { "resize-reused", resize_reused, BASE },
-    { "resize-stale-freed", stale_freed, BASE },
-    { "resize-stale-resized", stale_resized, BASE },
+    { "resize-stale-freed", stale_freed, "heap ref tree" },
+    { "resize-stale-resized", stale_resized, "heap ref tree" },
     { "size-freed", size_freed, BASE },
 #if defined LAYER_MIMALLOC || defined LAYER_TALLOC
     { "resize-foreign", resize_foreign, BASE },

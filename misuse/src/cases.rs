@@ -1,4 +1,4 @@
-//! The wrong frees of `cases.c`, over `kmem::raw`. One per process.
+//! The misuses of `cases.c`, over `kmem::raw`. One per process.
 //!
 //! What happens is said on standard output as there; the names are the same.
 #![allow(
@@ -615,7 +615,9 @@ unsafe fn pool_header(m: &Method, with: u8) {
     wrong(|| m.f(one));
     POOL.store(null_mut(), Relaxed);
 }
-unsafe fn link(m: &Method, link: usize, forged: bool, act: unsafe fn(*mut u8)) {
+/// What is done to a node.
+type NodeAct = unsafe fn(*mut u8);
+unsafe fn link(m: &Method, link: usize, forged: bool, act: NodeAct) {
     m.keep();
     let data = m.a();
     m.keep();
@@ -1024,7 +1026,7 @@ unsafe fn pool_gone(m: &Method, act: unsafe fn(*mut Pool)) {
 /// Commits the misuse of a function on a cell's life, and says whether there is one of this name.
 unsafe fn commit_life(name: &str, m: &Method) -> bool {
     let (link_name, forged) = name.strip_suffix("-text").map_or((name, true), |name| (name, false));
-    let by_link: Option<(usize, unsafe fn(*mut u8))> = match link_name {
+    let by_link: Option<(usize, NodeAct)> = match link_name {
         "resize-link-parent" => Some((2, resizing_node)),
         "resize-link-child" => Some((3, resizing_node)),
         "resize-link-prev" => Some((5, resizing_node)),

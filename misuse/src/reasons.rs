@@ -74,8 +74,9 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
             "A new node is linked behind the last child without a look at what that says: making a node is to cost what it does. \
              Adopting, hooking and moving look."
         }
-        ("move-link-above", _) => {
-            "What lies above the new parent is looked through for the node alone, and it is not there. Nothing above is changed."
+        ("move-link-above" | "move-link-above-text", _) => {
+            "What lies above the new parent is looked through as it is, for the node alone: a look at each link would take twice as long. \
+             Nothing above is changed."
         }
         ("unchecked-below-itself", _) => {
             "`kmtreemu` is the move without that look. Nothing reaches the nodes any more, and they are never freed; `kmtreem` refuses it."

@@ -122,6 +122,14 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
     unsafe { step_for(CALL, root, here, depth) }
 }
 
+/// Whether a walk may begin at a node.
+#[cold]
+#[inline(never)]
+unsafe fn begins(call: &'static str, root: *mut Node) -> bool {
+    // SAFETY: [caller] the caller vouches for a readable header.
+    unsafe { place::check_seen(call, data(root)) }
+}
+
 #[inline]
 unsafe fn step_for(call: &'static str, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = header(root);
@@ -130,7 +138,7 @@ unsafe fn step_for(call: &'static str, root: *mut u8, here: &mut *mut Node, dept
     unsafe {
         let mut node = *here;
         if node.is_null() {
-            if !place::check_seen(call, data(root)) {
+            if !begins(call, root) {
                 return Handle::NULL;
             }
             node = root;
