@@ -88,6 +88,7 @@ pub unsafe fn size_for(call: &'static str, handle: Handle) -> Option<usize> {
     unsafe { size_checked(call, handle, true) }
 }
 
+#[inline(never)]
 unsafe fn size_checked(call: &'static str, handle: Handle, own: bool) -> Option<usize> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {

@@ -30,7 +30,7 @@ pub(super) unsafe fn check(call: &'static str, data: *mut u8) -> Result<*mut Nod
 ///
 /// # Safety
 /// The header before the data is readable.
-#[inline]
+#[inline(never)]
 pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
     // SAFETY: [caller] the caller vouches for the header, of which only an aligned one is read.
     unsafe {
@@ -313,7 +313,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         if from == to {
             return Ok(());
         }
-        let first = past_hooks(CALL, from)?;
+        let first = past_hooks_of(CALL, from)?;
         if !first.is_null() && is_within(to, from) {
             return Err(AllocError::Below);
         }
@@ -358,6 +358,16 @@ pub(super) unsafe fn past_hooks(call: &'static str, node: *mut Node) -> Result<*
         }
         Ok(child)
     }
+}
+
+/// [`past_hooks`], out of line: for those who are not in a hurry.
+///
+/// # Safety
+/// As for [`is_child`].
+#[inline(never)]
+unsafe fn past_hooks_of(call: &'static str, node: *mut Node) -> Result<*mut Node, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { past_hooks(call, node) }
 }
 
 /// The data of the first of these siblings whose data is the program's, or null.
@@ -474,7 +484,7 @@ pub unsafe fn x(node: *mut u8) {
     unsafe {
         let Ok(node) = check(CALL, node) else { return };
         loop {
-            let Ok(child) = past_hooks(CALL, node) else { return };
+            let Ok(child) = past_hooks_of(CALL, node) else { return };
             // What could not be freed has been reported, and would be found here again.
             if child.is_null() || release(data(child), CALL, Shred::No).is_null() {
                 return;
