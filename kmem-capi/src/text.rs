@@ -127,12 +127,22 @@ impl Bytes {
     }
 }
 
+/// The bytes of data of an object; what is wrong with it is reported on behalf of `call`.
+unsafe fn size_of(handle: Handle, call: &'static str) -> Option<usize> {
+    // SAFETY: the contract is the caller's.
+    let size = unsafe { ptr::size_for(call, handle) };
+    if size.is_none() {
+        refuse(AllocError::Misused);
+    }
+    size
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: usize) -> *mut c_void {
     // SAFETY: the caller gives a handle of its own and so many readable bytes, which may be the cell's own.
     unsafe {
         let handle = &mut *handle;
-        let now = ptr::size(*handle);
+        let Some(now) = size_of(*handle, "kmcat") else { return null_mut() };
         let bytes = Bytes::new(bytes.cast(), handle.data, now);
         let data = grow(handle, now, now.checked_add(size));
         if !data.is_null() {
@@ -144,10 +154,14 @@ pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: 
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmroom(handle: *mut Handle, more: usize) -> *mut c_char {
+    // SAFETY: the contract is the caller's.
+    unsafe { size_of(*handle, "kmroom").map_or(null_mut(), |now| room(&mut *handle, now, more)) }
+}
+
+/// `kmroom` of an object that has `now` bytes of data.
+unsafe fn room(handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
     // SAFETY: the caller gives a handle of its own on a string.
     unsafe {
-        let handle = &mut *handle;
-        let now = ptr::size(*handle);
         let len = libc::strnlen(handle.data.cast(), now);
         if len == now {
             // No string: there is no zero in the cell.
@@ -164,8 +178,9 @@ pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *
     // SAFETY: the caller gives a handle of its own on a string, and another string, which may be in the same cell.
     unsafe {
         let more = libc::strlen(string);
-        let bytes = Bytes::new(string.cast(), (*handle).data, ptr::size(*handle));
-        let end = kmroom(handle, more).cast::<u8>();
+        let Some(now) = size_of(*handle, "kmcats") else { return null_mut() };
+        let bytes = Bytes::new(string.cast(), (*handle).data, now);
+        let end = room(&mut *handle, now, more).cast::<u8>();
         if end.is_null() {
             return null_mut();
         }

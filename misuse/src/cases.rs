@@ -1,4 +1,4 @@
-//! The wrong frees of `cases.c`, over `kmem::raw`. One per process.
+//! The misuses of `cases.c`, over `kmem::raw`. One per process.
 //!
 //! What happens is said on standard output as there; the names are the same.
 #![allow(
@@ -13,7 +13,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 use kmem::raw::pool::Spec;
-use kmem::raw::{Destructor, Handle, Pool, Request, heap, pool, ptr, refs, tree};
+use kmem::raw::{Destructor, Handle, Node, Pool, Request, heap, pool, ptr, refs, report, tree};
 
 const SIZE: usize = 64;
 const MANY: usize = 64;
@@ -30,6 +30,7 @@ struct Method {
     free: unsafe fn(*mut u8),
     /// Bytes of data with no slack behind them.
     snug: usize,
+    resize: unsafe fn(*mut u8, usize) -> *mut u8,
 }
 
 impl Method {
@@ -63,6 +64,28 @@ impl Method {
 
     unsafe fn keep(&self) -> *mut u8 {
         keep(self.a())
+    }
+
+    fn kind(&self) -> i32 {
+        match self.header() {
+            _ if self.is("pool") => 2,
+            HEAP => 1,
+            REF => 3,
+            _ => 4,
+        }
+    }
+
+    /// A size that a pool's cell has, and others have to move for.
+    fn other_size(&self) -> usize {
+        if self.name.contains('@') || self.is("pool") { 48 } else { 200 }
+    }
+
+    unsafe fn r(&self, data: *mut u8, size: usize) {
+        let now = (self.resize)(black_box(data), size);
+        refused(now.is_null());
+        if !now.is_null() {
+            keep(now);
+        }
     }
 
     unsafe fn f(&self, data: *mut u8) {
@@ -109,6 +132,19 @@ unsafe fn wrong<R>(work: impl FnOnce() -> R) {
     say("at");
     work();
     say("on");
+}
+
+/// Says so where a call says no by what it returns.
+fn refused(no: bool) {
+    if no {
+        say("refused");
+    }
+}
+
+/// Ends a case that there is nothing for it to be about.
+fn apart() -> ! {
+    say("apart");
+    std::process::exit(0)
 }
 
 /// Makes what is kept in `place` where it is not there yet.
@@ -167,19 +203,39 @@ unsafe fn tree_h(data: *mut u8) {
     free_as(4, data, data.wrapping_sub(NODE));
 }
 
+unsafe fn resize_as(kind: i32, data: *mut u8, cell: *mut u8, size: usize) -> *mut u8 {
+    let mut handle = Handle { kind, shred: 0, data, cell: cell.cast() };
+    ptr::resize(&mut handle, size).map_or(null_mut(), |data| data.as_ptr())
+}
+unsafe fn pool_r(data: *mut u8, size: usize) -> *mut u8 {
+    resize_as(2, data, null_mut(), size)
+}
+unsafe fn heap_hr(data: *mut u8, size: usize) -> *mut u8 {
+    resize_as(1, data, data.wrapping_sub(HEAP), size)
+}
+unsafe fn pool_hr(data: *mut u8, size: usize) -> *mut u8 {
+    resize_as(2, data, POOL.load(Relaxed).cast(), size)
+}
+unsafe fn ref_hr(data: *mut u8, size: usize) -> *mut u8 {
+    resize_as(3, data, data.wrapping_sub(REF), size)
+}
+unsafe fn tree_hr(data: *mut u8, size: usize) -> *mut u8 {
+    resize_as(4, data, data.wrapping_sub(NODE), size)
+}
+
 const METHODS: [Method; 12] = [
-    Method { name: "heap", alloc: heap_a, free: heap::f, snug: 72 },
-    Method { name: "ref", alloc: ref_a, free: refs::f, snug: 72 },
-    Method { name: "pool", alloc: pool_a, free: pool::f, snug: 80 },
-    Method { name: "tree", alloc: tree_a, free: tree_f, snug: 72 },
-    Method { name: "ref@pool", alloc: ref_in_pool_a, free: refs::f, snug: 80 },
-    Method { name: "tree@pool", alloc: tree_in_pool_a, free: tree_f, snug: 80 },
-    Method { name: "pool@buffer", alloc: pool_in_buffer_a, free: pool::f, snug: 80 },
-    Method { name: "heap.handle", alloc: heap_a, free: heap_h, snug: 72 },
-    Method { name: "ref.handle", alloc: ref_a, free: ref_h, snug: 72 },
-    Method { name: "pool.handle", alloc: pool_a, free: pool_h, snug: 80 },
-    Method { name: "tree.handle", alloc: tree_a, free: tree_h, snug: 72 },
-    Method { name: "pool@tree", alloc: pool_on_node_a, free: pool::f, snug: 80 },
+    Method { name: "heap", alloc: heap_a, free: heap::f, snug: 72, resize: heap::r },
+    Method { name: "ref", alloc: ref_a, free: refs::f, snug: 72, resize: refs::r },
+    Method { name: "pool", alloc: pool_a, free: pool::f, snug: 80, resize: pool_r },
+    Method { name: "tree", alloc: tree_a, free: tree_f, snug: 72, resize: tree::r },
+    Method { name: "ref@pool", alloc: ref_in_pool_a, free: refs::f, snug: 80, resize: refs::r },
+    Method { name: "tree@pool", alloc: tree_in_pool_a, free: tree_f, snug: 80, resize: tree::r },
+    Method { name: "pool@buffer", alloc: pool_in_buffer_a, free: pool::f, snug: 80, resize: pool_r },
+    Method { name: "heap.handle", alloc: heap_a, free: heap_h, snug: 72, resize: heap_hr },
+    Method { name: "ref.handle", alloc: ref_a, free: ref_h, snug: 72, resize: ref_hr },
+    Method { name: "pool.handle", alloc: pool_a, free: pool_h, snug: 80, resize: pool_hr },
+    Method { name: "tree.handle", alloc: tree_a, free: tree_h, snug: 72, resize: tree_hr },
+    Method { name: "pool@tree", alloc: pool_on_node_a, free: pool::f, snug: 80, resize: pool_r },
 ];
 
 unsafe fn twice(m: &Method) {
@@ -273,8 +329,7 @@ unsafe fn neighbours(m: &Method) -> (*mut u8, *mut u8) {
     all.sort();
     let at = (1..MANY).min_by_key(|&at| all[at].addr() - all[at - 1].addr()).unwrap_or(1);
     if all[at].addr() - all[at - 1].addr() > m.snug + 256 {
-        say("apart");
-        std::process::exit(0);
+        apart();
     }
     for (index, &block) in all.iter().enumerate() {
         if index != at && index != at - 1 {
@@ -314,23 +369,66 @@ unsafe fn as_other(m: &Method, free: unsafe fn(*mut u8)) {
 unsafe fn cell_of(m: &Method, data: *mut u8) -> *mut u8 {
     if m.is("pool") { POOL.load(Relaxed).cast() } else { data.sub(m.header()) }
 }
-unsafe fn crossed(m: &Method, kind: i32) {
-    let one = m.keep();
-    wrong(|| free_as(kind, one, cell_of(m, one)));
+unsafe fn handle(kind: i32, data: *mut u8, cell: *mut u8) -> Handle {
+    Handle { kind, shred: 0, data, cell: cell.cast() }
 }
-unsafe fn handle_cell(m: &Method) {
+unsafe fn right(m: &Method, data: *mut u8) -> Handle {
+    handle(m.kind(), data, cell_of(m, data))
+}
+
+/// What is done to the object of a handle.
+type Act = unsafe fn(Handle);
+static HOLDER: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+unsafe fn holder() -> *mut u8 {
+    made(&HOLDER, || tree::a(null_mut(), null_mut(), 8))
+}
+unsafe fn freeing(it: Handle) {
+    ptr::free(it);
+}
+unsafe fn resizing(mut it: Handle) {
+    refused(ptr::resize(&mut it, 48).is_err());
+}
+unsafe fn adopting(it: Handle) {
+    refused(tree::k(holder(), it).is_err());
+}
+unsafe fn sizing(it: Handle) {
+    match ptr::size(it) {
+        0 => say("refused"),
+        size if size != SIZE && it.kind != 2 => say("harm: gave a size that is not the cell's"),
+        _ => {}
+    }
+}
+unsafe fn naming(it: Handle) {
+    match ptr::name(it) {
+        None => say("refused"),
+        Some(_) => say("harm: gave a name that is not the cell's"),
+    }
+}
+unsafe fn casting(it: Handle) {
+    if ptr::cast(it, c"theirs").is_null() {
+        say("refused");
+    } else {
+        say("harm: took it for what it is not");
+    }
+}
+/// Appending is of the C library alone.
+unsafe fn appending(_: Handle) {
+    apart();
+}
+
+unsafe fn crossed(m: &Method, kind: i32, to: Act) {
+    let one = m.keep();
+    holder();
+    wrong(|| to(handle(kind, one, cell_of(m, one))));
+}
+unsafe fn crossed_cell(m: &Method, to: Act) {
     let one = m.keep();
     if m.is("pool") {
         POOL.store(null_mut(), Relaxed);
     }
     let cell = cell_of(m, m.keep());
-    let kind = match m.name {
-        "heap" => 1,
-        "pool" => 2,
-        "ref" => 3,
-        _ => 4,
-    };
-    wrong(|| free_as(kind, one, cell));
+    holder();
+    wrong(|| to(handle(m.kind(), one, cell)));
 }
 
 unsafe fn gone(m: &Method) {
@@ -426,19 +524,25 @@ unsafe extern "C-unwind" fn frees_own(data: *mut c_void, arg: *mut c_void) {
     free(if arg.is_null() { data.cast() } else { arg.cast() });
 }
 unsafe fn with_destructor(m: &Method, arg: *mut u8) -> *mut u8 {
+    made_with(m, frees_own, arg)
+}
+unsafe fn made_with(m: &Method, run: kmem::raw::DropFn, arg: *mut u8) -> *mut u8 {
     FREE.store(m.free as *mut c_void, Relaxed);
-    let drop = Some(Destructor { run: Some(frees_own), arg: arg.cast() });
-    let request = Request { drop, ..Request::new(SIZE) };
+    let drop = Some(Destructor { run: Some(run), arg: arg.cast() });
+    requested(m, &Request { drop, ..Request::new(SIZE) })
+}
+unsafe fn requested(m: &Method, request: &Request) -> *mut u8 {
+    let drop = request.drop;
     let made = if m.is("pool") {
         let made = pool::init(null_mut(), &Spec { drop, ..Spec::new(SIZE, 1000) }).unwrap();
         POOL.store(made.as_ptr(), Relaxed);
         return pool::a(made.as_ptr());
     } else if m.is("heap") {
-        heap::alloc(&request)
+        heap::alloc(request)
     } else if m.is("ref") {
-        refs::alloc(null_mut(), &request)
+        refs::alloc(null_mut(), request)
     } else {
-        tree::alloc(null_mut(), m.a(), &request)
+        tree::alloc(null_mut(), m.a(), request)
     };
     made.unwrap().as_ptr()
 }
@@ -467,16 +571,19 @@ unsafe fn cell_destructor(m: &Method) {
 
 /// What a stray write leaves of a header.
 unsafe fn smash(m: &Method, at: usize, bytes: usize, with: u8) {
+    smash_by(m, at, bytes, with, |one| m.f(one));
+}
+unsafe fn smash_by(m: &Method, at: usize, bytes: usize, with: u8, act: impl FnOnce(*mut u8)) {
     let one = m.a();
     m.keep();
     one.sub(m.header()).add(at).write_bytes(with, bytes);
-    wrong(|| m.f(one));
+    wrong(|| act(one));
 }
-unsafe fn smash_heap(m: &Method) {
+unsafe fn smash_heap(m: &Method, act: impl FnOnce(*mut u8)) {
     let one = m.a();
     m.keep();
     *one.sub(m.header()).add(7) ^= 0x55;
-    wrong(|| m.f(one));
+    wrong(|| act(one));
 }
 unsafe fn smash_size_256(m: &Method) {
     let one = m.a();
@@ -495,12 +602,12 @@ unsafe fn smash_size_mark(m: &Method, more: usize) {
         say("harm: zeroed the cell behind it");
     }
 }
-unsafe fn smash_pool(m: &Method) {
+unsafe fn smash_pool(m: &Method, act: impl FnOnce(*mut u8)) {
     let one = m.a();
     POOL.store(null_mut(), Relaxed);
     m.a();
     one.sub(8).cast::<*mut Pool>().write(POOL.load(Relaxed));
-    wrong(|| m.f(one));
+    wrong(|| act(one));
 }
 unsafe fn pool_header(m: &Method, with: u8) {
     let one = m.a();
@@ -508,21 +615,24 @@ unsafe fn pool_header(m: &Method, with: u8) {
     wrong(|| m.f(one));
     POOL.store(null_mut(), Relaxed);
 }
-unsafe fn link(m: &Method, link: usize, forged: bool) {
+/// What is done to a node.
+type NodeAct = unsafe fn(*mut u8);
+unsafe fn link(m: &Method, link: usize, forged: bool, act: NodeAct) {
     m.keep();
     let data = m.a();
     m.keep();
     let node = data.sub(NODE).cast::<*mut u8>();
-    if link == 3 {
+    if link == 3 || link == 4 {
         m.f(tree::a(null_mut(), data, SIZE));
     }
+    holder();
     theirs().write_bytes(0, 4096);
     node.add(link).write(if forged {
         theirs().add(256)
     } else {
         std::ptr::without_provenance_mut(usize::from_ne_bytes([b'A'; 8]))
     });
-    wrong(|| m.f(data));
+    wrong(|| act(data));
     if (0..4096).any(|at| theirs().add(at).read() != 0) {
         say("harm: wrote where the attacker said");
     }
@@ -640,6 +750,442 @@ unsafe fn forge_live(m: &Method) {
     wrong(|| m.f(two));
 }
 
+unsafe fn resize_freed(m: &Method, size: usize) {
+    let one = m.a();
+    m.keep();
+    m.f(one);
+    wrong(|| m.r(one, size));
+}
+unsafe fn resize_reused(m: &Method) {
+    let one = m.a();
+    m.f(one);
+    for _ in 0..MANY {
+        m.keep();
+    }
+    wrong(|| m.r(one, m.other_size()));
+}
+unsafe fn resize_inside(m: &Method, by: usize, contents: u8) {
+    let one = m.keep();
+    one.write_bytes(contents, SIZE);
+    wrong(|| m.r(one.add(by), m.other_size()));
+}
+unsafe fn resize_static(m: &Method) {
+    m.a();
+    wrong(|| m.r(theirs().add(256), m.other_size()));
+}
+unsafe fn resize_foreign(m: &Method) {
+    m.a();
+    let block = libc::malloc(SIZE);
+    wrong(|| m.r(block.cast(), m.other_size()));
+}
+/// The address that a block had before it grew, and moved.
+unsafe fn stale(m: &Method) -> *mut u8 {
+    let one = m.a();
+    m.keep();
+    let now = (m.resize)(one, 1 << 14);
+    if now == one {
+        apart();
+    }
+    keep(now);
+    black_box(one)
+}
+unsafe fn stale_freed(m: &Method) {
+    let one = stale(m);
+    wrong(|| m.f(one));
+}
+unsafe fn stale_resized(m: &Method) {
+    let one = stale(m);
+    wrong(|| m.r(one, m.other_size()));
+}
+unsafe fn resize_as_other(m: &Method, resize: unsafe fn(*mut u8, usize) -> *mut u8) {
+    let one = m.keep();
+    wrong(|| refused(resize(one, 200).is_null()));
+}
+unsafe fn resize_shared(m: &Method) {
+    let one = m.a();
+    keep(refs::u(one));
+    wrong(|| m.r(one, m.other_size()));
+}
+unsafe fn resize_gone(m: &Method) {
+    let one = m.a();
+    m.a();
+    pool::x(m.pool().load(Relaxed));
+    wrong(|| m.r(one, m.other_size()));
+    m.pool().store(null_mut(), Relaxed);
+}
+unsafe fn resize_smash(m: &Method, at: usize, bytes: usize, with: u8) {
+    smash_by(m, at, bytes, with, |one| m.r(one, m.other_size()));
+}
+/// What lies behind the data.
+unsafe fn resize_smash_drop(m: &Method) {
+    let one = made_with(m, frees_own, null_mut());
+    one.add(SIZE).write_bytes(b'A', 16);
+    wrong(|| m.r(one, m.other_size()));
+}
+unsafe fn named(m: &Method) -> *mut u8 {
+    requested(m, &Request { name: Some(c"ours"), ..Request::new(SIZE) })
+}
+unsafe fn resize_smash_name(m: &Method) {
+    let one = named(m);
+    one.add(SIZE).write_bytes(b'A', 8);
+    wrong(|| m.r(one, m.other_size()));
+}
+
+/// What `run_it` runs, and the method of the case.
+static RUNS: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+static RUNNING: AtomicPtr<Method> = AtomicPtr::new(null_mut());
+static TOP: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+unsafe extern "C-unwind" fn run_it(data: *mut c_void, _: *mut c_void) {
+    let run = std::mem::transmute::<*mut c_void, unsafe fn(&Method, *mut u8)>(RUNS.load(Relaxed));
+    run(&*RUNNING.load(Relaxed), data.cast());
+}
+const RUN_IT: Destructor = Destructor { run: Some(run_it), arg: null_mut() };
+type Run = unsafe fn(&Method, *mut u8);
+unsafe fn running(m: &Method, run: Run) {
+    RUNS.store(run as *mut c_void, Relaxed);
+    RUNNING.store((&raw const *m).cast_mut(), Relaxed);
+    holder();
+}
+unsafe fn in_destructor(m: &Method, run: Run) {
+    running(m, run);
+    let one = made_with(m, run_it, null_mut());
+    wrong(|| m.f(one));
+}
+unsafe fn in_hook(m: &Method, run: Run) {
+    running(m, run);
+    let one = m.a();
+    tree::h(one, RUN_IT).unwrap();
+    wrong(|| m.f(one));
+}
+unsafe fn in_child(m: &Method, run: Run) {
+    running(m, run);
+    let top = tree::a(null_mut(), null_mut(), SIZE);
+    TOP.store(top, Relaxed);
+    let middle = tree::a(null_mut(), top, SIZE);
+    tree::alloc(null_mut(), middle, &Request { drop: Some(RUN_IT), ..Request::new(SIZE) }).unwrap();
+    wrong(|| m.f(top));
+}
+fn top() -> *mut u8 {
+    TOP.load(Relaxed)
+}
+unsafe fn hook_frees_above(m: &Method) {
+    running(m, |m, _| m.f(top()));
+    let top = tree::a(null_mut(), null_mut(), SIZE);
+    TOP.store(top, Relaxed);
+    let low = tree::a(null_mut(), tree::a(null_mut(), top, SIZE), SIZE);
+    tree::h(low, RUN_IT).unwrap();
+    wrong(|| m.f(top));
+}
+unsafe fn hook_forged(m: &Method) {
+    running(m, |m, data| m.f(data));
+    let one = m.a();
+    tree::h(one, RUN_IT).unwrap();
+    put_slot((*one.sub(NODE).cast::<Node>()).child.cast::<u8>().add(NODE));
+    wrong(|| m.f(one));
+}
+
+unsafe fn moved(node: *mut u8, parent: *mut u8) {
+    refused(tree::m(node, parent).is_err());
+}
+unsafe fn adopted(node: *mut u8, it: Handle) {
+    refused(tree::k(node, it).is_err());
+}
+unsafe fn let_go(node: *mut u8, object: *mut u8) {
+    refused(tree::l(node, object).is_null());
+}
+unsafe fn freed(m: &Method, act: impl FnOnce(*mut u8)) {
+    let one = m.a();
+    m.keep();
+    holder();
+    m.f(one);
+    wrong(|| act(black_box(one)));
+}
+unsafe fn kept(m: &Method, act: impl FnOnce(*mut u8)) {
+    let one = m.keep();
+    holder();
+    wrong(|| act(one));
+}
+unsafe fn with_foreign(m: &Method, act: impl FnOnce(*mut u8)) {
+    m.a();
+    holder();
+    let block = libc::malloc(SIZE).cast();
+    wrong(|| act(block));
+}
+unsafe fn with_below(m: &Method, act: impl FnOnce(*mut u8, *mut u8)) {
+    let one = m.a();
+    let low = tree::a(null_mut(), tree::a(null_mut(), one, SIZE), SIZE);
+    wrong(|| act(one, low));
+}
+unsafe fn resizing_node(node: *mut u8) {
+    refused(tree::r(node, 1 << 14).is_null());
+}
+unsafe fn moving(node: *mut u8) {
+    moved(node, holder());
+}
+unsafe fn moving_children(node: *mut u8) {
+    refused(tree::mc(node, holder()).is_err());
+}
+unsafe fn moving_siblings(_: *mut u8) {
+    moving_children(ROOT.load(Relaxed));
+}
+unsafe fn moving_to(node: *mut u8) {
+    moved(holder(), node);
+}
+unsafe fn moving_with_child(node: *mut u8) {
+    tree::a(null_mut(), holder(), 8);
+    moved(holder(), node);
+}
+unsafe fn adopting_by(node: *mut u8) {
+    adopted(node, heap::ao(SIZE));
+}
+unsafe fn letting_go(node: *mut u8) {
+    let_go(node, holder());
+}
+unsafe fn hooking(node: *mut u8) {
+    refused(tree::h(node, RUN_IT).is_err());
+}
+unsafe fn unhooking(node: *mut u8) {
+    refused(!tree::hx(node, RUN_IT));
+}
+unsafe fn clearing(node: *mut u8) {
+    tree::x(node);
+}
+unsafe fn adding(node: *mut u8) {
+    refused(tree::a(null_mut(), node, 8).is_null());
+}
+unsafe fn walking(node: *mut u8) {
+    tree::walk(node).take_while(|visit| visit.depth <= 9).for_each(drop);
+}
+unsafe fn counting(node: *mut u8) {
+    black_box(report::count(node, None));
+}
+unsafe fn reporting(node: *mut u8) {
+    report::text(node, 9, &mut |_| {});
+}
+unsafe fn reporting_json(node: *mut u8) {
+    report::json(node, 9, &mut |_| {});
+}
+
+/// The program does something to what a node holds; the node, as it goes, frees it.
+unsafe fn held(m: &Method, act: impl FnOnce(*mut u8)) {
+    let one = m.a();
+    m.keep();
+    tree::k(holder(), right(m, one)).unwrap();
+    wrong(|| act(one));
+    tree::f(holder());
+}
+unsafe fn adopted_resized(m: &Method) {
+    let mut moved = true;
+    let moves = &mut moved;
+    let one = m.a();
+    m.keep();
+    tree::k(holder(), right(m, one)).unwrap();
+    wrong(|| *moves = (m.resize)(one, 1 << 14) != one);
+    if !moved {
+        apart();
+    }
+    tree::f(holder());
+}
+unsafe fn adopted_let_go(m: &Method) {
+    let one = m.a();
+    m.keep();
+    tree::k(holder(), right(m, one)).unwrap();
+    m.f(one);
+    wrong(|| let_go(holder(), one));
+}
+unsafe fn adopt_twice(m: &Method) {
+    let two = tree::a(null_mut(), null_mut(), 8);
+    held(m, |one| adopted(two, right(m, one)));
+    tree::f(two);
+}
+unsafe fn let_go_twice(m: &Method) {
+    let one = m.keep();
+    tree::k(holder(), right(m, one)).unwrap();
+    black_box(tree::l(holder(), one));
+    wrong(|| let_go(holder(), one));
+}
+unsafe fn named_by(m: &Method, at: usize, bytes: usize, with: u8) {
+    let one = named(m);
+    one.sub(m.header()).add(at).write_bytes(with, bytes);
+    wrong(|| naming(right(m, one)));
+}
+unsafe fn named_theirs(m: &Method, forged: bool, act: Act) {
+    let one = named(m);
+    let text = usize::from_ne_bytes([b'A'; 8]);
+    one.add(SIZE).cast::<usize>().write(if forged { c"theirs".as_ptr().expose_provenance() } else { text });
+    wrong(|| act(right(m, one)));
+}
+unsafe fn pool_gone(m: &Method, act: unsafe fn(*mut Pool)) {
+    m.a();
+    let torn = black_box(POOL.load(Relaxed));
+    pool::x(torn);
+    wrong(|| act(torn));
+    POOL.store(null_mut(), Relaxed);
+}
+
+/// Commits the misuse of a function on a cell's life, and says whether there is one of this name.
+unsafe fn commit_life(name: &str, m: &Method) -> bool {
+    let (link_name, forged) = name.strip_suffix("-text").map_or((name, true), |name| (name, false));
+    let by_link: Option<(usize, NodeAct)> = match link_name {
+        "resize-link-parent" => Some((2, resizing_node)),
+        "resize-link-child" => Some((3, resizing_node)),
+        "resize-link-prev" => Some((5, resizing_node)),
+        "resize-link-next" => Some((6, resizing_node)),
+        "move-link-parent" => Some((2, moving)),
+        "move-link-prev" => Some((5, moving)),
+        "move-link-next" => Some((6, moving)),
+        "move-link-above" => Some((2, moving_with_child)),
+        "move-link-last" => Some((4, moving_to)),
+        "children-link-child" => Some((3, moving_children)),
+        "children-link-prev" => Some((5, moving_siblings)),
+        "children-link-next" => Some((6, moving_siblings)),
+        "adopt-link-last" => Some((4, adopting_by)),
+        "let-go-link-last" => Some((4, letting_go)),
+        "hook-link-child" => Some((3, hooking)),
+        "unhook-link-child" => Some((3, unhooking)),
+        "clear-link-child" => Some((3, clearing)),
+        "add-link-last" => Some((4, adding)),
+        "walk-link-child" => Some((3, walking)),
+        "count-link-child" => Some((3, counting)),
+        _ => None,
+    };
+    if let Some((at, act)) = by_link {
+        link(m, at, forged, act);
+        return true;
+    }
+    let fair = (m.header() + 2 * SIZE) as u8;
+    match name {
+        "resize-freed" => resize_freed(m, m.other_size()),
+        "resize-freed-smaller" => resize_freed(m, SIZE / 2),
+        "resize-reused" => resize_reused(m),
+        "resize-stale-freed" => stale_freed(m),
+        "resize-stale-resized" => stale_resized(m),
+        "resize-foreign" => resize_foreign(m),
+        "resize-inside-1" => resize_inside(m, 1, 0),
+        "resize-inside-16" => resize_inside(m, 16, 0),
+        "resize-inside-16-text" => resize_inside(m, 16, b'A'),
+        "resize-static" => resize_static(m),
+        "resize-as-heap" => resize_as_other(m, heap::r),
+        "resize-as-ref" => resize_as_other(m, refs::r),
+        "resize-as-tree" => resize_as_other(m, tree::r),
+        "resize-handle-heap" => crossed(m, 1, resizing),
+        "resize-handle-pool" => crossed(m, 2, resizing),
+        "resize-handle-ref" => crossed(m, 3, resizing),
+        "resize-handle-tree" => crossed(m, 4, resizing),
+        "resize-handle-none" => crossed(m, 0, resizing),
+        "resize-handle-unknown" => crossed(m, 77, resizing),
+        "resize-handle-cell" => crossed_cell(m, resizing),
+        "resize-no-cell" => kept(m, |_| resizing(ptr::stat(c"static".as_ptr().cast()))),
+        "resize-shared" => resize_shared(m),
+        "resize-gone" => resize_gone(m),
+        "resize-own-destructor" => in_destructor(m, |m, data| m.r(data, m.other_size())),
+        "resize-own-hook" => in_hook(m, |m, data| m.r(data, m.other_size())),
+        "resize-above" => in_child(m, |m, _| m.r(top(), 200)),
+        "resize-smash-zero" => resize_smash(m, 0, 16, 0),
+        "resize-smash-text" => resize_smash(m, 0, 16, b'A'),
+        "resize-smash-flags" => resize_smash(m, 5, 1, 0xff),
+        "resize-smash-align" => resize_smash(m, 6, 1, 7),
+        "resize-smash-size-tiny" => resize_smash(m, 8, 8, 0),
+        "resize-smash-size-huge" => resize_smash(m, 8, 8, b'A'),
+        "resize-smash-size-fair" => resize_smash(m, 8, 1, fair),
+        "resize-smash-heap" => smash_heap(m, |one| m.r(one, m.other_size())),
+        "resize-smash-src" => resize_smash(m, m.header() - 8, 8, b'A'),
+        "resize-smash-refs" => resize_smash(m, 16, 8, 0),
+        "resize-smash-pool" => smash_pool(m, |one| m.r(one, m.other_size())),
+        "resize-smash-drop" => resize_smash_drop(m),
+        "resize-smash-name" => resize_smash_name(m),
+        "move-freed" => freed(m, |one| moved(one, holder())),
+        "move-below-freed" => freed(m, |one| moved(holder(), one)),
+        "move-below-itself" => with_below(m, |one, low| {
+            moved(one, low);
+            m.f(one);
+        }),
+        "unchecked-below-itself" => with_below(m, |one, low| refused(tree::mu(one, low).is_err())),
+        "children-of-freed" => freed(m, |one| moving_children(one)),
+        "children-below" => with_below(m, |one, low| {
+            refused(tree::mc(one, low).is_err());
+            m.f(one);
+        }),
+        "move-dying" => in_destructor(m, |_, data| moving(data)),
+        "move-dying-hook" => in_hook(m, |_, data| moving(data)),
+        "move-to-dying" => in_child(m, |_, _| moved(holder(), top())),
+        "children-to-dying" => in_child(m, |_, _| refused(tree::mc(holder(), top()).is_err())),
+        "move-as-tree" => kept(m, |one| moving(one)),
+        "move-below-other" => kept(m, |one| moving_to(one)),
+        "move-foreign" => with_foreign(m, |block| moving(block)),
+        "move-below-foreign" => with_foreign(m, |block| moving_to(block)),
+        "move-smash-zero" => smash_by(m, 0, 16, 0, |one| moving(one)),
+        "move-smash-text" => smash_by(m, 0, 16, b'A', |one| moving(one)),
+        "clear-freed" => freed(m, |one| clearing(one)),
+        "adopt-freed" => freed(m, |one| adopting(right(m, one))),
+        "adopt-handle-heap" => crossed(m, 1, adopting),
+        "adopt-handle-pool" => crossed(m, 2, adopting),
+        "adopt-handle-ref" => crossed(m, 3, adopting),
+        "adopt-handle-tree" => crossed(m, 4, adopting),
+        "adopt-handle-unknown" => crossed(m, 77, adopting),
+        "adopt-handle-cell" => crossed_cell(m, adopting),
+        "adopt-foreign" => with_foreign(m, |block| adopting(handle(m.kind(), block, null_mut()))),
+        "adopt-by-freed" => freed(m, |one| adopting_by(one)),
+        "adopt-by-other" => kept(m, |one| adopting_by(one)),
+        "adopt-by-dying" => in_destructor(m, |_, data| adopting_by(data)),
+        "adopt-by-dying-hook" => in_hook(m, |_, data| adopting_by(data)),
+        "adopt-dying" => in_destructor(m, |m, data| adopting(right(m, data))),
+        "adopt-above" => with_below(m, |one, low| adopted(low, tree::handle(one))),
+        "adopted-freed" => held(m, |one| m.f(one)),
+        "adopted-resized" => adopted_resized(m),
+        "adopted-let-go" => adopted_let_go(m),
+        "adopt-twice" => adopt_twice(m),
+        "adopt-twice-same" => held(m, |one| adopting(right(m, one))),
+        "let-go-none" => kept(m, |one| let_go(holder(), one)),
+        "let-go-twice" => let_go_twice(m),
+        "let-go-by-freed" => freed(m, |one| letting_go(one)),
+        "let-go-dying" => in_destructor(m, |_, data| let_go(data, ROOT.load(Relaxed))),
+        "hook-freed" => freed(m, |one| hooking(one)),
+        "hook-other" => kept(m, |one| hooking(one)),
+        "hook-dying" => in_destructor(m, |_, data| hooking(data)),
+        "hook-dying-hook" => in_hook(m, |_, data| hooking(data)),
+        "unhook-freed" => freed(m, |one| unhooking(one)),
+        "unhook-dying" => in_hook(m, |_, data| unhooking(data)),
+        "hook-frees-own" => in_hook(m, |m, data| m.f(data)),
+        "hook-frees-above" => hook_frees_above(m),
+        "hook-adds" => in_hook(m, |_, data| adding(data)),
+        "hook-forged" => hook_forged(m),
+        "above-freed" => freed(m, |one| refused(tree::p(one).is_null())),
+        "child-freed" => freed(m, |one| refused(tree::c(one).is_null())),
+        "next-freed" => freed(m, |one| refused(tree::cn(one).is_null())),
+        "walk-freed" => freed(m, |one| walking(one)),
+        "walk-other" => kept(m, |one| walking(one)),
+        "count-freed" => freed(m, |one| counting(one)),
+        "text-freed" => freed(m, |one| reporting(one)),
+        "json-freed" => freed(m, |one| reporting_json(one)),
+        "pool-walk-gone" => pool_gone(m, |torn| pool::walk(torn).for_each(drop)),
+        "pool-count-gone" => pool_gone(m, |torn| _ = black_box(pool::count(torn))),
+        "pool-text-gone" => pool_gone(m, |torn| report::pool_text(torn, &mut |_| {})),
+        "pool-json-gone" => pool_gone(m, |torn| report::pool_json(torn, &mut |_| {})),
+        "size-freed" => freed(m, |one| sizing(right(m, one))),
+        "name-freed" => freed(m, |one| naming(right(m, one))),
+        "cast-freed" => freed(m, |one| casting(right(m, one))),
+        "size-cell" => crossed_cell(m, sizing),
+        "name-cell" => crossed_cell(m, naming),
+        "size-smash-text" => smash_by(m, 0, 16, b'A', |one| sizing(right(m, one))),
+        "size-smash-tiny" => smash_by(m, 8, 8, 0, |one| sizing(right(m, one))),
+        "size-smash-huge" => smash_by(m, 8, 8, b'A', |one| sizing(right(m, one))),
+        "size-smash-fair" => smash_by(m, 8, 1, fair, |one| sizing(right(m, one))),
+        "name-smash-tiny" => named_by(m, 8, 8, 0),
+        "name-smash-huge" => named_by(m, 8, 8, b'A'),
+        "name-smash-fair" => named_by(m, 8, 1, fair),
+        "name-forged" => named_theirs(m, true, naming),
+        "name-text" => named_theirs(m, false, naming),
+        "cast-forged" => named_theirs(m, true, casting),
+        "text-unended" | "text-static" | "append-static" | "cats-freed" | "cat-freed" | "cat-smash-size"
+        | "cats-smash-size" | "cat-cell" => {
+            appending(Handle::NULL);
+        }
+        _ => return false,
+    }
+    true
+}
+
 /// Goes on as a program would, and says whether a block was handed out that somebody has.
 unsafe fn go_on(m: &Method) {
     let unit = UNIT.load(Relaxed);
@@ -706,14 +1252,14 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "own-destructor" => own_destructor(m),
         "child-destructor" => child_destructor(m),
         "cell-destructor" => cell_destructor(m),
-        "handle-heap" => crossed(m, 1),
-        "handle-pool" => crossed(m, 2),
-        "handle-ref" => crossed(m, 3),
-        "handle-tree" => crossed(m, 4),
-        "handle-source" => crossed(m, 5),
-        "handle-unknown" => crossed(m, 77),
-        "handle-none" => crossed(m, 0),
-        "handle-cell" => handle_cell(m),
+        "handle-heap" => crossed(m, 1, freeing),
+        "handle-pool" => crossed(m, 2, freeing),
+        "handle-ref" => crossed(m, 3, freeing),
+        "handle-tree" => crossed(m, 4, freeing),
+        "handle-source" => crossed(m, 5, freeing),
+        "handle-unknown" => crossed(m, 77, freeing),
+        "handle-none" => crossed(m, 0, freeing),
+        "handle-cell" => crossed_cell(m, freeing),
         "over-1-zero" => over(m, 1, 0),
         "over-1-text" => over(m, 1, b'A'),
         "over-8-zero" => over(m, 8, 0),
@@ -735,7 +1281,7 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "smash-flags" => smash(m, 5, 1, 0xff),
         "smash-align" => smash(m, 6, 1, 0xff),
         "smash-align-fair" => smash(m, 6, 1, 7),
-        "smash-heap" => smash_heap(m),
+        "smash-heap" => smash_heap(m, |one| m.f(one)),
         "smash-size-tiny" => smash(m, 8, 8, 0),
         "smash-size-huge" => smash(m, 8, 8, b'A'),
         "smash-size-fair" => smash(m, 8, 1, (m.header() + 2 * SIZE) as u8),
@@ -746,18 +1292,18 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "smash-src-text" => smash(m, m.header() - 8, 8, b'A'),
         "smash-refs-zero" => smash(m, 16, 8, 0),
         "smash-refs-more" => smash(m, 16, 1, 2),
-        "smash-pool" => smash_pool(m),
+        "smash-pool" => smash_pool(m, |one| m.f(one)),
         "pool-zero" => pool_header(m, 0),
         "pool-text" => pool_header(m, b'A'),
-        "link-parent" => link(m, 2, true),
-        "link-child" => link(m, 3, true),
-        "link-prev" => link(m, 5, true),
-        "link-next" => link(m, 6, true),
-        "link-parent-text" => link(m, 2, false),
-        "link-child-text" => link(m, 3, false),
-        "link-prev-text" => link(m, 5, false),
-        "link-next-text" => link(m, 6, false),
-        _ => return false,
+        "link-parent" => link(m, 2, true, tree_f),
+        "link-child" => link(m, 3, true, tree_f),
+        "link-prev" => link(m, 5, true, tree_f),
+        "link-next" => link(m, 6, true, tree_f),
+        "link-parent-text" => link(m, 2, false, tree_f),
+        "link-child-text" => link(m, 3, false, tree_f),
+        "link-prev-text" => link(m, 5, false, tree_f),
+        "link-next-text" => link(m, 6, false, tree_f),
+        _ => return commit_life(name, m),
     }
     true
 }

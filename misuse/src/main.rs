@@ -1,4 +1,4 @@
-//! Runs every wrong free over every library, each in a child process, and prints what became of it.
+//! Runs every misuse over every library, each in a child process, and prints what became of it.
 
 mod cases;
 mod library;

@@ -90,8 +90,6 @@ fn counts(out: &mut String, libraries: &[Library], results: &Results) {
         }
         out.push('\n');
     }
-    let caught =
-        |cell: &Cell| matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Beneath | Verdict::Refused);
     let _ = writeln!(
         out,
         "\nOn the rows that each of the others has, caught, by the heap or before, or refused:\n"
@@ -102,7 +100,7 @@ fn counts(out: &mut String, libraries: &[Library], results: &Results) {
         let mut counts = [0; 5];
         for (case, cell) in of(index) {
             let Some(ours) = results.get(&(0, case.clone())) else { continue };
-            let (theirs, ours) = (caught(cell), caught(ours));
+            let (theirs, ours) = (good(&cell.outcome), good(&ours.outcome));
             let is = [true, theirs, ours, ours && !theirs, theirs && !ours];
             counts.iter_mut().zip(is).for_each(|(count, is)| *count += usize::from(is));
         }
@@ -129,6 +127,11 @@ fn words(out: &mut String, libraries: &[Library], results: &Results) {
     out.push('\n');
 }
 
+/// Whether the wrong call did no more than to say so.
+fn good(outcome: &Outcome) -> bool {
+    matches!(outcome.verdict, Verdict::Caught | Verdict::Beneath | Verdict::Refused)
+}
+
 /// Each of kmem's cells that is not caught, under its reason.
 fn why(out: &mut String, libraries: &[Library], cases: &[Case], results: &Results) -> Result<(), String> {
     let mut by_reason = Vec::<(&str, Vec<(String, String)>)>::new();
@@ -136,7 +139,7 @@ fn why(out: &mut String, libraries: &[Library], cases: &[Case], results: &Result
     for case in cases {
         let cells = (0..libraries.len()).filter(|&index| libraries[index].ours);
         let cells: Vec<_> = cells.filter_map(|index| results.get(&(index, case.clone()))).collect();
-        if cells.iter().all(|cell| matches!(cell.outcome.verdict, Verdict::Caught | Verdict::Beneath)) {
+        if cells.iter().all(|cell| good(&cell.outcome)) {
             continue;
         }
         let Some(reason) = reason(&case.0, &case.1) else {

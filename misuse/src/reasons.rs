@@ -3,14 +3,14 @@
 /// The reason for a misuse of a method, where there is one.
 pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
     Some(match (misuse, method) {
-        ("twice-reused" | "gone-reused", _) => {
+        ("twice-reused" | "gone-reused" | "resize-reused", _) => {
             "The cell is a live one again, of somebody else's: its header is right, and the pointer is the same."
         }
         ("dropped-for", _) => {
             "A count says how many references there are, not whose: the second drop takes that of somebody else, whose own drop is then \
              one too many, and reported."
         }
-        ("twice-large" | "gone-large", _) | ("drawn-gone", "tree@pool") => {
+        ("twice-large" | "gone-large", _) | ("drawn-gone" | "resize-gone", "tree@pool") => {
             "The heap has given the memory back to the system, header and all: what is not there cannot be read. It ends the \
              program, without words."
         }
@@ -58,7 +58,7 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
              and the C library's heap go by what they know themselves; what is marked is zeroed as far as the size says, in a pool \
              at most to the end of the cell."
         }
-        ("smash-heap", "ref@pool" | "tree@pool") => {
+        ("smash-heap" | "resize-smash-heap", "ref@pool" | "tree@pool") => {
             "The seal tells copies of kmem apart, each with a heap of its own, and what was drawn from a pool any copy may give back."
         }
         ("smash-refs-more", _) => {
@@ -69,6 +69,29 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
         }
         ("link-child-text", _) => {
             "The links below a node are followed as they are: a walk that checked each would take longer."
+        }
+        ("add-link-last" | "add-link-last-text", _) => {
+            "A new node is linked behind the last child without a look at what that says: making a node is to cost what it does. \
+             Adopting, hooking and moving look."
+        }
+        ("move-link-above" | "move-link-above-text", _) => {
+            "What lies above the new parent is looked through as it is, for the node alone: a look at each link would take twice as long. \
+             Nothing above is changed."
+        }
+        ("unchecked-below-itself", _) => {
+            "`kmtreemu` is the move without that look. Nothing reaches the nodes any more, and they are never freed; `kmtreem` refuses it."
+        }
+        ("adopted-freed" | "adopted-resized", _) => {
+            "A cell does not know that a node holds it. The node finds it gone when it frees it in its turn, or lets it go, and that is \
+             reported."
+        }
+        ("adopt-twice" | "adopt-twice-same", _) => {
+            "A cell does not know that a node holds it, nor a count whose its references are. Whoever frees it first is taken for its \
+             owner; the second free is reported."
+        }
+        ("size-smash-fair", _) => {
+            "A look believes a size that can be. It does not ask for the seal, for a cell of another copy's heap may be looked at, though \
+             not freed, resized or appended to."
         }
         _ => return None,
     })

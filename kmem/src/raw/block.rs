@@ -672,23 +672,40 @@ pub(super) unsafe fn is_whole(
     src: *mut Cell,
 ) -> bool {
     let cell = prefix(data, header);
+    // SAFETY: [caller] the contract is the caller's.
+    if !unsafe { is_fair(call, header, data, src) } {
+        return false;
+    }
     // SAFETY: [caller] the caller's cell is readable.
     let (size, flags, align, found) = unsafe { ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap) };
+    // What was drawn from a source that is not the heap any copy of kmem may give back to it.
+    if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
+        return true;
+    }
+    fault::report(call, data, Misuse::OtherHeap);
+    false
+}
+
+/// Whether the prefix of a cell drawn from `src` does not contradict itself, whichever copy of kmem made it; what is wrong is reported.
+/// This is as much as a look at a cell needs, which gives nothing back.
+///
+/// # Safety
+/// `data` is that of a readable cell with this header.
+pub(super) unsafe fn is_fair(call: &'static str, header: usize, data: *mut u8, src: *mut Cell) -> bool {
+    let cell = prefix(data, header);
+    // SAFETY: [caller] the caller's cell is readable.
+    let (size, flags, align) = unsafe { ((*cell).size, (*cell).flags, (*cell).align) };
     let aligned =
         align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
-    let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN;
+    let end = data.addr().wrapping_add(size);
+    let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN && !seal::is_wild(end);
     // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
     let sourced =
         src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
-    let misuse = if !aligned || !sized || !sourced || flags & !CELL_FLAGS != 0 {
-        Misuse::Damaged
-    } else if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
-        // What was drawn from a source that is not the heap any copy of kmem may give back to it.
+    if aligned && sized && sourced && flags & !CELL_FLAGS == 0 {
         return true;
-    } else {
-        Misuse::OtherHeap
-    };
-    fault::report(call, data, misuse);
+    }
+    fault::report(call, data, Misuse::Damaged);
     false
 }
 

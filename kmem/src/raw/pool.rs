@@ -496,7 +496,7 @@ pub unsafe fn x(pool: *mut Pool) {
 
 /// Whether this is a live pool; what is wrong with it is reported.
 #[inline(never)]
-unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
+pub(super) unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
     let found = if pool.addr() & (BASE_ALIGN - 1) == 0 { unsafe { (*pool).cell.kind } } else { 0 };
     if found == Kind::Pool as i32 {

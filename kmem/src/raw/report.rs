@@ -106,7 +106,8 @@ impl Facts {
             let own = block::extent(tree::data(node), tree::HEADER);
             facts.block = own.1;
             let mut hook = (*node).child;
-            while !hook.is_null() && (*hook).cell.flags & FLAG_HOOK != 0 {
+            // A link that leads to no child is for the walk to report.
+            while tree::is_child(hook, node) && (*hook).cell.flags & FLAG_HOOK != 0 {
                 facts.block += block::extent(tree::data(hook), tree::HEADER).1;
                 hook = (*hook).next;
             }
@@ -199,10 +200,11 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
 
 /// Counts the nodes and adopted objects at and below a node, all of them or those of one name.
 ///
-/// A counted cell that several trees have adopted counts in each.
+/// A counted cell that several trees have adopted counts in each. What is no node counts nothing, after a report.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread.
+/// `data` is that of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
 ///
 /// ```
 /// use kmem::raw::{Request, heap, report, tree};
@@ -223,7 +225,7 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
 pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
     let mut sum = Sum::default();
     // SAFETY: [caller] the contract is the caller's.
-    for visit in unsafe { tree::walk(data) } {
+    for visit in unsafe { tree::walk_for("kmtreeq", data) } {
         // SAFETY: [caller] as above.
         let facts = unsafe { Facts::of(visit.node, visit.object) };
         if name.is_none() || facts.name == name {
@@ -392,12 +394,20 @@ fn json_sum(out: &mut Text<'_>, sum: &Sum) {
 /// Writes a report of a node and what is below it, down to `depth`.
 #[cfg(feature = "tree")]
 unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(&str)) {
+    let call = match form {
+        Form::Text => "kmtreet",
+        Form::Json => "kmtreej",
+    };
+    // SAFETY: [caller] the caller vouches for a readable header.
+    if !unsafe { tree::check_seen(call, data) } {
+        return;
+    }
     let out = &mut Text::new(write);
     form.begin(out);
     let (mut total, mut below) = (Sum::default(), Sum::default());
     let mut listed: Option<(usize, Facts)> = None;
     // SAFETY: [caller] the contract is the caller's, and what `write` does to the tree is.
-    for visit in unsafe { tree::walk(data) } {
+    for visit in unsafe { tree::walk_for(call, data) } {
         // SAFETY: [caller] as above.
         let facts = unsafe { Facts::of(visit.node, visit.object) };
         total.add(&facts);
@@ -418,10 +428,11 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
 }
 
 /// Writes what a node and everything below it holds as indented text, down to a depth: 0 lists the node alone. `write` gets it a
-/// piece at a time, and neither frees nor adds to what is reported.
+/// piece at a time, and neither frees nor adds to what is reported. Nothing is written of what is no node.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread.
+/// `data` is that of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
 ///
 /// ```
 /// use kmem::raw::{Request, report, tree};
@@ -464,8 +475,16 @@ pub unsafe fn json(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
 
 #[cfg(feature = "pool")]
 unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(&str)) {
-    // SAFETY: [caller, live] the caller gives a live pool of this thread's, whose source is there.
+    let call = match form {
+        Form::Text => "kmpoolt",
+        Form::Json => "kmpoolj",
+    };
+    // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a live pool is
+    // there.
     unsafe {
+        if !super::pool::check_pool(call, pool) {
+            return;
+        }
         let head = super::pool::head(pool);
         let mut facts = Facts::new(Kind::Source, head.cast());
         facts.src = source((*head).src);
@@ -479,10 +498,11 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
     }
 }
 
-/// Writes what a pool holds as text, in one line and the total, as [`text`] does.
+/// Writes what a pool holds as text, in one line and the total, as [`text`] does. Nothing is written of what is no live pool.
 ///
 /// # Safety
-/// `pool` is a live pool that belongs to this thread, or a block of one.
+/// `pool` is a live pool that belongs to this thread, or a block of one. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
 ///
 /// ```
 /// use kmem::raw::{pool, report};

@@ -29,13 +29,23 @@ const WILD: usize = if cfg!(all(target_arch = "x86_64", target_pointer_width = "
     0
 };
 
+/// The lowest address that a program may have.
+const FIRST: usize = 1 << 16;
+
 /// Whether this is null, or an address that no program has: one that is not even read. Systems map nothing in the first
 /// pages, so a size that is taken for an address is none either.
 #[inline(always)]
 pub(super) fn is_wild(addr: usize) -> bool {
-    const FIRST: usize = 1 << 16;
     // Null and what is below the first become the highest addresses.
     if WILD == 0 { addr == 0 } else { addr.wrapping_sub(FIRST) & WILD != 0 }
+}
+
+/// Whether this is no address of a header: null, wild, or none that a header begins at.
+#[inline(always)]
+#[cfg(feature = "tree")]
+pub(super) fn is_no_header(addr: usize) -> bool {
+    const ODD: usize = super::block::BASE_ALIGN - 1;
+    if WILD == 0 { addr == 0 || addr & ODD != 0 } else { addr.wrapping_sub(FIRST) & (WILD | ODD) != 0 }
 }
 
 /// The process's key. All copies of kmem in the process have the same where the system gives one, for they may free each
@@ -221,7 +231,7 @@ impl Label {
     pub(super) unsafe fn read(at: *mut Label) -> Option<&'static CStr> {
         // SAFETY: [caller] the label is the caller's.
         let name = unsafe { at.read() }.0.map_addr(|addr| addr ^ Label::mask(at));
-        if is_wild(name.addr()) {
+        if is_wild(name.addr()) || name.addr() & Slot::NO_CODE != 0 {
             return None;
         }
         // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask; what was written over

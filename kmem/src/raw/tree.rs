@@ -26,9 +26,10 @@ use crate::fault::{self, Misuse};
 pub use hold::{k, l};
 pub(crate) use hook::carrying;
 pub use hook::{h, hx};
-pub(crate) use place::resize_kept;
 pub use place::{c, cn, m, mc, mu, p, r, resize, x};
+pub(crate) use place::{check_seen, is_child, resize_kept};
 pub use verify::verify;
+pub(crate) use walk::walk_for;
 pub use walk::{Visit, Walk, step, walk};
 
 /// The header of a tree node (`kmnode` in C): one cache line.

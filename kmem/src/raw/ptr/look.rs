@@ -20,6 +20,33 @@ fn header(kind: i32) -> Option<usize> {
     }
 }
 
+/// [`check`] of a handle, and of what the prefix of its cell says of the extent. For a look it need not be that of a cell of this copy's
+/// heap; for a change it has to be `own`.
+///
+/// # Safety
+/// As for [`size`], where the handle is not null.
+unsafe fn check_extent(call: &'static str, handle: Handle, own: bool) -> bool {
+    let Handle { data, .. } = handle;
+    // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
+    unsafe {
+        if !check(call, handle) {
+            return false;
+        }
+        let src = match Kind::from_raw(handle.kind) {
+            #[cfg(feature = "ref")]
+            Some(Kind::Ref) => (*crate::raw::refs::header(data)).src,
+            #[cfg(feature = "tree")]
+            Some(Kind::Tree) => (*crate::raw::tree::header(data)).src,
+            _ => null_mut(),
+        };
+        match (header(handle.kind), Kind::from_raw(handle.kind)) {
+            (Some(header), Some(kind)) if own => block::is_whole(call, kind, header, data, src),
+            (Some(header), _) => block::is_fair(call, header, data, src),
+            (None, _) => true,
+        }
+    }
+}
+
 /// The bytes of data that an object has: those that were asked for or, in a pool, those of each cell. Zero of the null handle and of an
 /// object that kmem did not allocate.
 ///
@@ -37,17 +64,46 @@ fn header(kind: i32) -> Option<usize> {
 /// ```
 #[must_use]
 pub unsafe fn size(handle: Handle) -> usize {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { size_checked("kmsize", handle, false) }.unwrap_or(0)
+}
+
+/// The bytes of data that an object has, as [`size`] says, for a `call` that is about to change it, and under whose name a misuse is
+/// reported: a cell of another copy's heap is one too. `None` where one was.
+///
+/// # Safety
+/// As for [`size`].
+///
+/// ```
+/// use kmem::raw::{heap, ptr};
+/// unsafe {
+///     let handle = heap::ao(100);
+///     assert_eq!(ptr::size_for("kmcat", handle), Some(100));
+///     ptr::free(handle);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn size_for(call: &'static str, handle: Handle) -> Option<usize> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { size_checked(call, handle, true) }
+}
+
+#[inline(never)]
+unsafe fn size_checked(call: &'static str, handle: Handle, own: bool) -> Option<usize> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if handle.is_null() || !check("kmsize", handle) {
-            return 0;
+        if handle.is_null() {
+            return Some(0);
         }
-        match header(handle.kind) {
+        if !check_extent(call, handle, own) {
+            return None;
+        }
+        Some(match header(handle.kind) {
             Some(header) => block::extent(handle.data, header).0,
             #[cfg(feature = "pool")]
             None if handle.kind == Kind::Pool as i32 => (*crate::raw::pool::owner_of(handle.data)).cellsz,
             None => 0,
-        }
+        })
     }
 }
 
@@ -67,9 +123,15 @@ pub unsafe fn size(handle: Handle) -> usize {
 /// ```
 #[must_use]
 pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { name_for("kmname", handle) }
+}
+
+/// [`name`] on behalf of `call`.
+unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if handle.is_null() || !check("kmname", handle) {
+        if handle.is_null() || !check_extent(call, handle, false) {
             return None;
         }
         match header(handle.kind) {
@@ -102,7 +164,7 @@ pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
 #[must_use]
 pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's.
-    match unsafe { name(handle) } {
+    match unsafe { name_for("kmcast", handle) } {
         Some(found) if found == to => handle.data,
         _ => null_mut(),
     }

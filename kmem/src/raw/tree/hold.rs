@@ -64,6 +64,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
             }
             return Ok(());
         }
+        place::check_end(CALL, above, false)?;
         let new = alloc_own(above, node, &Request::new(size_of::<Handle>()), FLAG_HOLD, CALL)?;
         new.cast::<Handle>().write(object);
     }
@@ -101,10 +102,17 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
         let Ok(node) = place::check(CALL, node) else { return Handle::NULL };
         let mut child = (*node).lastchild;
         while !child.is_null() {
+            if !place::is_child(child, node) {
+                break;
+            }
             let at = data(child);
             if (*child).cell.flags & FLAG_HOLD != 0 {
                 let held = at.cast::<Handle>().read();
                 if held.data.cast_const() == object {
+                    // What was freed meanwhile is reported now, and stays with the node.
+                    if !ptr::check(CALL, held) {
+                        return Handle::NULL;
+                    }
                     if !unlink_checked(child) {
                         break;
                     }

@@ -84,6 +84,7 @@ unsafe fn add(
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
+        place::check_end(CALL, above, true)?;
         let new = alloc_own(above, core::ptr::null_mut(), request, FLAG_HOOK, CALL)?;
         Slot::write(new.cast().as_ptr(), hook(new));
         link_first(above, header(new.as_ptr()));
@@ -122,7 +123,14 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
     unsafe {
         let Ok(node) = place::check(CALL, node) else { return false };
         let mut child = (*node).child;
-        while !child.is_null() && (*child).cell.flags & FLAG_HOOK != 0 {
+        while !child.is_null() {
+            if !place::is_child(child, node) {
+                fault::report(CALL, data(node), Misuse::Damaged);
+                return false;
+            }
+            if (*child).cell.flags & FLAG_HOOK == 0 {
+                return false;
+            }
             if Slot::read(data(child).cast()).is_some_and(same) {
                 if !unlink_checked(child) {
                     fault::report(CALL, data(node), Misuse::Damaged);

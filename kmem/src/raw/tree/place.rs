@@ -7,7 +7,7 @@ use crate::cell::{FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::block::{self, Resized};
-use crate::raw::seal::is_wild;
+use crate::raw::seal::is_no_header;
 
 /// Whether this is the data of a live node; what is wrong with it is reported.
 ///
@@ -23,6 +23,48 @@ pub(super) unsafe fn check(call: &'static str, data: *mut u8) -> Result<*mut Nod
     } else {
         Err(AllocError::Misused)
     }
+}
+
+/// Whether this is the data of a node to look at: of a live one, or of one that is being freed, for its hooks and destructor may look
+/// around. What is wrong with it is reported.
+///
+/// # Safety
+/// The header before the data is readable.
+#[inline(never)]
+pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
+    // SAFETY: [caller] the caller vouches for the header, of which only an aligned one is read.
+    unsafe {
+        data.addr() & (block::BASE_ALIGN - 1) == 0 && (*header(data)).cell.kind == Kind::Tree.dying()
+            || block::check(call, Kind::Tree, HEADER, data)
+    }
+}
+
+/// Whether what is linked below a node as its child knows itself as that. What is no address that a program has is not looked at.
+///
+/// # Safety
+/// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
+#[inline]
+pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
+    // SAFETY: [caller, links] the caller vouches for what the links name.
+    !is_no_header(child.addr()) && unsafe { (*child).parent == node }
+}
+
+/// Whether a child may be added to a node behind the others, or before them where it is to be the `first`: whether what is linked
+/// there is a child, and has nothing beyond it. What is wrong is reported.
+///
+/// # Safety
+/// As for [`is_child`].
+#[inline]
+pub(super) unsafe fn check_end(call: &'static str, node: *mut Node, first: bool) -> Result<(), AllocError> {
+    // SAFETY: [caller, links] the contract is the caller's.
+    unsafe {
+        let end = if first { (*node).child } else { (*node).lastchild };
+        if end.is_null() || is_child(end, node) && (if first { (*end).prev } else { (*end).next }).is_null() {
+            return Ok(());
+        }
+        fault::report(call, data(node), Misuse::Damaged);
+    }
+    Err(AllocError::Misused)
 }
 
 /// [`check`] of a node that is none of the library's own.
@@ -110,7 +152,7 @@ pub(crate) unsafe fn resize_kept(
             }
             let mut child = (*now).child;
             while !child.is_null() {
-                if is_wild(child.addr()) || (*child).parent != node {
+                if !is_child(child, node) {
                     // Where the links lead nobody knows: what lies behind stays out of reach.
                     fault::report(call, resized.data.as_ptr(), Misuse::Damaged);
                     break;
@@ -131,7 +173,7 @@ pub(crate) unsafe fn resize_kept(
 ///
 /// # Safety
 /// Both are live and this thread's.
-pub(super) unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
+unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
     // SAFETY: [caller, links] what lies above a live node is live.
     unsafe {
         while node != above && !node.is_null() {
@@ -204,10 +246,11 @@ pub(super) unsafe fn move_below(
         let node = check_movable(call, moved, OWN & !FLAG_HOST)?;
         let parent =
             if parent.is_null() { null_mut() } else { check_movable(call, parent, OWN & !FLAG_HOST)? };
-        if !parent.is_null()
-            && (node == parent || check_above && !(*node).child.is_null() && is_within(parent, node))
-        {
-            return Err(AllocError::Below);
+        if !parent.is_null() {
+            if node == parent || check_above && !(*node).child.is_null() && is_within(parent, node) {
+                return Err(AllocError::Below);
+            }
+            check_end(call, parent, false)?;
         }
         if !unlink_checked(node) {
             fault::report(call, moved, Misuse::Damaged);
@@ -264,19 +307,20 @@ unsafe fn settle(node: *mut Node, parent: *mut Node) {
 /// ```
 pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
     const CALL: &str = "kmtreemc";
-    // SAFETY: [caller, one-thread, links] as in `move_below`. Every child is found to know its parent before any is moved.
+    // SAFETY: [caller, one-thread, links] as in `move_below`. Every child is found to hang where it should before any is moved.
     unsafe {
         let (from, to) = (check(CALL, from)?, check_movable(CALL, to, OWN & !FLAG_HOST)?);
         if from == to {
             return Ok(());
         }
-        let first = past_hooks((*from).child);
+        let first = past_hooks_of(CALL, from)?;
         if !first.is_null() && is_within(to, from) {
             return Err(AllocError::Below);
         }
+        check_end(CALL, to, false)?;
         let mut child = first;
         while !child.is_null() {
-            if is_wild(child.addr()) || (*child).parent != from {
+            if !is_child(child, from) || matches!(around(child), Around::Stranger) {
                 fault::report(CALL, data(from), Misuse::Damaged);
                 return Err(AllocError::Misused);
             }
@@ -293,25 +337,43 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
     Ok(())
 }
 
-/// The first of these siblings that is no hook.
+/// The first child of a node that is no hook, or null. Fails, after a report, where a link on the way there does not lead to a child.
 ///
 /// # Safety
-/// The node is null or a live one of this thread's.
+/// As for [`is_child`].
 #[inline]
-pub(super) unsafe fn past_hooks(mut node: *mut Node) -> *mut Node {
-    // SAFETY: [caller, links] the siblings of a live node are live.
+pub(super) unsafe fn past_hooks(call: &'static str, node: *mut Node) -> Result<*mut Node, AllocError> {
+    // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
-        while !node.is_null() && (*node).cell.flags & FLAG_HOOK != 0 {
-            node = (*node).next;
+        let mut child = (*node).child;
+        while !child.is_null() {
+            if !is_child(child, node) {
+                fault::report(call, data(node), Misuse::Damaged);
+                return Err(AllocError::Misused);
+            }
+            if (*child).cell.flags & FLAG_HOOK == 0 {
+                break;
+            }
+            child = (*child).next;
         }
+        Ok(child)
     }
-    node
+}
+
+/// [`past_hooks`], out of line: for those who are not in a hurry.
+///
+/// # Safety
+/// As for [`is_child`].
+#[inline(never)]
+unsafe fn past_hooks_of(call: &'static str, node: *mut Node) -> Result<*mut Node, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { past_hooks(call, node) }
 }
 
 /// The data of the first of these siblings whose data is the program's, or null.
 ///
 /// # Safety
-/// As for [`past_hooks`].
+/// The node is null or a live one of this thread's.
 unsafe fn first_plain(mut node: *mut Node) -> *mut u8 {
     // SAFETY: [caller, links] the siblings of a live node are live.
     unsafe {
@@ -322,10 +384,11 @@ unsafe fn first_plain(mut node: *mut Node) -> *mut u8 {
     if node.is_null() { null_mut() } else { data(node) }
 }
 
-/// The data of the node above, null at a root. Null has none.
+/// The data of the node above, null at a root. Null has none, and what is no node, after a report.
 ///
 /// # Safety
-/// `node` is null or the data of a node of a tree that belongs to this thread.
+/// `node` is null or the data of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
 ///
 /// ```
 /// use kmem::raw::tree;
@@ -339,9 +402,9 @@ unsafe fn first_plain(mut node: *mut Node) -> *mut u8 {
 /// ```
 #[must_use]
 pub unsafe fn p(node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for the node, and what lies above a live node is live.
+    // SAFETY: [caller, links] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if node.is_null() || (*header(node)).parent.is_null() {
+        if node.is_null() || !check_seen("kmtreep", node) || (*header(node)).parent.is_null() {
             null_mut()
         } else {
             data((*header(node)).parent)
@@ -366,8 +429,15 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
 /// ```
 #[must_use]
 pub unsafe fn c(node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for the node, and the children of a live node are live.
-    if node.is_null() { null_mut() } else { unsafe { first_plain((*header(node)).child) } }
+    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the children of a live node
+    // are live.
+    unsafe {
+        if node.is_null() || !check_seen("kmtreec", node) {
+            null_mut()
+        } else {
+            first_plain((*header(node)).child)
+        }
+    }
 }
 
 /// The data of the next child of a node's parent, null where there is none. Holders of adopted objects are passed over. Null
@@ -379,8 +449,15 @@ pub unsafe fn c(node: *mut u8) -> *mut u8 {
 /// As for [`p`].
 #[must_use]
 pub unsafe fn cn(node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for the node, and the siblings of a live node are live.
-    if node.is_null() { null_mut() } else { unsafe { first_plain((*header(node)).next) } }
+    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the siblings of a live node
+    // are live.
+    unsafe {
+        if node.is_null() || !check_seen("kmtreecn", node) {
+            null_mut()
+        } else {
+            first_plain((*header(node)).next)
+        }
+    }
 }
 
 /// Frees everything below a node, the first child first, and what the node has adopted. The node stays, and its hooks do. Null is
@@ -407,7 +484,7 @@ pub unsafe fn x(node: *mut u8) {
     unsafe {
         let Ok(node) = check(CALL, node) else { return };
         loop {
-            let child = past_hooks((*node).child);
+            let Ok(child) = past_hooks_of(CALL, node) else { return };
             // What could not be freed has been reported, and would be found here again.
             if child.is_null() || release(data(child), CALL, Shred::No).is_null() {
                 return;

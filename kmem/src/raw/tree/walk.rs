@@ -45,9 +45,12 @@ pub struct Walk {
     root: *mut u8,
     here: *mut Node,
     depth: usize,
+    call: &'static str,
 }
 
 /// Walks over a node and everything below it, nodes and adopted objects; hooks are passed over. Takes constant stack and no memory.
+/// Ends, after a report to the [fault handler](crate::fault), where it begins at what is no node, or comes to a link that leads to
+/// no child.
 ///
 /// # Safety
 /// `data` is that of a node of a tree that belongs to this thread. Until the walk is over, or used no more, the object that it came to last
@@ -68,8 +71,17 @@ pub struct Walk {
 /// ```
 #[must_use]
 pub unsafe fn walk(data: *mut u8) -> Walk {
-    Walk { root: data, here: null_mut(), depth: 0 }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { walk_for(CALL, data) }
 }
+
+/// [`walk`] on behalf of `call`.
+pub(crate) unsafe fn walk_for(call: &'static str, data: *mut u8) -> Walk {
+    Walk { root: data, here: null_mut(), depth: 0, call }
+}
+
+/// Under which name a walk reports that is nobody else's.
+const CALL: &str = "kmtreen";
 
 impl Iterator for Walk {
     type Item = Visit;
@@ -79,7 +91,7 @@ impl Iterator for Walk {
             return None;
         }
         // SAFETY: [caller] who began the walk vouches for the tree, and for where the walk stands.
-        let object = unsafe { step(self.root, &mut self.here, &mut self.depth) };
+        let object = unsafe { step_for(self.call, self.root, &mut self.here, &mut self.depth) };
         if object.is_null() {
             self.root = null_mut();
             return None;
@@ -88,7 +100,8 @@ impl Iterator for Walk {
     }
 }
 
-/// One step of a [`walk`], for those who keep where it stands: `here` is null before the first. Returns the null handle at the end.
+/// One step of a [`walk`], for those who keep where it stands: `here` is null before the first. Returns the null handle at the end,
+/// and where a walk ends after a report.
 ///
 /// # Safety
 /// As for [`walk`]; `here` and `depth` are as the step before left them.
@@ -105,14 +118,32 @@ impl Iterator for Walk {
 /// }
 /// ```
 pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { step_for(CALL, root, here, depth) }
+}
+
+/// Whether a walk may begin at a node.
+#[cold]
+#[inline(never)]
+unsafe fn begins(call: &'static str, root: *mut Node) -> bool {
+    // SAFETY: [caller] the caller vouches for a readable header.
+    unsafe { place::check_seen(call, data(root)) }
+}
+
+#[inline]
+unsafe fn step_for(call: &'static str, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = header(root);
-    // SAFETY: [caller, links, holders] the caller gives a live node and where the walk stands; what is linked to live nodes is live.
+    // SAFETY: [caller, links, holders] the caller gives a readable header, the check what it says, and where the walk stands; what is
+    // linked to live nodes is live.
     unsafe {
         let mut node = *here;
         if node.is_null() {
+            if !begins(call, root) {
+                return Handle::NULL;
+            }
             node = root;
         } else {
-            let child = place::past_hooks((*node).child);
+            let Ok(child) = place::past_hooks(call, node) else { return Handle::NULL };
             if !child.is_null() {
                 node = child;
                 *depth += 1;
