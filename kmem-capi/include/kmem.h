@@ -261,7 +261,7 @@ typedef struct kmcount {
     size_t block; /* all that was drawn for them, headers included */
 } kmcount;
 
-/* What a report is given to, a piece of text at a time, not ended by a zero. */
+/* What a report is given to, a piece of text at a time, not ended by a zero. It changes nothing of what is reported. */
 typedef void (*kmwritefn)(void *ctx, const char *text, size_t len);
 
 /* What kmpoolq() tells of a pool, all its blocks together. */
@@ -343,7 +343,7 @@ kmptr kmdups(kmat, const char *string) KM_USED KM_NONNULL(2);
 /* Makes a string of the first n characters of another, or of all where it is shorter. */
 kmptr kmdupn(kmat, const char *string, size_t n) KM_USED KM_NONNULL(2);
 /* Appends n bytes behind those that the object has, resizing it as kmresize() does, and returns the object, or NULL. The bytes
- * may be its own. */
+ * may be its own. A pool's cell has all of its bytes from the start, and takes no more. */
 void *kmcat(kmptr *, const void *bytes, size_t n) KM_USED KM_NONNULL(1);
 /* Appends to the string in the object, resizing that where it is too small, and returns the object, or NULL. What is appended may
  * lie in the object itself. */
