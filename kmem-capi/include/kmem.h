@@ -36,14 +36,16 @@
  *
  * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
  * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
- * EINVAL where the source cannot serve. NULL and the null handle may be given to every function that frees.
+ * EINVAL where the source cannot serve. What resizes, moves or adopts fails alike, with EINVAL too where the object may not be
+ * treated so. NULL and the null handle may be given to every function that frees.
  *
  * Heap functions and reference counts may be used from any thread. A pool, a tree, and what is drawn from them belong to
  * one thread at a time.
  *
  * SOURCES. Cells of the other methods are drawn from a source, the argument src: NULL is the heap, (kmcell *)pool a pool,
  * (kmcell *)&source a source of your own, and for pools also kmtreeo(node).cell, a node of a tree, which the pool then dies
- * with, as one of its children. A source outlives what is drawn from it; one that could not is refused.
+ * with, after all else below it. A source outlives what is drawn from it; heap cells and references are refused as one, and nodes
+ * but for pools.
  *
  * MISUSE. A wrong free that the cell's header shows (freed twice, another method's pointer, a pointer that was never
  * kmem's) is reported: see kmonfault().
@@ -227,8 +229,8 @@ typedef struct kmopt {
     size_t sz;                             /* data bytes */
     size_t align;                          /* a power of two up to 4096; 0 is 16 */
     void (*drop)(void *data, void *arg);   /* runs once when the cell goes, before it is zeroed or given back; or NULL.
-                                              It may use kmem, but not free what is being freed, a node above it or the
-                                              pool it is in, and it returns: no longjmp, no exception */
+                                              It may use kmem, but not free what is being freed or the pool it is in, nor
+                                              free or resize a node above, and it returns: no longjmp, no exception */
     void *arg;                             /* its second argument */
     int zero;                              /* not 0: zero the data */
     int grow;                              /* of pools, not 0: draw another block when full */
@@ -259,7 +261,7 @@ typedef struct kmcount {
     size_t block; /* all that was drawn for them, headers included */
 } kmcount;
 
-/* What a report is given to, a piece of text at a time, not ended by a zero. */
+/* What a report is given to, a piece of text at a time, not ended by a zero. It changes nothing of what is reported. */
 typedef void (*kmwritefn)(void *ctx, const char *text, size_t len);
 
 /* What kmpoolq() tells of a pool, all its blocks together. */
@@ -314,9 +316,9 @@ void kmshred(kmptr) KM_SHREDS;
 void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 /* Gives the object this many bytes of data and returns it, or NULL where that is refused and nothing has changed. It may have
  * moved: the handle says where it is. What fits of its contents stays; alignment, destructor, name and taint do. Where the
- * handle, the cell or the source asks for zeroing, so are the bytes cut off, and those that a move leaves behind. A reference
- * has to be the only one; a pool's cell holds what its pool gave it, and no more. What a node has adopted is let go of first, with
- * kmtreel(), for the node knows where it was. */
+ * handle, the cell or the source asks for zeroing, so are the bytes cut off, and those that a move leaves behind: taint what is
+ * secret before. A reference has to be the only one; a pool's cell holds what its pool gave it, and no more. What a node has
+ * adopted is let go of first, with kmtreel(), for the node knows where it was. */
 void *kmresize(kmptr *, size_t) KM_USED KM_NONNULL(1);
 /* The same for an array of n elements of sz bytes. */
 void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
@@ -341,7 +343,7 @@ kmptr kmdups(kmat, const char *string) KM_USED KM_NONNULL(2);
 /* Makes a string of the first n characters of another, or of all where it is shorter. */
 kmptr kmdupn(kmat, const char *string, size_t n) KM_USED KM_NONNULL(2);
 /* Appends n bytes behind those that the object has, resizing it as kmresize() does, and returns the object, or NULL. The bytes
- * may be its own. */
+ * may be its own. A pool's cell has all of its bytes from the start, and takes no more. */
 void *kmcat(kmptr *, const void *bytes, size_t n) KM_USED KM_NONNULL(1);
 /* Appends to the string in the object, resizing that where it is too small, and returns the object, or NULL. What is appended may
  * lie in the object itself. */
@@ -473,7 +475,8 @@ void *kmtreecn(const void *node) KM_USED KM_TREE;
  * Returns the object, or NULL where that is refused and the object still yours.
  *
  * Who adopts a handle owns what the handle owned: of a counted cell one reference, of anything else the object. What is owned goes
- * with its owner, whoever else has a reference. So only a counted cell can be adopted by several, once for each reference. */
+ * with its owner, whoever else has a reference. So only a counted cell can be adopted by several, once for each reference. Until the
+ * node lets it go nobody else frees or resizes it, and what it was drawn from outlives the node. */
 void *kmtreek(void *node, kmptr object) KM_TREE;
 /* Has a node let go of an object that it adopted, or of a child, which becomes a root: it is yours again. The null handle where the
  * node has it not. Looks through the children, the last first. */

@@ -417,7 +417,8 @@ impl<'s, T> Ptr<'s, T> {
 
 impl<T: Copy> Ptr<'_, [T]> {
     /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The cell may move, but
-    /// for a pool's.
+    /// for a pool's. Where the cell is tainted, what is cut off is zeroed now; in a pool's cell when that goes, for until then it is
+    /// part of a value of the [pool's](crate::Pool::iter_mut).
     ///
     /// # Errors
     /// [`AllocError::Fixed`] where the handle is lent or holds a static object, [`AllocError::Shared`] where there are other

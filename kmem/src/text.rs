@@ -98,10 +98,11 @@ impl<'w> Text<'w> {
 
     #[inline(never)]
     fn flush(&mut self) {
-        let bytes = self.bytes.get(..self.len).unwrap_or(&[]);
+        // First, for where this unwinds it is not called again.
+        let len = core::mem::take(&mut self.len);
+        let bytes = self.bytes.get(..len).unwrap_or(&[]);
         // SAFETY: [text] whole strings alone are put there, one behind the other.
         (self.write)(unsafe { core::str::from_utf8_unchecked(bytes) });
-        self.len = 0;
     }
 }
 

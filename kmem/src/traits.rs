@@ -116,7 +116,7 @@ macro_rules! sole_owner {
 macro_rules! has_name {
     ([$($generics:tt)*] $owner:ty, $example:literal, $type:literal) => {
         impl<$($generics)*> $owner {
-            /// The name that the cell was given when it was made, which C sees too, as do reports of misuse.
+            /// The name that the cell was given when it was made, which C sees too, as do reports.
             ///
             #[doc = concat!("```\nuse kmem::{Heap, HeapBox, Node, NodeRef, Ptr, Ref, Tree};\nlet tree = Tree::new(0);")]
             #[doc = concat!("let named = ", $example, ";\nassert_eq!(", $type, "::name(&named), Some(c\"key\"));\n```")]

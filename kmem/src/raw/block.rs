@@ -38,7 +38,8 @@ pub enum Fill {
 /// What a destructor looks like: it gets the cell's data and the argument that was stored with it.
 ///
 /// In C it is a plain function pointer. One written in Rust may unwind; see the [module](crate::raw) for what
-/// happens then.
+/// happens then. It may use the library, but frees neither what is being freed nor the pool that it is in, and frees or resizes no node
+/// above.
 pub type Drop = unsafe extern "C-unwind" fn(data: *mut c_void, arg: *mut c_void);
 
 /// A function that runs once when the cell goes, before its bytes are zeroed or given back.

@@ -13,8 +13,15 @@
 //! | free, downref | `f`, `d` | [`f`](heap::f) | [`f`](refs::f), [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f) |
 //! | free and zero | `s` | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](tree::s) |
 //! | add a reference | `u` | | [`u`](refs::u) | | |
-//! | walk the live cells | `n` | | | [`walk`](pool::walk) | |
-//! | count | `q` | | | [`count`](pool::count) | |
+//! | resize | `r` | [`r`](heap::r) | [`r`](refs::r) | | [`r`](tree::r) |
+//! | move: one, unchecked, all children | `m`, `mu`, `mc` | | | | [`m`](tree::m), [`mu`](tree::mu), [`mc`](tree::mc) |
+//! | look: parent, child, next child | `p`, `c`, `cn` | | | | [`p`](tree::p), [`c`](tree::c), [`cn`](tree::cn) |
+//! | free all below, keep the node | `x` | | | | [`x`](tree::x) |
+//! | adopt, let go | `k`, `l` | | | | [`k`](tree::k), [`l`](tree::l) |
+//! | hook a destructor on, take it off | `h`, `hx` | | | | [`h`](tree::h), [`hx`](tree::hx) |
+//! | walk | `n` | | | [`walk`](pool::walk) | [`walk`](tree::walk) |
+//! | count | `q` | | | [`count`](pool::count) | [`count`](report::count) |
+//! | report as text, as JSON | `t`, `j` | | | [`pool_text`](report::pool_text), [`pool_json`](report::pool_json) | [`text`](report::text), [`json`](report::json) |
 //!
 //! Where the letters do not reach (alignment above 16 bytes, a destructor, the reason of a refusal), every method
 //! has an `alloc` that takes a [`Request`].
@@ -22,8 +29,9 @@
 //! # A cell in memory
 //!
 //! ```text
-//! base ........ header .......... data ................ slot
-//! |<- offset --------------------->|<- size - header ->|      destructor, only with FLAG_SLOT
+//! base ........ header .......... data ................ slot ....... name
+//! |<- offset --------------------->|<- size - header ->|             |      its address, only with FLAG_NAME
+//!                                                      |<- 16 bytes ->|      destructor, only with FLAG_SLOT
 //! ```
 //!
 //! Data is aligned to 16 bytes, or to `1 << align` where the header's `align` is not zero, and the header ends

@@ -1191,20 +1191,27 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
     }
 }
 
-/// Whether a live cell holds `size` bytes; those behind them are zeroed where the pool, or `shred`, asks for it.
+/// Whether a live cell holds `size` bytes.
 ///
 /// # Safety
 /// `data` is that of a live cell of a pool of this thread's.
-pub(super) unsafe fn keep_size(data: *mut u8, size: usize, shred: Shred) -> Result<(), AllocError> {
+pub(super) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError> {
+    // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
+    unsafe { fits((*header(data)).pool, size, 0) }
+}
+
+/// Zeroes what a live cell has behind so many bytes where the pool, or `shred`, asks for it.
+///
+/// # Safety
+/// As for [`holds`], and the cell does.
+pub(super) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
     unsafe {
         let pool = (*header(data)).pool;
-        fits(pool, size, 0)?;
         if shred.is_yes() || shreds((*pool).head.cast()) {
             shred::zero(data.add(size), (*pool).cellsz - size);
         }
     }
-    Ok(())
 }
 
 /// The pool that a cell's header names, whether the cell is live or free.

@@ -7,6 +7,7 @@ use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::mem::forget;
+use std::num::NonZero;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -244,6 +245,26 @@ fn a_pools_cell_takes_what_it_holds_and_no_more() {
         assert!(matches!(Ref::try_push_str(&mut counted, "9"), Err(AllocError::Size { .. })));
         assert_eq!(&*counted, "12345678");
     });
+}
+
+#[test]
+#[cfg(feature = "shred")]
+fn a_pools_value_that_was_cut_short_and_forgotten_is_whole() {
+    let number = |number| NonZero::new(number).unwrap();
+    for taints_pool in [false, true] {
+        let mut pool = Pool::new(1);
+        if taints_pool {
+            pool.taint();
+        }
+        let mut cut = unsize!(Ptr::from(pool.alloc([1u64, 2, 3].map(number))) => [NonZero<u64>]);
+        if !taints_pool {
+            cut.taint();
+        }
+        cut.try_resize(1, number(7)).unwrap();
+        assert_eq!(*cut, [number(1)]);
+        forget(cut);
+        assert_eq!(pool.iter_mut().next(), Some(&mut [1, 2, 3].map(number)));
+    }
 }
 
 #[test]

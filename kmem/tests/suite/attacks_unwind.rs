@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr::NonNull;
 
+use kmem::raw::report;
 use kmem::{AllocError, Heap, HeapBox, Pool, Ptr, Ref, Source, SourceCell, Tree, unsize};
 
 use crate::support::{Counted, Tally, leaks_nothing, quietly, unwind};
@@ -434,6 +435,28 @@ fn stores_may_be_used_by_destructors_while_another_panic_unwinds() {
         drop((pool, tree));
         assert_eq!(tally.alive(), 0);
     });
+}
+
+#[test]
+fn what_writes_a_report_may_unwind_and_is_not_called_again() {
+    let tree = Tree::new(0);
+    for number in 1..100 {
+        tree.node().push(number);
+    }
+    let root = Ptr::from(tree).into_raw().data;
+    for fine in 0..20 {
+        let mut calls = 0;
+        let reported = quietly(|| unsafe {
+            report::text(root, usize::MAX, &mut |_| {
+                calls += 1;
+                if calls > fine {
+                    unwind()
+                }
+            });
+        });
+        assert_eq!((calls, reported.is_ok()), (calls.min(fine + 1), calls <= fine));
+    }
+    unsafe { kmem::raw::tree::f(root) };
 }
 
 /// Two panics at once end the program, as everywhere in Rust, and do nothing else. The program that ends is a child of

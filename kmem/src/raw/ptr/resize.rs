@@ -35,8 +35,12 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
     // SAFETY: [caller] the contract is the caller's.
     let resized = unsafe { resize_kept(*handle, size) }?;
     let Some(Resized { data, .. }) = &resized else {
-        // SAFETY: [handle] what was resized is not null.
-        return Ok(unsafe { NonNull::new_unchecked(handle.data) });
+        // SAFETY: [handle, tag] what was resized is not null, and a pool's cell where it has no other place.
+        unsafe {
+            #[cfg(feature = "pool")]
+            crate::raw::pool::cut(handle.data, size, Shred::from(handle.shred != 0));
+            return Ok(NonNull::new_unchecked(handle.data));
+        }
     };
     let data = *data;
     if !handle.cell.is_null() {
@@ -48,7 +52,8 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
     Ok(data)
 }
 
-/// [`resize`] before the old block goes back; `None` for an object that stays where it is whatever its size.
+/// [`resize`] before the old block goes back; `None` for a pool's cell, which stays where it is and as it is: what was cut off goes with
+/// the cell, and until then is part of the value that the pool knows of.
 ///
 /// # Safety
 /// As for [`resize`].
@@ -73,7 +78,7 @@ pub(crate) unsafe fn resize_kept(handle: Handle, size: usize) -> Result<Option<R
             #[cfg(feature = "tree")]
             Some(Kind::Tree) => crate::raw::tree::resize_kept(data, size, CALL, shred).map(Some),
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) => crate::raw::pool::keep_size(data, size, shred).map(|()| None),
+            Some(Kind::Pool) => crate::raw::pool::holds(data, size).map(|()| None),
             _ => Err(AllocError::Fixed(Kind::None)),
         }
     }

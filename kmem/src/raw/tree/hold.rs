@@ -24,8 +24,8 @@ use crate::raw::{Handle, ptr};
 ///
 /// # Safety
 /// `node` is the data of a node of a tree that belongs to this thread. The handle holds a live object that the caller owns, and
-/// gives up. Its source outlives the node. What the headers show to be wrong goes to the [fault handler](crate::fault), and
-/// the call fails with [`AllocError::Misused`].
+/// gives up: nobody frees or resizes it before the node lets it go. Its source outlives the node. What the headers show to be
+/// wrong goes to the [fault handler](crate::fault), and the call fails with [`AllocError::Misused`].
 ///
 /// ```
 /// use kmem::raw::{heap, refs, tree};

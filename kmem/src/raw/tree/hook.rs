@@ -17,7 +17,7 @@ use crate::raw::seal::Slot;
 ///
 /// A hook is a small node, 80 bytes drawn from where the node was; a node without one pays nothing. It may use the library as a
 /// destructor may: it may free and add below the node's siblings, and free what is below the node, but neither the node, which is being
-/// freed, nor add to it; that is reported.
+/// freed, nor add to it; that is reported. It resizes no node above.
 ///
 /// Fails as [`AllocError`] says; nothing has changed then.
 ///
