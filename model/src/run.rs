@@ -285,8 +285,8 @@ impl<F: Face> Run<F> {
             Op::Text { method, source, parent, what, size, of } => {
                 self.text(method, source, parent, what, (size.0, of))
             }
-            Op::Resize { at, size, how } => self.resize(at, |_| size.0, how),
-            Op::Adjust { at, by, how } => self.resize(at, |size| size.saturating_add_signed(by.into()), how),
+            Op::Resize { at, size, how } => self.resize(at, |_, _| size.0, how),
+            Op::Adjust { at, by, how } => self.resize(at, |run, object| run.close_to(object, by), how),
             Op::Append { at, what, len, place, own, how } => self.append(at, what, (len, place, own), how),
             Op::Move { at, to, unchecked } => self.place(at, to, unchecked),
             Op::MoveChildren { from, to } => self.place_children(from, to),

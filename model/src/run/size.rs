@@ -24,16 +24,28 @@ impl<F: Face> Run<F> {
         (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
     }
 
-    pub(super) fn resize(&mut self, at: u8, size: impl Fn(usize) -> usize, how: How) {
+    pub(super) fn resize(&mut self, at: u8, size: impl Fn(&Self, &Object) -> usize, how: How) {
         if at >= 248 {
             return self.resize_pool(at, how);
         }
         let Some(id) = self.movable(at) else { return };
         let Object { kind, data, size: old, .. } = self.things.objects[&id];
-        let size = size(old);
+        let size = size(self, &self.things.objects[&id]);
         let change = Change { size, shred: how == How::Tainted, grows: true, sound: true };
         let keeps = |now: *mut u8| unsafe { things::intact(id, now, size.min(old)) };
         self.change(id, &change, keeps, || unsafe { F::resize(kind, data, size, how) });
+    }
+
+    /// A size close to an object's own or, where it was drawn from a pool, to the most that it can have there.
+    pub(super) fn close_to(&self, object: &Object, by: i8) -> usize {
+        let Object { kind, size, align, drop, name, origin, .. } = *object;
+        match origin {
+            Origin::Pool(store) if kind != Kind::Pool && by & 1 != 0 => {
+                let rest = things::header(kind).max(align) + things::behind(drop, name.is_some());
+                self.things.stores[&store].cellsz.saturating_sub(rest).saturating_add_signed((by >> 4).into())
+            }
+            _ => size.saturating_add_signed(by.into()),
+        }
     }
 
     /// The node of a pool keeps its size.
