@@ -5,6 +5,9 @@
 //! are as many as the model says, destructors have run for what went and for nothing else, children before parents, and
 //! bytes are zero where a policy says so. At the end every block has gone back to where it came from.
 //!
+//! What nodes have adopted, and the hooks on them, are the model's too: it frees what a call takes along in the model first, and
+//! knows so in which order destructors and hooks are to run. Walks, counts and reports are compared where a step asks for it.
+//!
 //! The same interpreter runs behind the property tests in `tests/`, the fuzz targets in `fuzz/`, and the C functions as
 //! well as the Rust ones: see [`Face`].
 

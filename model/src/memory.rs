@@ -81,7 +81,8 @@ unsafe impl GlobalAlloc for Watch {
             ZEROED.with_borrow_mut(|ranges| {
                 for range in ranges {
                     let offset = range.start.wrapping_sub(block.addr());
-                    if offset < layout.size() {
+                    // What lies there later is of no concern.
+                    if offset < layout.size() && range.went.is_none() {
                         range.went = Some(unsafe { all_zero(block.add(offset), range.len) });
                     }
                 }

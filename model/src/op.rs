@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-use crate::face::Way;
+use crate::face::{How, Way, Words};
 
 /// One step. Indices are taken modulo the number of things that there are.
 #[derive(Clone, Copy, Debug, Arbitrary)]
@@ -19,8 +19,8 @@ pub enum Op {
     Free { at: u8, way: Way },
     /// Frees the object that was made last.
     FreeLast { way: Way },
-    /// Tears a pool down.
-    EndPool { at: u8 },
+    /// Tears a pool down, one on a node perhaps as the node.
+    EndPool { at: u8, way: Way },
     /// Adds a reference.
     Up { at: u8 },
     /// Taints an object.
@@ -29,6 +29,72 @@ pub enum Op {
     TaintSource { at: u8 },
     /// A wrong call, which is to be reported and to change nothing.
     Misuse { at: u8, how: Misuse },
+    /// Makes a node below another.
+    Node { parent: u8, form: Form },
+    /// Makes an array, a copy or a string.
+    Text { method: Kinds, source: u8, parent: u8, what: Words, size: Size, of: u8 },
+    /// Gives an object another size.
+    Resize { at: u8, size: Size, how: How },
+    /// Gives an object a size that is close to what it has.
+    Adjust { at: u8, by: i8, how: How },
+    /// Appends to what an object holds.
+    Append { at: u8, what: Appended, len: u8, place: u8, own: bool, how: How },
+    /// Moves a node.
+    Move { at: u8, to: u8, unchecked: bool },
+    /// Moves all children of a node.
+    MoveChildren { from: u8, to: u8 },
+    /// Frees all below a node.
+    Empty { at: u8 },
+    /// Hooks a destructor on.
+    Hook { at: u8, arg: u8 },
+    /// Takes a hook off.
+    Unhook { at: u8, arg: u8 },
+    /// Has a node adopt an object.
+    Adopt { at: u8, object: u8, what: Adoption },
+    /// Has a node let go of what it adopted, or of a child.
+    LetGo { at: u8, which: u8, child: bool },
+    /// Looks at a node, with walks, counts and reports, or at a pool.
+    Look { at: u8, depth: u8, pool: bool },
+}
+
+#[derive(Clone, Copy, Debug, Arbitrary)]
+pub enum Kinds {
+    Heap,
+    Ref,
+    Tree,
+    Pool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
+pub enum Appended {
+    /// Bytes, behind all that there are.
+    Bytes,
+    /// A string, behind the string that is there.
+    String,
+    /// Characters, where there was made room for them.
+    Room,
+}
+
+/// What a node is to adopt.
+#[derive(Clone, Copy, Debug, Arbitrary)]
+pub struct Adoption {
+    pub what: Adopted,
+    /// By a handle without a cell.
+    pub bare: bool,
+    /// By a handle that is tainted.
+    pub tainted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
+pub enum Adopted {
+    /// No cell of kmem's.
+    Static,
+    /// A node, or a pool on one.
+    Node,
+    /// A cell.
+    Cell,
+    /// A reference-counted cell.
+    Ref,
 }
 
 #[derive(Clone, Copy, Debug, Arbitrary)]
@@ -46,6 +112,8 @@ pub struct Form {
     pub zero: bool,
     pub handle: bool,
     pub drop: bool,
+    /// What it is called, and whether it is made as any kind of object is.
+    pub name: u8,
 }
 
 /// A number of bytes: mostly small, sometimes a few pages, now and then more than there is.

@@ -1,21 +1,26 @@
 //! The interpreter.
 
+mod look;
+mod place;
+mod size;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 use std::sync::atomic::Ordering;
 
 use arbitrary::{Arbitrary, Unstructured};
 use kmem::Kind;
 use kmem::fault::{self, Fault};
-use kmem::raw::{self, Destructor, Handle, Source, pool, ptr, refs, tree};
+use kmem::raw::ptr::At;
+use kmem::raw::{self, Destructor, FLAG_HOLD, FLAG_HOOK, Handle, Source, pool, ptr, refs, tree};
 
-use crate::face::{Ask, Face, Way};
+use crate::face::{self, Ask, Face, Way, Words};
 use crate::memory;
-use crate::op::{Form, Method, Misuse, Op};
-use crate::things::{self, Buffer, Id, Object, Origin, Store, Things};
+use crate::op::{Form, Kinds, Method, Misuse, Op};
+use crate::things::{self, Buffer, Id, Object, Origin, Plan, Store, Things};
 
 /// No more objects than this at a time, so that a step stays short.
 const MOST: usize = 80;
@@ -25,12 +30,15 @@ const CUSTOM: usize = 2;
 thread_local! {
     /// What is alive, by the address of its data: its number and size. For destructors, which know nothing else.
     static ALIVE: RefCell<HashMap<usize, (Id, usize)>> = RefCell::default();
-    /// The data of the cells whose destructors have run, in order.
-    static ENDED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The destructors and hooks that have run, in order.
+    static ENDED: RefCell<Vec<Ran>> = const { RefCell::new(Vec::new()) };
     /// What the custom sources gave: source, size and alignment by address.
     static GIVEN: RefCell<HashMap<usize, (usize, usize, usize)>> = RefCell::default();
     static FAULTS: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
 }
+
+/// That a destructor or a hook ran: the data, the argument, and for a hook how much there was below its node.
+type Ran = (usize, usize, usize);
 
 /// What a sequence came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,9 +130,33 @@ unsafe extern "C-unwind" fn ended<F: Face>(data: *mut c_void, arg: *mut c_void) 
             unsafe { things::intact(id, data.cast(), size) },
             "contents were gone before the destructor ran"
         );
-        ENDED.with_borrow_mut(|ended| ended.push(data.addr()));
+        ENDED.with_borrow_mut(|ended| ended.push((data.addr(), ARG, 0)));
     });
-    let ask = Ask { size: 40, align: 0, zero: true, drop: None, handle: false };
+    use_kmem::<F>();
+}
+
+/// The hook of everything that has one. All that is below the node is there.
+unsafe extern "C-unwind" fn hooked<F: Face>(data: *mut c_void, arg: *mut c_void) {
+    memory::model(|| {
+        match ALIVE.with_borrow(|alive| alive.get(&data.addr()).copied()) {
+            Some((id, size)) => {
+                assert!(
+                    unsafe { things::intact(id, data.cast(), size) },
+                    "contents were gone before a hook ran"
+                );
+            }
+            None => {
+                unsafe { pool::verify(data.cast()) }.expect("a sound pool");
+            }
+        }
+        let below = unsafe { tree::below(data.cast()) };
+        ENDED.with_borrow_mut(|ended| ended.push((data.addr(), arg.addr(), below)));
+    });
+    use_kmem::<F>();
+}
+
+fn use_kmem<F: Face>() {
+    let ask = Ask { size: 40, align: 0, zero: true, drop: None, handle: false, name: None, any: false };
     unsafe {
         let scratch = F::make(Kind::Heap, null_mut(), null_mut(), &ask);
         F::free(Kind::Heap, scratch, Way::Free);
@@ -132,6 +164,8 @@ unsafe extern "C-unwind" fn ended<F: Face>(data: *mut c_void, arg: *mut c_void) 
 }
 
 const ARG: usize = 0xA46;
+/// What cells are called.
+const NAMES: [&CStr; 2] = [c"line", c"a \"quoted\" \\name\n\x80"];
 
 impl<F: Face> Run<F> {
     fn new() -> Self {
@@ -152,7 +186,9 @@ impl<F: Face> Run<F> {
         let run: raw::DropFn = ended::<F>;
         let drop =
             form.drop.then_some(Destructor { run: Some(run), arg: std::ptr::without_provenance_mut(ARG) });
-        Ask { size: form.size.0, align: form.align.0, zero: form.zero, drop, handle: form.handle }
+        let name = NAMES.get(usize::from(form.name & 7)).copied();
+        let any = form.name & 8 != 0;
+        Ask { size: form.size.0, align: form.align.0, zero: form.zero, drop, handle: form.handle, name, any }
     }
 
     fn origin(&self, at: u8) -> Origin {
@@ -173,6 +209,24 @@ impl<F: Face> Run<F> {
         (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
     }
 
+    fn owned(&self, at: u8) -> Option<Id> {
+        let found: Vec<Id> =
+            self.things.objects.keys().copied().filter(|&id| self.things.owned(id)).collect();
+        (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
+    }
+
+    fn node(&self, at: u8) -> Option<Id> {
+        let found = self.things.nodes();
+        (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
+    }
+
+    /// A node, of which pools are a good part.
+    fn node_or_hosted(&self, at: u8) -> Option<Id> {
+        let hosted = |(&id, store): (&Id, &Store)| store.hosted.then_some(id);
+        let found: Vec<Id> = self.things.stores.iter().filter_map(hosted).collect();
+        if at < 160 || found.is_empty() { self.node(at) } else { Some(found[usize::from(at) % found.len()]) }
+    }
+
     fn store(&self, at: u8) -> Option<Id> {
         let stores = &self.things.stores;
         (!stores.is_empty()).then(|| *stores.keys().nth(usize::from(at) % stores.len()).expect("a pool"))
@@ -191,18 +245,19 @@ impl<F: Face> Run<F> {
             }
             Op::PoolIn { len, skew, form } => self.pool_in(usize::from(len), usize::from(skew), &form),
             Op::Free { at, way } => {
-                if let Some(id) = self.object(at, |_| true) {
+                if let Some(id) = self.owned(at) {
                     self.free(id, way);
                 }
             }
             Op::FreeLast { way } => {
-                if let Some(id) = self.last.filter(|id| self.things.objects.contains_key(id)) {
+                let there = |id: &Id| self.things.objects.contains_key(id) && self.things.owned(*id);
+                if let Some(id) = self.last.filter(there) {
                     self.free(id, way);
                 }
             }
-            Op::EndPool { at } => {
+            Op::EndPool { at, way } => {
                 if let Some(store) = self.store(at) {
-                    self.end_pool(store);
+                    self.end_pool(store, way);
                 }
             }
             Op::Up { at } => {
@@ -226,6 +281,26 @@ impl<F: Face> Run<F> {
             }
             Op::TaintSource { at } => self.taint_source(at),
             Op::Misuse { at, how } => self.misuse(at, how),
+            Op::Node { parent, form } => self.make(Method::Tree, parent & 63, parent | 1, &form),
+            Op::Text { method, source, parent, what, size, of } => {
+                self.text(method, source, parent, what, (size.0, of))
+            }
+            Op::Resize { at, size, how } => self.resize(at, |_, _| size.0, how),
+            Op::Adjust { at, by, how } => self.resize(at, |run, object| run.close_to(object, by), how),
+            Op::Append { at, what, len, place, own, how } => self.append(at, what, (len, place, own), how),
+            Op::Move { at, to, unchecked } => self.place(at, to, unchecked),
+            Op::MoveChildren { from, to } => self.place_children(from, to),
+            Op::Empty { at } => {
+                if let Some(id) = self.node(at) {
+                    self.empty(id);
+                }
+            }
+            Op::Hook { at, arg } => self.hook(at, arg),
+            Op::Unhook { at, arg } => self.unhook(at, arg),
+            Op::Adopt { at, object, what } => self.adopt(at, object, what),
+            Op::LetGo { at, which, child } => self.let_go(at, which, child),
+            Op::Look { at, depth, pool: false } => self.look(at, depth),
+            Op::Look { at, pool: true, .. } => self.look_at_pool(at),
         }
     }
 
@@ -274,13 +349,13 @@ impl<F: Face> Run<F> {
         }
     }
 
-    fn alive(&mut self, object: Object) {
+    fn alive(&mut self, object: Object, parent: Option<Id>) {
         let id = self.things.id();
         assert!(!object.data.is_null());
         ALIVE.with_borrow_mut(|alive| alive.insert(object.data.addr(), (id, object.size)));
         unsafe { things::fill(id, object.data, object.size) };
-        if let Some(parent) = object.parent {
-            self.things.objects.get_mut(&parent).expect("a parent").below.push(id);
+        if let Some(parent) = parent {
+            self.things.link(parent, id);
         }
         self.last = Some(id);
         self.things.objects.insert(id, object);
@@ -301,13 +376,13 @@ impl<F: Face> Run<F> {
             return self.refuse_source(kind, parent, &ask);
         }
         let parent = match kind {
-            Kind::Tree if parent & 7 != 0 => self.object(parent, |object| object.kind == Kind::Tree),
+            Kind::Tree if parent & 7 != 0 => self.node(parent),
             _ => None,
         };
-        let block = things::block(kind, ask.size, ask.align, form.drop);
+        let block = things::block(kind, ask.size, ask.align, form.drop, ask.name.is_some());
         let expected = block.map_or(Some(false), |block| self.serves(origin, block));
         let src = self.things.cell(origin);
-        let above = parent.map_or(null_mut(), |parent| self.things.objects[&parent].data);
+        let above = parent.map_or(null_mut(), |parent| self.things.node_data(parent));
         let data = self.attempt(expected, || unsafe { F::make(kind, src, above, &ask) });
         if data.is_null() {
             return;
@@ -315,18 +390,69 @@ impl<F: Face> Run<F> {
         assert_eq!(data.addr() % ask.align.max(16), 0, "the alignment");
         assert!(!ask.zero || unsafe { zero(data, ask.size) }, "zeroed data");
         self.did(kind_name(kind));
-        let (size, drop) = (ask.size, form.drop);
-        self.alive(Object {
-            kind,
-            data,
-            size,
-            tainted: false,
-            refs: 1,
-            drop,
-            origin,
-            parent,
-            below: Vec::new(),
-        });
+        let Ask { size, align, name, .. } = ask;
+        let object = Object { align, name, drop: form.drop, ..Object::new(kind, data, size, origin) };
+        self.alive(object, parent);
+    }
+
+    /// Makes an array or a copy of something.
+    fn text(&mut self, method: Kinds, source: u8, parent: u8, what: Words, (n, of): (usize, u8)) {
+        if self.things.objects.len() >= MOST {
+            return;
+        }
+        let kind = match method {
+            Kinds::Heap => Kind::Heap,
+            Kinds::Ref => Kind::Ref,
+            Kinds::Tree => Kind::Tree,
+            Kinds::Pool => Kind::Pool,
+        };
+        let origin = match kind {
+            Kind::Heap => Origin::Heap,
+            Kind::Pool => match self.store(source) {
+                Some(store) => Origin::Pool(store),
+                None => return,
+            },
+            _ => self.origin(source),
+        };
+        let parent = if kind == Kind::Tree && parent & 7 != 0 { self.node(parent) } else { None };
+        let array = matches!(what, Words::Array | Words::Zeroed);
+        let of = if array { usize::from(of) } else { 1 };
+        let n = if array { n } else { n % 3000 };
+        // More than there is, or more than can be counted.
+        let room = if what.ends() { n.checked_add(1) } else { n.checked_mul(of) };
+        let id = self.things.id() + 1;
+        let mut bytes: Vec<u8> = (0..if array { 0 } else { n }).map(|at| things::byte(id, at)).collect();
+        match what {
+            Words::String => bytes.push(0),
+            // More than is to be copied.
+            Words::Part => bytes.extend(if of & 1 == 0 { [0x99, 0x99, 0] } else { [0; 3] }),
+            _ => {}
+        }
+        let expected = match (room, origin) {
+            (None, _) => Some(false),
+            (Some(room), Origin::Pool(store)) if kind == Kind::Pool => self.has_cell(store, (room, 16)),
+            (Some(room), _) => match things::block(kind, room, 0, false, false) {
+                Some(block) => self.serves(origin, block),
+                None => Some(false),
+            },
+        };
+        let above = parent.map_or(null_mut(), |parent| self.things.node_data(parent));
+        let at = At { src: self.things.cell(origin), parent: above, ..At::new(kind) };
+        let from = if array { null() } else { bytes.as_ptr() };
+        let data = self.attempt(expected, || unsafe { F::text(&at, what, n, of, from) });
+        let (Some(room), false) = (room, data.is_null()) else { return };
+        for (at, &byte) in bytes.iter().take(n).enumerate() {
+            assert_eq!(unsafe { data.add(at).read() }, byte, "a copy");
+        }
+        assert!(!what.ends() || unsafe { data.add(n).read() } == 0, "the end of a string");
+        assert!(what != Words::Zeroed || unsafe { zero(data, room) }, "an array of zeros");
+        self.did(if array { "array" } else { "copy" });
+        let size = if let (Kind::Pool, Origin::Pool(store)) = (kind, origin) {
+            self.things.stores[&store].cellsz
+        } else {
+            room
+        };
+        self.alive(Object::new(kind, data, size, origin), parent);
     }
 
     /// What has cells but is no source is refused as one.
@@ -345,7 +471,7 @@ impl<F: Face> Run<F> {
         if self.things.objects.len() >= MOST {
             return;
         }
-        let ask = Self::ask(&Form { drop: false, ..*form });
+        let ask = Ask { name: None, any: false, ..Self::ask(&Form { drop: false, ..*form }) };
         let store = &self.things.stores[&id];
         let (of, size) = (store.pool, store.cellsz);
         let align = if ask.align <= 16 { 16 } else { ask.align };
@@ -361,35 +487,22 @@ impl<F: Face> Run<F> {
         assert!(!ask.zero || unsafe { zero(data, size) }, "all of a zeroed cell is zero");
         assert_eq!(data.addr() % align, 0);
         self.did("cell");
-        let origin = Origin::Pool(id);
-        let (kind, below) = (Kind::Pool, Vec::new());
-        self.alive(Object {
-            kind,
-            data,
-            size,
-            tainted: false,
-            refs: 1,
-            drop: false,
-            origin,
-            parent: None,
-            below,
-        });
+        self.alive(Object::new(Kind::Pool, data, size, Origin::Pool(id)), None);
     }
 
     fn pool(&mut self, source: u8, on_node: bool, form: &Form, cells: u8, grows: bool) {
         if self.things.stores.len() >= 12 {
             return;
         }
-        let mut ask = Ask { zero: false, handle: false, ..Self::ask(form) };
+        let mut ask = Ask { zero: false, handle: false, name: None, any: false, ..Self::ask(form) };
         if cells & 3 == 3 && ask.size < 4096 {
             // Cells that lie far apart are kept otherwise when they come back, and serve large blocks.
             ask.size += 6000;
         }
-        let host = if on_node { self.object(source, |object| object.kind == Kind::Tree) } else { None };
+        let host = if on_node { self.node(source) } else { None };
         let (origin, src) = match host {
             Some(node) => {
-                let node = &self.things.objects[&node];
-                (node.origin, node.data.wrapping_sub(64).cast())
+                (self.things.node_origin(node), self.things.node_data(node).wrapping_sub(64).cast())
             }
             None => {
                 let origin = self.origin(source);
@@ -399,8 +512,8 @@ impl<F: Face> Run<F> {
         // One that grows begins small, so that it comes to several blocks.
         let cells = usize::from(if grows { cells % 8 } else { cells });
         // What a pool's block takes is its own affair, but for what cannot be.
-        let bad = things::block(Kind::Pool, 0, ask.align, false).is_none()
-            || cells > 0 && things::block(Kind::Pool, ask.size, ask.align, false).is_none();
+        let bad = things::block(Kind::Pool, 0, ask.align, false, false).is_none()
+            || cells > 0 && things::block(Kind::Pool, ask.size, ask.align, false, false).is_none();
         let expected = match origin {
             _ if bad => Some(false),
             Origin::Pool(of) if self.things.stores[&of].drop => Some(false),
@@ -415,10 +528,10 @@ impl<F: Face> Run<F> {
         self.did(if host.is_some() { "hosted pool" } else { "pool" });
         let id = self.things.id();
         if let Some(node) = host {
-            self.things.objects.get_mut(&node).expect("a host").below.push(id);
+            self.things.link(node, id);
         }
         let (cellsz, align, drop) = (ask.size, ask.align.max(16), form.drop);
-        let name = ask.name(grows);
+        let name = ask.pool_name(grows);
         let store = Store {
             pool: made,
             cellsz,
@@ -427,7 +540,8 @@ impl<F: Face> Run<F> {
             tainted: false,
             drop,
             origin,
-            host,
+            hosted: host.is_some(),
+            node_tainted: false,
             buffer: None,
             name,
             most: Cell::default(),
@@ -439,7 +553,7 @@ impl<F: Face> Run<F> {
         if self.things.stores.len() >= 12 {
             return;
         }
-        let ask = Ask { zero: false, handle: false, ..Self::ask(form) };
+        let ask = Ask { zero: false, handle: false, name: None, any: false, ..Self::ask(form) };
         let len = len % 8192;
         let mut buffer = Buffer(vec![0; (len + skew).div_ceil(16) + 1].into_boxed_slice());
         let start = unsafe { buffer.0.as_mut_ptr().cast::<u8>().add(skew) };
@@ -462,7 +576,7 @@ impl<F: Face> Run<F> {
         self.did("pool in a buffer");
         let id = self.things.id();
         let (cellsz, align, drop, origin) = (ask.size, ask.align.max(16), form.drop, Origin::Buffer);
-        let name = ask.name(false);
+        let name = ask.pool_name(false);
         let buffer = Some(buffer);
         let store = Store {
             pool: made,
@@ -472,7 +586,8 @@ impl<F: Face> Run<F> {
             tainted: false,
             drop,
             origin,
-            host: None,
+            hosted: false,
+            node_tainted: false,
             buffer,
             name,
             most: Cell::default(),
@@ -484,6 +599,12 @@ impl<F: Face> Run<F> {
         match self.origin(at) {
             Origin::Pool(id) => {
                 let store = self.things.stores.get_mut(&id).expect("a pool");
+                if store.hosted && at & 1 != 0 {
+                    store.node_tainted = true;
+                    let data = store.pool.cast();
+                    memory::kmem(|| unsafe { F::taint(Kind::Tree, data) });
+                    return self.did("taint the node of a pool");
+                }
                 store.tainted = true;
                 unsafe { (*store.pool).cell.shred.store(1, Ordering::Relaxed) };
                 self.did("taint a pool");
@@ -497,48 +618,61 @@ impl<F: Face> Run<F> {
     }
 
     /// The bytes that are to be zero once these things are gone.
-    fn to_zero(&self, going: &[Id], shred: bool) -> Vec<(*mut u8, usize)> {
+    fn to_zero(&self, plan: &Plan) -> Vec<(*mut u8, usize)> {
         let mut ranges = Vec::new();
-        for id in going {
-            if let Some(object) = self.things.objects.get(id) {
-                if shred || object.tainted || self.things.shreds(object.origin) {
+        for gone in &plan.gone {
+            if let Some(object) = self.things.objects.get(&gone.id) {
+                if gone.shred || object.tainted || self.things.shreds(object.origin) {
                     ranges.push((object.data, object.size));
                 }
-            } else if shred || self.things.shreds(Origin::Pool(*id)) {
-                let cells = self.things.cells(*id);
-                let cells = cells.iter().map(|cell| &self.things.objects[cell]);
+            } else if self.things.stores.contains_key(&gone.id)
+                && (gone.shred || self.things.shreds_end(gone.id))
+            {
+                let cells = gone.cells.iter().map(|cell| &self.things.objects[cell]);
                 ranges.extend(cells.map(|cell| (cell.data, cell.size)));
             }
         }
         ranges
     }
 
-    /// Makes the call after which these things are gone, and verifies that it does to them all that is to be done.
-    fn going(&mut self, going: &[Id], shred: bool, call: impl FnOnce() -> *mut u8) -> *mut u8 {
-        let mut expected: Vec<Vec<usize>> = Vec::new();
-        for id in going {
-            match self.things.objects.get(id) {
-                Some(object) if object.kind == Kind::Pool => {
-                    let Origin::Pool(of) = object.origin else { unreachable!() };
+    /// The destructors and hooks that run: in this order, but those of a group in any.
+    fn to_run(&self, plan: &Plan) -> Vec<Vec<Ran>> {
+        let mut expected = Vec::new();
+        for gone in &plan.gone {
+            let end = |id: &Id| (self.things.objects[id].data.addr(), ARG, 0);
+            match self.things.objects.get(&gone.id) {
+                Some(&Object { kind: Kind::Pool, origin: Origin::Pool(of), .. }) => {
                     if self.things.stores[&of].drop {
-                        expected.push(vec![object.data.addr()]);
+                        expected.push(vec![end(&gone.id)]);
                     }
                 }
-                Some(object) if object.drop => expected.push(vec![object.data.addr()]),
+                Some(object) if object.drop => expected.push(vec![end(&gone.id)]),
                 Some(_) => {}
-                // The order of the cells of one pool is the pool's.
-                None if self.things.stores[id].drop => {
-                    let cells = self.things.cells(*id);
-                    expected.push(cells.iter().map(|cell| self.things.objects[cell].data.addr()).collect());
-                }
-                None => {}
+                None => match (self.things.stores.get(&gone.id), self.things.hooks.get(&gone.id)) {
+                    // The order of the cells of one pool is the pool's.
+                    (Some(store), _) if store.drop => expected.push(gone.cells.iter().map(end).collect()),
+                    (_, Some(hook)) => {
+                        let node = self.things.above[&gone.id];
+                        let hooks = &self.things.hooks;
+                        let below =
+                            self.things.felled(node).iter().filter(|id| !hooks.contains_key(id)).count() - 1;
+                        expected.push(vec![(self.things.node_data(node).addr(), hook.arg, below)]);
+                    }
+                    _ => {}
+                },
             }
         }
-        for (&id, object) in going.iter().filter_map(|id| self.things.objects.get_key_value(id)) {
+        expected
+    }
+
+    /// Makes the call after which these things are gone, and verifies that it does to them all that is to be done.
+    fn going(&mut self, plan: &Plan, call: impl FnOnce() -> *mut u8) -> *mut u8 {
+        let expected = self.to_run(plan);
+        for (&id, object) in plan.gone.iter().filter_map(|gone| self.things.objects.get_key_value(&gone.id)) {
             let whole = unsafe { things::intact(id, object.data, object.size) };
             assert!(whole, "the contents of a {}", object.kind);
         }
-        let ranges = self.to_zero(going, shred);
+        let ranges = self.to_zero(plan);
         let (result, not_zeroed) = memory::zeroing(&ranges, || memory::kmem(call));
         assert_eq!(not_zeroed.map(|at| ranges[at]), None, "bytes that should have been zeroed");
         let ended = ENDED.take();
@@ -551,78 +685,64 @@ impl<F: Face> Run<F> {
             assert_eq!(now, group, "the destructors that ran, in order");
             rest = later;
         }
-        assert_eq!(rest, [0; 0], "destructors of what did not go");
-        result
-    }
-
-    /// Takes things out of the model.
-    fn forget(&mut self, gone: &[Id]) {
-        for id in gone {
-            let (parent, cells) = match self.things.stores.get(id) {
-                Some(store) => (store.host, self.things.cells(*id)),
-                None => (self.things.objects[id].parent, Vec::new()),
-            };
-            if let Some(parent) = parent.and_then(|parent| self.things.objects.get_mut(&parent)) {
-                parent.below.retain(|below| below != id);
-            }
-            for cell in cells.iter().chain(self.things.objects.contains_key(id).then_some(id)) {
-                let object = self.things.objects.remove(cell).expect("an object");
-                ALIVE.with_borrow_mut(|alive| alive.remove(&object.data.addr()));
-            }
-            self.things.stores.remove(id);
-            if self.freed.is_some_and(|(_, store)| store == *id) {
-                self.freed = None;
+        assert_eq!(rest, [(0, 0, 0); 0], "destructors of what did not go");
+        for (id, &(dropped, tainted)) in &plan.dropped {
+            let object = self.things.objects.get_mut(id).expect("an object");
+            object.refs -= dropped;
+            object.tainted |= tainted;
+        }
+        for gone in &plan.gone {
+            for &id in gone.cells.iter().chain([&gone.id]) {
+                if let Some(object) = self.things.remove(id) {
+                    ALIVE.with_borrow_mut(|alive| alive.remove(&object.data.addr()));
+                }
+                if self.freed.is_some_and(|(_, store)| store == id) {
+                    self.freed = None;
+                }
             }
         }
+        result
     }
 
     /// Frees an object, unless something outside of it is drawn from a pool that would go with it.
     fn free(&mut self, id: Id, way: Way) -> bool {
-        let object = &self.things.objects[&id];
-        let (kind, data, parent, origin) = (object.kind, object.data, object.parent, object.origin);
-        let going = match kind {
-            Kind::Tree => self.things.felled(id),
-            Kind::Ref if object.refs > 1 => Vec::new(),
-            _ => vec![id],
-        };
-        if going.iter().any(|id| self.things.stores.contains_key(id) && !self.things.may_end(*id)) {
-            return false;
-        }
-        if kind == Kind::Ref {
-            let object = self.things.objects.get_mut(&id).expect("an object");
-            object.refs -= 1;
-            object.tainted |= way.shreds();
-        }
-        let above = self.going(&going, way.shreds(), || unsafe { F::free(kind, data, way) });
+        let Object { kind, data, origin, .. } = self.things.objects[&id];
+        let going = if kind == Kind::Tree { self.things.felled(id) } else { vec![id] };
+        let Some(plan) = self.things.plan(&going, way.shreds()) else { return false };
+        let parent = self.things.above.get(&id).map_or(null_mut(), |&parent| self.things.node_data(parent));
+        let above = self.going(&plan, || unsafe { F::free(kind, data, way) });
         if kind == Kind::Tree && matches!(way, Way::Free | Way::Shred) {
-            let parent = parent.map_or(null_mut(), |parent| self.things.objects[&parent].data);
             assert_eq!(above, parent, "the parent of a freed node");
         }
-        self.forget(&going);
         if let (Kind::Pool, Origin::Pool(store)) = (kind, origin) {
             self.freed = Some((data, store));
         }
         self.did(match (kind, way.shreds()) {
-            (Kind::Tree, _) if going.len() > 1 => "fell",
+            (Kind::Tree, _) if plan.gone.len() > 1 => "fell",
             (_, true) => "shred",
             (_, false) => "free",
         });
         true
     }
 
-    fn end_pool(&mut self, id: Id) -> bool {
-        if !self.things.may_end(id) {
-            return false;
-        }
-        let made = self.things.stores[&id].pool;
+    fn end_pool(&mut self, id: Id, way: Way) -> bool {
+        let store = &self.things.stores[&id];
+        let (made, hosted) = (store.pool, store.hosted);
+        // A pool on a node goes with that too.
+        let as_node = hosted && way != Way::Free;
+        let going = if hosted { self.things.felled(id) } else { vec![id] };
+        let Some(plan) = self.things.plan(&going, as_node && way.shreds()) else { return false };
         // Kept until the bytes have been looked at.
         let _buffer = self.things.stores.get_mut(&id).and_then(|store| store.buffer.take());
-        self.going(&[id], false, || {
-            unsafe { F::end_pool(made) };
-            null_mut()
+        self.going(&plan, || unsafe {
+            if as_node {
+                F::free(Kind::Tree, made.cast(), way)
+            } else {
+                F::end_pool(made);
+                null_mut()
+            }
         });
-        self.forget(&[id]);
-        self.did("end a pool");
+        self.did(if as_node { "end the node of a pool" } else { "end a pool" });
         true
     }
 
@@ -668,12 +788,7 @@ impl<F: Face> Run<F> {
                 let Some((data, store)) = self.freed else { return };
                 // Cells of other kinds that were drawn from the pool meanwhile may lie there.
                 let census = unsafe { pool::verify(self.things.stores[&store].pool) }.expect("a sound pool");
-                let drawn = self
-                    .things
-                    .objects
-                    .values()
-                    .any(|object| object.kind != Kind::Pool && object.origin == Origin::Pool(store))
-                    || self.things.stores.values().any(|other| other.origin == Origin::Pool(store));
+                let drawn = self.things.serves_others(store);
                 if census.free > 0 && !drawn && !ALIVE.with_borrow(|alive| again(alive, data)) {
                     self.reported("a cell freed twice", || unsafe {
                         F::free(Kind::Pool, data, Way::Free);
@@ -701,9 +816,10 @@ impl<F: Face> Run<F> {
             taken.push((data.addr() - things::header(kind), data.addr() + size));
             match kind {
                 Kind::Ref => assert_eq!(unsafe { refs::count(data) }, object.refs),
-                Kind::Tree => self.verify_node(id, object),
+                Kind::Tree => self.verify_node(id),
                 _ => {}
             }
+            self.verify_facts(object);
         }
         for (&id, store) in &self.things.stores {
             let census = unsafe { pool::verify(store.pool) }.unwrap_or_else(|damage| panic!("{damage}"));
@@ -715,6 +831,12 @@ impl<F: Face> Run<F> {
             assert_eq!(census.dying, 0);
             assert_eq!(unsafe { pool::name(store.pool) }, store.name);
             self.verify_walk(id, store);
+            if store.hosted {
+                self.verify_node(id);
+                let above = self.things.above.get(&id).map(|&node| self.things.node_data(node));
+                let src = above.map_or(null_mut(), |data| data.wrapping_sub(64).cast());
+                assert_eq!(unsafe { (*store.pool).src }, src, "what a pool is below");
+            }
             // No step takes more cells than are in use at its end, for none takes some and gives them back.
             store.most.set(store.most.get().max(census.live));
             assert_eq!(unsafe { pool::peak(store.pool) }, store.most.get(), "the most live cells of a pool");
@@ -743,45 +865,76 @@ impl<F: Face> Run<F> {
         assert!(walked.windows(2).all(|pair| pair[0] != pair[1]));
     }
 
-    fn verify_node(&self, id: Id, object: &Object) {
-        if object.parent.is_none() {
-            let below = unsafe { tree::verify(object.data) }.unwrap_or_else(|damage| panic!("{damage}"));
+    fn verify_facts(&self, object: &Object) {
+        let name = match (object.kind, object.origin) {
+            (Kind::Pool, Origin::Pool(store)) => self.things.stores[&store].name,
+            _ => object.name,
+        };
+        let (size, found, [same, other]) =
+            memory::model(|| unsafe { F::facts(face::handle(object.kind, object.data)) });
+        assert_eq!((size, found), (object.size, name), "size and name of a {}", object.kind);
+        assert_eq!((same, other), (name.map_or(null_mut(), |_| object.data), null_mut()), "casts");
+    }
+
+    fn verify_node(&self, id: Id) {
+        #[derive(Debug, PartialEq)]
+        enum Below {
+            Hook,
+            Holder(Handle),
+            Node(*mut u8),
+        }
+        let data = self.things.node_data(id);
+        if !self.things.above.contains_key(&id) {
+            let below = unsafe { tree::verify(data) }.unwrap_or_else(|damage| panic!("{damage}"));
             assert_eq!(below, self.things.felled(id).len(), "the nodes of a tree");
         }
         let mut children = Vec::new();
         let node = |data: *mut u8| data.wrapping_sub(64).cast::<raw::Node>();
-        let mut child = unsafe { (*node(object.data)).child };
+        let mut child = unsafe { (*node(data)).child };
         while !child.is_null() {
-            children.push(child.wrapping_byte_add(64).cast::<u8>());
+            let data = child.wrapping_byte_add(64).cast::<u8>();
+            children.push(match unsafe { (*child).cell.flags & (FLAG_HOOK | FLAG_HOLD) } {
+                0 => Below::Node(data),
+                FLAG_HOOK => Below::Hook,
+                _ => Below::Holder(unsafe { data.cast::<Handle>().read() }),
+            });
             child = unsafe { (*child).next };
         }
-        let expected = object.below.iter().map(|id| match self.things.objects.get(id) {
-            Some(child) => child.data,
-            None => self.things.stores[id].pool.cast(),
+        let expected = self.things.children(id).iter().map(|id| match self.things.holders.get(id) {
+            Some(holder) => Below::Holder(holder.handle),
+            None if self.things.hooks.contains_key(id) => Below::Hook,
+            None => Below::Node(self.things.node_data(*id)),
         });
-        assert!(children.iter().copied().eq(expected), "the children of a node, in order");
+        assert_eq!(children, expected.collect::<Vec<_>>(), "the children of a node, in order");
     }
 
     /// Frees all that is left, in an order in which nothing outlives what it was drawn from.
     fn finish(&mut self) {
+        let mut stuck = false;
         loop {
-            let before = self.things.objects.len() + self.things.stores.len();
+            let left = |things: &Things| things.objects.len() + things.stores.len();
+            let before = left(&self.things);
             for id in self.things.objects.keys().copied().collect::<Vec<_>>() {
-                while self.things.objects.contains_key(&id) && self.free(id, Way::Handle) {}
+                let there = |things: &Things| things.objects.contains_key(&id) && things.owned(id);
+                while there(&self.things) && self.free(id, Way::Handle) {}
             }
             for id in self.things.stores.keys().copied().collect::<Vec<_>>() {
                 if self.things.stores.contains_key(&id) {
-                    self.end_pool(id);
+                    self.end_pool(id, Way::Free);
                 }
             }
             self.verify();
-            let left = self.things.objects.len() + self.things.stores.len();
-            if left == 0 {
+            if left(&self.things) == 0 {
                 break;
             }
-            assert!(left < before, "things that nothing can free");
+            if left(&self.things) == before {
+                assert!(!stuck, "things that nothing can free");
+                self.separate();
+            }
+            stuck = left(&self.things) == before;
         }
         assert_eq!(memory::live(), 0, "blocks that did not go back");
+        assert!(self.things.above.is_empty());
         for source in self.things.sources.drain(..) {
             drop(unsafe { Box::from_raw(source) });
         }

@@ -1,10 +1,10 @@
 //! What the model knows of every object and pool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 
 use kmem::Kind;
-use kmem::raw::{Cell, Pool, Source, pool};
+use kmem::raw::{Cell, Handle, Pool, Source, pool};
 
 /// The number of a thing, counted up as they are made.
 pub type Id = u32;
@@ -21,20 +21,29 @@ pub enum Origin {
     Buffer,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Object {
     pub kind: Kind,
     pub data: *mut u8,
     /// Data bytes.
     pub size: usize,
+    /// The alignment that was asked for.
+    pub align: usize,
+    /// What it is called; of a pool's cell that is the pool's affair.
+    pub name: Option<&'static CStr>,
     pub tainted: bool,
     pub refs: usize,
     /// Whether it has a destructor of its own.
     pub drop: bool,
     pub origin: Origin,
-    pub parent: Option<Id>,
-    /// The nodes, and pools, that hang below, in order.
-    pub below: Vec<Id>,
+}
+
+impl Object {
+    /// A plain one.
+    pub fn new(kind: Kind, data: *mut u8, size: usize, origin: Origin) -> Object {
+        let (align, name, tainted, refs, drop) = (0, None, false, 1, false);
+        Object { kind, data, size, align, name, tainted, refs, drop, origin }
+    }
 }
 
 #[derive(Debug)]
@@ -46,8 +55,10 @@ pub struct Store {
     pub tainted: bool,
     pub drop: bool,
     pub origin: Origin,
-    /// The node that it hangs below.
-    pub host: Option<Id>,
+    /// Whether it lies in a node, and can have something above and below it.
+    pub hosted: bool,
+    /// Whether that node is tainted.
+    pub node_tainted: bool,
     /// The buffer that it lies in.
     pub buffer: Option<Buffer>,
     /// What it is called.
@@ -60,13 +71,63 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Buffer(pub Box<[u128]>);
 
-/// Everything that is alive.
+/// A hook of the node that it hangs below.
+#[derive(Clone, Copy, Debug)]
+pub struct Hook {
+    /// Its argument, by which it is known.
+    pub arg: usize,
+    pub origin: Origin,
+}
+
+/// What a node has adopted, if that is no node.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder {
+    /// The object, or nothing where that is not kmem's.
+    pub held: Option<Id>,
+    /// The handle that was given up.
+    pub handle: Handle,
+    pub origin: Origin,
+}
+
+/// Everything that is alive. Objects, pools, hooks and holders are numbered together.
 #[derive(Debug, Default)]
 pub struct Things {
     pub objects: BTreeMap<Id, Object>,
     pub stores: BTreeMap<Id, Store>,
+    pub hooks: BTreeMap<Id, Hook>,
+    pub holders: BTreeMap<Id, Holder>,
+    /// What a node, pool on a node, hook or holder hangs below.
+    pub above: BTreeMap<Id, Id>,
+    /// What hangs below, in order.
+    below: BTreeMap<Id, Vec<Id>>,
     pub sources: Vec<*mut Source>,
     next: Id,
+}
+
+/// Something that goes, and with it, of a pool, cells that nobody else owns.
+#[derive(Debug)]
+pub struct Gone {
+    pub id: Id,
+    /// Whether who frees it says that it is to be zeroed.
+    pub shred: bool,
+    pub cells: Vec<Id>,
+}
+
+/// What a call that frees takes along.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// In the order in which it goes.
+    pub gone: Vec<Gone>,
+    ids: BTreeSet<Id>,
+    /// References that are dropped, and whether the cell is tainted by that.
+    pub dropped: BTreeMap<Id, (usize, bool)>,
+}
+
+impl Plan {
+    fn goes(&mut self, id: Id, shred: bool, cells: Vec<Id>) {
+        self.ids.extend(cells.iter().chain([&id]));
+        self.gone.push(Gone { id, shred, cells });
+    }
 }
 
 /// Bytes of header before the data.
@@ -78,21 +139,31 @@ pub fn header(kind: Kind) -> usize {
     }
 }
 
+/// Bytes that a hook's block takes.
+pub const HOOK: (usize, usize) = (80, 16);
+/// Bytes that the block of a holder takes.
+pub const HOLDER: (usize, usize) = (88, 16);
+
+/// Bytes behind the data: destructor, name.
+pub fn behind(drop: bool, name: bool) -> usize {
+    usize::from(drop) * 16 + usize::from(name) * 8
+}
+
 /// Bytes from the base of a block to its end, and its alignment; nothing where that is not possible.
-pub fn block(kind: Kind, size: usize, align: usize, drop: bool) -> Option<(usize, usize)> {
+pub fn block(kind: Kind, size: usize, align: usize, drop: bool, name: bool) -> Option<(usize, usize)> {
     if align != 0 && (!align.is_power_of_two() || align > kmem::raw::MAX_ALIGN) {
         return None;
     }
     let align = align.max(16);
     let mut total = header(kind).max(align).checked_add(size)?;
-    if drop {
-        total = total.checked_next_multiple_of(8)?.checked_add(16)?;
+    if behind(drop, name) > 0 {
+        total = total.checked_next_multiple_of(8)?.checked_add(behind(drop, name))?;
     }
     (total <= isize::MAX as usize - align).then_some((total, align))
 }
 
 /// What an object's byte is: never zero nor even, so that no pointer to a cell can be read from it.
-fn byte(id: Id, at: usize) -> u8 {
+pub fn byte(id: Id, at: usize) -> u8 {
     (id.wrapping_mul(37) as u8).wrapping_add((at as u8).wrapping_mul(11)) | 0x81
 }
 
@@ -139,27 +210,219 @@ impl Things {
             },
             Origin::Pool(id) => {
                 let store = &self.stores[&id];
-                let host = store.host.is_some_and(|node| self.objects[&node].tainted);
-                store.tainted || host || self.shreds(store.origin)
+                let host = self.above.get(&id);
+                let source = match host {
+                    Some(&node) => self.node_tainted(node) || self.shreds(self.node_origin(node)),
+                    None => !store.hosted && self.shreds(store.origin),
+                };
+                store.tainted || source
             }
         }
+    }
+
+    /// Whether all bytes of a pool are zeroed when it goes.
+    pub fn shreds_end(&self, id: Id) -> bool {
+        let store = &self.stores[&id];
+        self.shreds(Origin::Pool(id)) || store.hosted && (store.node_tainted || self.shreds(store.origin))
     }
 
     /// The blocks that were drawn from a source: kmem's own count must be the same.
     pub fn drawn(&self, is: impl Fn(Origin) -> bool) -> usize {
         let objects = self.objects.values().filter(|object| is(object.origin)).count();
+        let hooks = self.hooks.values().filter(|hook| is(hook.origin)).count();
+        let holders = self.holders.values().filter(|holder| is(holder.origin)).count();
         let stores = self.stores.values().filter(|store| is(store.origin));
         objects
+            + hooks
+            + holders
             + stores
                 .map(|store| unsafe { pool::verify(store.pool) }.expect("a sound pool").blocks)
                 .sum::<usize>()
     }
 
-    /// Whether a pool may be torn down: nothing but cells of its own is drawn from it.
-    pub fn may_end(&self, store: Id) -> bool {
+    /// Whether something is drawn from a pool that is no cell of its own.
+    pub fn serves_others(&self, store: Id) -> bool {
         let from = |origin| origin == Origin::Pool(store);
-        !self.objects.values().any(|object| object.kind != Kind::Pool && from(object.origin))
-            && !self.stores.values().any(|store| from(store.origin))
+        self.objects.values().any(|object| object.kind != Kind::Pool && from(object.origin))
+            || self.stores.values().any(|store| from(store.origin))
+            || self.hooks.values().any(|hook| from(hook.origin))
+            || self.holders.values().any(|holder| from(holder.origin))
+    }
+
+    /// Whether a pool may be torn down once these are gone: nothing but cells of its own that nobody owns is drawn from it.
+    fn may_end(&self, store: Id, gone: &BTreeSet<Id>) -> bool {
+        let left = |id: &Id, origin| origin == Origin::Pool(store) && !gone.contains(id);
+        !self
+            .objects
+            .iter()
+            .any(|(id, object)| left(id, object.origin) && (object.kind != Kind::Pool || self.held(*id) > 0))
+            && !self.stores.iter().any(|(id, store)| left(id, store.origin))
+            && !self.hooks.iter().any(|(id, hook)| left(id, hook.origin))
+            && !self.holders.iter().any(|(id, holder)| left(id, holder.origin))
+    }
+
+    /// How many nodes have adopted an object.
+    pub fn held(&self, object: Id) -> usize {
+        self.holders.values().filter(|holder| holder.held == Some(object)).count()
+    }
+
+    /// Whether an object, or a reference to it, is the program's.
+    pub fn owned(&self, id: Id) -> bool {
+        let object = &self.objects[&id];
+        self.held(id) < object.refs
+    }
+
+    /// Whether an object is a node, or a pool on one.
+    pub fn is_node(&self, id: Id) -> bool {
+        match self.objects.get(&id) {
+            Some(object) => object.kind == Kind::Tree,
+            None => self.stores.get(&id).is_some_and(|store| store.hosted),
+        }
+    }
+
+    /// All nodes, pools on nodes among them.
+    pub fn nodes(&self) -> Vec<Id> {
+        self.objects.keys().chain(self.stores.keys()).copied().filter(|&id| self.is_node(id)).collect()
+    }
+
+    pub fn node_data(&self, id: Id) -> *mut u8 {
+        self.objects.get(&id).map_or_else(|| self.stores[&id].pool.cast(), |object| object.data)
+    }
+
+    pub fn node_origin(&self, id: Id) -> Origin {
+        self.objects.get(&id).map_or_else(|| self.stores[&id].origin, |object| object.origin)
+    }
+
+    pub fn node_tainted(&self, id: Id) -> bool {
+        self.objects.get(&id).map_or_else(|| self.stores[&id].node_tainted, |object| object.tainted)
+    }
+
+    /// The data that a node, or what hangs below one, has for the program; of a hook none.
+    pub fn data(&self, id: Id) -> *mut u8 {
+        match (self.hooks.get(&id), self.holders.get(&id)) {
+            (Some(_), _) => std::ptr::null_mut(),
+            (_, Some(holder)) => holder.handle.data,
+            _ => self.node_data(id),
+        }
+    }
+
+    /// All that hangs below a node, hooks first.
+    pub fn children(&self, id: Id) -> &[Id] {
+        self.below.get(&id).map_or(&[], |below| below)
+    }
+
+    /// All that hangs below a node and is no hook.
+    pub fn past_hooks(&self, id: Id) -> Vec<Id> {
+        self.children(id).iter().copied().filter(|child| !self.hooks.contains_key(child)).collect()
+    }
+
+    pub fn link(&mut self, parent: Id, child: Id) {
+        self.above.insert(child, parent);
+        self.below.entry(parent).or_default().push(child);
+    }
+
+    pub fn link_first(&mut self, parent: Id, child: Id) {
+        self.above.insert(child, parent);
+        self.below.entry(parent).or_default().insert(0, child);
+    }
+
+    pub fn unlink(&mut self, child: Id) {
+        if let Some(parent) = self.above.remove(&child) {
+            self.below.get_mut(&parent).expect("children").retain(|&other| other != child);
+        }
+    }
+
+    /// Puts something below another node, or makes it a root.
+    pub fn moved(&mut self, id: Id, parent: Option<Id>) {
+        if self.stores.contains_key(&id) && self.shreds(Origin::Pool(id)) {
+            // What was to be zeroed still is.
+            self.stores.get_mut(&id).expect("a pool").tainted = true;
+        }
+        self.unlink(id);
+        if let Some(parent) = parent {
+            self.link(parent, id);
+        }
+    }
+
+    /// Whether a node is this one or lies below it.
+    pub fn is_within(&self, mut id: Id, above: Id) -> bool {
+        while id != above {
+            match self.above.get(&id) {
+                Some(&next) => id = next,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether a pool would hang below a node that was drawn from it, if only by way of others: no source outlives itself.
+    pub fn is_circular(&self, pool: Id, parent: Option<Id>) -> bool {
+        let mut above = parent;
+        while let Some(node) = above {
+            let mut origin = self.node_origin(node);
+            above = loop {
+                let Origin::Pool(from) = origin else { break None };
+                if from == pool {
+                    return true;
+                }
+                let store = &self.stores[&from];
+                if store.hosted {
+                    break self.above.get(&from).copied();
+                }
+                origin = store.origin;
+            };
+        }
+        false
+    }
+
+    /// Takes something out that is gone, with what is known of its place.
+    pub fn remove(&mut self, id: Id) -> Option<Object> {
+        self.unlink(id);
+        self.below.remove(&id);
+        self.stores.remove(&id);
+        self.hooks.remove(&id);
+        self.holders.remove(&id);
+        self.objects.remove(&id)
+    }
+
+    /// What goes with these, in this order; nothing where a pool would go before what it served.
+    pub fn plan(&self, going: &[Id], shred: bool) -> Option<Plan> {
+        let mut plan = Plan::default();
+        for &id in going {
+            match (self.holders.get(&id), self.objects.get(&id)) {
+                (Some(holder), _) => {
+                    if let Some(object) = holder.held {
+                        self.drop_one(&mut plan, object, shred || holder.handle.shred != 0);
+                    }
+                    plan.goes(id, shred, Vec::new());
+                }
+                (_, Some(_)) => self.drop_one(&mut plan, id, shred),
+                _ if self.stores.contains_key(&id) => {
+                    if !self.may_end(id, &plan.ids) {
+                        return None;
+                    }
+                    let cells = self.cells(id).into_iter().filter(|cell| !plan.ids.contains(cell));
+                    plan.goes(id, shred, cells.collect());
+                }
+                _ => plan.goes(id, shred, Vec::new()),
+            }
+        }
+        Some(plan)
+    }
+
+    /// An object goes, or one reference to it.
+    fn drop_one(&self, plan: &mut Plan, id: Id, shred: bool) {
+        let object = &self.objects[&id];
+        if object.kind == Kind::Ref {
+            let dropped = plan.dropped.entry(id).or_default();
+            dropped.0 += 1;
+            dropped.1 |= shred;
+            if dropped.0 < object.refs {
+                return;
+            }
+        }
+        let shred = shred || plan.dropped.get(&id).is_some_and(|dropped| dropped.1);
+        plan.goes(id, shred, Vec::new());
     }
 
     /// The live cells of a pool.
@@ -173,7 +436,7 @@ impl Things {
         let mut order = Vec::new();
         let mut open = vec![(node, 0)];
         while let Some((id, at)) = open.pop() {
-            match self.objects.get(&id).and_then(|object| object.below.get(at)) {
+            match self.children(id).get(at) {
                 Some(&child) => {
                     open.push((id, at + 1));
                     open.push((child, 0));

@@ -1,0 +1,230 @@
+//! Walks, counts and reports, against what the model knows.
+
+use kmem::raw::report::Sum;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A line of a report.
+#[derive(Debug)]
+struct Row {
+    depth: usize,
+    handle: Handle,
+    name: Option<&'static CStr>,
+    sum: Sum,
+    /// As JSON has it, without what is not listed.
+    json: Value,
+}
+
+fn add(sums: impl IntoIterator<Item = Sum>) -> Sum {
+    sums.into_iter().fold(Sum::default(), |a, b| Sum {
+        cells: a.cells + b.cells,
+        size: a.size + b.size,
+        block: a.block + b.block,
+    })
+}
+
+fn json_of(sum: Sum) -> Value {
+    json!({ "cells": sum.cells, "size": sum.size, "block": sum.block })
+}
+
+fn many(n: usize, of: &str) -> String {
+    format!("{n} {of}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The last line of a report in text.
+fn last_line(sum: Sum) -> String {
+    format!("{}, {}, {} with headers", many(sum.cells, "cell"), many(sum.size, "byte"), sum.block)
+}
+
+impl<F: Face> Run<F> {
+    /// What a source is called in a report.
+    fn source(origin: Origin) -> Option<&'static str> {
+        match origin {
+            Origin::Heap | Origin::Buffer => None,
+            Origin::Custom(_) => Some("source"),
+            Origin::Pool(_) => Some("pool"),
+        }
+    }
+
+    fn block_of(object: &Object) -> usize {
+        let Object { kind, size, align, drop, name, .. } = *object;
+        things::block(kind, size, align, drop, name.is_some()).expect("a block").0
+    }
+
+    /// What there is to say of a node, or of what it has adopted.
+    fn row(&self, id: Id, depth: usize) -> Row {
+        let hooks =
+            self.things.children(id).iter().filter(|id| self.things.hooks.contains_key(id)).count() * 80;
+        let holder = self.things.holders.get(&id);
+        let handle = match holder {
+            Some(holder) => holder.handle,
+            None => unsafe { tree::handle(self.things.node_data(id)) },
+        };
+        let mut row = json!({ "depth": depth, "at": format!("{:#x}", handle.data.addr()) });
+        let fields = row.as_object_mut().expect("a row");
+        let (kind, name, size, block, source, tainted);
+        if let Some(store) = self.things.stores.get(&id) {
+            let count = unsafe { pool::count(store.pool) };
+            let offset = things::block(Kind::Tree, 0, store.align, false, false).expect("a block").0;
+            kind = "store";
+            name = store.name;
+            size = count.live * count.cellsz;
+            block = offset + hooks + count.bytes;
+            source = self.things.above.contains_key(&id).then_some("tree");
+            tainted = store.node_tainted
+                || self.things.shreds(store.origin)
+                || self.things.shreds(Origin::Pool(id));
+            fields.insert("cell".into(), count.cellsz.into());
+            fields.insert("cells".into(), count.cells.into());
+            fields.insert("live".into(), count.live.into());
+            fields.insert("peak".into(), count.peak.into());
+        } else if let Some(holder) = holder {
+            fields.insert("adopted".into(), true.into());
+            let own = things::HOLDER.0;
+            match holder.held.map(|id| (self.things.objects[&id], id)) {
+                Some((object @ Object { kind: Kind::Pool, origin: Origin::Pool(of), .. }, _)) => {
+                    kind = "pool";
+                    name = self.things.stores[&of].name;
+                    size = object.size;
+                    block = own + 16 + object.size;
+                    source = Some("pool");
+                    tainted = holder.handle.shred != 0 || self.things.shreds(Origin::Pool(of));
+                }
+                Some((object, _)) => {
+                    kind = if object.kind == Kind::Ref { "ref" } else { "heap" };
+                    if object.kind == Kind::Ref {
+                        fields.insert("refs".into(), object.refs.into());
+                    }
+                    name = object.name;
+                    size = object.size;
+                    block = own + Self::block_of(&object);
+                    source = Self::source(object.origin);
+                    tainted = holder.handle.shred != 0 || object.tainted || self.things.shreds(object.origin);
+                }
+                None => {
+                    (kind, name, size, block, source) = ("none", None, 0, own, None);
+                    tainted = holder.handle.shred != 0;
+                }
+            }
+        } else {
+            let object = &self.things.objects[&id];
+            kind = "tree";
+            name = object.name;
+            size = object.size;
+            block = Self::block_of(object) + hooks;
+            source = Self::source(object.origin);
+            tainted = object.tainted || self.things.shreds(object.origin);
+        }
+        fields.insert("kind".into(), kind.into());
+        fields.insert("size".into(), size.into());
+        fields.insert("block".into(), block.into());
+        if let Some(name) = name {
+            fields.insert("name".into(), name.to_string_lossy().into());
+        }
+        if let Some(source) = source {
+            fields.insert("source".into(), source.into());
+        }
+        if tainted {
+            fields.insert("tainted".into(), true.into());
+        }
+        Row { depth, handle, name, sum: Sum { cells: 1, size, block }, json: row }
+    }
+
+    /// All lines of the report of a node.
+    fn rows(&self, root: Id) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let mut open = vec![(root, 0)];
+        while let Some((id, depth)) = open.pop() {
+            rows.push(self.row(id, depth));
+            open.extend(self.things.past_hooks(id).into_iter().rev().map(|child| (child, depth + 1)));
+        }
+        rows
+    }
+
+    pub(super) fn look(&mut self, at: u8, depth: u8) {
+        let Some(id) = self.node(at) else { return };
+        let data = self.things.node_data(id);
+        self.verify_around(id);
+        let rows = self.rows(id);
+        let walked = unsafe { F::walk_tree(data) };
+        assert!(walked.iter().copied().eq(rows.iter().map(|row| (row.handle, row.depth))), "a walk");
+        let total = add(rows.iter().map(|row| row.sum));
+        assert_eq!(memory::kmem(|| unsafe { F::sum(data, None) }), total, "a count");
+        for name in NAMES.iter().chain([&face::STRANGER]) {
+            let named = add(rows.iter().filter(|row| row.name == Some(name)).map(|row| row.sum));
+            assert_eq!(memory::kmem(|| unsafe { F::sum(data, Some(name)) }), named, "a count of {name:?}");
+        }
+        let depth = if depth >= 192 { usize::MAX } else { usize::from(depth & 3) };
+        let mut listed: Vec<Value> = Vec::new();
+        let mut below = Sum::default();
+        for row in &rows {
+            if row.depth <= depth {
+                listed.push(row.json.clone());
+                below = Sum::default();
+            } else {
+                below = add([below, row.sum]);
+                let last = listed.last_mut().and_then(Value::as_object_mut).expect("a line");
+                last.insert("below".into(), json_of(below));
+            }
+        }
+        let before = memory::asked();
+        let text = memory::kmem(|| unsafe { F::report(data, depth, false) });
+        let json = memory::kmem(|| unsafe { F::report(data, depth, true) });
+        assert_eq!(memory::asked(), before, "a report that needed memory");
+        let lines: Vec<&str> = text.split_terminator('\n').collect();
+        assert_eq!(lines.len(), listed.len() + 1, "{text}");
+        assert_eq!(lines.last().copied(), Some(&*last_line(total)));
+        let json: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+        assert_eq!(json, json!({ "kmem": 1, "cells": listed, "total": json_of(total) }));
+        self.did("look");
+    }
+
+    /// The neighbours of a node, without hooks and holders.
+    fn verify_around(&self, id: Id) {
+        let plain = |ids: &[Id]| {
+            let node = ids.iter().find(|&&id| self.things.is_node(id));
+            node.map_or(null_mut(), |&id| self.things.node_data(id))
+        };
+        let above = self.things.above.get(&id).copied();
+        let siblings = above.map_or(&[][..], |above| self.things.children(above));
+        let next = siblings.iter().position(|&other| other == id).map_or(&[][..], |at| &siblings[at + 1..]);
+        let expected =
+            [plain(&above.map_or(vec![], |above| vec![above])), plain(self.things.children(id)), plain(next)];
+        assert_eq!(unsafe { F::around(self.things.node_data(id)) }, expected, "parent, child, next");
+    }
+
+    pub(super) fn look_at_pool(&mut self, at: u8) {
+        let Some(id) = self.store(at) else { return };
+        let store = &self.things.stores[&id];
+        let count = unsafe { F::count(store.pool) };
+        let total = Sum { cells: 1, size: count.live * count.cellsz, block: count.bytes };
+        let before = memory::asked();
+        let text = memory::kmem(|| unsafe { F::report_pool(store.pool, false) });
+        let json = memory::kmem(|| unsafe { F::report_pool(store.pool, true) });
+        assert_eq!(memory::asked(), before, "a report that needed memory");
+        let lines: Vec<&str> = text.split_terminator('\n').collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[1], last_line(total));
+        let json: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+        let above = self.things.above.contains_key(&id);
+        let source = if store.hosted { above.then_some("tree") } else { Self::source(store.origin) };
+        let mut row = json!({
+            "depth": 0, "kind": "store", "at": format!("{:#x}", store.pool.addr()),
+            "size": total.size, "block": total.block,
+            "cell": store.cellsz, "cells": count.cells, "live": count.live, "peak": store.most.get(),
+        });
+        let fields = row.as_object_mut().expect("a row");
+        if let Some(source) = source {
+            fields.insert("source".into(), source.into());
+        }
+        if let Some(name) = store.name {
+            fields.insert("name".into(), name.to_string_lossy().into());
+        }
+        if self.things.shreds(Origin::Pool(id)) {
+            fields.insert("tainted".into(), true.into());
+        }
+        assert_eq!(json, json!({ "kmem": 1, "cells": [row], "total": json_of(total) }));
+        self.did("look at a pool");
+    }
+}

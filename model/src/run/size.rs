@@ -1,0 +1,174 @@
+//! Other sizes for what is there.
+
+use crate::face::{Appended, How};
+
+use super::*;
+
+/// What is to happen to an object whose size changes.
+struct Change {
+    /// The size that is asked for, if it can be counted.
+    size: usize,
+    /// Whether the handle says that what goes is zeroed.
+    shred: bool,
+    /// Whether there is anything to be done: what has room already is left as it is.
+    grows: bool,
+    /// Whether the call makes sense.
+    sound: bool,
+}
+
+impl<F: Face> Run<F> {
+    /// An object that the program may have moved: nobody else has its address.
+    fn movable(&self, at: u8) -> Option<Id> {
+        let found = |id: &Id| self.things.owned(*id) || self.things.objects[id].kind == Kind::Pool;
+        let found: Vec<Id> = self.things.objects.keys().copied().filter(found).collect();
+        (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
+    }
+
+    pub(super) fn resize(&mut self, at: u8, size: impl Fn(&Self, &Object) -> usize, how: How) {
+        if at >= 248 {
+            return self.resize_pool(at, how);
+        }
+        let Some(id) = self.movable(at) else { return };
+        let Object { kind, data, size: old, .. } = self.things.objects[&id];
+        let size = size(self, &self.things.objects[&id]);
+        let change = Change { size, shred: how == How::Tainted, grows: true, sound: true };
+        let keeps = |now: *mut u8| unsafe { things::intact(id, now, size.min(old)) };
+        self.change(id, &change, keeps, || unsafe { F::resize(kind, data, size, how) });
+    }
+
+    /// A size close to an object's own or, where it was drawn from a pool, to the most that it can have there.
+    pub(super) fn close_to(&self, object: &Object, by: i8) -> usize {
+        let Object { kind, size, align, drop, name, origin, .. } = *object;
+        match origin {
+            Origin::Pool(store) if kind != Kind::Pool && by & 1 != 0 => {
+                let rest = things::header(kind).max(align) + things::behind(drop, name.is_some());
+                self.things.stores[&store].cellsz.saturating_sub(rest).saturating_add_signed((by >> 4).into())
+            }
+            _ => size.saturating_add_signed(by.into()),
+        }
+    }
+
+    /// The node of a pool keeps its size.
+    fn resize_pool(&mut self, at: u8, how: How) {
+        if let Some(id) = self.node_or_hosted(at).filter(|id| self.things.stores.contains_key(id)) {
+            let data = self.things.node_data(id);
+            let now = memory::kmem(|| unsafe { F::resize(Kind::Tree, data, 10_000, how) });
+            assert!(now.is_null(), "the node of a pool was resized");
+            self.did("resize of a pool");
+        }
+    }
+
+    pub(super) fn append(&mut self, at: u8, what: Appended, (n, place, own): (u8, u8, bool), how: How) {
+        let Some(id) = self.movable(at) else { return };
+        let Object { kind, data, size, .. } = self.things.objects[&id];
+        let string = what != Appended::Bytes;
+        // Where there is no zero there is no string.
+        let held = if string { usize::from(place) * 7 % (size + 1) } else { size };
+        let ended = held < size;
+        let own = own && held > 0 && what != Appended::Room && (!string || ended);
+        let (from, n) = match usize::from(n) {
+            n if own && string => (held - n % (held + 1), n % (held + 1)),
+            n if own => (held - n.min(held), n.min(held)),
+            n => (held, n),
+        };
+        let mut bytes: Vec<u8> = (from..from + n).map(|at| things::byte(id, at)).collect();
+        bytes.push(0);
+        let pointer = if own { unsafe { data.add(from) } } else { bytes.as_mut_ptr() };
+        let total = held + n + usize::from(string);
+        let change = Change {
+            size: total.max(size),
+            shred: how == How::Tainted,
+            grows: total > size,
+            sound: ended || !string,
+        };
+        let appended = |now: *mut u8| unsafe {
+            let bytes = &bytes[..n + usize::from(string)];
+            things::intact(id, now, held) && std::slice::from_raw_parts(now.add(held), bytes.len()) == bytes
+        };
+        let put = |byte: u8| {
+            if string && ended {
+                unsafe { data.add(held).write(byte) };
+            }
+        };
+        let done = self.change(id, &change, appended, || {
+            put(0);
+            let now = unsafe { F::append((kind, data, size), what, (pointer, n), how) };
+            if now.is_null() {
+                put(things::byte(id, held));
+            }
+            now
+        });
+        if done {
+            self.did(if own { "append its own" } else { "append" });
+        }
+    }
+
+    /// Makes the call that gives an object another size, and verifies what is left of it and of where it was.
+    fn change(
+        &mut self,
+        id: Id,
+        change: &Change,
+        holds: impl Fn(*mut u8) -> bool,
+        call: impl FnMut() -> *mut u8,
+    ) -> bool {
+        let Object { kind, data, size: old, align, name, tainted, refs, drop, origin } =
+            self.things.objects[&id];
+        let size = change.size;
+        let zeroes = change.shred || tainted || self.things.shreds(origin);
+        let block = |size| things::block(kind, size, align, drop, name.is_some());
+        let served = match origin {
+            _ if kind == Kind::Pool => size <= old,
+            Origin::Pool(store) => block(size).is_some_and(|new| new.0 <= self.things.stores[&store].cellsz),
+            _ => block(size).is_some_and(|new| new.0 <= 1 << 28),
+        };
+        let expected = change.sound && (!change.grows || served && refs == 1);
+        let stays = !change.grows
+            || kind == Kind::Pool
+            || matches!(origin, Origin::Pool(_))
+            || block(size) == block(old);
+        let mut ranges = Vec::new();
+        if zeroes && !stays {
+            ranges.push((data, old));
+        } else if zeroes && size < old {
+            // What lies behind the data has moved into what was cut off.
+            let behind = if kind == Kind::Pool { 0 } else { things::behind(drop, name.is_some()) };
+            let (start, end) = if behind == 0 {
+                (size, size)
+            } else {
+                (size.next_multiple_of(8), size.next_multiple_of(8) + behind)
+            };
+            ranges.push((data.wrapping_add(size), start.min(old) - size));
+            ranges.push((data.wrapping_add(end), old.saturating_sub(end)));
+        }
+        assert!(unsafe { things::intact(id, data, old) }, "the contents of a {kind}");
+        let (now, not_zeroed) = memory::zeroing(&ranges, || self.attempt(Some(expected), call));
+        if now.is_null() {
+            self.did("resize refused");
+            return false;
+        }
+        assert_eq!(not_zeroed.map(|at| ranges[at]), None, "bytes that should have been zeroed");
+        assert!(!stays || now == data, "what had no need to has moved");
+        assert_eq!(now.addr() % align.max(16), 0, "the alignment of what has moved");
+        assert!(holds(now), "the contents of what was resized");
+        ENDED.with_borrow(|ended| {
+            assert_eq!(*ended, [(0, 0, 0); 0], "a destructor ran on what is still there")
+        });
+        let size = if kind == Kind::Pool { old } else { size };
+        ALIVE.with_borrow_mut(|alive| {
+            assert_eq!(alive.remove(&data.addr()), Some((id, old)));
+            alive.insert(now.addr(), (id, size));
+        });
+        unsafe { things::fill(id, now, size) };
+        let object = self.things.objects.get_mut(&id).expect("an object");
+        (object.data, object.size) = (now, size);
+        let below = kind == Kind::Tree && !self.things.children(id).is_empty();
+        self.did(match (stays, zeroes, now == data) {
+            (true, true, _) => "resize in place what is zeroed",
+            (true, false, _) => "resize in place",
+            (false, true, _) => "resize what is zeroed",
+            (false, false, _) if below => "resize a parent",
+            _ => "resize",
+        });
+        true
+    }
+}
