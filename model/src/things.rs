@@ -318,7 +318,10 @@ impl Things {
 
     pub fn link(&mut self, parent: Id, child: Id) {
         self.above.insert(child, parent);
-        self.below.entry(parent).or_default().push(child);
+        // Pools lie behind all others, the one that came last before the rest.
+        let siblings = self.below.entry(parent).or_default();
+        let pools = siblings.iter().rev().take_while(|sibling| self.stores.contains_key(sibling)).count();
+        siblings.insert(siblings.len() - pools, child);
     }
 
     pub fn link_first(&mut self, parent: Id, child: Id) {

@@ -120,6 +120,21 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
     false
 }
 
+/// Whether a source is this pool or was itself drawn from it, if only by way of others.
+///
+/// # Safety
+/// As for [`shreds`].
+#[cfg(all(feature = "pool", feature = "tree"))]
+pub(super) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
+    // SAFETY: [caller, outlives] the caller vouches for the whole chain.
+    unsafe {
+        while !src.is_null() && src != pool.cast() {
+            src = below(src);
+        }
+    }
+    !src.is_null()
+}
+
 /// What a source was itself drawn from; null where that is the heap, or a custom source's own affair.
 unsafe fn below(src: *mut Cell) -> *mut Cell {
     // SAFETY: [caller, prefix] the caller's source has a readable header, also while it is on its way out.

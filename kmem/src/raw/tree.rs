@@ -1,7 +1,7 @@
 //! Trees: a node that is freed takes everything below it along.
 //!
-//! A tree belongs to one thread at a time. Nodes are linked in the order they were made; a tree is freed children
-//! first, the first child before the second, in constant stack however deep or wide it is.
+//! A tree belongs to one thread at a time. Nodes are linked in the order they were made, and pools on nodes behind all others; a tree
+//! is freed children first, the first child before the second, in constant stack however deep or wide it is.
 //!
 //! What else a node may have is a child too, of the library's own, so that a node without pays nothing: a *hook*, which runs
 //! when the free of the node begins ([`h`]), and a *holder*, which frees an object of another kind that the node has adopted
@@ -188,11 +188,16 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Tree, data, if data.is_null() { null_mut() } else { header(data).cast() })
 }
 
-/// Makes `node`, which is linked nowhere, the last child of `parent`.
+/// Makes `node`, which is linked nowhere, the last child of `parent`, but for pools, which lie behind: what was drawn from them goes
+/// before they do.
 unsafe fn link(parent: *mut Node, node: *mut Node) {
     // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
+        #[cfg(feature = "pool")]
+        if !last.is_null() && (*last).cell.flags & FLAG_HOST != 0 {
+            return link_before_pools(parent, last, node);
+        }
         (*node).prev = last;
         if last.is_null() {
             (*parent).child = node;
@@ -200,6 +205,29 @@ unsafe fn link(parent: *mut Node, node: *mut Node) {
             (*last).next = node;
         }
         (*parent).lastchild = node;
+    }
+}
+
+/// Makes `node`, which is linked nowhere, the last child of `parent` before those that host pools, of which `pool` is the last. Pools
+/// themselves, too: the one that was made last goes before the others, as what it holds may have to.
+#[cfg(feature = "pool")]
+#[inline(never)]
+unsafe fn link_before_pools(parent: *mut Node, mut pool: *mut Node, node: *mut Node) {
+    // SAFETY: [links] the caller gives live nodes of this thread's, and the links of live nodes are live.
+    unsafe {
+        let mut before = (*pool).prev;
+        while !before.is_null() && (*before).cell.flags & FLAG_HOST != 0 {
+            pool = before;
+            before = (*pool).prev;
+        }
+        (*node).prev = before;
+        (*node).next = pool;
+        (*pool).prev = node;
+        if before.is_null() {
+            (*parent).child = node;
+        } else {
+            (*before).next = node;
+        }
     }
 }
 

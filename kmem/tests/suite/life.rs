@@ -401,3 +401,56 @@ fn names_are_those_that_were_given() {
         assert_eq!(Kind::from_raw(handle.kind), Some(Kind::Tree));
     }
 }
+
+#[test]
+fn a_pool_on_a_node_goes_after_all_else_below_it_so_that_the_rest_may_come_from_it() {
+    leaks_nothing(|| unsafe {
+        let root = node(null_mut());
+        let first = pool::i(tree::handle(root).cell, 128, 8);
+        let second = pool::i(tree::handle(root).cell, 128, 8);
+        let drop = |number| Request { drop: Some(saying(number)), ..Request::new(8) };
+        let drawn = tree::alloc(first.cast(), root, &drop(1)).unwrap().as_ptr();
+        let other = tree::alloc(null_mut(), root, &drop(2)).unwrap().as_ptr();
+        tree::alloc(second.cast(), other, &drop(3)).unwrap();
+        tree::k(root, pool::ao(first, 8)).unwrap();
+        tree::k(root, refs::handle(refs::alloc(second.cast(), &drop(4)).unwrap().as_ptr())).unwrap();
+        assert_eq!(children(root), [drawn, other, second.cast(), first.cast()]);
+        assert_eq!((tree::verify(root), pool::live(first), pool::live(second)), (Ok(8), 2, 2));
+
+        // They stay behind the others wherever they are moved, one by one or at once.
+        let elsewhere = node(null_mut());
+        let there = pool::i(tree::handle(elsewhere).cell, 8, 8);
+        tree::m(second.cast(), elsewhere).unwrap();
+        tree::m(second.cast(), root).unwrap();
+        tree::mc(root, elsewhere).unwrap();
+        assert_eq!(children(elsewhere)[..2], [drawn, other]);
+        assert_eq!((tree::verify(elsewhere), children(elsewhere).last()), (Ok(9), Some(&there.cast())));
+        tree::f(elsewhere);
+        assert_eq!(said(), [1, 3, 2, 4]);
+        tree::f(root);
+    });
+}
+
+#[test]
+fn a_pool_does_not_move_below_what_was_drawn_from_it() {
+    leaks_nothing(|| unsafe {
+        let root = node(null_mut());
+        let outer = pool::i(tree::handle(root).cell, 2000, 4);
+        let inner = pool::i(outer.cast(), 200, 4);
+        let drawn = [tree::a(outer.cast(), root, 8), tree::a(inner.cast(), root, 8)];
+        let other = node(null_mut());
+        for below in drawn {
+            assert_eq!(tree::m(outer.cast(), below), Err(AllocError::Below));
+            assert_eq!(tree::mu(outer.cast(), below), Err(AllocError::Below));
+            assert_eq!(tree::k(below, tree::handle(outer.cast())), Err(AllocError::Below));
+        }
+        tree::m(drawn[1], other).unwrap();
+        assert_eq!(tree::mc(root, drawn[1]), Err(AllocError::Below));
+        tree::m(drawn[1], root).unwrap();
+        pool::f(pool::a(outer));
+        tree::f(drawn[1]);
+        pool::x(inner);
+        tree::f(other);
+        tree::f(root);
+    });
+}

@@ -18,15 +18,13 @@ impl<F: Face> Run<F> {
         let Some(id) = self.node_or_hosted(at) else { return };
         let parent = if to & 7 == 0 { None } else { self.node(to) };
         let below = parent.is_some_and(|parent| self.things.is_within(parent, id));
-        if self.things.is_circular(id, parent) {
-            return;
-        }
+        let circular = self.things.is_circular(id, parent);
         let data = self.things.node_data(id);
         let above = parent.map_or(null_mut(), |parent| self.things.node_data(parent));
         let moved = memory::kmem(|| unsafe { F::place(data, above, unchecked && !below) });
-        if below {
-            assert!(moved.is_null(), "a node below itself");
-            return self.did("move refused");
+        if below || circular {
+            assert!(moved.is_null(), "a node below itself, or a pool below what was drawn from it");
+            return self.did(if circular { "move of a pool refused" } else { "move refused" });
         }
         assert_eq!(moved, data);
         let pool = self.things.stores.contains_key(&id);
@@ -45,12 +43,10 @@ impl<F: Face> Run<F> {
         let (Some(from), Some(to)) = (self.node(from), self.node(to)) else { return };
         let children = self.things.past_hooks(from);
         let below = from != to && !children.is_empty() && self.things.is_within(to, from);
-        if children.iter().any(|&child| self.things.is_circular(child, Some(to))) {
-            return;
-        }
+        let circular = from != to && children.iter().any(|&child| self.things.is_circular(child, Some(to)));
         let (data, target) = (self.things.node_data(from), self.things.node_data(to));
         let moved = memory::kmem(|| unsafe { F::place_children(data, target) });
-        if below {
+        if below || circular {
             assert!(moved.is_null(), "children below themselves");
             return self.did("move refused");
         }
@@ -165,10 +161,7 @@ impl<F: Face> Run<F> {
     }
 
     fn adopt_node(&mut self, id: Id, node: Id, handle: Handle) {
-        let below = self.things.is_within(id, node);
-        if self.things.is_circular(node, Some(id)) {
-            return;
-        }
+        let below = self.things.is_within(id, node) || self.things.is_circular(node, Some(id));
         let data = self.things.node_data(id);
         let kept = memory::kmem(|| unsafe { F::adopt(data, handle) });
         if below {

@@ -183,13 +183,14 @@ unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
     !node.is_null()
 }
 
-/// Moves a node, with everything below it, to the end of the children of `parent`, the data of another node, or makes it a root
+/// Moves a node, with everything below it, to the end of the children of `parent` (of those that are no pools), the data of another node, or makes it a root
 /// where that is null.
 ///
 /// Takes constant time where `parent` is null or the node has no children. Otherwise the node could be put below itself, and
 /// what lies above `parent` is looked through: see [`mu`] for a move without that.
 ///
-/// Fails with [`AllocError::Below`] where `parent` is the node or lies below it; nothing has changed then.
+/// Fails with [`AllocError::Below`] where `parent` is the node or lies below it, or was drawn from the pool that the node is; nothing has
+/// changed then.
 ///
 /// # Safety
 /// Both are data of nodes of trees that belong to this thread, `parent` perhaps null, and the source that each moved node was drawn
@@ -250,6 +251,9 @@ pub(super) unsafe fn move_below(
             if node == parent || check_above && !(*node).child.is_null() && is_within(parent, node) {
                 return Err(AllocError::Below);
             }
+            if would_hold_itself(node, parent) {
+                return Err(AllocError::Below);
+            }
             check_end(call, parent, false)?;
         }
         if !unlink_checked(node) {
@@ -259,6 +263,23 @@ pub(super) unsafe fn move_below(
         settle(node, parent);
     }
     Ok(())
+}
+
+/// Whether a node that hosts a pool would hang below one that was drawn from that pool, and so go with what it has to outlive.
+///
+/// # Safety
+/// Both are live and this thread's.
+#[inline]
+unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller, hosted, outlives] the flag says that the node's data is a pool, and the sources of a live node are there.
+    unsafe {
+        if (*node).cell.flags & FLAG_HOST != 0 {
+            return crate::raw::source::leads_to((*parent).src, data(node).cast());
+        }
+    }
+    let _ = (node, parent);
+    false
 }
 
 /// Puts a node that has been taken out below `parent`, or makes it a root where that is null.
@@ -286,7 +307,7 @@ unsafe fn settle(node: *mut Node, parent: *mut Node) {
 /// Moves all children of a node, in their order and with everything below them, to the end of the children of another. Hooks stay.
 ///
 /// Takes time for each child, and for each node above `to`, which is looked at as in [`m`]. Fails with [`AllocError::Below`] where
-/// `to` lies below `from`; nothing has changed then. Where both are the same nothing is done.
+/// `to` lies below `from`, or was drawn from a pool that is to move; nothing has changed then. Where both are the same nothing is done.
 ///
 /// # Safety
 /// As for [`m`].
@@ -323,6 +344,9 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
             if !is_child(child, from) || matches!(around(child), Around::Stranger) {
                 fault::report(CALL, data(from), Misuse::Damaged);
                 return Err(AllocError::Misused);
+            }
+            if would_hold_itself(child, to) {
+                return Err(AllocError::Below);
             }
             child = (*child).next;
         }

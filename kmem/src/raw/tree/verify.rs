@@ -1,7 +1,7 @@
 //! Whether all that the nodes of a tree say of one another is so.
 
 use super::{HEADER, Node, data, header};
-use crate::cell::{FLAG_HOST, Kind};
+use crate::cell::{FLAG_HOOK, FLAG_HOST, Kind};
 use crate::raw::Damage;
 
 /// Walks a node and everything below it, verifies that the links of each agree with those of its neighbours, and
@@ -67,11 +67,27 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                 if (*next).prev != node || (*next).parent != (*node).parent {
                     return Err(Damage { at: data(next), what: "siblings that do not agree" });
                 }
+                if rank(next) < rank(node) {
+                    return Err(Damage {
+                        at: data(next),
+                        what: "a hook behind what is none, or a pool before",
+                    });
+                }
                 node = next;
             }
             alone(node)?;
             count += 1;
         }
+    }
+}
+
+/// Where a node lies among its siblings: hooks before all others, pools behind them.
+unsafe fn rank(node: *mut Node) -> u8 {
+    // SAFETY: [caller] the caller gives a node that is there.
+    match unsafe { (*node).cell.flags } & (FLAG_HOOK | FLAG_HOST) {
+        FLAG_HOOK => 0,
+        FLAG_HOST => 2,
+        _ => 1,
     }
 }
 
@@ -90,6 +106,5 @@ unsafe fn alone(node: *mut Node) -> Result<(), Damage> {
         // SAFETY: [hosted] the flag says that there is a pool in the node's data.
         unsafe { crate::raw::pool::verify(data(node).cast()) }?;
     }
-    let _ = FLAG_HOST;
     Ok(())
 }
