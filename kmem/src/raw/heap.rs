@@ -48,56 +48,6 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     }
 }
 
-/// Gives a heap cell another size and returns its data, which may have moved: see [`resize`]. Null makes a new cell; null is
-/// returned where it fails, and the cell is as it was.
-///
-/// # Safety
-/// As for [`resize`], where the data may be null.
-///
-/// ```
-/// use kmem::raw::heap;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let data = heap::r(null_mut(), 2);
-///     data.write(7);
-///     let data = heap::r(data, 1000);
-///     assert_eq!(data.read(), 7);
-///     assert!(heap::r(data, usize::MAX).is_null()); // and the cell is as it was
-///     heap::f(data);
-/// }
-/// ```
-pub unsafe fn r(data: *mut u8, size: usize) -> *mut u8 {
-    if data.is_null() {
-        // SAFETY: [caller] there is no destructor.
-        return unsafe { allocate(size, Fill::Undefined) };
-    }
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { resize(data, size) }.map_or(null_mut(), NonNull::as_ptr)
-}
-
-/// Gives a heap cell `size` bytes of data, in place where the heap can, and returns the data, which may have moved. Of the
-/// contents stays what fits; what is added is undefined. Alignment, destructor, name and mark stay. Of a tainted cell the bytes
-/// that are cut off, and those that a move leaves behind, are zeroed.
-///
-/// Fails as [`AllocError`] says; the cell is as it was then.
-///
-/// # Safety
-/// `data` is that of a live heap cell that nobody else uses meanwhile, and nobody uses the old address afterwards. What the
-/// header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
-///
-/// ```
-/// use kmem::raw::heap;
-/// unsafe {
-///     let data = heap::resize(heap::z(8), 16).unwrap();
-///     assert_eq!(data.read(), 0);
-///     heap::f(data.as_ptr());
-/// }
-/// ```
-pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the contract is the caller's. A heap cell's block goes back without a call.
-    unsafe { resize_kept(data, size, "kmheapr", Shred::No) }.map(|resized| resized.data)
-}
-
 /// [`resize`] on behalf of `call`.
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -150,4 +100,14 @@ verbs! {
     frees: "Frees a heap cell, zeroing it first if it is tainted.",
     shreds: "Zeroes a heap cell and frees it.",
     example: ("", "24", "24", ""),
+}
+
+resizes! {
+    module: "heap",
+    call: "kmheap",
+    thing: "a heap cell",
+    null: ("Null makes a new cell.", size => allocate(size, Fill::Undefined)),
+    moves: "",
+    fails: "Fails as [`AllocError`] says.",
+    example: ("a(8)"),
 }

@@ -124,53 +124,6 @@ unsafe fn end(call: &'static str, data: *mut u8) {
     unsafe { block::end(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
 }
 
-/// Gives the cell of an only reference another size and returns its data, which may have moved: see [`resize`]. Null is returned
-/// where it fails, and the cell is as it was; so it is of null.
-///
-/// # Safety
-/// As for [`resize`], where the data may be null.
-///
-/// ```
-/// use kmem::raw::refs;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let one = refs::r(refs::a(null_mut(), 8), 1000);
-///     let two = refs::u(one);
-///     assert!(refs::r(one, 8).is_null()); // `two` would not learn of it
-///     refs::d(two);
-///     refs::d(one);
-/// }
-/// ```
-pub unsafe fn r(data: *mut u8, size: usize) -> *mut u8 {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { resize(data, size) }.map_or(null_mut(), NonNull::as_ptr)
-}
-
-/// Gives the cell of an only reference `size` bytes of data, in place where its source can, and returns the data, which may have
-/// moved. Of the contents stays what fits; what is added is undefined. Alignment, destructor, name and mark stay. Where the
-/// cell is tainted or its source shreds, the bytes that are cut off, and those that a move leaves behind, are zeroed.
-///
-/// Fails with [`AllocError::Shared`] where there are other references, and otherwise as [`AllocError`] says; the cell is as it
-/// was then.
-///
-/// # Safety
-/// `data` is null or that of a reference-counted cell of which the caller holds a reference, and nobody uses the old address
-/// afterwards. What the header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
-///
-/// ```
-/// use kmem::{AllocError, raw::refs};
-/// unsafe {
-///     let data = refs::u(refs::z(std::ptr::null_mut(), 8));
-///     assert_eq!(refs::resize(data, 16), Err(AllocError::Shared));
-///     refs::d(data);
-///     refs::d(refs::resize(data, 16).unwrap().as_ptr());
-/// }
-/// ```
-pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { resize_kept(data, size, "kmrefr", Shred::No) }.map(|resized| resized.data)
-}
-
 /// [`resize`] on behalf of `call`, before the old block goes back.
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -275,4 +228,15 @@ verbs! {
     frees: "Drops a reference; the last one frees the cell, zeroing it first if it is tainted.",
     shreds: "Taints the cell and drops a reference; the last one, whoever drops it, zeroes the cell and frees it.",
     example: ("", "null_mut(), 24", "null_mut(), 24", ""),
+}
+
+resizes! {
+    module: "refs",
+    call: "kmref",
+    thing: "the cell of an only reference",
+    null: ("It is returned of null too.", size => { let _ = size; null_mut() }),
+    moves: "",
+    fails: "Fails with [`AllocError::Shared`] where there are other references, whose holders would not learn of it, and otherwise as \
+            [`AllocError`] says.",
+    example: ("a(null_mut(), 8)"),
 }

@@ -1,7 +1,7 @@
-//! The actions that every method has, said once: `a`, `z`, `ao`, `zo`, `f`, `s`.
+//! The actions that every method has, said once: `a`, `z`, `ao`, `zo`, `f`, `s`; and `r`, which those have whose cells take any size.
 //!
-//! A method gives `allocate(its arguments, size, fill)`, `release(data, call, shred)` and `handle(data)`; from these
-//! the macro writes the six functions with their documentation and examples.
+//! A method gives `allocate(its arguments, size, fill)`, `release(data, call, shred)`, `handle(data)` and
+//! `resize_kept(data, size, call, shred)`; from these the macros write the functions with their documentation and examples.
 
 macro_rules! verbs {
     (
@@ -93,6 +93,57 @@ macro_rules! verbs {
         pub unsafe fn s(data: *mut u8) -> $ret {
             // SAFETY: [caller] the contract is the caller's.
             unsafe { release(data, concat!($call, "s"), Shred::Yes) }
+        }
+    };
+}
+
+macro_rules! resizes {
+    (
+        module: $kind:literal,
+        call: $call:literal,
+        thing: $thing:literal,
+        null: ($null:literal, $size:ident => $made:expr),
+        moves: $moves:literal,
+        fails: $fails:literal,
+        example: ($make:literal),
+    ) => {
+        #[doc = concat!("Gives ", $thing, " another size and returns its data, which may have moved: see [`resize`].")]
+        #[doc = concat!("\nNull is returned where it fails, and the cell is as it was. ", $null)]
+        #[doc = "\n# Safety\nAs for [`resize`], where the data may be null."]
+        #[doc = concat!(
+            "\n```\nuse kmem::raw::", $kind, ";\nuse std::ptr::null_mut;\nunsafe {\n    let data = ", $kind, "::", $make,
+            ";\n    data.write(7);\n    let data = ", $kind, "::r(data, 1000);\n    assert_eq!(data.read(), 7);\n    assert!(", $kind,
+            "::r(data, usize::MAX).is_null()); // and the cell is as it was\n    ", $kind, "::f(data);\n}\n```"
+        )]
+        pub unsafe fn r(data: *mut u8, $size: usize) -> *mut u8 {
+            if data.is_null() {
+                // SAFETY: [caller] the contract is the caller's.
+                #[allow(unused_unsafe, reason = "where null makes nothing")]
+                return unsafe { $made };
+            }
+            // SAFETY: [caller] the contract is the caller's.
+            unsafe { resize(data, $size) }.map_or(null_mut(), NonNull::as_ptr)
+        }
+
+        #[doc = concat!(
+            "Gives ", $thing, " `size` bytes of data, in place where its source can, and returns the data, which may have moved. ",
+            $moves
+        )]
+        ///
+        /// Of the contents stays what fits; what is added is undefined. Alignment, destructor, name and mark stay. Where the cell is tainted or
+        /// its source shreds, the bytes that are cut off, and those that a move leaves behind, are zeroed.
+        #[doc = concat!("\n", $fails, " The cell is as it was then.")]
+        ///
+        /// # Safety
+        /// `data` is that of a live cell of this method that nobody else uses meanwhile, and nobody uses the old address afterwards. What the
+        /// header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
+        #[doc = concat!(
+            "\n```\nuse kmem::raw::", $kind, ";\nuse std::ptr::null_mut;\nunsafe {\n    let data = ", $kind, "::", $make,
+            ";\n    let data = ", $kind, "::resize(data, 16).unwrap();\n    ", $kind, "::f(data.as_ptr());\n}\n```"
+        )]
+        pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
+            // SAFETY: [caller] the contract is the caller's.
+            unsafe { resize_kept(data, size, concat!($call, "r"), Shred::No) }.map(|resized| resized.data)
         }
     };
 }

@@ -79,54 +79,6 @@ unsafe fn check_movable(call: &'static str, data: *mut u8, own: u8) -> Result<*m
     }
 }
 
-/// Gives a node another size and returns its data, which may have moved: see [`resize`]. Null is returned where it fails, and the
-/// node is as it was; so it is of null.
-///
-/// # Safety
-/// As for [`resize`], where the data may be null.
-///
-/// ```
-/// use kmem::raw::tree;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let root = tree::a(null_mut(), null_mut(), 8);
-///     let child = tree::a(null_mut(), root, 8);
-///     let root = tree::r(root, 10_000);
-///     assert_eq!(tree::p(child), root);
-///     tree::f(root);
-/// }
-/// ```
-pub unsafe fn r(data: *mut u8, size: usize) -> *mut u8 {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { resize(data, size) }.map_or(null_mut(), NonNull::as_ptr)
-}
-
-/// Gives a node `size` bytes of data, in place where its source can, and returns the data, which may have moved: parent, siblings and
-/// children know of it then, in a time that grows with the number of children. Of the contents stays what fits; what is
-/// added is undefined. Alignment, destructor, name and mark stay. Where the node is tainted or its source shreds, the bytes that are
-/// cut off, and those that a move leaves behind, are zeroed.
-///
-/// Fails with [`AllocError::Fixed`] for a pool on a node, and otherwise as [`AllocError`] says; the node is as it was then.
-///
-/// # Safety
-/// `data` is null or that of a node of a tree that belongs to this thread, and nobody uses the old address afterwards. What the
-/// header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
-///
-/// ```
-/// use kmem::raw::tree;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let root = tree::z(null_mut(), null_mut(), 8);
-///     let root = tree::resize(root, 16).unwrap().as_ptr();
-///     assert_eq!(root.read(), 0);
-///     tree::f(root);
-/// }
-/// ```
-pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { resize_kept(data, size, "kmtreer", Shred::No) }.map(|resized| resized.data)
-}
-
 /// [`resize`] on behalf of `call`, before the old block goes back.
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -515,4 +467,14 @@ pub unsafe fn x(node: *mut u8) {
             }
         }
     }
+}
+
+resizes! {
+    module: "tree",
+    call: "kmtree",
+    thing: "a node",
+    null: ("It is returned of null too.", size => { let _ = size; null_mut() }),
+    moves: "Parent, siblings and children know of it then, in a time that grows with the number of children.",
+    fails: "Fails with [`AllocError::Fixed`] for a pool on a node, and otherwise as [`AllocError`] says.",
+    example: ("a(null_mut(), null_mut(), 8)"),
 }
