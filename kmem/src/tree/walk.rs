@@ -116,6 +116,23 @@ impl<T: ?Sized, S> Tree<T, S> {
     }
 }
 
+impl<T: ?Sized, S> Tree<T, S> {
+    /// Counts the root and everything below it, nodes and adopted objects: all of them, or those of one name.
+    ///
+    /// ```
+    /// let mut tree = kmem::Tree::new(0u64);
+    /// for line in ["one", "two"] {
+    ///     tree.node().push_named(c"line", line.len() as u64);
+    /// }
+    /// let lines = tree.count(Some(c"line"));
+    /// assert_eq!((lines.cells, lines.size, tree.count(None).cells), (2, 16, 3));
+    /// ```
+    pub fn count(&mut self, name: Option<&CStr>) -> raw::report::Sum {
+        // SAFETY: [lent] the tree is borrowed exclusively while it is walked.
+        unsafe { raw::report::count(self.data.as_ptr().cast(), name) }
+    }
+}
+
 impl<T: ?Sized> Node<'_, T> {
     /// Walks over the child and everything below it, as [`Tree::walk`] does.
     ///
