@@ -257,8 +257,8 @@ typedef struct kmwalk {
 /* So many objects. */
 typedef struct kmcount {
     size_t cells;
-    size_t bytes; /* of data */
-    size_t block; /* all that was drawn for them, headers included */
+    size_t size;  /* bytes of their data */
+    size_t block; /* bytes of all that was drawn for them, headers included */
 } kmcount;
 
 /* What a report is given to, a piece of text at a time, not ended by a zero. It changes nothing of what is reported. */
@@ -270,13 +270,13 @@ typedef struct kmpoolcount {
     size_t live;   /* that are in use */
     size_t peak;   /* the most that were in use at once */
     size_t cellsz; /* data bytes of each */
-    size_t bytes;  /* of all its blocks, headers included */
+    size_t block;  /* bytes of all its blocks, headers included */
 } kmpoolcount;
 
 /* What kmtotal() tells of a method. */
 typedef struct kmtotals {
     size_t cells; /* that are there now */
-    size_t bytes; /* of their blocks, headers and all */
+    size_t block; /* bytes of their blocks, headers included */
     size_t most;  /* the most bytes at once */
 } kmtotals;
 

@@ -65,7 +65,7 @@ AT(kmpoolcount, cells, 0);
 AT(kmpoolcount, live, 8);
 AT(kmpoolcount, peak, 16);
 AT(kmpoolcount, cellsz, 24);
-AT(kmpoolcount, bytes, 32);
+AT(kmpoolcount, block, 32);
 SIZE(kmpoolcount, 40);
 AT(kmfault, call, 0);
 AT(kmfault, ptr, 8);

@@ -195,8 +195,8 @@ TEST(a_tree_is_walked_counted_and_reported) {
     }
     CHECK(seen == 7 && depths == 7 && refs == 2 && w.at.ref == NULL);
     kmcount all_of_it = kmtreeq(root, NULL), lines = kmtreeq(root, "line");
-    CHECK(all_of_it.cells == 7 && all_of_it.bytes == 24 + 300 + 1 + 128);
-    CHECK(lines.cells == 3 && lines.bytes == 300 && lines.block == 3 * (64 + 104 + 8));
+    CHECK(all_of_it.cells == 7 && all_of_it.size == 24 + 300 + 1 + 128);
+    CHECK(lines.cells == 3 && lines.size == 300 && lines.block == 3 * (64 + 104 + 8));
 
     text report = { "", 0 };
     kmtreet(root, 1, gather, &report);

@@ -195,7 +195,7 @@ TEST(a_walk_comes_by_each_live_cell_once) {
     CHECK(seen == 10);
     kmpoolcount n = kmpoolq(pool);
     CHECK(n.cells == 21 && n.live == 9 && n.peak == 20 && n.cellsz == 8);
-    CHECK(n.bytes >= 3 * sizeof(kmpool) + 21 * (16 + 16) && n.bytes < 3 * sizeof(kmpool) + 21 * 32 + 3 * 128);
+    CHECK(n.block >= 3 * sizeof(kmpool) + 21 * (16 + 16) && n.block < 3 * sizeof(kmpool) + 21 * 32 + 3 * 128);
     kmpoolx(pool);
     pool = kmpoolif(fixed.bytes, sizeof fixed.bytes, 40);
     kmpoolx(pool);
@@ -204,7 +204,7 @@ TEST(a_walk_comes_by_each_live_cell_once) {
     FAULT(CHECK(kmpoolq(pool).cells == 0), "kmpoolq", "already freed");
     w.root = NULL;
     n = kmpoolq(NULL);
-    CHECK(!kmpooln(&w) && n.cells == 0 && n.bytes == 0 && kmpoolo(NULL).kind == kmkind_none);
+    CHECK(!kmpooln(&w) && n.cells == 0 && n.block == 0 && kmpoolo(NULL).kind == kmkind_none);
 }
 
 TEST(null_is_ignored) {

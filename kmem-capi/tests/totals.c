@@ -3,7 +3,7 @@
 
 static int is(kmkind kind, size_t cells, size_t bytes, size_t most) {
     kmtotals n = kmtotal(kind);
-    return n.cells == cells && n.bytes == bytes && n.most == most;
+    return n.cells == cells && n.block == bytes && n.most == most;
 }
 
 int main(void) {
@@ -16,7 +16,7 @@ int main(void) {
     CHECK(is(kmkind_heap, 0, 0, 332));
 
     kmpool *pool = kmpooli(NULL, 64, 4);
-    size_t bytes = kmpoolq(pool).bytes;
+    size_t bytes = kmpoolq(pool).block;
     CHECK(is(kmkind_pool, 1, bytes, bytes));
     void *counted = kmrefa((kmcell *)pool, 10), *node = kmtreea(NULL, NULL, 0);
     kmtreea(NULL, node, 36);

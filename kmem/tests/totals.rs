@@ -14,9 +14,9 @@ use kmem::totals::{self, Total};
 use kmem::{AllocError, HeapBox, Kind, Pool, Ptr, Ref, Tree};
 
 fn now(kind: Kind) -> (usize, usize) {
-    let Total { cells, bytes, most } = totals::of(kind);
-    assert!(most >= bytes);
-    (cells, bytes)
+    let Total { cells, block, most } = totals::of(kind);
+    assert!(most >= block);
+    (cells, block)
 }
 
 fn nothing() -> bool {
@@ -94,7 +94,7 @@ fn pools_count_their_blocks_and_what_is_drawn_from_them_counts_itself() {
         let node = tree::a(null_mut(), null_mut(), 0);
         let hosted = pool::i(node.sub(64).cast(), 8, 10);
         assert_eq!((now(Kind::Tree).0, now(Kind::Pool).0), (2, before.0 + 1));
-        assert_eq!(now(Kind::Tree).1, 2 * 64 + pool::count(hosted).bytes);
+        assert_eq!(now(Kind::Tree).1, 2 * 64 + pool::count(hosted).block);
         tree::f(node);
         let mut buffer = [0u128; 100];
         let inside = pool::in_buffer(buffer.as_mut_ptr().cast(), 1600, 8);
@@ -129,7 +129,7 @@ fn the_most_at_once_stays() {
     let cell = HeapBox::new([0u8; 20_000]);
     assert_eq!(totals::of(Kind::Heap).most, 20_016.max(before));
     drop(cell);
-    assert_eq!(totals::of(Kind::Heap), Total { cells: 0, bytes: 0, most: 20_016.max(before) });
+    assert_eq!(totals::of(Kind::Heap), Total { cells: 0, block: 0, most: 20_016.max(before) });
     assert_eq!((totals::of(Kind::None), totals::of(Kind::Source)), (Total::default(), Total::default()));
 }
 

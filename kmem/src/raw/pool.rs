@@ -1346,7 +1346,7 @@ pub struct Count {
     /// Data bytes of each cell.
     pub cellsz: usize,
     /// Bytes of all blocks, headers included.
-    pub bytes: usize,
+    pub block: usize,
 }
 
 /// The first block of a pool, of which any stands for all.
@@ -1371,7 +1371,7 @@ pub(super) unsafe fn head(pool: *mut Pool) -> *mut Pool {
 ///     pool::f(pool::a(pool));
 ///     let count = pool::count(pool);
 ///     assert_eq!((count.cells, count.live, count.peak, count.cellsz), (10, 0, 1, 8));
-///     assert!(count.bytes >= 10 * (8 + 16));
+///     assert!(count.block >= 10 * (8 + 16));
 ///     pool::x(pool);
 /// }
 /// ```
@@ -1390,7 +1390,7 @@ pub unsafe fn count(pool: *mut Pool) -> Count {
         for block in blocks(head) {
             count.cells += (*block).cells;
             count.peak += (*block).handed;
-            count.bytes += (*block).cell.size;
+            count.block += (*block).cell.size;
         }
     }
     count

@@ -168,7 +168,7 @@ impl Facts {
             let count = super::pool::count(pool);
             self.kind = Kind::Source;
             self.size = count.live.wrapping_mul(count.cellsz);
-            self.block += count.bytes;
+            self.block += count.block;
             self.name = super::pool::name(pool);
             self.tainted |= super::shreds(pool.cast());
             self.store = Some(count);

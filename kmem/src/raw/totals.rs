@@ -20,7 +20,7 @@ pub struct Total {
     /// Cells that are there now; of pools, their blocks: one each, and one more each time that one has grown.
     pub cells: usize,
     /// Bytes of their blocks, headers and all.
-    pub bytes: usize,
+    pub block: usize,
     /// The most bytes at once.
     pub most: usize,
 }
@@ -49,7 +49,7 @@ static COUNTERS: [Counter; 5] =
 /// use kmem::{HeapBox, Kind, totals};
 /// let cell = HeapBox::new([0u8; 1000]);
 /// let total = totals::of(Kind::Heap);
-/// assert!(total.cells >= 1 && total.bytes > 1000 && total.most >= total.bytes);
+/// assert!(total.cells >= 1 && total.block > 1000 && total.most >= total.block);
 /// # drop(cell);
 /// ```
 #[cfg(feature = "totals")]
@@ -60,7 +60,7 @@ pub fn of(kind: Kind) -> Total {
     COUNTERS.get(kind as usize).map_or(Total::default(), |counter| {
         let bytes = read(&counter.bytes);
         // A thread may have added its bytes and not yet compared them.
-        Total { cells: read(&counter.cells), bytes, most: read(&counter.most).max(bytes) }
+        Total { cells: read(&counter.cells), block: bytes, most: read(&counter.most).max(bytes) }
     })
 }
 

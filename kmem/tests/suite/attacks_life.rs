@@ -7,6 +7,7 @@ use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::mem::forget;
+#[cfg(feature = "shred")]
 use std::num::NonZero;
 use std::ptr::NonNull;
 use std::sync::Arc;

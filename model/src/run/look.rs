@@ -70,7 +70,7 @@ impl<F: Face> Run<F> {
             kind = "store";
             name = store.name;
             size = count.live * count.cellsz;
-            block = offset + hooks + count.bytes;
+            block = offset + hooks + count.block;
             source = self.things.above.contains_key(&id).then_some("tree");
             tainted = store.node_tainted
                 || self.things.shreds(store.origin)
@@ -198,7 +198,7 @@ impl<F: Face> Run<F> {
         let Some(id) = self.store(at) else { return };
         let store = &self.things.stores[&id];
         let count = unsafe { F::count(store.pool) };
-        let total = Sum { cells: 1, size: count.live * count.cellsz, block: count.bytes };
+        let total = Sum { cells: 1, size: count.live * count.cellsz, block: count.block };
         let before = memory::asked();
         let text = memory::kmem(|| unsafe { F::report_pool(store.pool, false) });
         let json = memory::kmem(|| unsafe { F::report_pool(store.pool, true) });
