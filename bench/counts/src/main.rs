@@ -3,10 +3,11 @@
 //! `malloc` is.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_void;
 use std::hint::black_box;
 use std::ptr::null_mut;
 
-use kmem::raw::{heap, pool, ptr, refs, tree};
+use kmem::raw::{Destructor, Request, heap, pool, ptr, refs, tree};
 use kmem::{HeapBox, Pool, Ref, Tree};
 
 /// Blocks of up to this size are kept on a list and handed out again.
@@ -69,6 +70,26 @@ fn flat(times: usize, src: *mut kmem::raw::Cell) {
         tree::f(root);
     }
 }
+
+/// A leaf made as the request says, below a root that stays, and freed.
+fn leaf(times: usize, request: &Request) {
+    // SAFETY: each leaf is freed once.
+    unsafe {
+        let root = tree::a(null_mut(), null_mut(), 32);
+        each(times, || {
+            if let Ok(leaf) = tree::alloc(null_mut(), root, black_box(request)) {
+                tree::f(black_box(leaf.as_ptr()));
+            }
+        });
+        tree::f(root);
+    }
+}
+
+/// A destructor that there is no more to than the call.
+const NOTHING: Destructor = {
+    unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
+    Destructor { run: Some(nothing), arg: null_mut() }
+};
 
 /// Frees through a handle.
 fn free(handle: kmem::raw::Handle) {
@@ -177,13 +198,13 @@ const OPERATIONS: &[Operation] = &[
         tree::f(one);
         tree::f(root);
     }),
+    ("tree leaf w f, with a name", |n| leaf(n, &Request { name: Some(c"leaf"), ..Request::new(32) })),
+    ("tree leaf w f, with a destructor", |n| leaf(n, &Request { drop: Some(NOTHING), ..Request::new(32) })),
     ("tree leaf a h f", |n| unsafe {
-        unsafe extern "C-unwind" fn nothing(_: *mut std::ffi::c_void, _: *mut std::ffi::c_void) {}
         let root = tree::a(null_mut(), null_mut(), 32);
-        let hook = kmem::raw::Destructor { run: Some(nothing), arg: null_mut() };
         each(n, || {
             let leaf = tree::a(null_mut(), root, 32);
-            tree::h(leaf, hook).unwrap_or(());
+            tree::h(leaf, NOTHING).unwrap_or(());
             tree::f(black_box(leaf));
         });
         tree::f(root);

@@ -22,6 +22,9 @@ pub(crate) const BASE_ALIGN: usize = 16;
 /// ```
 pub const MAX_ALIGN: usize = 4096;
 
+/// The most data bytes of a cell. Nothing that is added to them here, nor rounding up to any alignment, overflows.
+const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
+
 /// Whether the data of a new cell is zeroed.
 ///
 /// ```
@@ -156,9 +159,14 @@ impl Shape {
     fn new(header: usize, request: &Request) -> Result<(Shape, Layout), AllocError> {
         let align = data_align(request.align)?;
         let (slot, name) = (request.drop.is_some(), request.name.is_some());
-        let shape = Shape { header, size: request.size, align, slot, name };
-        let layout = shape.try_layout().ok_or(AllocError::Overflow)?;
-        Ok((shape, layout))
+        let shape = Shape { header, size: 0, align, slot, name }.with(request.size)?;
+        // SAFETY: [fresh] a cell of this shape is about to be made, and its size has been looked at.
+        Ok((shape, unsafe { shape.layout() }))
+    }
+
+    /// The same with so many bytes of data.
+    fn with(self, size: usize) -> Result<Shape, AllocError> {
+        if size > MOST { Err(AllocError::Overflow) } else { Ok(Shape { size, ..self }) }
     }
 
     /// # Safety
@@ -193,21 +201,14 @@ impl Shape {
         self.slot() + self.behind() - size_of::<Label>()
     }
 
-    fn try_layout(&self) -> Option<Layout> {
-        let mut total = self.offset().checked_add(self.size)?;
-        if self.behind() > 0 {
-            total = round_up(total, align_of::<Destructor>())?.checked_add(self.behind())?;
-        }
-        Layout::from_size_align(total, self.align).ok()
-    }
-
-    /// The layout that the block was drawn with.
+    /// The layout of the block.
     ///
     /// # Safety
-    /// The shape is that of a cell that exists.
+    /// The shape is that of a cell that exists, or came of [`new`](Shape::new) or [`with`](Shape::with).
     unsafe fn layout(&self) -> Layout {
         let end = if self.behind() > 0 { self.slot() + self.behind() } else { self.size };
-        // SAFETY: [extent] `try_layout` found this size and alignment valid when the cell was made.
+        // SAFETY: [extent] no cell has more than `MOST` bytes of data, to which offset and what lies behind add less than two
+        // pages; the alignment was found to be valid when the cell was made.
         unsafe { Layout::from_size_align_unchecked(self.offset() + end, self.align) }
     }
 }
@@ -254,7 +255,6 @@ pub(crate) unsafe fn carve(
 /// Whether a cell needs nothing but its bytes: aligned as all data is, without destructor and name.
 #[inline(always)]
 fn is_plain_request(request: &Request) -> bool {
-    const MOST: usize = isize::MAX as usize - 2 * MAX_ALIGN;
     request.drop.is_none()
         && request.name.is_none()
         && request.size <= MOST
@@ -366,12 +366,17 @@ pub(crate) unsafe fn resize(
     let cell = prefix(data, header);
     // SAFETY: [live] the caller's cell is readable, and the caller's alone.
     unsafe {
+        if src.is_null() && !shred {
+            if let Some(data) = resize_plain(kind, header, cell, size) {
+                return Ok(Resized { data, old: None });
+            }
+        }
         if !is_whole(call, kind, header, data, src) {
             return Err(AllocError::Misused);
         }
         let old = Shape::of(cell, header);
-        let new = Shape { size, ..old };
-        let layout = new.try_layout().ok_or(AllocError::Overflow)?;
+        let new = old.with(size)?;
+        let layout = new.layout();
         let carried = match Carried::take(data, &old) {
             Some(carried) => carried,
             None => {
@@ -406,6 +411,36 @@ pub(crate) unsafe fn resize(
         moved.sub(header).copy_from_nonoverlapping(data.sub(header), header + size.min(old.size));
         let data_now = carried.put(moved, &new);
         Ok(Resized { data: data_now, old: Some(Ending { kind, header, data, src, shred }) })
+    }
+}
+
+/// Has the heap give a plain cell another size, or returns `None` and leaves it as it is: it is not plain, or the heap could not.
+///
+/// # Safety
+/// As for [`resize`], of a cell drawn from the heap.
+#[inline(always)]
+unsafe fn resize_plain(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
+    // SAFETY: [live, extent, origin] the caller's cell is ours alone, and a plain one was drawn with just its size, see `carve`.
+    unsafe {
+        let old = (*cell).size;
+        if old < header || size > MOST || !is_plain(cell, old) {
+            return None;
+        }
+        let new = header + size;
+        // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
+        (*cell).kind = kind.freed();
+        let Some(block) = grow_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
+        else {
+            (*cell).kind = kind as i32;
+            return None;
+        };
+        totals::ended(kind, old);
+        totals::made(kind, new);
+        let cell = block.cast::<Cell>().as_ptr();
+        (*cell).kind = kind as i32;
+        (*cell).heap = seal::of_cell(new, 0, 0);
+        (*cell).size = new;
+        Some(block.add(header))
     }
 }
 
@@ -699,7 +734,7 @@ pub(super) unsafe fn is_fair(call: &'static str, header: usize, data: *mut u8, s
     let aligned =
         align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
     let end = data.addr().wrapping_add(size);
-    let sized = size >= header && size <= isize::MAX as usize - 2 * MAX_ALIGN && !seal::is_wild(end);
+    let sized = size >= header && size <= MOST + header && !seal::is_wild(end);
     // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
     let sourced =
         src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
@@ -748,11 +783,16 @@ mod tests {
     #[test]
     fn every_size_near_the_end_of_the_address_space_is_refused_or_fits() {
         for back in 0..200 {
-            for base in [usize::MAX, isize::MAX as usize] {
-                for slot in [false, true] {
-                    match shape(16, base - back, 16, slot) {
-                        Ok((_, _, layout)) => assert!(layout.size() > base - back),
-                        Err(error) => assert_eq!(error, AllocError::Overflow),
+            for base in [usize::MAX, isize::MAX as usize, MOST + 100] {
+                for (header, align, slot) in
+                    [(16, 16, false), (16, 16, true), (64, 4096, true), (64, 4096, false)]
+                {
+                    match shape(header, base - back, align, slot) {
+                        Ok((_, _, layout)) => {
+                            assert!(base - back <= MOST && layout.size() > base - back);
+                            assert!(Layout::from_size_align(layout.size(), layout.align()).is_ok());
+                        }
+                        Err(error) => assert!(base - back > MOST && error == AllocError::Overflow),
                     }
                 }
             }
