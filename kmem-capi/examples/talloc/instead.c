@@ -65,19 +65,6 @@ static void limited_free(kmsource *source, void *block, size_t size, size_t alig
     free(block);
 }
 
-/* talloc_pool(): the cells of the pool go after the root's last child. The root is not drawn from the pool. */
-static void end_pool(void *root, void *pool) {
-    (void)root;
-    kmpoolx(pool);
-}
-
-static void *root_with_pool(size_t sz, kmpool *pool) {
-    kmopt o = {.sz = sz, .zero = 1, .drop = end_pool, .arg = pool};
-    void *root = pool ? kmtreew(NULL, NULL, &o) : NULL;
-    if (!root) kmpoolx(pool);
-    return root;
-}
-
 /* talloc_autofree_context(), and talloc_enable_null_tracking() for what is made below it. */
 static void *everything;
 static void free_everything(void) {
@@ -140,9 +127,9 @@ int main(void) {
     kmtreef(first);
     assert(limit.left == 500);
 
-    kmpool *cells = kmpooli(NULL, sizeof(kmnode) + 64, 100);
-    void *root = root_with_pool(16, cells);
-    assert(root && kmtreea((kmcell *)cells, root, 64) && kmtreea((kmcell *)cells, root, 10));
+    void *root = kmtreez(NULL, NULL, 16); /* talloc_pool(): the pool goes with the root, after all else below */
+    kmpool *cells = root ? kmpooli(kmtreeo(root).cell, sizeof(kmnode) + 64, 100) : NULL;
+    assert(cells && kmtreea((kmcell *)cells, root, 64) && kmtreea((kmcell *)cells, root, 10));
     assert(!kmtreea((kmcell *)cells, root, 65)); /* a cell is as large as the pool says */
     kmtreef(root);
 
