@@ -1,6 +1,7 @@
 //! The C library of kmem: linked into the program, and as a table of functions for every other build of it.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::{null, null_mut};
 
 use kmem::raw::{Cell, Handle, Pool};
 
@@ -9,11 +10,54 @@ macro_rules! kmem {
         /// The static library.
         pub mod linked {
             use super::*;
+
+            pub type Drop = extern "C" fn(data: *mut c_void, arg: *mut c_void);
+            pub type Write = extern "C" fn(ctx: *mut c_void, text: *const c_char, len: usize);
+
+            /// `kmopt`.
+            #[repr(C)]
+            pub struct Opt {
+                pub size: usize,
+                pub align: usize,
+                pub drop: Option<Drop>,
+                pub arg: *mut c_void,
+                pub zero: c_int,
+                pub grow: c_int,
+                pub name: *const c_char,
+            }
+
+            impl Opt {
+                pub fn new(size: usize) -> Opt {
+                    Opt { size, align: 0, drop: None, arg: null_mut(), zero: 0, grow: 0, name: null() }
+                }
+            }
+
+            /// `kmcount`.
+            #[repr(C)]
+            pub struct Count {
+                pub cells: usize,
+                pub size: usize,
+                pub block: usize,
+            }
+
             unsafe extern "C" {
                 $(pub fn $name($(_: $arg),*) $(-> $ret)?;)*
                 pub fn kmtaint(handle: *mut Handle);
                 pub fn kmheapzo(size: usize) -> Handle;
+                pub fn kmheapr(data: *mut c_void, size: usize) -> *mut c_void;
                 pub fn kmrefu(data: *mut c_void) -> *mut c_void;
+                pub fn kmrefo(data: *mut c_void) -> Handle;
+                pub fn kmcats(handle: *mut Handle, string: *const c_char) -> *mut c_void;
+                pub fn kmtreew(src: *mut Cell, parent: *mut c_void, options: *const Opt) -> *mut c_void;
+                pub fn kmtreer(node: *mut c_void, size: usize) -> *mut c_void;
+                pub fn kmtreem(node: *mut c_void, parent: *mut c_void) -> *mut c_void;
+                pub fn kmtreemu(node: *mut c_void, parent: *mut c_void) -> *mut c_void;
+                pub fn kmtreek(node: *mut c_void, object: Handle) -> *mut c_void;
+                pub fn kmtreel(node: *mut c_void, object: *const c_void) -> Handle;
+                pub fn kmtreeh(node: *mut c_void, hook: Drop, arg: *mut c_void) -> *mut c_void;
+                pub fn kmtreeq(node: *mut c_void, name: *const c_char) -> Count;
+                pub fn kmtreet(node: *mut c_void, depth: usize, write: Write, ctx: *mut c_void);
+                pub fn kmtreej(node: *mut c_void, depth: usize, write: Write, ctx: *mut c_void);
             }
         }
 

@@ -6,6 +6,7 @@ mod costs;
 mod goals;
 mod kmem_c;
 mod library;
+mod life;
 mod machine;
 mod measure;
 mod memory;
@@ -92,6 +93,7 @@ fn rows(quick: bool) -> Vec<Row> {
     rows.extend(zero::rows(quick));
     rows.extend(costs::rows());
     rows.extend(mixed::rows());
+    rows.extend(life::rows());
     // Last: once there is a second thread, glibc's malloc takes locks.
     rows.extend(refs::rows_of_two_threads());
     rows.extend(threads::rows());

@@ -21,6 +21,14 @@ library! {
         _talloc_free: (*mut c_void, *const c_char) -> c_int;
         talloc_pool: (*const c_void, usize) -> *mut c_void;
         _talloc_reference_loc: (*const c_void, *const c_void, *const c_char) -> *mut c_void;
+        talloc_unlink: (*const c_void, *mut c_void) -> c_int;
+        _talloc_realloc: (*const c_void, *mut c_void, usize, *const c_char) -> *mut c_void;
+        _talloc_steal_loc: (*const c_void, *const c_void, *const c_char) -> *mut c_void;
+        _talloc_set_destructor: (*const c_void, extern "C" fn(*mut c_void) -> c_int);
+        talloc_strdup: (*const c_void, *const c_char) -> *mut c_char;
+        talloc_strdup_append: (*mut c_char, *const c_char) -> *mut c_char;
+        talloc_total_blocks: (*const c_void) -> usize;
+        talloc_report_depth_file: (*const c_void, c_int, c_int, *mut c_void);
     }
 }
 

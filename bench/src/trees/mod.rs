@@ -8,6 +8,7 @@ mod shape;
 pub use contestants::{AprTree, KmemC, Pooled, Talloc, Tree};
 pub use preloaded::{child, is_preloaded, rows_of_child};
 pub use rows::rows;
+pub use shape::Shape;
 
 /// Bytes of each node's payload.
 pub const PAYLOAD: usize = 32;
