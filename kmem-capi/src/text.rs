@@ -85,7 +85,7 @@ pub unsafe extern "C" fn kmdupn(at: At, string: *const c_char, most: usize) -> H
 unsafe fn grow(handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 {
     let grown = match size {
         None => Err(AllocError::Overflow),
-        Some(size) if size <= now => return handle.data,
+        Some(size) if size <= now && !handle.is_null() => return handle.data,
         // SAFETY: the contract is the caller's.
         Some(size) => unsafe { ptr::resize(handle, size) },
     };

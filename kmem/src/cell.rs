@@ -154,6 +154,10 @@ pub const FLAG_HOOK: u8 = 8;
 pub const FLAG_HOLD: u8 = 16;
 /// The cell has a pointer to its name behind its data and, where it has one, its destructor.
 pub const FLAG_NAME: u8 = 32;
+/// On a node: a child of it, which hangs there no more, is being freed, so that it may neither be freed nor resized.
+pub const FLAG_BUSY: u8 = 64;
+/// On a node: when it goes, all below it is zeroed too.
+pub const FLAG_DEEP: u8 = 128;
 /// The pool lies in a buffer of the caller's: nothing is given back when it is torn down.
 pub const FLAG_BUFFER: u8 = 8;
 /// The pool draws further blocks from its source when it is full.

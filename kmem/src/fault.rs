@@ -38,6 +38,8 @@ pub enum Misuse {
     AlreadyFreed,
     /// The cell is being freed: its own destructor, or that of a node below it, freed it again.
     BeingFreed,
+    /// A child of the node is being freed: its destructor, or that of a node below it, freed or resized the node.
+    FreeingBelow,
     /// The pointer belongs to a cell of this other kind.
     WrongKind(Kind),
     /// The header holds this number, which no cell has as its kind.
@@ -70,6 +72,7 @@ impl Misuse {
         match self {
             Misuse::AlreadyFreed => "already freed",
             Misuse::BeingFreed => "already being freed",
+            Misuse::FreeingBelow => "above what is being freed",
             Misuse::WrongKind(_) => "a cell of another kind",
             Misuse::NotACell(_) => "not a cell",
             Misuse::Damaged => "a damaged header",

@@ -300,8 +300,16 @@ unsizable!([T: ?Sized] HeapBox<T> => HeapBox<U>);
 sole_owner!([T: ?Sized] HeapBox<T> => T);
 
 impl<T: Clone> Clone for HeapBox<T> {
+    /// A new cell with a clone of the value. That of a tainted cell is tainted too.
     fn clone(&self) -> Self {
-        Self::new((**self).clone())
+        #[cfg_attr(not(feature = "shred"), allow(unused_mut, reason = "only to be tainted"))]
+        let mut copy = Self::new((**self).clone());
+        #[cfg(feature = "shred")]
+        // SAFETY: [sole] the cell is live.
+        if unsafe { (*raw::heap::cell(self.data.as_ptr().cast())).tainted() } {
+            copy.taint();
+        }
+        copy
     }
 }
 

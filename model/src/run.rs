@@ -332,6 +332,20 @@ impl<F: Face> Run<F> {
         }
     }
 
+    /// Whether a source has so many blocks of this size at once, where that is known.
+    fn serves_all(&self, origin: Origin, block: (usize, usize), blocks: usize) -> Option<bool> {
+        match (origin, blocks) {
+            (_, 0) => Some(true),
+            (Origin::Pool(id), 2..) if self.serves(origin, block) == Some(true) => {
+                let store = &self.things.stores[&id];
+                let census = unsafe { pool::verify(store.pool) }.expect("a sound pool");
+                let has = census.free + census.unused >= blocks;
+                (has || !store.grows).then_some(has)
+            }
+            _ => self.serves(origin, block),
+        }
+    }
+
     /// Whether a pool has a cell that holds so much.
     fn has_cell(&self, id: Id, (size, align): (usize, usize)) -> Option<bool> {
         let store = &self.things.stores[&id];

@@ -100,6 +100,8 @@ pub struct Things {
     pub above: BTreeMap<Id, Id>,
     /// What hangs below, in order.
     below: BTreeMap<Id, Vec<Id>>,
+    /// Nodes that are zeroed with all that is below them.
+    pub deep: BTreeSet<Id>,
     pub sources: Vec<*mut Source>,
     next: Id,
 }
@@ -159,7 +161,7 @@ pub fn block(kind: Kind, size: usize, align: usize, drop: bool, name: bool) -> O
     if behind(drop, name) > 0 {
         total = total.checked_next_multiple_of(8)?.checked_add(behind(drop, name))?;
     }
-    (total <= isize::MAX as usize - align).then_some((total, align))
+    (size <= isize::MAX as usize - 4 * kmem::raw::MAX_ALIGN).then_some((total, align))
 }
 
 /// What an object's byte is: never zero nor even, so that no pointer to a cell can be read from it.
@@ -318,10 +320,12 @@ impl Things {
 
     pub fn link(&mut self, parent: Id, child: Id) {
         self.above.insert(child, parent);
-        // Pools lie behind all others, the one that came last before the rest.
-        let siblings = self.below.entry(parent).or_default();
-        let pools = siblings.iter().rev().take_while(|sibling| self.stores.contains_key(sibling)).count();
-        siblings.insert(siblings.len() - pools, child);
+        // Pools lie behind all others, the one that came last before the rest, but behind those that were drawn from it.
+        let before =
+            |sibling: &&Id| self.stores.contains_key(*sibling) && !self.is_drawn_from(**sibling, child);
+        let siblings = self.children(parent);
+        let place = siblings.len() - siblings.iter().rev().take_while(before).count();
+        self.below.entry(parent).or_default().insert(place, child);
     }
 
     pub fn link_first(&mut self, parent: Id, child: Id) {
@@ -335,8 +339,11 @@ impl Things {
         }
     }
 
-    /// Puts something below another node, or makes it a root.
+    /// Puts something below another node, or makes it a root. A pool stays in its place where it is there already.
     pub fn moved(&mut self, id: Id, parent: Option<Id>) {
+        if self.stores.contains_key(&id) && parent.is_some() && self.above.get(&id) == parent.as_ref() {
+            return;
+        }
         if self.stores.contains_key(&id) && self.shreds(Origin::Pool(id)) {
             // What was to be zeroed still is.
             self.stores.get_mut(&id).expect("a pool").tainted = true;
@@ -358,9 +365,16 @@ impl Things {
         true
     }
 
-    /// Whether a pool would hang below a node that was drawn from it, if only by way of others: no source outlives itself.
+    /// Whether a pool would hang at or below a node that was drawn from it: no source outlives itself.
     pub fn is_circular(&self, pool: Id, parent: Option<Id>) -> bool {
-        let mut above = parent;
+        let above = |id: &Id| self.above.get(id).copied();
+        self.stores.contains_key(&pool)
+            && std::iter::successors(parent, above).any(|node| self.is_drawn_from(node, pool))
+    }
+
+    /// Whether a node was drawn from a pool, if only by way of others.
+    fn is_drawn_from(&self, node: Id, pool: Id) -> bool {
+        let mut above = Some(node);
         while let Some(node) = above {
             let mut origin = self.node_origin(node);
             above = loop {
@@ -378,10 +392,17 @@ impl Things {
         false
     }
 
+    /// Whether something that goes with these is zeroed because of what goes above it.
+    fn is_below_deep(&self, id: Id, going: &[Id]) -> bool {
+        let above = |id: &Id| self.above.get(id).copied().filter(|above| going.contains(above));
+        std::iter::successors(Some(id), above).any(|id| self.deep.contains(&id))
+    }
+
     /// Takes something out that is gone, with what is known of its place.
     pub fn remove(&mut self, id: Id) -> Option<Object> {
         self.unlink(id);
         self.below.remove(&id);
+        self.deep.remove(&id);
         self.stores.remove(&id);
         self.hooks.remove(&id);
         self.holders.remove(&id);
@@ -392,6 +413,7 @@ impl Things {
     pub fn plan(&self, going: &[Id], shred: bool) -> Option<Plan> {
         let mut plan = Plan::default();
         for &id in going {
+            let shred = shred || self.is_below_deep(id, going);
             match (self.holders.get(&id), self.objects.get(&id)) {
                 (Some(holder), _) => {
                     if let Some(object) = holder.held {

@@ -7,7 +7,9 @@ use core::ptr::NonNull;
 use super::seal::{self, Label, Slot};
 use super::source::{draw, draw_heap, free_heap, give_back, grow_heap, shreds};
 use super::totals;
-use crate::cell::{Cell, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SLOT, Kind};
+use crate::cell::{
+    Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SLOT, Kind,
+};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -346,6 +348,16 @@ pub(crate) struct Resized {
     old: Option<Ending>,
 }
 
+/// What a cell is to become.
+pub(crate) struct To {
+    /// Bytes of data.
+    pub(crate) size: usize,
+    /// Whether what is cut off or left behind is zeroed even where neither the cell nor its source says so.
+    pub(crate) shred: bool,
+    /// Whether nothing names the cell that anybody but the caller could follow, so that the heap may move it.
+    pub(crate) alone: bool,
+}
+
 /// Gives a cell, on behalf of `call`, data of `size` bytes: what fits of the old contents, the rest undefined. Alignment,
 /// destructor, name and mark stay. In place where the source can, otherwise moved. Where the cell is to be zeroed when it goes,
 /// or `shred` says so, so are the bytes that are cut off, and those that a move leaves.
@@ -361,12 +373,12 @@ pub(crate) unsafe fn resize(
     header: usize,
     data: *mut u8,
     src: *mut Cell,
-    (size, shred): (usize, bool),
+    &To { size, shred, alone }: &To,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
     // SAFETY: [live] the caller's cell is readable, and the caller's alone.
     unsafe {
-        if src.is_null() && !shred {
+        if src.is_null() && alone && !shred {
             if let Some(data) = resize_plain(kind, header, cell, size) {
                 return Ok(Resized { data, old: None });
             }
@@ -394,7 +406,7 @@ pub(crate) unsafe fn resize(
             totals::made(kind, layout.size());
             return Ok(Resized { data: carried.put(data, &new), old: None });
         }
-        if src.is_null() && !zeroes {
+        if src.is_null() && alone && !zeroes {
             // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
             (*cell).kind = kind.freed();
             if let Some(block) = grow_heap(data.sub(old.offset()), old.layout(), layout.size()) {
@@ -427,6 +439,9 @@ unsafe fn resize_plain(kind: Kind, header: usize, cell: *mut Cell, size: usize) 
             return None;
         }
         let new = header + size;
+        if new == old {
+            return NonNull::new(cell.cast::<u8>().add(header));
+        }
         // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
         (*cell).kind = kind.freed();
         let Some(block) = grow_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
@@ -543,6 +558,28 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
     false
 }
 
+/// [`check`] for a look at a cell, which may be on its way out: its destructor may look at it.
+///
+/// # Safety
+/// As for [`check`].
+#[inline(never)]
+pub(crate) unsafe fn check_seen(call: &'static str, kind: Kind, header: usize, data: *mut u8) -> bool {
+    // SAFETY: [caller] the caller vouches for the header, of which only an aligned one is read.
+    unsafe {
+        data.addr() & (BASE_ALIGN - 1) == 0 && (*prefix(data, header)).kind == kind.dying()
+            || check(call, kind, header, data)
+    }
+}
+
+/// Whether the prefix of a cell bears the seal of what it says, in this kmem's heap.
+///
+/// # Safety
+/// `cell` is readable and aligned.
+pub(crate) unsafe fn is_sealed(cell: *mut Cell) -> bool {
+    // SAFETY: [caller] the caller's cell is readable.
+    unsafe { (*cell).heap == seal::of_cell((*cell).size, (*cell).flags, (*cell).align) }
+}
+
 /// Whether a cell of this size that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment
 /// above the usual, and the seal of such a cell of this kmem's heap. One comparison of the four bytes between kind and
 /// size.
@@ -638,12 +675,26 @@ pub(crate) unsafe fn end(
     src: *mut Cell,
     shred: bool,
 ) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        !shred && end_plain(kind, header, data, src) || end_carefully(call, kind, header, data, src, shred)
+    }
+}
+
+/// Ends a cell that has nothing to it but its bytes, and came from the heap or from a pool that is as plain. Returns whether it was one;
+/// if not, nothing was done. It
+/// runs nothing of the program's.
+///
+/// # Safety
+/// As for [`end`].
+#[inline(always)]
+pub(crate) unsafe fn end_plain(kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [live, extent] the caller's cell is ours alone, and its source alive. A plain one was drawn with just its
     // size, see `carve`.
     unsafe {
         let size = (*cell).size;
-        let plain = !shred && size >= header && is_plain(cell, size);
+        let plain = size >= header && is_plain(cell, size);
         if plain && src.is_null() {
             (*cell).kind = kind.freed();
             totals::ended(kind, size);
@@ -657,12 +708,16 @@ pub(crate) unsafe fn end(
             super::pool::take_back_plain(src.cast(), cell.cast());
             return true;
         }
-        end_carefully(call, kind, header, data, src, shred)
+        false
     }
 }
 
+/// [`end`] of a cell that may have more to it.
+///
+/// # Safety
+/// As for [`end`].
 #[inline(never)]
-unsafe fn end_carefully(
+pub(crate) unsafe fn end_carefully(
     call: &'static str,
     kind: Kind,
     header: usize,
@@ -692,8 +747,8 @@ unsafe fn end_carefully(
     true
 }
 
-/// All flags that a heap cell, a counted cell or a node may have.
-const CELL_FLAGS: u8 = FLAG_SLOT | FLAG_HOST | FLAG_SAME | FLAG_HOOK | FLAG_HOLD | FLAG_NAME;
+/// The flags that only a node may have.
+const NODE_FLAGS: u8 = FLAG_HOST | FLAG_SAME | FLAG_HOOK | FLAG_HOLD | FLAG_BUSY | FLAG_DEEP;
 
 /// Whether the prefix of a cell drawn from `src` contradicts neither itself nor its seal; what is wrong is reported.
 ///
@@ -709,7 +764,7 @@ pub(super) unsafe fn is_whole(
 ) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [caller] the contract is the caller's.
-    if !unsafe { is_fair(call, header, data, src) } {
+    if !unsafe { is_fair(call, kind, header, data, src) } {
         return false;
     }
     // SAFETY: [caller] the caller's cell is readable.
@@ -726,8 +781,14 @@ pub(super) unsafe fn is_whole(
 /// This is as much as a look at a cell needs, which gives nothing back.
 ///
 /// # Safety
-/// `data` is that of a readable cell with this header.
-pub(super) unsafe fn is_fair(call: &'static str, header: usize, data: *mut u8, src: *mut Cell) -> bool {
+/// `data` is that of a readable cell of `kind` with this header.
+pub(super) unsafe fn is_fair(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [caller] the caller's cell is readable.
     let (size, flags, align) = unsafe { ((*cell).size, (*cell).flags, (*cell).align) };
@@ -738,7 +799,8 @@ pub(super) unsafe fn is_fair(call: &'static str, header: usize, data: *mut u8, s
     // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
     let sourced =
         src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
-    if aligned && sized && sourced && flags & !CELL_FLAGS == 0 {
+    let flagged = kind == Kind::Tree || flags & NODE_FLAGS == 0;
+    if aligned && sized && sourced && flagged {
         return true;
     }
     fault::report(call, data, Misuse::Damaged);

@@ -3,7 +3,7 @@
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-use super::block::{self, Fill, Request, Resized};
+use super::block::{self, Fill, Request, Resized, To};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 
@@ -60,7 +60,14 @@ pub(crate) unsafe fn resize_kept(
         if !block::check(call, Kind::Heap, HEADER, data) {
             return Err(AllocError::Misused);
         }
-        block::resize(call, Kind::Heap, HEADER, data, null_mut(), (size, shred.is_yes()))
+        block::resize(
+            call,
+            Kind::Heap,
+            HEADER,
+            data,
+            null_mut(),
+            &To { size, shred: shred.is_yes(), alone: true },
+        )
     }
 }
 

@@ -75,8 +75,8 @@ pub mod report;
 pub mod tree;
 
 pub use crate::cell::{
-    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME,
-    FLAG_SAME, FLAG_SCATTERED, FLAG_SLOT,
+    Cell, FLAG_BUFFER, FLAG_BUSY, FLAG_CAREFUL, FLAG_DEEP, FLAG_ENDING, FLAG_GROWS, FLAG_HOLD, FLAG_HOOK,
+    FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SCATTERED, FLAG_SLOT,
 };
 pub use crate::fault::Damage;
 pub use block::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};

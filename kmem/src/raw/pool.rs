@@ -494,6 +494,16 @@ pub unsafe fn x(pool: *mut Pool) {
     }
 }
 
+/// Whether the destructor of one of the pool's cells is running.
+///
+/// # Safety
+/// `pool` is that of a node that hosts it.
+#[cfg(feature = "tree")]
+pub(super) unsafe fn is_ending(pool: *mut Pool) -> bool {
+    // SAFETY: [caller, hosted] the caller's pool is live.
+    unsafe { (*(*pool).head).cell.flags & FLAG_ENDING != 0 }
+}
+
 /// Whether this is a live pool; what is wrong with it is reported.
 #[inline(never)]
 pub(super) unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
@@ -504,6 +514,16 @@ pub(super) unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
     }
     fault::report(call, pool.cast(), block::judge(Kind::Pool, found));
     false
+}
+
+/// [`check_pool`] for a look at a pool, which may be on its way out: the destructor of its cells may look at it.
+#[inline(never)]
+pub(super) unsafe fn check_pool_seen(call: &'static str, pool: *mut Pool) -> bool {
+    // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
+    unsafe {
+        pool.addr() & (BASE_ALIGN - 1) == 0 && (*pool).cell.kind == Kind::Pool.dying()
+            || check_pool(call, pool)
+    }
 }
 
 /// A pool on its way out. Dropping it goes on where a destructor unwound, then ends the pool.
@@ -919,7 +939,7 @@ unsafe fn grow(head: *mut Pool) -> Result<(), AllocError> {
 }
 
 /// Allocates a cell and returns its data, at least `request.size` bytes of it. A destructor in the request is
-/// refused: a pool has one for all its cells.
+/// refused, and so is a name other than the pool's: a pool has one for all its cells.
 ///
 /// Fails with [`AllocError::Size`] where the cells are too small, [`AllocError::Align`] where their alignment is,
 /// [`AllocError::Exhausted`] where all are taken, [`AllocError::Source`] where this is no live pool.
@@ -941,7 +961,9 @@ unsafe fn grow(head: *mut Pool) -> Result<(), AllocError> {
 pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller vouches for a readable header.
     let found = unsafe { (*pool).cell.kind };
-    if found != Kind::Pool as i32 || request.drop.is_some() {
+    // SAFETY: [caller, live] it is asked of a pool.
+    let other = |asked: &CStr| unsafe { name(pool) } != Some(asked);
+    if found != Kind::Pool as i32 || request.drop.is_some() || request.name.is_some_and(other) {
         return Err(AllocError::Source(Kind::from_raw(found)));
     }
     // SAFETY: [live, one-thread] the kind says that this is a live pool, and the caller that it is this thread's.
@@ -1071,8 +1093,8 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
 #[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
-    // SAFETY: [tag] the data is null or that of a new cell, whose header names its pool.
-    let pool = if data.is_null() { null_mut() } else { unsafe { (*header(data)).pool } };
+    // SAFETY: [tag] the data is null or that of a cell, whose header names its pool.
+    let pool = if data.is_null() { null_mut() } else { unsafe { owner_of(data) } };
     Handle::on(Kind::Pool, data, pool.cast())
 }
 
@@ -1243,6 +1265,26 @@ pub(super) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Poo
     }
 }
 
+/// [`check`] for a look at a cell, which may be on its way out, as may its pool: its destructor may look at it.
+#[inline(never)]
+pub(super) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
+    // SAFETY: [caller, tag] as in `check`; where the header says that the cell or its pool is on its way out, they are there.
+    unsafe {
+        if data.addr() & (BASE_ALIGN - 1) != 0 {
+            return check(call, data).is_some();
+        }
+        let named = (*header(data)).pool;
+        let pool = named.map_addr(|addr| addr & !DYING);
+        pool.addr() & (BASE_ALIGN - 1) == 0
+            && !seal::is_wild(pool.addr())
+            && (named != pool || (*pool).cell.kind == Kind::Pool.dying())
+            && [Kind::Pool as i32, Kind::Pool.dying()].contains(&(*pool).cell.kind)
+            && (*pool).seal == seal::of_pool(pool, seal::key())
+            && (*pool).index(header(data)) < (*pool).handed
+            || check(call, data).is_some()
+    }
+}
+
 #[cold]
 unsafe fn accuse(call: &'static str, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
@@ -1381,7 +1423,7 @@ pub unsafe fn count(pool: *mut Pool) -> Count {
     // SAFETY: [caller, blocks] the caller vouches for the header, the check for what it says, and the blocks of a live pool
     // are live.
     unsafe {
-        if pool.is_null() || !check_pool("kmpoolq", pool) {
+        if pool.is_null() || !check_pool_seen("kmpoolq", pool) {
             return count;
         }
         let head = (*pool).head;
@@ -1480,7 +1522,7 @@ pub unsafe fn walk(pool: *mut Pool) -> Walk {
 pub unsafe fn walk_after(pool: *mut Pool, after: *mut u8) -> Walk {
     // SAFETY: [caller, tag, blocks] the caller vouches for the headers, of which that of a cell names its block, live or free.
     unsafe {
-        if pool.is_null() || !check_pool("kmpooln", pool) {
+        if pool.is_null() || !check_pool_seen("kmpooln", pool) {
             Walk { block: null_mut(), index: 0 }
         } else if after.is_null() {
             Walk { block: (*pool).head, index: 0 }

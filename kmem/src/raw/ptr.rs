@@ -119,40 +119,65 @@ unsafe fn release_zeroed(handle: Handle, call: &'static str) {
     unsafe { release(handle, call, Shred::Yes) }
 }
 
+/// What a check looks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// A look: the object may be on its way out, for its destructor may look at it.
+    Look,
+    /// What only a live object may have done to it.
+    Change,
+}
+
 /// Whether the object of a handle is live, as far as its header says, and the handle agrees with it; what is wrong is reported.
 /// An object that kmem did not allocate is.
 ///
 /// # Safety
 /// Where the handle's kind is that of a method, the header of its object is readable.
-pub(super) unsafe fn check(call: &'static str, handle: Handle) -> bool {
+pub(super) unsafe fn check(call: &'static str, handle: Handle, what: For) -> bool {
     let Handle { kind, data, cell, .. } = handle;
     let agrees = |found: *mut Cell| cell == found || cell.is_null();
     // Without a method there is nothing to agree with.
-    let _ = &agrees;
+    let _ = (&agrees, what);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         match Kind::from_raw(kind) {
             Some(Kind::None) => true,
             #[cfg(feature = "heap")]
             Some(Kind::Heap) if agrees(super::heap::cell(data)) => {
-                super::block::check(call, Kind::Heap, super::heap::HEADER, data)
+                check_cell(call, Kind::Heap, super::heap::HEADER, data, what)
             }
             #[cfg(feature = "ref")]
             Some(Kind::Ref) if agrees(super::refs::header(data).cast()) => {
-                super::block::check(call, Kind::Ref, super::refs::HEADER, data)
+                check_cell(call, Kind::Ref, super::refs::HEADER, data, what)
             }
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) if agrees(super::pool::owner_of(data).cast()) => {
-                super::pool::check(call, data).is_some()
-            }
+            Some(Kind::Pool) if agrees(super::pool::owner_of(data).cast()) => match what {
+                For::Look => super::pool::check_seen(call, data),
+                For::Change => super::pool::check(call, data).is_some(),
+            },
             #[cfg(feature = "tree")]
             Some(Kind::Tree) if agrees(super::tree::header(data).cast()) => {
-                super::block::check(call, Kind::Tree, super::tree::HEADER, data)
+                check_cell(call, Kind::Tree, super::tree::HEADER, data, what)
             }
             kind => {
                 contradicted(call, data, kind);
                 false
             }
+        }
+    }
+}
+
+/// [`check`] of a cell with a prefix of its own.
+///
+/// # Safety
+/// As for [`check`].
+#[cfg(any(feature = "heap", feature = "ref", feature = "tree"))]
+unsafe fn check_cell(call: &'static str, kind: Kind, header: usize, data: *mut u8, what: For) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        match what {
+            For::Look => super::block::check_seen(call, kind, header, data),
+            For::Change => super::block::check(call, kind, header, data),
         }
     }
 }
@@ -231,7 +256,7 @@ pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
     let cell = match kind {
         #[cfg(feature = "pool")]
         // SAFETY: [caller, tag] the caller gives a live pool cell, whose header names its pool.
-        Kind::Pool => unsafe { (*super::pool::header(data)).pool.cast() },
+        Kind::Pool => unsafe { super::pool::owner_of(data).cast() },
         kind => header(kind, data),
     };
     Handle::on(kind, data, cell)

@@ -5,7 +5,7 @@ use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::AtomicUsize;
 
 use super::Handle;
-use super::block::{self, Fill, Request, Resized};
+use super::block::{self, Fill, Request, Resized, To};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -144,7 +144,7 @@ pub(crate) unsafe fn resize_kept(
         if shared::count(refs) != 1 {
             return Err(AllocError::Shared);
         }
-        block::resize(call, Kind::Ref, HEADER, data, *src, (size, shred.is_yes()))
+        block::resize(call, Kind::Ref, HEADER, data, *src, &To { size, shred: shred.is_yes(), alone: true })
     }
 }
 

@@ -399,7 +399,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         Form::Json => "kmtreej",
     };
     // SAFETY: [caller] the caller vouches for a readable header.
-    if !unsafe { tree::check_seen(call, data) } {
+    if !unsafe { block::check_seen(call, Kind::Tree, tree::HEADER, data) } {
         return;
     }
     let out = &mut Text::new(write);
@@ -482,7 +482,7 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
     // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a live pool is
     // there.
     unsafe {
-        if !super::pool::check_pool(call, pool) {
+        if !super::pool::check_pool_seen(call, pool) {
             return;
         }
         let head = super::pool::head(pool);

@@ -10,7 +10,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::block::{Destructor, Drop};
-use crate::cell::FLAG_SAME;
+use crate::cell::{FLAG_BUSY, FLAG_DEEP, FLAG_SAME};
 
 /// The key once it is known; zero before.
 static KEY: AtomicUsize = AtomicUsize::new(0);
@@ -22,8 +22,9 @@ const SPREAD: usize = 0x9e37_79b9_7f4a_7c15_u64 as usize;
 #[cfg(feature = "heap")]
 const PAGE: u32 = 12;
 
-/// Bits that no address of a program has.
-const WILD: usize = if cfg!(all(target_arch = "x86_64", target_pointer_width = "64")) {
+/// Bits that no address of a program has. A kernel lies where programs do not.
+const WILD: usize = if cfg!(all(target_arch = "x86_64", target_pointer_width = "64", not(target_os = "none")))
+{
     0xff00_0000_0000_0000_u64 as usize
 } else {
     0
@@ -141,9 +142,9 @@ pub(super) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     let secret = heap_address();
     #[cfg(not(feature = "heap"))]
     let secret = 0;
-    // `FLAG_SAME` says nothing about the block.
-    let rest =
-        usize::from(flags & !FLAG_SAME) << (usize::BITS - 16) | usize::from(align) << (usize::BITS - 24);
+    // These say nothing about the block.
+    let rest = usize::from(flags & !(FLAG_SAME | FLAG_BUSY | FLAG_DEEP)) << (usize::BITS - 16)
+        | usize::from(align) << (usize::BITS - 24);
     let mixed = (secret ^ size ^ rest).wrapping_mul(SPREAD);
     (mixed >> (usize::BITS - 8)) as u8 | 0x80
 }

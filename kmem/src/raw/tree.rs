@@ -19,7 +19,7 @@ use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
 use super::block::{self, Fill, Request};
-use crate::cell::{Cell, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Kind, Shred};
+use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 
@@ -27,7 +27,7 @@ pub use hold::{k, l};
 pub(crate) use hook::carrying;
 pub use hook::{h, hx};
 pub use place::{c, cn, m, mc, mu, p, r, resize, x};
-pub(crate) use place::{check_seen, is_child, resize_kept};
+pub(crate) use place::{is_child, resize_kept};
 pub use verify::verify;
 pub(crate) use walk::walk_for;
 pub use walk::{Visit, Walk, step, walk};
@@ -208,26 +208,26 @@ unsafe fn link(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Makes `node`, which is linked nowhere, the last child of `parent` before those that host pools, of which `pool` is the last. Pools
-/// themselves, too: the one that was made last goes before the others, as what it holds may have to.
+/// Makes `node`, which is linked nowhere, the last child of `parent` before those that host pools, of which `before` is the last. A pool
+/// goes before the others too, as what it holds may have to, but for those that were drawn from it.
 #[cfg(feature = "pool")]
 #[inline(never)]
-unsafe fn link_before_pools(parent: *mut Node, mut pool: *mut Node, node: *mut Node) {
-    // SAFETY: [links] the caller gives live nodes of this thread's, and the links of live nodes are live.
+unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node, node: *mut Node) {
+    // SAFETY: [links, hosted] the caller gives live nodes of this thread's, the links of live nodes are live, and the flag says that there
+    // is a pool in a node's data.
     unsafe {
-        let mut before = (*pool).prev;
-        while !before.is_null() && (*before).cell.flags & FLAG_HOST != 0 {
-            pool = before;
-            before = (*pool).prev;
+        let hosts = (*node).cell.flags & FLAG_HOST != 0;
+        let drawn_from_it =
+            |other: *mut Node| hosts && super::source::leads_to((*other).src, data(node).cast());
+        let mut behind: *mut Node = null_mut();
+        while !before.is_null() && (*before).cell.flags & FLAG_HOST != 0 && !drawn_from_it(before) {
+            behind = before;
+            before = (*before).prev;
         }
         (*node).prev = before;
-        (*node).next = pool;
-        (*pool).prev = node;
-        if before.is_null() {
-            (*parent).child = node;
-        } else {
-            (*before).next = node;
-        }
+        (*node).next = behind;
+        *(if behind.is_null() { &raw mut (*parent).lastchild } else { &raw mut (*behind).prev }) = node;
+        *(if before.is_null() { &raw mut (*parent).child } else { &raw mut (*before).next }) = node;
     }
 }
 
@@ -361,9 +361,13 @@ impl Felling {
                     // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
                     self.at = null_mut();
                     fault::report(self.call, data(node), Misuse::Damaged);
-                } else {
+                } else if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !keep(self.call, child) {
                     prefetch((*child).next);
                     (*child).cell.kind = Kind::Tree.dying();
+                    if (*node).cell.flags & FLAG_DEEP != 0 {
+                        (*child).cell.taint();
+                        (*child).cell.flags |= FLAG_DEEP;
+                    }
                     self.at = child;
                 }
             }
@@ -395,7 +399,7 @@ impl Drop for Felling {
 unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the caller gives a live node that nobody uses any more.
     unsafe {
-        if (*node).cell.flags & OWN != 0 {
+        if (*node).cell.flags & (OWN | FLAG_BUSY) != 0 {
             return end_own(call, node, shred);
         }
         block::end(call, Kind::Tree, HEADER, data(node), (*node).src, shred)
@@ -405,14 +409,20 @@ unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
 /// The flags of nodes whose data is the library's own.
 const OWN: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
-/// Ends a node whose data is the library's own, after what that stands for.
+/// Ends a node whose data is the library's own, after what that stands for. One above something that is being freed stays.
 #[inline(never)]
 unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { block::is_whole(call, Kind::Tree, HEADER, data(node), (*node).src) } {
         return false;
     }
-    let ending = Own { call, node, shred };
+    // SAFETY: [live] as above.
+    if let Some(misuse) = unsafe { in_use(node) } {
+        fault::report(call, data(node), misuse);
+        return false;
+    }
+    // SAFETY: [live, hooks] as above; a hook hangs below its node.
+    let ending = Own { call, node, shred: shred || unsafe { hook::is_of_tainted(node) } };
     // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what its data is.
     let went = unsafe {
         match (*node).cell.flags & OWN {
@@ -427,7 +437,7 @@ unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
             }
             FLAG_HOOK => hook::run(call, node),
             FLAG_HOLD => {
-                hold::release(call, node, shred);
+                hold::release(call, node, shred || (*node).cell.tainted());
                 true
             }
             _ => {
@@ -440,6 +450,68 @@ unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
         core::mem::forget(ending);
     }
     went
+}
+
+/// Makes a first child that may not go a root, with all below it, and reports that; or returns false.
+///
+/// # Safety
+/// It is the first child of its parent, which goes.
+#[inline(never)]
+unsafe fn keep(call: &'static str, child: *mut Node) -> bool {
+    // SAFETY: [caller, links] the caller's node is there, and what bears the seal has the flags that it was given.
+    unsafe {
+        let Some(misuse) = block::is_sealed(child.cast()).then(|| in_use(child)).flatten() else {
+            return false;
+        };
+        unlink_first((*child).parent, child);
+        place::settle(child, null_mut());
+        fault::report(call, data(child), misuse);
+    }
+    true
+}
+
+/// Why a node may neither be freed nor resized now, whatever its header says of it.
+///
+/// # Safety
+/// The node is there.
+unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
+    // SAFETY: [caller, hosted] the caller's node is readable, and the flag says that its data is a pool.
+    unsafe {
+        #[cfg(feature = "pool")]
+        if (*node).cell.flags & FLAG_HOST != 0 && super::pool::is_ending(data(node).cast()) {
+            return Some(Misuse::BeingFreed);
+        }
+        ((*node).cell.flags & FLAG_BUSY != 0).then_some(Misuse::FreeingBelow)
+    }
+}
+
+/// A node, or null, a child of which is being freed: it stays where it is as long as this is there.
+struct Busy {
+    node: *mut Node,
+    was: bool,
+}
+
+impl Busy {
+    /// # Safety
+    /// The node is null or a live one of this thread's.
+    unsafe fn new(node: *mut Node) -> Busy {
+        // SAFETY: [caller] the caller's node is live.
+        let was = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
+        if !was {
+            // SAFETY: [caller] as above.
+            unsafe { (*node).cell.flags |= FLAG_BUSY };
+        }
+        Busy { node, was }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if !self.was {
+            // SAFETY: [guard, busy] a busy node is neither freed nor moved to another address.
+            unsafe { (*self.node).cell.flags &= !FLAG_BUSY };
+        }
+    }
 }
 
 /// A node whose data is the library's own: dropping it gives the node back, even where what it stood for unwinds.
@@ -471,7 +543,9 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
         }
         (*root).cell.kind = Kind::Tree.dying();
         let shred = shred.is_yes();
-        if !(if child.is_null() { end(call, root, shred) } else { fell(call, root, shred) }) {
+        // What is plain is none of the library's own, nor above what is being freed.
+        let plain = child.is_null() && !shred && block::end_plain(Kind::Tree, HEADER, freed, (*root).src);
+        if !plain && !fell(call, root, shred) {
             (*root).cell.kind = Kind::Tree as i32;
             relink(root);
             return Handle::NULL;
@@ -480,12 +554,21 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
     }
 }
 
-/// Frees a root, marked as dying, and everything below it; or, where its header is damaged, nothing.
+/// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged or it may not
+/// go, nothing.
 #[inline(never)]
 unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
-    // SAFETY: [caller, felling] the caller gives a root of this thread's that nobody uses any more.
+    // SAFETY: [caller, felling] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
     unsafe {
+        let _busy = Busy::new((*root).parent);
+        if (*root).child.is_null() {
+            return end(call, root, shred);
+        }
         if !block::is_whole(call, Kind::Tree, HEADER, data(root), (*root).src) {
+            return false;
+        }
+        if let Some(misuse) = in_use(root) {
+            fault::report(call, data(root), misuse);
             return false;
         }
         Felling { call, root, at: root, shred }.run();

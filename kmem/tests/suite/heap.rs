@@ -42,7 +42,7 @@ fn sizes_that_overflow_with_the_header_are_refused() {
         assert!(unsafe { raw::heap::a(size) }.is_null());
         assert!(unsafe { raw::heap::zo(size) }.is_null());
     }
-    let most = isize::MAX as usize - 31;
+    let most = isize::MAX as usize - 4 * raw::MAX_ALIGN;
     let refused = unsafe { raw::heap::alloc(&raw::Request::new(most)) };
     assert_eq!(refused, Err(AllocError::Exhausted { size: most + 16 }));
 }

@@ -353,6 +353,98 @@ fn what_a_shredded_node_has_adopted_is_zeroed() {
 }
 
 #[test]
+fn a_tainted_tree_that_is_adopted_is_zeroed_with_all_that_is_below_it() {
+    let marked = |parent| unsafe {
+        let data = node(parent);
+        data.write_bytes(crate::support::MARK, 16);
+        data
+    };
+    for let_go in [false, true] {
+        let freed = crate::support::marked_when_freed(|| unsafe {
+            let (root, tree) = (node(null_mut()), marked(null_mut()));
+            let mut handle = tree::handle(tree);
+            ptr::taint(&mut handle);
+            tree::k(root, handle).unwrap();
+            let child = marked(tree);
+            marked(child);
+            let object = heap::ao(16);
+            object.data.write_bytes(crate::support::MARK, 16);
+            tree::k(child, object).unwrap();
+            if let_go {
+                assert_eq!(tree::l(root, tree), handle);
+                ptr::free(handle);
+            }
+            tree::f(root);
+        });
+        assert_eq!(freed, 0);
+    }
+}
+
+#[test]
+fn what_a_hook_of_a_tainted_node_carries_is_zeroed() {
+    for cancel in [false, true] {
+        let freed = crate::support::marked_when_freed(|| {
+            let mut tree = kmem::Tree::new(1);
+            tree.taint();
+            let secret = [crate::support::MARK; 64];
+            let hook = tree.node().on_free(move || {
+                std::hint::black_box(&secret);
+            });
+            if cancel {
+                hook.cancel();
+            }
+        });
+        assert_eq!(freed, 0);
+    }
+}
+
+#[test]
+fn what_was_adopted_moves_without_what_its_former_node_was_drawn_from() {
+    leaks_nothing(|| unsafe {
+        let bytes = pool::i(null_mut(), 96, 4);
+        let (from, to) = (tree::a(bytes.cast(), null_mut(), 8), node(null_mut()));
+        let (first, shared, last) = (heap::ao(100), refs::ao(null_mut(), 8), node(from));
+        tree::k(from, first).unwrap();
+        tree::k(from, shared).unwrap();
+        assert_eq!(pool::live(bytes), 3);
+        // Each small node that is drawn anew may be refused, and nothing has changed then.
+        for allowed in 0..2 {
+            let refused = crate::support::with_allocations(allowed, || tree::mc(from, to));
+            assert!(matches!(refused, Err(AllocError::Exhausted { .. })));
+            assert_eq!((pool::live(bytes), tree::below(from), tree::below(to)), (3, 3, 0));
+        }
+        tree::mc(from, to).unwrap();
+        assert_eq!(pool::live(bytes), 1);
+        let walked: Vec<_> = tree::walk(to).skip(1).map(|visit| visit.object.data).collect();
+        assert_eq!(walked, [last, first.data, shared.data]);
+        tree::f(from);
+        pool::x(bytes);
+        assert_eq!(tree::l(to, first.data), first);
+        heap::f(first.data);
+        tree::f(to);
+    });
+}
+
+#[test]
+fn a_hook_may_let_go_of_what_its_node_has_adopted() {
+    unsafe extern "C-unwind" fn rescues(data: *mut c_void, kept: *mut c_void) {
+        unsafe {
+            let object = tree::walk(data.cast()).nth(1).unwrap().object;
+            *kept.cast::<Handle>() = tree::l(data.cast(), object.data);
+        }
+    }
+    leaks_nothing(|| unsafe {
+        let mut kept = Handle::NULL;
+        let (root, object) = (node(null_mut()), heap::ao(8));
+        tree::k(root, object).unwrap();
+        tree::h(root, Destructor { run: Some(rescues), arg: (&raw mut kept).cast() }).unwrap();
+        tree::f(root);
+        assert_eq!(kept, object);
+        heap::f(object.data);
+    });
+}
+
+#[test]
 fn a_refused_adoption_leaves_the_object_with_its_caller() {
     leaks_nothing(|| unsafe {
         let bytes = pool::i(null_mut(), 96, 1);
@@ -432,6 +524,51 @@ fn a_pool_on_a_node_goes_after_all_else_below_it_so_that_the_rest_may_come_from_
 }
 
 #[test]
+fn pools_keep_their_order_wherever_they_are_moved() {
+    leaks_nothing(|| unsafe {
+        let (root, other) = (node(null_mut()), node(null_mut()));
+        let hosted = |node, size| pool::i(tree::handle(node).cell, size, 4);
+        let first = hosted(root, 1000);
+        let drawn = tree::a(first.cast(), root, 8);
+        let [second, third] = [hosted(drawn, 8), hosted(root, 8)];
+        tree::m(second.cast(), root).unwrap();
+        let ordered: [*mut u8; 3] = [second.cast(), third.cast(), first.cast()];
+        assert_eq!(children(root)[1..], ordered, "the one that was added last before the others");
+        // Where it hangs already a pool stays as it is.
+        for pool in [first, third, second] {
+            tree::m(pool.cast(), root).unwrap();
+            tree::k(root, tree::handle(pool.cast())).unwrap();
+        }
+        assert_eq!(children(root)[1..], ordered);
+        // One that comes back goes before the others, but for those that were drawn from it.
+        tree::m(first.cast(), other).unwrap();
+        tree::m(first.cast(), root).unwrap();
+        let ordered: [*mut u8; 3] = [second.cast(), first.cast(), third.cast()];
+        assert_eq!(children(root)[1..], ordered);
+        tree::mc(root, other).unwrap();
+        assert_eq!((children(root).len(), children(other)), (0, [&[drawn][..], &ordered].concat()));
+        assert_eq!(tree::verify(other), Ok(5));
+        tree::f(root);
+        tree::f(other);
+    });
+}
+
+#[test]
+fn a_walk_gives_a_pool_on_a_node_the_name_of_the_pool_and_no_cast_takes_it_for_a_cell() {
+    unsafe {
+        let root = node(null_mut());
+        let spec = pool::Spec { name: Some(c"line"), ..pool::Spec::new(8, 4) };
+        let made = pool::init(tree::handle(root).cell, &spec).unwrap().as_ptr();
+        let found = tree::walk(root).nth(1).unwrap().object;
+        assert_eq!((found.data, ptr::name(found)), (made.cast(), Some(c"line")));
+        assert!(ptr::cast(found, c"line").is_null());
+        let cell = pool::a(made);
+        assert_eq!(ptr::cast(pool::handle(cell), c"line"), cell);
+        tree::f(root);
+    }
+}
+
+#[test]
 fn a_pool_does_not_move_below_what_was_drawn_from_it() {
     leaks_nothing(|| unsafe {
         let root = node(null_mut());
@@ -439,7 +576,7 @@ fn a_pool_does_not_move_below_what_was_drawn_from_it() {
         let inner = pool::i(outer.cast(), 200, 4);
         let drawn = [tree::a(outer.cast(), root, 8), tree::a(inner.cast(), root, 8)];
         let other = node(null_mut());
-        for below in drawn {
+        for below in [drawn[0], drawn[1], node(node(drawn[0]))] {
             assert_eq!(tree::m(outer.cast(), below), Err(AllocError::Below));
             assert_eq!(tree::mu(outer.cast(), below), Err(AllocError::Below));
             assert_eq!(tree::k(below, tree::handle(outer.cast())), Err(AllocError::Below));

@@ -363,18 +363,141 @@ mod by_a_destructor {
     }
 
     #[test]
-    fn a_destructor_that_frees_the_parent_of_the_node_that_goes_leaves_the_engine_whole() {
-        leaks_nothing(|| unsafe {
-            let root = raw::tree::a(null_mut(), null_mut(), 8);
-            let frees_root = |_| assert!(raw::tree::f(root).is_null());
-            with(&frees_root, |drop| {
-                let request = Request { drop, ..Request::new(8) };
-                let node = raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr();
-                raw::tree::a(null_mut(), node, 8);
-                raw::tree::a(null_mut(), root, 8);
-                raw::tree::f(node);
+    fn a_node_is_neither_freed_nor_resized_while_a_child_of_it_is_freed() {
+        for (leaf, all) in [(false, false), (false, true), (true, false), (true, true)] {
+            let seen = faults(|| {
+                leaks_nothing(|| unsafe {
+                    let (above, other) =
+                        (raw::tree::a(null_mut(), null_mut(), 8), raw::tree::a(null_mut(), null_mut(), 8));
+                    let root = raw::tree::a(null_mut(), above, 8);
+                    let tries = |_| {
+                        assert!(raw::tree::f(root).is_null());
+                        assert!(raw::tree::r(root, 1000).is_null());
+                        // It may be moved, and looked at.
+                        raw::tree::m(root, other).unwrap();
+                        assert_eq!(raw::tree::p(root), other);
+                    };
+                    with(&tries, |drop| {
+                        let request = Request { drop, ..Request::new(8) };
+                        let node = raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr();
+                        if !leaf {
+                            raw::tree::a(null_mut(), node, 8);
+                        }
+                        if all {
+                            raw::tree::x(root);
+                        } else {
+                            assert_eq!(raw::tree::f(node).data, root);
+                        }
+                    });
+                    // All of that is over now.
+                    let root = raw::tree::r(root, 1000);
+                    assert_eq!((raw::tree::verify(other), raw::tree::verify(above)), (Ok(2), Ok(1)));
+                    raw::tree::f(root);
+                    raw::tree::f(other);
+                    raw::tree::f(above);
+                });
+            });
+            assert_eq!(seen, [("kmtreef", Misuse::FreeingBelow), ("kmtreer", Misuse::FreeingBelow)]);
+        }
+    }
+
+    #[test]
+    fn what_may_not_go_with_the_tree_that_it_is_in_becomes_a_root_and_stays_whole() {
+        let seen = faults(|| {
+            leaks_nothing(|| unsafe {
+                let above = raw::tree::a(null_mut(), null_mut(), 8);
+                let root = raw::tree::a(null_mut(), above, 8);
+                let frees_above = |_| assert!(raw::tree::f(above).is_null());
+                with(&frees_above, |drop| {
+                    let request = Request { drop, ..Request::new(8) };
+                    let node = raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr();
+                    raw::tree::a(null_mut(), root, 8);
+                    assert_eq!(raw::tree::f(node).data, root);
+                });
+                assert!(raw::tree::p(root).is_null());
+                assert_eq!(raw::tree::verify(root), Ok(2));
+                raw::tree::f(root);
             });
         });
+        assert_eq!(seen, [("kmtreef", Misuse::FreeingBelow)]);
+    }
+
+    #[test]
+    fn a_pool_on_a_node_does_not_go_while_a_destructor_of_its_cells_runs() {
+        for free_node in [false, true] {
+            let seen = faults(|| {
+                leaks_nothing(|| unsafe {
+                    let root = raw::tree::a(null_mut(), null_mut(), 8);
+                    let pool = std::cell::Cell::new(null_mut::<u8>());
+                    let frees_pool = |_| {
+                        raw::tree::f(if free_node { root } else { pool.get() });
+                    };
+                    with(&frees_pool, |drop| {
+                        let spec = Spec { drop, ..Spec::new(8, 2) };
+                        let made = raw::pool::init(raw::tree::handle(root).cell, &spec).unwrap().as_ptr();
+                        pool.set(made.cast());
+                        raw::pool::f(raw::pool::a(made));
+                        assert_eq!(raw::pool::live(made), 0);
+                        raw::pool::x(made);
+                    });
+                    if !free_node {
+                        raw::tree::f(root);
+                    }
+                });
+            });
+            assert_eq!(seen, [("kmtreef", Misuse::BeingFreed)]);
+        }
+    }
+
+    #[test]
+    fn a_node_does_not_move_below_a_child_of_it_that_is_being_freed() {
+        leaks_nothing(|| unsafe {
+            let root = raw::tree::a(null_mut(), null_mut(), 8);
+            let moves =
+                |node| assert_eq!(raw::tree::m(root, raw::tree::c(node)), Err(kmem::AllocError::Below));
+            with(&moves, |drop| {
+                let node = raw::tree::a(null_mut(), root, 8);
+                raw::tree::a(null_mut(), node, 8);
+                raw::tree::h(node, drop.unwrap()).unwrap();
+                raw::tree::f(node);
+            });
+            raw::tree::f(root);
+        });
+    }
+
+    #[test]
+    fn a_destructor_may_look_at_what_it_runs_for() {
+        let size_and_name = |handle| unsafe { (ptr::size(handle), ptr::name(handle)) };
+        let named = |drop| Request { drop, name: Some(c"it"), ..Request::new(24) };
+        let seen = faults(|| unsafe {
+            let looks = |data| assert_eq!(size_and_name(raw::heap::handle(data)), (24, Some(c"it")));
+            with(&looks, |drop| raw::heap::f(raw::heap::alloc(&named(drop)).unwrap().as_ptr()));
+            let looks = |data| assert_eq!(size_and_name(raw::refs::handle(data)), (24, Some(c"it")));
+            with(&looks, |drop| raw::refs::f(raw::refs::alloc(null_mut(), &named(drop)).unwrap().as_ptr()));
+            let looks = |data| {
+                assert_eq!(size_and_name(raw::tree::handle(data)), (24, Some(c"it")));
+                assert_eq!(ptr::name(raw::tree::handle(raw::tree::p(data))), Some(c"it"));
+            };
+            with(&looks, |drop| {
+                let root = raw::tree::alloc(null_mut(), null_mut(), &named(None)).unwrap().as_ptr();
+                raw::tree::alloc(null_mut(), root, &named(drop)).unwrap();
+                raw::tree::f(root);
+            });
+            for grows in [false, true] {
+                let looks = |data| {
+                    assert_eq!(size_and_name(raw::pool::handle(data)), (24, Some(c"it")));
+                    assert_eq!(raw::pool::count(raw::pool::handle(data).cell.cast()).cellsz, 24);
+                };
+                with(&looks, |drop| {
+                    let spec = Spec { drop, grows, name: Some(c"it"), ..Spec::new(24, 2) };
+                    let pool = raw::pool::init(null_mut(), &spec).unwrap().as_ptr();
+                    let [_, one, ..] = [(); 5].map(|()| raw::pool::a(pool));
+                    raw::pool::f(one);
+                    raw::pool::x(pool);
+                });
+            }
+        });
+        assert_eq!(seen, []);
     }
 
     #[test]
@@ -769,7 +892,6 @@ mod of_a_life {
                 assert_eq!(fault(|| assert!(tree::mc(other, it).is_err())), dying("kmtreemc"));
                 assert_eq!(fault(|| assert!(tree::k(it, tree::handle(other)).is_err())), dying("kmtreek"));
                 assert_eq!(fault(|| assert!(tree::k(other, tree::handle(it)).is_err())), dying("kmtreek"));
-                assert_eq!(fault(|| assert!(tree::l(it, other).is_null())), dying("kmtreel"));
                 assert_eq!(fault(|| assert!(tree::h(it, runs(tries, other)).is_err())), dying("kmtreeh"));
                 assert_eq!(fault(|| assert!(!tree::hx(it, runs(tries, other)))), dying("kmtreehx"));
                 assert_eq!(fault(|| assert!(tree::f(it).is_null())), dying("kmtreef"));
@@ -778,6 +900,7 @@ mod of_a_life {
                     let below = usize::from(!tree::c(it).is_null());
                     assert_eq!(tree::walk(it).count(), 1 + below);
                     assert_eq!(report::count(it, None).cells, 1 + below);
+                    assert!(tree::l(it, other).is_null());
                 };
                 assert_eq!(faults(looks), []);
             }

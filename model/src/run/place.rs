@@ -45,16 +45,28 @@ impl<F: Face> Run<F> {
         let below = from != to && !children.is_empty() && self.things.is_within(to, from);
         let circular = from != to && children.iter().any(|&child| self.things.is_circular(child, Some(to)));
         let (data, target) = (self.things.node_data(from), self.things.node_data(to));
-        let moved = memory::kmem(|| unsafe { F::place_children(data, target) });
-        if below || circular {
-            assert!(moved.is_null(), "children below themselves");
+        let origin = self.things.node_origin(to);
+        let redrawn: Vec<Id> = if from == to { Vec::new() } else { children.clone() };
+        let elsewhere = |id: &Id| self.things.holders.get(id).is_some_and(|holder| holder.origin != origin);
+        let redrawn: Vec<Id> = redrawn.into_iter().filter(elsewhere).collect();
+        let expected =
+            if below || circular { Some(false) } else { self.serves_all(origin, HOLDER, redrawn.len()) };
+        let moved = self.attempt(expected, || unsafe { F::place_children(data, target) });
+        if moved.is_null() {
             return self.did("move refused");
         }
         assert_eq!(moved, target);
         if from == to || children.is_empty() {
             return;
         }
-        for child in children {
+        for holder in redrawn {
+            self.things.holders.get_mut(&holder).expect("a holder").origin = origin;
+            self.did("move what was adopted");
+        }
+        // Pools, which lie behind the others, go before those that are there, and so the last one first.
+        let (pools, others): (Vec<Id>, Vec<Id>) =
+            children.into_iter().partition(|child| self.things.stores.contains_key(child));
+        for child in others.into_iter().chain(pools.into_iter().rev()) {
             self.things.moved(child, Some(to));
         }
         self.did("move children");
@@ -171,6 +183,7 @@ impl<F: Face> Run<F> {
         assert_eq!(kept, handle.data);
         self.things.moved(node, Some(id));
         if handle.shred != 0 {
+            self.things.deep.insert(node);
             match self.things.objects.get_mut(&node) {
                 Some(object) => object.tainted = true,
                 None => self.things.stores.get_mut(&node).expect("a pool").node_tainted = true,
@@ -193,7 +206,10 @@ impl<F: Face> Run<F> {
         let found = children.iter().rev().copied().find(|&child| self.things.data(child) == data);
         let expected = match found.map(|child| (child, self.things.holders.get(&child))) {
             Some((_, Some(holder))) => holder.handle,
-            Some((child, None)) => unsafe { tree::handle(self.things.node_data(child)) },
+            Some((child, None)) => {
+                let shred = self.things.deep.contains(&child).into();
+                Handle { shred, ..unsafe { tree::handle(self.things.node_data(child)) } }
+            }
             None => Handle::NULL,
         };
         let node = self.things.node_data(id);

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::ptr::null_mut;
 
-use super::{Handle, check};
+use super::{For, Handle, check};
 use crate::cell::Kind;
 use crate::raw::block;
 
@@ -21,15 +21,15 @@ fn header(kind: i32) -> Option<usize> {
 }
 
 /// [`check`] of a handle, and of what the prefix of its cell says of the extent. For a look it need not be that of a cell of this copy's
-/// heap; for a change it has to be `own`.
+/// heap.
 ///
 /// # Safety
 /// As for [`size`], where the handle is not null.
-unsafe fn check_extent(call: &'static str, handle: Handle, own: bool) -> bool {
+unsafe fn check_extent(call: &'static str, handle: Handle, what: For) -> bool {
     let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
     unsafe {
-        if !check(call, handle) {
+        if !check(call, handle, what) {
             return false;
         }
         let src = match Kind::from_raw(handle.kind) {
@@ -40,9 +40,11 @@ unsafe fn check_extent(call: &'static str, handle: Handle, own: bool) -> bool {
             _ => null_mut(),
         };
         match (header(handle.kind), Kind::from_raw(handle.kind)) {
-            (Some(header), Some(kind)) if own => block::is_whole(call, kind, header, data, src),
-            (Some(header), _) => block::is_fair(call, header, data, src),
-            (None, _) => true,
+            (Some(header), Some(kind)) if what == For::Change => {
+                block::is_whole(call, kind, header, data, src)
+            }
+            (Some(header), Some(kind)) => block::is_fair(call, kind, header, data, src),
+            _ => true,
         }
     }
 }
@@ -65,7 +67,7 @@ unsafe fn check_extent(call: &'static str, handle: Handle, own: bool) -> bool {
 #[must_use]
 pub unsafe fn size(handle: Handle) -> usize {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { size_checked("kmsize", handle, false) }.unwrap_or(0)
+    unsafe { size_checked("kmsize", handle, For::Look) }.unwrap_or(0)
 }
 
 /// The bytes of data that an object has, as [`size`] says, for a `call` that is about to change it, and under whose name a misuse is
@@ -85,17 +87,17 @@ pub unsafe fn size(handle: Handle) -> usize {
 #[must_use]
 pub unsafe fn size_for(call: &'static str, handle: Handle) -> Option<usize> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { size_checked(call, handle, true) }
+    unsafe { size_checked(call, handle, For::Change) }
 }
 
 #[inline(never)]
-unsafe fn size_checked(call: &'static str, handle: Handle, own: bool) -> Option<usize> {
+unsafe fn size_checked(call: &'static str, handle: Handle, what: For) -> Option<usize> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if handle.is_null() {
             return Some(0);
         }
-        if !check_extent(call, handle, own) {
+        if !check_extent(call, handle, what) {
             return None;
         }
         Some(match header(handle.kind) {
@@ -107,7 +109,7 @@ unsafe fn size_checked(call: &'static str, handle: Handle, own: bool) -> Option<
     }
 }
 
-/// The name that an object was given when it was made, a pool's cell that of its pool.
+/// The name that an object was given when it was made; of a pool's cell, and of the node that hosts a pool, that of the pool.
 ///
 /// # Safety
 /// As for [`size`].
@@ -131,8 +133,12 @@ pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
 unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if handle.is_null() || !check_extent(call, handle, false) {
+        if handle.is_null() || !check_extent(call, handle, For::Look) {
             return None;
+        }
+        #[cfg(all(feature = "pool", feature = "tree"))]
+        if let Some(pool) = hosted(handle) {
+            return crate::raw::pool::name(pool);
         }
         match header(handle.kind) {
             Some(header) => block::name(handle.data, header),
@@ -145,7 +151,8 @@ unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> 
     }
 }
 
-/// The object where it has this name, otherwise null: a checked cast, where names are those of types.
+/// The object where it has this name, otherwise null: a checked cast, where names are those of types. A pool on a node is no object of the
+/// type that its cells have.
 ///
 /// # Safety
 /// As for [`size`].
@@ -163,9 +170,30 @@ unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> 
 /// ```
 #[must_use]
 pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
-    // SAFETY: [caller] the contract is the caller's.
-    match unsafe { name_for("kmcast", handle) } {
-        Some(found) if found == to => handle.data,
-        _ => null_mut(),
+    // SAFETY: [caller] the contract is the caller's, and `name_for` found the header to be that of a node where the handle is on one.
+    unsafe {
+        match name_for("kmcast", handle) {
+            Some(found) if found == to && hosted(handle).is_none() => handle.data,
+            _ => null_mut(),
+        }
     }
+}
+
+/// The pool on a node, where the handle is on one.
+///
+/// # Safety
+/// The handle is null or holds an object that is there.
+pub(crate) unsafe fn hosted(handle: Handle) -> Option<*mut crate::raw::Pool> {
+    #[cfg(all(feature = "pool", feature = "tree"))]
+    // SAFETY: [caller, hosted] the caller's object is a node, and the flag says that its data is a pool.
+    unsafe {
+        if handle.kind == Kind::Tree as i32
+            && !handle.is_null()
+            && (*crate::raw::tree::header(handle.data)).cell.flags & crate::cell::FLAG_HOST != 0
+        {
+            return Some(handle.data.cast());
+        }
+    }
+    let _ = handle;
+    None
 }

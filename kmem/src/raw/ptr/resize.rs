@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use super::{Handle, check};
+use super::{For, Handle, check};
 use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
 use crate::raw::block::Resized;
@@ -67,7 +67,7 @@ pub(crate) unsafe fn resize_kept(handle: Handle, size: usize) -> Result<Option<R
     let _ = (size, shred);
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it and the handle say.
     unsafe {
-        if !check(CALL, handle) {
+        if !check(CALL, handle, For::Change) {
             return Err(AllocError::Misused);
         }
         match Kind::from_raw(kind) {

@@ -1,7 +1,9 @@
 //! Holders: by which a node owns an object of another kind.
 
+use core::ptr::null_mut;
+
 use super::{HEADER, Node, OWN, alloc_own, data, place, unlink_checked};
-use crate::cell::{FLAG_HOLD, Kind, Shred};
+use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::block::{self, Request};
@@ -54,13 +56,15 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
         if object.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !ptr::check(CALL, object) {
+        if !ptr::check(CALL, object, ptr::For::Change) {
             return Err(AllocError::Misused);
         }
         if object.kind == Kind::Tree as i32 {
             place::move_below(CALL, object.data, node, true)?;
             if object.shred != 0 {
-                (*super::header(object.data)).cell.taint();
+                let cell = &raw mut (*super::header(object.data)).cell;
+                (*cell).taint();
+                (*cell).flags |= FLAG_DEEP;
             }
             return Ok(());
         }
@@ -75,7 +79,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
 /// again, or the null handle where the node does not own the object. Of several references to one cell the one that was
 /// adopted last is given back.
 ///
-/// Looks through the children, the last one first.
+/// Looks through the children, the last one first. A hook of the node may still call it.
 ///
 /// # Safety
 /// `node` is the data of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
@@ -99,7 +103,10 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the caller vouches for a readable header, the check for what it says, and a live node for its
     // children.
     unsafe {
-        let Ok(node) = place::check(CALL, node) else { return Handle::NULL };
+        if node.is_null() || !block::check_seen(CALL, Kind::Tree, HEADER, node) {
+            return Handle::NULL;
+        }
+        let node = super::header(node);
         let mut child = (*node).lastchild;
         while !child.is_null() {
             if !place::is_child(child, node) {
@@ -110,7 +117,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
                 let held = at.cast::<Handle>().read();
                 if held.data.cast_const() == object {
                     // What was freed meanwhile is reported now, and stays with the node.
-                    if !ptr::check(CALL, held) {
+                    if !ptr::check(CALL, held, ptr::For::Change) {
                         return Handle::NULL;
                     }
                     if !unlink_checked(child) {
@@ -120,8 +127,9 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
                     return if went { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {
-                return match place::move_below(CALL, at, core::ptr::null_mut(), false) {
-                    Ok(()) => super::handle(at),
+                let shred = i32::from((*child).cell.flags & FLAG_DEEP != 0);
+                return match place::move_below(CALL, at, null_mut(), false) {
+                    Ok(()) => Handle { shred, ..super::handle(at) },
                     Err(_) => Handle::NULL,
                 };
             }
@@ -132,6 +140,67 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
         }
     }
     Handle::NULL
+}
+
+/// Whether a node is a holder that a node drawn from another source cannot have: that source may go before the object does.
+///
+/// # Safety
+/// Both are live nodes of this thread's.
+pub(super) unsafe fn is_drawn_elsewhere(node: *mut Node, above: *mut Node) -> bool {
+    // SAFETY: [caller] both are live.
+    unsafe { (*node).cell.flags & FLAG_HOLD != 0 && (*node).src != (*above).src }
+}
+
+/// Draws a holder from where `above` was for each among these siblings that was drawn elsewhere. They hang nowhere, and are linked by
+/// `next` in the order of those that they are to replace. Where one is refused there are none.
+///
+/// # Safety
+/// All are live nodes of this thread's.
+pub(super) unsafe fn redraw(
+    call: &'static str,
+    mut sibling: *mut Node,
+    above: *mut Node,
+) -> Result<*mut Node, AllocError> {
+    let mut first = null_mut();
+    let mut end = &raw mut first;
+    // SAFETY: [caller, links, fresh] the siblings of a live node are live, and the new nodes nobody else's.
+    unsafe {
+        while !sibling.is_null() {
+            if is_drawn_elsewhere(sibling, above) {
+                match alloc_own(above, null_mut(), &Request::new(size_of::<Handle>()), FLAG_HOLD, call) {
+                    Ok(new) => {
+                        *end = super::header(new.as_ptr());
+                        end = &raw mut (**end).next;
+                    }
+                    Err(error) => {
+                        while !first.is_null() {
+                            let next = (*first).next;
+                            block::end(call, Kind::Tree, HEADER, data(first), (*first).src, false);
+                            first = next;
+                        }
+                        return Err(error);
+                    }
+                }
+            }
+            sibling = (*sibling).next;
+        }
+    }
+    Ok(first)
+}
+
+/// Puts the first of what [`redraw`] drew into the place of a holder, which ends, and returns it.
+///
+/// # Safety
+/// The holder has been taken out, and the other is for it.
+pub(super) unsafe fn replace(holder: *mut Node, redrawn: &mut *mut Node) -> *mut Node {
+    // SAFETY: [caller, holders] the data of both is a handle.
+    unsafe {
+        let new = *redrawn;
+        *redrawn = (*new).next;
+        data(new).cast::<Handle>().write(held(holder));
+        block::end("kmtreemc", Kind::Tree, HEADER, data(holder), (*holder).src, false);
+        new
+    }
 }
 
 /// The object that a holder holds.

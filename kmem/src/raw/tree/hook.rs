@@ -136,12 +136,21 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
                     fault::report(CALL, data(node), Misuse::Damaged);
                     return false;
                 }
-                return block::end(CALL, Kind::Tree, HEADER, data(child), (*child).src, false);
+                return block::end(CALL, Kind::Tree, HEADER, data(child), (*child).src, is_of_tainted(child));
             }
             child = (*child).next;
         }
     }
     false
+}
+
+/// Whether a node is a hook of a tainted one: what it carries is zeroed as the data is.
+///
+/// # Safety
+/// The node and, of a hook, its parent are there.
+pub(super) unsafe fn is_of_tainted(node: *mut Node) -> bool {
+    // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
+    unsafe { (*node).cell.flags & FLAG_HOOK != 0 && (*(*node).parent).cell.tainted() }
 }
 
 fn address(run: DropFn) -> *const () {

@@ -2,11 +2,13 @@
 
 use core::ptr::{NonNull, null_mut};
 
-use super::{Around, HEADER, Node, OWN, around, data, header, held_by, link, release, unlink_checked};
-use crate::cell::{FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
+use super::{
+    Around, HEADER, Node, OWN, around, data, header, held_by, hold, in_use, link, release, unlink_checked,
+};
+use crate::cell::{FLAG_BUSY, FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
-use crate::raw::block::{self, Resized};
+use crate::raw::block::{self, Resized, To};
 use crate::raw::seal::is_no_header;
 
 /// Whether this is the data of a live node; what is wrong with it is reported.
@@ -22,20 +24,6 @@ pub(super) unsafe fn check(call: &'static str, data: *mut u8) -> Result<*mut Nod
         Ok(header(data))
     } else {
         Err(AllocError::Misused)
-    }
-}
-
-/// Whether this is the data of a node to look at: of a live one, or of one that is being freed, for its hooks and destructor may look
-/// around. What is wrong with it is reported.
-///
-/// # Safety
-/// The header before the data is readable.
-#[inline(never)]
-pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
-    // SAFETY: [caller] the caller vouches for the header, of which only an aligned one is read.
-    unsafe {
-        data.addr() & (block::BASE_ALIGN - 1) == 0 && (*header(data)).cell.kind == Kind::Tree.dying()
-            || block::check(call, Kind::Tree, HEADER, data)
     }
 }
 
@@ -90,11 +78,18 @@ pub(crate) unsafe fn resize_kept(
     // for those around it.
     unsafe {
         let node = check_movable(call, data, OWN)?;
-        if let Around::Stranger = around(node) {
-            fault::report(call, data, Misuse::Damaged);
+        let wrong = match around(node) {
+            Around::Stranger => Some(Misuse::Damaged),
+            _ => in_use(node),
+        };
+        if let Some(misuse) = wrong {
+            fault::report(call, data, misuse);
             return Err(AllocError::Misused);
         }
-        let resized = block::resize(call, Kind::Tree, HEADER, data, (*node).src, (size, shred.is_yes()))?;
+        // A global allocator may be the program's own, and meet the node by its neighbours. That of C does not know of it.
+        let alone = cfg!(kmem_libc) || (*node).parent.is_null() && (*node).child.is_null();
+        let to = To { size, shred: shred.is_yes(), alone };
+        let resized = block::resize(call, Kind::Tree, HEADER, data, (*node).src, &to)?;
         let now = header(resized.data.as_ptr());
         if now != node {
             if !(*now).parent.is_null() {
@@ -141,8 +136,8 @@ unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
 /// Takes constant time where `parent` is null or the node has no children. Otherwise the node could be put below itself, and
 /// what lies above `parent` is looked through: see [`mu`] for a move without that.
 ///
-/// Fails with [`AllocError::Below`] where `parent` is the node or lies below it, or was drawn from the pool that the node is; nothing has
-/// changed then.
+/// Fails with [`AllocError::Below`] where `parent` is the node or lies below it, or where the node is a pool and `parent` lies at or below
+/// what was drawn from it; nothing has changed then. A pool that hangs there already stays where it is.
 ///
 /// # Safety
 /// Both are data of nodes of trees that belong to this thread, `parent` perhaps null, and the source that each moved node was drawn
@@ -200,11 +195,17 @@ pub(super) unsafe fn move_below(
         let parent =
             if parent.is_null() { null_mut() } else { check_movable(call, parent, OWN & !FLAG_HOST)? };
         if !parent.is_null() {
-            if node == parent || check_above && !(*node).child.is_null() && is_within(parent, node) {
+            // Below a node without children is nothing but, perhaps, what is being freed and hangs there no more.
+            let lone = (*node).child.is_null() && (*node).cell.flags & FLAG_BUSY == 0;
+            if node == parent || check_above && !lone && is_within(parent, node) {
                 return Err(AllocError::Below);
             }
             if would_hold_itself(node, parent) {
                 return Err(AllocError::Below);
+            }
+            // It has its place among the pools that are there.
+            if (*node).cell.flags & FLAG_HOST != 0 && (*node).parent == parent {
+                return Ok(());
             }
             check_end(call, parent, false)?;
         }
@@ -217,17 +218,22 @@ pub(super) unsafe fn move_below(
     Ok(())
 }
 
-/// Whether a node that hosts a pool would hang below one that was drawn from that pool, and so go with what it has to outlive.
+/// Whether a node that hosts a pool would hang, by way of others perhaps, below one that was drawn from that pool, and so go before
+/// what it has to outlive.
 ///
 /// # Safety
 /// Both are live and this thread's.
 #[inline]
-unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
+unsafe fn would_hold_itself(node: *mut Node, mut parent: *mut Node) -> bool {
     #[cfg(feature = "pool")]
-    // SAFETY: [caller, hosted, outlives] the flag says that the node's data is a pool, and the sources of a live node are there.
+    // SAFETY: [caller, links, hosted, outlives] the flag says that the node's data is a pool; what lies above a live node is live, and
+    // its sources are there.
     unsafe {
-        if (*node).cell.flags & FLAG_HOST != 0 {
-            return crate::raw::source::leads_to((*parent).src, data(node).cast());
+        while (*node).cell.flags & FLAG_HOST != 0 && !parent.is_null() {
+            if crate::raw::source::leads_to((*parent).src, data(node).cast()) {
+                return true;
+            }
+            parent = (*parent).parent;
         }
     }
     let _ = (node, parent);
@@ -238,7 +244,7 @@ unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
 ///
 /// # Safety
 /// Both are live and this thread's, and `parent` does not lie below the node.
-unsafe fn settle(node: *mut Node, parent: *mut Node) {
+pub(super) unsafe fn settle(node: *mut Node, parent: *mut Node) {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         (*node).parent = parent;
@@ -256,10 +262,13 @@ unsafe fn settle(node: *mut Node, parent: *mut Node) {
     }
 }
 
-/// Moves all children of a node, in their order and with everything below them, to the end of the children of another. Hooks stay.
+/// Moves all children of a node, in their order and with everything below them, to the end of the children of another, and what it has
+/// adopted with them. Hooks stay.
 ///
-/// Takes time for each child, and for each node above `to`, which is looked at as in [`m`]. Fails with [`AllocError::Below`] where
-/// `to` lies below `from`, or was drawn from a pool that is to move; nothing has changed then. Where both are the same nothing is done.
+/// Takes time for each child, and for each node above `to`, which is looked at as in [`m`]. The small nodes that hold what was adopted
+/// are drawn anew where both nodes were not drawn from the same source. Fails with [`AllocError::Below`] where
+/// `to` lies below `from`, or at or below what was drawn from a pool that is to move, and as [`AllocError`] says where a small node is
+/// refused; nothing has changed then. Where both are the same nothing is done.
 ///
 /// # Safety
 /// As for [`m`].
@@ -302,12 +311,24 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
             }
             child = (*child).next;
         }
+        let mut redrawn = hold::redraw(CALL, first, to)?;
         child = first;
-        while !child.is_null() {
+        while !child.is_null() && (*child).cell.flags & FLAG_HOST == 0 {
             let next = (*child).next;
             unlink_checked(child);
-            settle(child, to);
+            settle(
+                if hold::is_drawn_elsewhere(child, to) { hold::replace(child, &mut redrawn) } else { child },
+                to,
+            );
             child = next;
+        }
+        // The last pool first, since each goes before those that are there.
+        child = (*from).lastchild;
+        while !child.is_null() && (*child).cell.flags & FLAG_HOST != 0 {
+            let before = (*child).prev;
+            unlink_checked(child);
+            settle(child, to);
+            child = before;
         }
     }
     Ok(())
@@ -380,7 +401,10 @@ unsafe fn first_plain(mut node: *mut Node) -> *mut u8 {
 pub unsafe fn p(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if node.is_null() || !check_seen("kmtreep", node) || (*header(node)).parent.is_null() {
+        if node.is_null()
+            || !block::check_seen("kmtreep", Kind::Tree, HEADER, node)
+            || (*header(node)).parent.is_null()
+        {
             null_mut()
         } else {
             data((*header(node)).parent)
@@ -408,7 +432,7 @@ pub unsafe fn c(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the children of a live node
     // are live.
     unsafe {
-        if node.is_null() || !check_seen("kmtreec", node) {
+        if node.is_null() || !block::check_seen("kmtreec", Kind::Tree, HEADER, node) {
             null_mut()
         } else {
             first_plain((*header(node)).child)
@@ -428,7 +452,7 @@ pub unsafe fn cn(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the siblings of a live node
     // are live.
     unsafe {
-        if node.is_null() || !check_seen("kmtreecn", node) {
+        if node.is_null() || !block::check_seen("kmtreecn", Kind::Tree, HEADER, node) {
             null_mut()
         } else {
             first_plain((*header(node)).next)

@@ -2,9 +2,9 @@
 
 use core::ptr::null_mut;
 
-use super::{Node, data, header, hold, place};
-use crate::cell::FLAG_HOLD;
-use crate::raw::Handle;
+use super::{HEADER, Node, data, header, hold, place};
+use crate::cell::{FLAG_HOLD, Kind};
+use crate::raw::{Handle, block};
 
 /// What a [`Walk`] comes to: a node, or an object that a node has adopted.
 ///
@@ -127,7 +127,7 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
 #[inline(never)]
 unsafe fn begins(call: &'static str, root: *mut Node) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header.
-    unsafe { place::check_seen(call, data(root)) }
+    unsafe { block::check_seen(call, Kind::Tree, HEADER, data(root)) }
 }
 
 #[inline]
