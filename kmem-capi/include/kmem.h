@@ -229,8 +229,9 @@ typedef struct kmopt {
     size_t sz;                             /* data bytes */
     size_t align;                          /* a power of two up to 4096; 0 is 16 */
     void (*drop)(void *data, void *arg);   /* runs once when the cell goes, before it is zeroed or given back; or NULL.
-                                              It may use kmem, but not free what is being freed or the pool it is in, nor
-                                              free or resize a node above, and it returns: no longjmp, no exception */
+                                              It may use kmem, and look at what it runs for; but it frees, resizes or moves
+                                              neither that nor the pool that it is in, adds nothing below, and frees or resizes
+                                              no node above: that is misuse. It returns: no longjmp, no exception */
     void *arg;                             /* its second argument */
     int zero;                              /* not 0: zero the data */
     int grow;                              /* of pools, not 0: draw another block when full */
@@ -251,6 +252,7 @@ typedef struct kmwalk {
     void *root;   /* the pool, or the data of the node */
     kmptr at;     /* the object that the walk stands on; the null handle at the end */
     size_t depth; /* how far that is below the root; 0 in a pool */
+    kmpool *pool; /* the pool, where the object is one on a node; else NULL */
     void *km_at_;
 } kmwalk;
 
@@ -292,9 +294,9 @@ typedef struct kmtotals {
 #  define KM_AT (kmat)
 #endif
 #define Kmheap (KM_AT { kmkind_heap, 0, 0 })
-#define Kmref(src) (KM_AT { kmkind_ref, (src), 0 })
+#define Kmref(src) (KM_AT { kmkind_ref, (kmcell *)(src), 0 })
 #define Kmpool(pool) (KM_AT { kmkind_pool, (kmcell *)(pool), 0 })
-#define Kmtree(src, parent) (KM_AT { kmkind_tree, (src), (parent) })
+#define Kmtree(src, parent) (KM_AT { kmkind_tree, (kmcell *)(src), (parent) })
 
 /* The object of a handle as a `type *`, where its name is the name of the type; else NULL. */
 #define Kmcast(type, ptr) ((type *)kmcast((ptr), #type))
@@ -322,15 +324,16 @@ void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 void *kmresize(kmptr *, size_t) KM_USED KM_NONNULL(1);
 /* The same for an array of n elements of sz bytes. */
 void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
-/* Bytes of data; of a pool's cell those that each cell has; 0 where the object is not kmem's. */
+/* Bytes of data; of a pool's cell those that each cell has; 0 where the object is not kmem's. Destructors may ask, too. */
 size_t kmsize(kmptr);
-/* The name that the object was given as it was made (kmopt.name), a pool's cell that of its pool; or NULL. */
+/* The name that the object was given as it was made (kmopt.name); of a pool's cell, and of a pool on a node, that of the pool; or
+ * NULL. Destructors may ask, too. */
 const char *kmname(kmptr);
-/* The object, if it has this name; else NULL. See Kmcast(). */
+/* The object, if it has this name; else NULL. A pool on a node is no object of the type that its cells have. See Kmcast(). */
 void *kmcast(kmptr, const char *name) KM_NONNULL(2);
 
 /* ---- strings and arrays: text and arrays in cells of any kind, made where a kmat says ----------------------------- */
-/* Makes an object with options. */
+/* Makes an object with options. A pool's cell has the destructor and the name of its pool: EINVAL where others are asked for. */
 kmptr kmnew(kmat, const kmopt *) KM_USED KM_NONNULL(2);
 /* Makes an array of n elements of sz bytes, contents undefined. Refused where n * sz overflows. */
 kmptr kmarr(kmat, size_t n, size_t sz) KM_USED;
@@ -401,7 +404,8 @@ void kmreff(void *) KM_REF;
 void kmrefs(void *) KM_REF KM_SHREDS;
 
 /* ---- pool: equal cells, handed out and taken back fast, one thread at a time -------------------------------------- */
-/* Makes a pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. */
+/* Makes a pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. On a node it takes time for each pool
+ * that is there already, as does whatever else is added below that node. */
 kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
 /* Makes a pool with options: alignment, one destructor for all cells, growing. With a destructor it is no source for others. */
 kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2) KM_POOL;
@@ -451,46 +455,50 @@ kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3) K
 kmptr kmtreef(void *) KM_TREE;
 /* Like kmtreef(), and zeroes all that it frees. */
 kmptr kmtrees(void *) KM_TREE KM_SHREDS;
-/* Frees all below a node, and what it has adopted. The node stays, with its hooks. */
+/* Frees all below a node, the pools on it too, and what it has adopted. The node stays, with its hooks. */
 void kmtreex(void *) KM_TREE;
 /* Resizes a node as kmresize() does. Where it moves, parent, siblings and children learn of it: a time for each child. */
 void *kmtreer(void *, size_t) KM_USED KM_SIZED(2) KM_TREE;
 /* The handle of a node that exists. */
 kmptr kmtreeo(void *) KM_USED KM_TREE;
-/* Moves a node with all below it to the end of the children of parent, or makes it a root where that is NULL. Returns the node, or
- * NULL where parent is the node or lies below it. Constant time for a root-to-be and for a node without children; otherwise what lies
- * above parent is looked through. What is moved was drawn from a source that outlives it there too. */
+/* Moves a node with all below it to the end of the children of parent, before the pools there, or makes it a root where parent is NULL.
+ * Returns the node, or NULL where parent is the node or lies below it; and, of a pool, where parent lies at or below what was drawn
+ * from it. Constant time where parent is NULL or the node has no children; otherwise every node above parent is visited. The sources
+ * of what is moved must outlive it in its new place. */
 void *kmtreem(void *node, void *parent) KM_TREE;
 /* Moves a node in constant time, without that look: parent must not be the node, nor lie below it. */
 void *kmtreemu(void *node, void *parent) KM_TREE;
-/* Moves all children of a node to the end of those of another, and returns that, or NULL where it lies below. Hooks stay. */
+/* Moves all children of a node, and what it has adopted, to the end of the children of another, and returns that; or NULL as
+ * kmtreem() does, and where what was adopted needs memory there that is refused: see kmtreek(). Hooks stay. */
 void *kmtreemc(void *from, void *to) KM_TREE;
 /* The node above, or NULL. */
 void *kmtreep(const void *node) KM_USED KM_TREE;
-/* The first child, or NULL. What the node has adopted is passed over. */
+/* The first child, or NULL. What the node has adopted is passed over; pools on it are the last children. */
 void *kmtreec(const void *node) KM_USED KM_TREE;
 /* The next child of the node's parent, or NULL. */
 void *kmtreecn(const void *node) KM_USED KM_TREE;
-/* Has a node adopt an object of any kind: it is freed as kmfree() does, among the children, when the node goes. A tree becomes a child.
- * Returns the object, or NULL where that is refused and the object still yours.
+/* Has a node adopt an object of any kind: it is freed as kmfree() does, among the children, when the node goes. A tree becomes a child;
+ * whatever else it is takes 88 bytes from where the node was drawn. Returns the object, or NULL where that is refused and the object
+ * still yours.
  *
  * Who adopts a handle owns what the handle owned: of a counted cell one reference, of anything else the object. What is owned goes
  * with its owner, whoever else has a reference. So only a counted cell can be adopted by several, once for each reference. Until the
  * node lets it go nobody else frees or resizes it, and what it was drawn from outlives the node. */
-void *kmtreek(void *node, kmptr object) KM_TREE;
-/* Has a node let go of an object that it adopted, or of a child, which becomes a root: it is yours again. The null handle where the
- * node has it not. Looks through the children, the last first. */
+void *kmtreek(void *node, kmptr object) KM_USED KM_TREE;
+/* Has a node let go of an object that it adopted, or of a child, which becomes a root: it is yours again, with the handle that was
+ * adopted. The null handle where the node does not hold it. Looks through the children, the last first. A hook of the node may call
+ * it, to keep what would go with it. */
 kmptr kmtreel(void *node, const void *object) KM_USED KM_TREE;
 /* Adds a hook: a destructor that runs as the free of the node begins, with everything below still there, the hook added last first;
- * after the hooks goes what is below, then the destructor of kmopt runs. What holds for that holds for a hook; so kmtreex() and
- * kmtreemc() of the node itself are refused then, but each child may be freed or moved. A hook takes 80 bytes
- * from where the node was drawn. Returns the node, or NULL where that is refused. */
-void *kmtreeh(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONNULL(2) KM_TREE;
+ * after the hooks goes what is below, then the destructor of kmopt runs. The rules for that apply to hooks: kmtreex(), kmtreemc(),
+ * kmtreek() and kmtreeh() of the node itself are misuse then, but each child may be freed, moved or let go of. A hook takes 80 bytes
+ * from where the node was drawn, and is zeroed where the node is tainted. Returns the node, or NULL where that is refused. */
+void *kmtreeh(void *node, void (*hook)(void *data, void *arg), void *arg) KM_USED KM_NONNULL(2) KM_TREE;
 /* Takes off, without running it, the hook that was added last of those with this function and argument. Returns 1 if there was one. */
 int kmtreehx(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONNULL(2) KM_TREE;
 /* Steps to the next node or adopted object of a walk over the node that is its root, each before what is below it, and returns 1; or 0
  * at the end, and the walk is as before its first step. A pool on a node is a node whose data is the pool. Until the next step the
- * object that the walk stands on, and the nodes above it, stay. */
+ * object that the walk stands on, and the nodes above it, are not freed, moved, resized or let go of; all else may be. */
 int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
 /* Counts nodes and adopted objects at and below a node: those of this name, or all where it is NULL. */
 kmcount kmtreeq(void *node, const char *name) KM_TREE;

@@ -103,7 +103,7 @@ pub unsafe extern "C" fn kmpooln(walk: *mut Walk) -> c_int {
     unsafe {
         let Walk { root, km_at_: after, .. } = *walk;
         let data = pool::walk_after(root.cast(), after.cast()).next().unwrap_or(null_mut());
-        *walk = Walk { root, at: pool::handle(data), depth: 0, km_at_: data.cast() };
+        *walk = Walk { root, at: pool::handle(data), depth: 0, pool: null_mut(), km_at_: data.cast() };
         (!data.is_null()).into()
     }
 }

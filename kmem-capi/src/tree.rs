@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 
 use kmem::raw::ptr::At;
 use kmem::raw::report::{self, Sum};
-use kmem::raw::{Cell, Destructor, DropFn, Fill, Handle, tree};
+use kmem::raw::{Cell, Destructor, DropFn, FLAG_HOST, Fill, Handle, tree};
 use kmem::{AllocError, Kind};
 
 use crate::options::{Options, or_null, plain, refuse};
@@ -163,7 +163,9 @@ pub unsafe extern "C" fn kmtreen(walk: *mut Walk) -> c_int {
         let mut here = here.cast();
         let at = if root.is_null() { Handle::NULL } else { tree::step(root.cast(), &mut here, &mut depth) };
         let (depth, here) = if at.is_null() { (0, null_mut()) } else { (depth, here) };
-        *walk = Walk { root, at, depth, km_at_: here.cast() };
+        let hosts = !here.is_null() && (*here).cell.flags & FLAG_HOST != 0;
+        let pool = if hosts { at.data.cast() } else { null_mut() };
+        *walk = Walk { root, at, depth, pool, km_at_: here.cast() };
         (!at.is_null()).into()
     }
 }

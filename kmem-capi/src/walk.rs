@@ -12,6 +12,8 @@ pub struct Walk {
     pub root: *mut c_void,
     pub at: Handle,
     pub depth: usize,
+    /// The pool on a node, where the walk stands on one; else null.
+    pub pool: *mut c_void,
     /// The data of the cell that was given last; null before the first.
     pub km_at_: *mut c_void,
 }
@@ -20,8 +22,9 @@ pub struct Walk {
 const _: () = assert!(
     offset_of!(Walk, at) == 8
         && offset_of!(Walk, depth) == 32
-        && offset_of!(Walk, km_at_) == 40
-        && size_of::<Walk>() == 48
+        && offset_of!(Walk, pool) == 40
+        && offset_of!(Walk, km_at_) == 48
+        && size_of::<Walk>() == 56
 );
 #[cfg(not(target_pointer_width = "64"))]
 const _: () = assert!(offset_of!(Walk, root) == 0);

@@ -349,6 +349,7 @@ pub(crate) struct Resized {
 }
 
 /// What a cell is to become.
+#[derive(Clone, Copy)]
 pub(crate) struct To {
     /// Bytes of data.
     pub(crate) size: usize,
@@ -366,23 +367,39 @@ pub(crate) struct To {
 ///
 /// # Safety
 /// `data` is that of a live cell of `kind` with this header, drawn from `src`, which nobody else uses meanwhile.
-#[inline(never)]
+#[inline(always)]
 pub(crate) unsafe fn resize(
     call: &'static str,
     kind: Kind,
     header: usize,
     data: *mut u8,
     src: *mut Cell,
-    &To { size, shred, alone }: &To,
+    to: To,
+) -> Result<Resized, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        if src.is_null() && to.alone && !to.shred {
+            if let Some(data) = resize_plain(kind, header, prefix(data, header), to.size) {
+                return Ok(Resized { data, old: None });
+            }
+        }
+        resize_carefully(call, kind, header, data, src, to)
+    }
+}
+
+/// [`resize`] of a cell that may have more to it than its bytes.
+#[inline(never)]
+unsafe fn resize_carefully(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    To { size, shred, alone }: To,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
     // SAFETY: [live] the caller's cell is readable, and the caller's alone.
     unsafe {
-        if src.is_null() && alone && !shred {
-            if let Some(data) = resize_plain(kind, header, cell, size) {
-                return Ok(Resized { data, old: None });
-            }
-        }
         if !is_whole(call, kind, header, data, src) {
             return Err(AllocError::Misused);
         }

@@ -66,7 +66,7 @@ pub(crate) unsafe fn resize_kept(
             HEADER,
             data,
             null_mut(),
-            &To { size, shred: shred.is_yes(), alone: true },
+            To { size, shred: shred.is_yes(), alone: true },
         )
     }
 }

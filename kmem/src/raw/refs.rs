@@ -144,7 +144,7 @@ pub(crate) unsafe fn resize_kept(
         if shared::count(refs) != 1 {
             return Err(AllocError::Shared);
         }
-        block::resize(call, Kind::Ref, HEADER, data, *src, &To { size, shred: shred.is_yes(), alone: true })
+        block::resize(call, Kind::Ref, HEADER, data, *src, To { size, shred: shred.is_yes(), alone: true })
     }
 }
 

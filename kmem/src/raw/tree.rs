@@ -19,7 +19,7 @@ use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
 use super::block::{self, Fill, Request};
-use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Kind, Shred};
+use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_SLOT, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 
@@ -394,15 +394,30 @@ impl Drop for Felling {
     }
 }
 
-/// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged.
+/// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged or it may not
+/// go.
 #[inline(always)]
 unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the caller gives a live node that nobody uses any more.
+    unsafe { !shred && end_plain(node) || end_slowly(call, node, shred) }
+}
+
+/// [`end`] of a node that has nothing to it; false where it has.
+#[inline(always)]
+unsafe fn end_plain(node: *mut Node) -> bool {
+    // SAFETY: [caller] the contract is the caller's. What is plain is none of the library's own, nor above what is being freed.
+    unsafe { block::end_plain(Kind::Tree, HEADER, data(node), (*node).src) }
+}
+
+/// [`end`] of a node that may have more to it.
+#[inline(never)]
+unsafe fn end_slowly(call: &'static str, node: *mut Node, shred: bool) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if (*node).cell.flags & (OWN | FLAG_BUSY) != 0 {
             return end_own(call, node, shred);
         }
-        block::end(call, Kind::Tree, HEADER, data(node), (*node).src, shred)
+        block::end_carefully(call, Kind::Tree, HEADER, data(node), (*node).src, shred)
     }
 }
 
@@ -410,7 +425,6 @@ unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
 const OWN: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
 /// Ends a node whose data is the library's own, after what that stands for. One above something that is being freed stays.
-#[inline(never)]
 unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { block::is_whole(call, Kind::Tree, HEADER, data(node), (*node).src) } {
@@ -524,7 +538,9 @@ struct Own {
 impl Drop for Own {
     fn drop(&mut self) {
         // SAFETY: [guard, hosted] what the node stood for is gone, and the node is not used any more.
-        unsafe { block::end(self.call, Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred) };
+        unsafe {
+            block::end_carefully(self.call, Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred)
+        };
     }
 }
 
@@ -543,8 +559,7 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
         }
         (*root).cell.kind = Kind::Tree.dying();
         let shred = shred.is_yes();
-        // What is plain is none of the library's own, nor above what is being freed.
-        let plain = child.is_null() && !shred && block::end_plain(Kind::Tree, HEADER, freed, (*root).src);
+        let plain = child.is_null() && !shred && end_plain(root);
         if !plain && !fell(call, root, shred) {
             (*root).cell.kind = Kind::Tree as i32;
             relink(root);
@@ -560,9 +575,14 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
 unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, felling] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
     unsafe {
+        let leaf = (*root).child.is_null();
+        if leaf && (*root).src.is_null() && (*root).cell.flags & (OWN | FLAG_BUSY | FLAG_SLOT) == 0 {
+            // Nothing of the program's runs.
+            return end_slowly(call, root, shred);
+        }
         let _busy = Busy::new((*root).parent);
-        if (*root).child.is_null() {
-            return end(call, root, shred);
+        if leaf {
+            return end_slowly(call, root, shred);
         }
         if !block::is_whole(call, Kind::Tree, HEADER, data(root), (*root).src) {
             return false;

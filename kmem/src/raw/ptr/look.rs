@@ -136,9 +136,9 @@ unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> 
         if handle.is_null() || !check_extent(call, handle, For::Look) {
             return None;
         }
-        #[cfg(all(feature = "pool", feature = "tree"))]
-        if let Some(pool) = hosted(handle) {
-            return crate::raw::pool::name(pool);
+        #[cfg(feature = "pool")]
+        if is_hosted_pool(handle) {
+            return crate::raw::pool::name(handle.data.cast());
         }
         match header(handle.kind) {
             Some(header) => block::name(handle.data, header),
@@ -173,27 +173,23 @@ pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's, and `name_for` found the header to be that of a node where the handle is on one.
     unsafe {
         match name_for("kmcast", handle) {
-            Some(found) if found == to && hosted(handle).is_none() => handle.data,
+            Some(found) if found == to && !is_hosted_pool(handle) => handle.data,
             _ => null_mut(),
         }
     }
 }
 
-/// The pool on a node, where the handle is on one.
+/// Whether a handle is on the node of a pool.
 ///
 /// # Safety
-/// The handle is null or holds an object that is there.
-pub(crate) unsafe fn hosted(handle: Handle) -> Option<*mut crate::raw::Pool> {
-    #[cfg(all(feature = "pool", feature = "tree"))]
-    // SAFETY: [caller, hosted] the caller's object is a node, and the flag says that its data is a pool.
+/// The handle holds an object that is there.
+unsafe fn is_hosted_pool(handle: Handle) -> bool {
+    #[cfg(feature = "tree")]
+    // SAFETY: [caller] the caller's object is there.
     unsafe {
-        if handle.kind == Kind::Tree as i32
-            && !handle.is_null()
+        handle.kind == Kind::Tree as i32
             && (*crate::raw::tree::header(handle.data)).cell.flags & crate::cell::FLAG_HOST != 0
-        {
-            return Some(handle.data.cast());
-        }
     }
-    let _ = handle;
-    None
+    #[cfg(not(feature = "tree"))]
+    false
 }

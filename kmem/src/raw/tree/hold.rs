@@ -123,7 +123,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
                     if !unlink_checked(child) {
                         break;
                     }
-                    let went = block::end(CALL, Kind::Tree, HEADER, at, (*child).src, false);
+                    let went = block::end_carefully(CALL, Kind::Tree, HEADER, at, (*child).src, false);
                     return if went { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {
@@ -175,7 +175,7 @@ pub(super) unsafe fn redraw(
                     Err(error) => {
                         while !first.is_null() {
                             let next = (*first).next;
-                            block::end(call, Kind::Tree, HEADER, data(first), (*first).src, false);
+                            block::end_carefully(call, Kind::Tree, HEADER, data(first), (*first).src, false);
                             first = next;
                         }
                         return Err(error);
@@ -198,7 +198,7 @@ pub(super) unsafe fn replace(holder: *mut Node, redrawn: &mut *mut Node) -> *mut
         let new = *redrawn;
         *redrawn = (*new).next;
         data(new).cast::<Handle>().write(held(holder));
-        block::end("kmtreemc", Kind::Tree, HEADER, data(holder), (*holder).src, false);
+        block::end_carefully("kmtreemc", Kind::Tree, HEADER, data(holder), (*holder).src, false);
         new
     }
 }

@@ -136,7 +136,14 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
                     fault::report(CALL, data(node), Misuse::Damaged);
                     return false;
                 }
-                return block::end(CALL, Kind::Tree, HEADER, data(child), (*child).src, is_of_tainted(child));
+                return block::end_carefully(
+                    CALL,
+                    Kind::Tree,
+                    HEADER,
+                    data(child),
+                    (*child).src,
+                    is_of_tainted(child),
+                );
             }
             child = (*child).next;
         }

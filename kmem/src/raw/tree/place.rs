@@ -89,7 +89,7 @@ pub(crate) unsafe fn resize_kept(
         // A global allocator may be the program's own, and meet the node by its neighbours. That of C does not know of it.
         let alone = cfg!(kmem_libc) || (*node).parent.is_null() && (*node).child.is_null();
         let to = To { size, shred: shred.is_yes(), alone };
-        let resized = block::resize(call, Kind::Tree, HEADER, data, (*node).src, &to)?;
+        let resized = block::resize(call, Kind::Tree, HEADER, data, (*node).src, to)?;
         let now = header(resized.data.as_ptr());
         if now != node {
             if !(*now).parent.is_null() {
@@ -224,16 +224,17 @@ pub(super) unsafe fn move_below(
 /// # Safety
 /// Both are live and this thread's.
 #[inline]
-unsafe fn would_hold_itself(node: *mut Node, mut parent: *mut Node) -> bool {
+unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
     #[cfg(feature = "pool")]
     // SAFETY: [caller, links, hosted, outlives] the flag says that the node's data is a pool; what lies above a live node is live, and
     // its sources are there.
     unsafe {
-        while (*node).cell.flags & FLAG_HOST != 0 && !parent.is_null() {
-            if crate::raw::source::leads_to((*parent).src, data(node).cast()) {
+        let mut above = parent;
+        while (*node).cell.flags & FLAG_HOST != 0 && !above.is_null() {
+            if crate::raw::source::leads_to((*above).src, data(node).cast()) {
                 return true;
             }
-            parent = (*parent).parent;
+            above = (*above).parent;
         }
     }
     let _ = (node, parent);
