@@ -42,7 +42,7 @@ pub enum AllocError {
     Fixed(Kind),
     /// The cell has other references, whose holders would not learn that it moved.
     Shared,
-    /// The new parent is the node itself or lies below it.
+    /// The new parent is the node itself or lies below it; or, of a pool, lies at or below what was drawn from it.
     Below,
     /// The call was a misuse, which the [fault handler](crate::fault) was told of.
     Misused,
@@ -65,7 +65,7 @@ impl fmt::Display for AllocError {
             AllocError::Source(None) => f.write_str("the source is not a cell that can be drawn from"),
             AllocError::Fixed(kind) => write!(f, "this {kind} cell keeps its size and its place"),
             AllocError::Shared => f.write_str("the cell has other references"),
-            AllocError::Below => f.write_str("the new parent is the node itself or lies below it"),
+            AllocError::Below => f.write_str("the new parent is the node itself, lies below it, or was drawn from it"),
             AllocError::Misused => f.write_str("the call was a misuse, which has been reported"),
         }
     }

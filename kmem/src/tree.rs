@@ -32,7 +32,8 @@ pub use walk::{Visit, Walk};
 /// - [`NodeRef::adopt`] adds a [`HeapBox`](crate::HeapBox) or a [`Ref`](crate::Ref), which goes with the node;
 /// - [`NodeRef::on_free`] adds a function that is called when the node is about to go.
 ///
-/// All nodes of a tree are drawn from its source `S`. A node takes 64 bytes of header, and 16 more where its value needs
+/// The root is drawn from the source `S`, and what is added below a node from where that node was: only grafted trees are drawn from
+/// elsewhere. A node takes 64 bytes of header, and 16 more where its value needs
 /// a destructor. A tree belongs to one thread at a time: it may move to another where its values and its source may.
 ///
 /// ```
@@ -563,7 +564,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// Adds a child with a value of the same type, behind those that are there.
     ///
     /// # Errors
-    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    /// Gives the value back where the source of this node cannot serve it, as [`AllocError`] says.
     ///
     /// ```
     /// use kmem::{Pool, Tree};
@@ -596,7 +597,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// Adds a child with a value of the same type and a [name](NodeRef::name), as [`push_named`](NodeRef::push_named) does.
     ///
     /// # Errors
-    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    /// Gives the value back where the source of this node cannot serve it, as [`AllocError`] says.
     ///
     /// ```
     /// let tree = kmem::Tree::new(1);
@@ -631,7 +632,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// Adds a child with a value of any type, as [`child`](NodeRef::child) does.
     ///
     /// # Errors
-    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    /// Gives the value back where the source of this node cannot serve it, as [`AllocError`] says.
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
@@ -661,7 +662,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// Adds a child with a value of any type and a [name](Node::name), as [`child_named`](NodeRef::child_named) does.
     ///
     /// # Errors
-    /// Gives the value back where the tree's source cannot serve it, as [`AllocError`] says.
+    /// Gives the value back where the source of this node cannot serve it, as [`AllocError`] says.
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
@@ -708,7 +709,7 @@ impl<'t, T> NodeRef<'t, T> {
         unsafe { place::copy(values, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
     }
 
-    /// Adds a child that is a pool of `cells` cells, drawn as one block from where this tree was.
+    /// Adds a child that is a pool of `cells` cells, drawn as one block from where this node was.
     ///
     /// Where the pool is forgotten it goes with this node, and the values left in it too: hence the bounds.
     ///

@@ -1,6 +1,7 @@
 //! Trees: a node that is freed takes everything below it along.
 //!
-//! A tree belongs to one thread at a time. Nodes are linked in the order they were made, and pools on nodes behind all others; a tree
+//! A tree belongs to one thread at a time. Nodes are linked in the order they were made, and pools on nodes behind all others, so that adding to a node takes a
+//! time that grows with the pools on it; a tree
 //! is freed children first, the first child before the second, in constant stack however deep or wide it is.
 //!
 //! What else a node may have is a child too, of the library's own, so that a node without pays nothing: a *hook*, which runs

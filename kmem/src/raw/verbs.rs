@@ -136,7 +136,8 @@ macro_rules! resizes {
         ///
         /// # Safety
         /// `data` is that of a live cell of this method that nobody else uses meanwhile, and nobody uses the old address afterwards. What the
-        /// header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
+        /// header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing. Where the source of
+        /// a cell that has moved unwinds as it takes the old block back, the new address is lost with what would have been returned.
         #[doc = concat!(
             "\n```\nuse kmem::raw::", $kind, ";\nuse std::ptr::null_mut;\nunsafe {\n    let data = ", $kind, "::", $make,
             ";\n    let data = ", $kind, "::resize(data, 16).unwrap();\n    ", $kind, "::f(data.as_ptr());\n}\n```"

@@ -83,7 +83,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// Has the node own a heap cell or a reference: it goes with the node, in the order in which children were added.
     ///
     /// The value may outlive every borrow that the program knows of, hence `'static`, and goes where the tree goes, hence `Send`; so
-    /// does the source. It takes 88 bytes drawn from where the tree was.
+    /// does the source. It takes 88 bytes drawn from where this node was.
     ///
     /// # Panics
     /// Where [`try_adopt`](NodeRef::try_adopt) fails.
@@ -105,7 +105,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// Has the node own a heap cell or a reference, as [`adopt`](NodeRef::adopt) does.
     ///
     /// # Errors
-    /// Gives the owner back where the tree's source cannot serve what this takes, as [`AllocError`] says.
+    /// Gives the owner back where the source of this node cannot serve what this takes, as [`AllocError`] says.
     ///
     /// ```
     /// use kmem::{HeapBox, Pool, Tree};

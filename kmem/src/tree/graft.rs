@@ -6,7 +6,7 @@ use super::{Node, NodeRef, Tree};
 use crate::place;
 use crate::raw::{self, FLAG_SAME};
 
-/// Moves a tree below a node, in constant time.
+/// Moves a tree below a node, without a look at what is in either.
 ///
 /// There is no need to look for a cycle: who has the tree has borrowed nothing in it, so that the node is in another.
 ///
@@ -23,7 +23,8 @@ unsafe fn join<T: ?Sized, S>(parent: NonNull<u8>, tree: Tree<T, S>) -> NonNull<T
 }
 
 impl<'t, T> NodeRef<'t, T> {
-    /// Makes a whole tree a child of this node, behind those that are there, in constant time: nothing is copied and nothing drawn.
+    /// Makes a whole tree a child of this node, behind those that are there but for pools: nothing is copied and nothing drawn. It takes a time that
+    /// grows with the number of pools on this node alone.
     /// Walks over this tree pass over it.
     ///
     /// Its nodes still go back to the source that each was drawn from. That must outlive this tree, of which no more is known than

@@ -57,7 +57,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// tree, which is being freed, unless only a child of it is. Where it panics all else still goes, and then the
     /// panic goes on. A tree that is forgotten never calls it.
     ///
-    /// It takes 80 bytes drawn from where the tree was, and those of the function.
+    /// It takes 80 bytes drawn from where this node was, and those of the function, as aligned as they are. They are zeroed where the node
+    /// is tainted.
     ///
     /// # Panics
     /// Where [`try_on_free`](NodeRef::try_on_free) fails.
@@ -82,7 +83,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// Has `function` called when the node is about to go, as [`on_free`](NodeRef::on_free) does.
     ///
     /// # Errors
-    /// Gives the function back where the tree's source cannot serve what this takes, as [`AllocError`] says.
+    /// Gives the function back where the source of this node cannot serve what this takes, as [`AllocError`] says.
     ///
     /// ```
     /// use kmem::{Pool, Tree};

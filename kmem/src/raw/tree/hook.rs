@@ -16,8 +16,8 @@ use crate::raw::seal::Slot;
 /// made with, if it has one.
 ///
 /// A hook is a small node, 80 bytes drawn from where the node was; a node without one pays nothing. It may use the library as a
-/// destructor may: it may free and add below the node's siblings, and free what is below the node, but neither the node, which is being
-/// freed, nor add to it; that is reported. It resizes no node above.
+/// destructor may: it may free, move and [let go of](super::l) what is below the node, but neither frees nor moves the node, which is being
+/// freed, nor adds to it, nor frees or resizes a node above; that is reported. It is zeroed where the node is tainted.
 ///
 /// Fails as [`AllocError`] says; nothing has changed then.
 ///

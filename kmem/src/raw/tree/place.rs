@@ -133,7 +133,7 @@ unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
 /// Moves a node, with everything below it, to the end of the children of `parent` (of those that are no pools), the data of another node, or makes it a root
 /// where that is null.
 ///
-/// Takes constant time where `parent` is null or the node has no children. Otherwise the node could be put below itself, and
+/// Takes a time that grows with the pools on `parent` alone where that is null or the node has no children. Otherwise the node could be put below itself, and
 /// what lies above `parent` is looked through: see [`mu`] for a move without that.
 ///
 /// Fails with [`AllocError::Below`] where `parent` is the node or lies below it, or where the node is a pool and `parent` lies at or below
@@ -162,7 +162,7 @@ pub unsafe fn m(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     unsafe { move_below("kmtreem", node, parent, true) }
 }
 
-/// Moves a node as [`m`] does, in constant time, without a look at what lies above `parent`.
+/// Moves a node as [`m`] does, without a look at what lies above `parent`.
 ///
 /// # Safety
 /// As for [`m`], and `parent` is not the node and does not lie below it: nothing would reach those nodes any more.
