@@ -23,7 +23,7 @@
  *     free all below, keep the node       x                            x
  *     add a reference                     u              u
  *     mark for zeroing                                                        kmtaint
- *     resize; an array                    r       r      r             r      kmresize kmresizen
+ *     resize                              r       r      r             r      kmresize
  *     move: one, unchecked, all children  m                            m mu mc
  *     look: parent, child, next child     p c                          p c cn
  *     adopt (keep), let go                k l                          k l
@@ -33,8 +33,9 @@
  *     report as text, as JSON             t j                   t j    t j
  *
  * What has no letter serves objects of any kind. Beside those on the right, kmsize, kmname and kmcast look at an object. Arrays and
- * strings are made, where a kmat says, by kmarr, kmarrz, kmdup, kmdups, kmdupn and kmprintf, and appended to by kmcat, kmcats, kmroom
- * and kmprintfa; the two that format are in <kmem-printf.h>. kmsourcei makes a source, and kmonfault sets what a misuse does.
+ * strings are made, where a kmat says, by kmarr, kmarrz, kmdup, kmdups, kmdupn and kmprintf, resized by kmresizen, and appended to by
+ * kmcat, kmcats, kmroom and kmprintfa; the two that format are in <kmem-printf.h>. kmsourcei makes a source, and kmonfault sets what
+ * a misuse does.
  *
  * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
  * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
@@ -68,8 +69,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define Kmversion "0.1.0"
 
 /* What the compiler is told, where it can be told. */
 #if defined __GNUC__ || defined __clang__
@@ -136,8 +135,21 @@ extern "C" {
 #else
 #  define KM_DATA(type) type data[];
 #endif
+/* What every cell begins with, under one name or another for its size. */
+#ifndef KFmem_noshred
+#  define KM_SHRED unsigned char shred; /* an enum kmshred: whether the cell is zeroed when it goes */
+#else
+#  define KM_SHRED unsigned char km_unused_;
+#endif
+#define KM_PREFIX(size)                                                                              \
+    int kind; /* a kmkind; another number where the cell is being freed or has been */               \
+    KM_SHRED                                                                                         \
+    unsigned char flags; /* what the cell carries beside its data */                                 \
+    unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
+    unsigned char heap;  /* which heap it came from, mixed with size and flags: a seal */              \
+    size_t size;         /* bytes of header and data */
 
-/* ---- types ---------------------------------------------------------------------------------------------------- */
+/* ---- types: what is passed and returned, and what lies before the data ------------------------------------------ */
 
 /* How an object was allocated. */
 typedef enum kmkind {
@@ -153,19 +165,6 @@ typedef enum kmkind {
 enum kmshred { kmshred_no = 0, kmshred_yes = 1 };
 
 /* What every cell begins with. `(kmcell *)node` is always right. */
-#ifndef KFmem_noshred
-#  define KM_SHRED unsigned char shred; /* an enum kmshred: whether the cell is zeroed when it goes */
-#else
-#  define KM_SHRED unsigned char km_unused_;
-#endif
-#define KM_PREFIX(size)                                                                              \
-    int kind; /* a kmkind */                                                                         \
-    KM_SHRED                                                                                         \
-    unsigned char flags;                                                                             \
-    unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
-    unsigned char heap;                                                                              \
-    size_t size; /* bytes of header and data */
-
 typedef struct kmcell {
     KM_PREFIX(size)
 } kmcell;
@@ -185,7 +184,7 @@ typedef struct kmptr {
 /* A reference-counted cell. */
 typedef struct kmref {
     KM_PREFIX(sz)
-    size_t refs; /* active references; other threads may change it */
+    size_t refs; /* active references; other threads may change their number */
     kmcell *src; /* the source, NULL for the heap */
     KM_DATA(unsigned char)
 } kmref;
@@ -287,15 +286,18 @@ typedef struct kmtotals {
 
 /* ---- macros --------------------------------------------------------------------------------------------------- */
 
+/* The version of this header. */
+#define Kmversion "0.1.0"
+
 /* The number of elements in a static array. */
 #define Kmsz(array) (sizeof(array) / sizeof(array)[0])
 
-/* Where an object is made: see kmat. */
 #ifdef __cplusplus
 #  define KM_AT kmat
 #else
 #  define KM_AT (kmat)
 #endif
+/* Where an object is made, a kmat: on the heap; drawn from a source; in a pool, as one of its cells; below a node. */
 #define Kmheap (KM_AT { kmkind_heap, 0, 0 })
 #define Kmref(src) (KM_AT { kmkind_ref, (kmcell *)(src), 0 })
 #define Kmpool(pool) (KM_AT { kmkind_pool, (kmcell *)(pool), 0 })
@@ -532,6 +534,8 @@ typedef struct kmfault {
     const char *what; /* "already freed" */
     int found;        /* the number in the place of the kind, where that is what was wrong; else 0 */
 } kmfault;
+
+/* What is called on a misuse, on the thread that made the call. */
 typedef void (*kmfaultfn)(const kmfault *);
 
 /* Sets what is called on a misuse, in the whole program, and returns what was before; NULL is the default, which prints
