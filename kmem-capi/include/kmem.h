@@ -10,45 +10,49 @@
  * Every function is named by a method and an action:
  *
  *     action                              letter  heap   ref    pool   tree   any
- *     make a store on a source            i                     i
- *     make a store in a buffer            if                    if
+ *     make a store; with options          i                     i iw
+ *     the same in a buffer                if                    if ifw
  *     tear a store down                   x                     x
  *     allocate, contents undefined        a       a      a      a      a
  *     allocate zeroed                     z       z      z      z      z
- *     allocate with options               w       w      w      iw ifw w
+ *     allocate with options               w       w      w             w      kmnew
  *     any of these three as a handle      o       ao zo wo  (for pools ao zo)
+ *     the handle of an existing cell      o       o      o      o      o      kmstat
  *     free, or drop a reference           f d     f      f d    f      f      kmfree
  *     zero and free                       s       s      s      s      s      kmshred
  *     free all below, keep the node       x                            x
  *     add a reference                     u              u
+ *     mark for zeroing                                                        kmtaint
  *     resize                              r       r      r             r      kmresize
- *     the handle of an existing cell      o       o      o      o      o
  *     move: one, unchecked, all children  m                            m mu mc
  *     look: parent, child, next child     p c                          p c cn
  *     adopt (keep), let go                k l                          k l
  *     hook a destructor on, take it off   h hx                         h hx
  *     walk: the next                      n                     n      n
- *     count                               q                     q      q
+ *     count                               q                     q      q      kmtotal
  *     report as text, as JSON             t j                   t j    t j
  *
- * What has no letter is for objects of any kind: kmfree kmshred kmtaint kmstat, kmsize kmname kmcast; and, made where a kmat
- * says, strings and arrays: kmnew, kmarr, kmdup, kmdups, kmcat, kmcats, and kmprintf() in <kmem-printf.h>.
+ * What has no letter serves objects of any kind. Beside those on the right, kmsize, kmname and kmcast look at an object. Arrays and
+ * strings are made, where a kmat says, by kmarr, kmarrz, kmdup, kmdups, kmdupn and kmprintf, resized by kmresizen, and appended to by
+ * kmcat, kmcats, kmroom and kmprintfa; the two that format are in <kmem-printf.h>. kmsourcei makes a source, and kmonfault sets what
+ * a misuse does.
  *
  * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
  * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
- * EINVAL where the source cannot serve. What resizes, moves or adopts fails alike, with EINVAL too where the object may not be
- * treated so. NULL and the null handle may be given to every function that frees.
+ * EINVAL where the source cannot serve. What resizes, moves or adopts fails the same way; EINVAL also means that this object
+ * cannot be resized, moved or adopted. NULL and the null handle may be given to every function that frees.
  *
  * Heap functions and reference counts may be used from any thread. A pool, a tree, and what is drawn from them belong to
  * one thread at a time.
  *
  * SOURCES. Cells of the other methods are drawn from a source, the argument src: NULL is the heap, (kmcell *)pool a pool,
  * (kmcell *)&source a source of your own, and for pools also kmtreeo(node).cell, a node of a tree, which the pool then dies
- * with, after all else below it. A source outlives what is drawn from it; heap cells and references are refused as one, and nodes
- * but for pools.
+ * with, after all else below it. A source outlives what is drawn from it. Heap cells and references cannot be sources; a node can,
+ * of a pool only.
  *
- * MISUSE. A wrong free that the cell's header shows (freed twice, another method's pointer, a pointer that was never
- * kmem's) is reported: see kmonfault().
+ * MISUSE. A call may be given what is no live cell of the right kind: one that was freed, another method's pointer, a pointer that was
+ * never kmem's. As far as the header shows it, that is reported to the fault handler, whether the call was to free the cell, to
+ * resize, move, adopt or hook it, to look at it or to count it. The default handler prints a line and aborts: see kmonfault().
  *
  * SWITCHES. KFmem_noheap, KFmem_noref, KFmem_nopool, KFmem_notree and KFmem_noshred leave a method, or zeroing, out. The
  * installed header defines those that its library was built with; you may define more for your own program. Layouts agree
@@ -65,8 +69,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define Kmversion "0.1.0"
 
 /* What the compiler is told, where it can be told. */
 #if defined __GNUC__ || defined __clang__
@@ -133,8 +135,21 @@ extern "C" {
 #else
 #  define KM_DATA(type) type data[];
 #endif
+/* What every cell begins with, under one name or another for its size. */
+#ifndef KFmem_noshred
+#  define KM_SHRED unsigned char shred; /* an enum kmshred: whether the cell is zeroed when it goes */
+#else
+#  define KM_SHRED unsigned char km_unused_;
+#endif
+#define KM_PREFIX(size)                                                                              \
+    int kind; /* a kmkind; another number where the cell is being freed or has been */               \
+    KM_SHRED                                                                                         \
+    unsigned char flags; /* what the cell carries beside its data */                                 \
+    unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
+    unsigned char heap;  /* which heap it came from, mixed with size and flags: a seal */              \
+    size_t size;         /* bytes of header and data */
 
-/* ---- types ---------------------------------------------------------------------------------------------------- */
+/* ---- types: what is passed and returned, and what lies before the data ------------------------------------------ */
 
 /* How an object was allocated. */
 typedef enum kmkind {
@@ -150,19 +165,6 @@ typedef enum kmkind {
 enum kmshred { kmshred_no = 0, kmshred_yes = 1 };
 
 /* What every cell begins with. `(kmcell *)node` is always right. */
-#ifndef KFmem_noshred
-#  define KM_SHRED unsigned char shred; /* an enum kmshred: whether the cell is zeroed when it goes */
-#else
-#  define KM_SHRED unsigned char km_unused_;
-#endif
-#define KM_PREFIX(size)                                                                              \
-    int kind; /* a kmkind */                                                                         \
-    KM_SHRED                                                                                         \
-    unsigned char flags;                                                                             \
-    unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
-    unsigned char heap;                                                                              \
-    size_t size; /* bytes of header and data */
-
 typedef struct kmcell {
     KM_PREFIX(size)
 } kmcell;
@@ -182,7 +184,7 @@ typedef struct kmptr {
 /* A reference-counted cell. */
 typedef struct kmref {
     KM_PREFIX(sz)
-    size_t refs; /* active references; other threads may change it */
+    size_t refs; /* active references; other threads may change their number */
     kmcell *src; /* the source, NULL for the heap */
     KM_DATA(unsigned char)
 } kmref;
@@ -256,9 +258,9 @@ typedef struct kmwalk {
     void *km_at_;
 } kmwalk;
 
-/* So many objects. */
+/* What kmtreeq() counts. */
 typedef struct kmcount {
-    size_t cells;
+    size_t cells; /* nodes and adopted objects */
     size_t size;  /* bytes of their data */
     size_t block; /* bytes of all that was drawn for them, headers included */
 } kmcount;
@@ -284,15 +286,18 @@ typedef struct kmtotals {
 
 /* ---- macros --------------------------------------------------------------------------------------------------- */
 
+/* The version of this header. */
+#define Kmversion "0.1.0"
+
 /* The number of elements in a static array. */
 #define Kmsz(array) (sizeof(array) / sizeof(array)[0])
 
-/* Where an object is made: see kmat. */
 #ifdef __cplusplus
 #  define KM_AT kmat
 #else
 #  define KM_AT (kmat)
 #endif
+/* Where an object is made, a kmat: on the heap; drawn from a source; in a pool, as one of its cells; below a node. */
 #define Kmheap (KM_AT { kmkind_heap, 0, 0 })
 #define Kmref(src) (KM_AT { kmkind_ref, (kmcell *)(src), 0 })
 #define Kmpool(pool) (KM_AT { kmkind_pool, (kmcell *)(pool), 0 })
@@ -457,7 +462,7 @@ kmptr kmtreef(void *) KM_TREE;
 kmptr kmtrees(void *) KM_TREE KM_SHREDS;
 /* Frees all below a node, the pools on it too, and what it has adopted. The node stays, with its hooks. */
 void kmtreex(void *) KM_TREE;
-/* Resizes a node as kmresize() does. Where it moves, parent, siblings and children learn of it: a time for each child. */
+/* Resizes a node as kmresize() does. Where it moves, parent, siblings and children are relinked, which takes time for each child. */
 void *kmtreer(void *, size_t) KM_USED KM_SIZED(2) KM_TREE;
 /* The handle of a node that exists. */
 kmptr kmtreeo(void *) KM_USED KM_TREE;
@@ -520,7 +525,7 @@ void kmsourcei(kmsource *, void *(*alloc)(kmsource *, size_t size, size_t align)
  * kmpoolq() counts. What was drawn from a pool is counted here and as part of the pool's block. Any thread may ask. */
 kmtotals kmtotal(kmkind) KM_TOTALS;
 
-/* ---- misuse: what happens on a wrong free ----------------------------------------------------------------------- */
+/* ---- misuse: what happens where a call is given no live cell of the right kind ---------------------------------- */
 
 /* What is known of a misuse. The strings live as long as the handler runs. */
 typedef struct kmfault {
@@ -529,10 +534,13 @@ typedef struct kmfault {
     const char *what; /* "already freed" */
     int found;        /* the number in the place of the kind, where that is what was wrong; else 0 */
 } kmfault;
+
+/* What is called on a misuse, on the thread that made the call. */
 typedef void (*kmfaultfn)(const kmfault *);
 
 /* Sets what is called on a misuse, in the whole program, and returns what was before; NULL is the default, which prints
- * one line to standard error and aborts. Where the handler returns, the faulty call does nothing. */
+ * one line to standard error and aborts. A misuse is a call that was given what is no live cell of the right kind, whether to free,
+ * resize, move, adopt, hook, look at or count it. Where the handler returns, the faulty call does nothing. */
 kmfaultfn kmonfault(kmfaultfn);
 
 #ifdef __cplusplus

@@ -255,6 +255,39 @@ fn exported() -> Vec<(String, String)> {
     functions
 }
 
+/// The functions in the table of the README, where those of a method are mostly named by their letters alone.
+fn tabled() -> BTreeSet<String> {
+    let readme = fs::read_to_string(format!("{HERE}/README.md")).expect("the README");
+    let table =
+        readme.split("## What it does").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a table");
+    let mut rows =
+        table.lines().filter(|line| line.starts_with('|')).map(|row| row.split('|').map(str::trim));
+    let methods: Vec<_> = rows.next().expect("a head").collect();
+    let mut functions = BTreeSet::new();
+    for (method, cell) in rows.flat_map(|row| methods.iter().zip(row)) {
+        for word in cell.split('`').skip(1).step_by(2) {
+            let whole = word.starts_with("km") || word.starts_with("Km");
+            functions.insert(if whole { word.to_owned() } else { format!("km{method}{word}") });
+        }
+    }
+    functions
+}
+
+#[test]
+fn the_readme_names_every_function() {
+    let mut functions: BTreeSet<String> = exported().into_iter().map(|(name, _)| name).collect();
+    let formats = fs::read_to_string(format!("{HERE}/include/kmem-printf.h")).expect("the header");
+    for definition in formats.lines().filter(|line| line.starts_with("KM_")) {
+        let called =
+            definition.match_indices('(').filter_map(|(at, _)| definition[..at].rsplit([' ', '*']).next());
+        functions.extend(called.filter(|name| name.starts_with("km")).map(str::to_owned));
+    }
+    assert!(functions.contains("kmvprintfa") && functions.contains("kmtofile"), "{functions:?}");
+    functions.insert("Kmcast".into());
+    let tabled = tabled();
+    assert!(functions == tabled, "{:?}", functions.symmetric_difference(&tabled).collect::<Vec<_>>());
+}
+
 /// What the header calls a type of the Rust sources.
 fn c_type(rust: &str) -> String {
     match rust.trim_end_matches(',') {

@@ -1,8 +1,10 @@
 //! Misuse: say what and where, then stop.
 //!
-//! A wrong free (twice, another method's pointer, a pointer that was never kmem's) is reported to the fault
-//! handler. The default handler prints one line to standard error and aborts. A program may set its own with
-//! [`set_handler`]; if that handler returns, the faulty call does nothing further: the cell is left as it was found.
+//! A call may be given what is no live cell of the right kind: one that was freed, another method's pointer, a pointer that
+//! was never kmem's. As far as the header shows it, that is reported to the fault handler, whether the call was to free the
+//! cell, to resize, move, adopt or hook it, to look at it or to count it. The default handler prints one line to standard
+//! error and aborts. A program may set its own with [`set_handler`]; if that handler returns, the faulty call does nothing
+//! further: the cell is left as it was found.
 //!
 //! ```
 //! use kmem::fault::{self, Misuse};
@@ -36,7 +38,7 @@ use crate::shared;
 pub enum Misuse {
     /// The cell has been freed before.
     AlreadyFreed,
-    /// The cell is being freed: its own destructor, or that of a node below it, freed it again.
+    /// The cell is being freed: its own destructor, or that of a node below it, freed it again or added to it.
     BeingFreed,
     /// A child of the node is being freed: its destructor, or that of a node below it, freed or resized the node.
     FreeingBelow,

@@ -177,6 +177,15 @@ impl<'b, T> Pool<T, Buffer<'b>> {
     }
 
     /// Bytes of buffer that [`in_buffer`](Pool::in_buffer) needs for `cells` cells, wherever the buffer starts.
+    ///
+    /// ```
+    /// use kmem::{Buffer, Pool};
+    /// let bytes = Pool::<u64, Buffer<'_>>::buffer_size(100);
+    /// let mut buffer = Vec::<u8>::with_capacity(bytes);
+    /// let pool = Pool::<u64, _>::in_buffer(&mut buffer.spare_capacity_mut()[..bytes])?;
+    /// assert_eq!(pool.capacity(), 100);
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
     #[must_use]
     pub const fn buffer_size(cells: usize) -> usize {
         in_buffer_size(size_of::<T>(), align_of::<T>(), cells)

@@ -217,7 +217,14 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         }
     }
 
-    /// Whether this handle is marked to zero what it frees. See [`taint`](Ptr::taint) for an example.
+    /// Whether this handle is marked to zero what it frees.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ptr};
+    /// let mut held = [Ptr::from("static"), Ptr::from(HeapBox::<str>::from("on the heap"))];
+    /// held.iter_mut().for_each(Ptr::taint);
+    /// assert_eq!(held.map(|handle| handle.is_tainted()), [false, true]); // nobody frees what is static
+    /// ```
     #[cfg(feature = "shred")]
     #[must_use]
     pub fn is_tainted(&self) -> bool {

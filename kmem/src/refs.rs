@@ -362,7 +362,14 @@ impl<T: ?Sized, S> Ref<T, S> {
         unsafe { raw::ptr::taint_cell(Kind::Ref, this.data.as_ptr().cast()) }
     }
 
-    /// Whether the cell is marked to be zeroed. See [`taint`](Ref::taint) for an example.
+    /// Whether the cell is marked to be zeroed, by whichever reference.
+    ///
+    /// ```
+    /// use kmem::Ref;
+    /// let (key, other) = (Ref::new([7u8; 32]), Ref::new(7));
+    /// Ref::taint(&key.clone());
+    /// assert_eq!((Ref::is_tainted(&key), Ref::is_tainted(&other)), (true, false));
+    /// ```
     #[cfg(feature = "shred")]
     #[must_use]
     pub fn is_tainted(this: &Self) -> bool {
@@ -389,7 +396,13 @@ impl<T: ?Sized, S> Ref<T, S> {
     /// reference, and freeing the cell runs the value's destructor. A destructor of the program's own suits a slice or string of
     /// whatever length.
     ///
-    /// See [`into_non_null`](Ref::into_non_null) for an example.
+    /// ```
+    /// use kmem::{Ref, raw::refs};
+    /// use std::ptr::{NonNull, null_mut};
+    /// let made_by_c = NonNull::new(unsafe { refs::z(null_mut(), 8) }).unwrap().cast::<u64>();
+    /// let number: Ref<u64> = unsafe { Ref::from_non_null(made_by_c) };
+    /// assert_eq!((*number, Ref::count(&number)), (0, 1));
+    /// ```
     #[must_use]
     pub unsafe fn from_non_null(data: NonNull<T>) -> Self {
         // SAFETY: [caller] the contract is the caller's.

@@ -33,7 +33,7 @@ int main(void) {
 
     puts("three steals it, two is freed, then three:");
     char *stolen = talloc_steal(three, shared);
-    printf("  from one, not two: %d, references: %zu\n", !talloc_is_parent(one, stolen), talloc_reference_count(stolen));
+    printf("  a child of three: %d, references: %zu\n", talloc_parent(stolen) == three, talloc_reference_count(stolen));
     talloc_free(two);
     talloc_free(three);
     talloc_free(one);

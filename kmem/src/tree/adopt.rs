@@ -147,9 +147,15 @@ impl<'t, O: Adopt> Adopted<'t, O> {
         ManuallyDrop::into_inner(self.owner)
     }
 
-    /// The value for changing, where the owner is the only one.
+    /// The value for changing, of a [`HeapBox`](crate::HeapBox) alone: a [`Ref`](crate::Ref) may be one of several owners.
     ///
-    /// See [`adopt`](NodeRef::adopt) for an example.
+    /// ```
+    /// use kmem::{HeapBox, Tree};
+    /// let tree = Tree::new("request");
+    /// let mut body = tree.node().adopt(HeapBox::new(7));
+    /// *body.get_mut() += 1;
+    /// assert_eq!(*body.let_go(), 8);
+    /// ```
     pub fn get_mut(&mut self) -> &mut O::Target
     where
         O: DerefMut,

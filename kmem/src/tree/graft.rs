@@ -49,7 +49,7 @@ impl<'t, T> NodeRef<'t, T> {
         unsafe { Node::own(join(self.data.cast(), tree)) }
     }
 
-    /// Makes a whole tree a child of this node, as [`graft`](NodeRef::graft) does, that walks see: like one that was
+    /// Like [`graft`](NodeRef::graft), but walks over this tree visit the new child: like one that was
     /// [pushed](NodeRef::push) it belongs to this tree alone.
     ///
     /// ```

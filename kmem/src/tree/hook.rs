@@ -53,9 +53,9 @@ impl<'t, T> NodeRef<'t, T> {
     /// Has `function` called when the node is about to go, and everything below it is still there; the one that was added last first.
     /// Then what is below goes, and then the node's value.
     ///
-    /// It runs wherever the tree went, however long that lives: hence `Send` and `'static`. It may use whatever it can reach: not this
-    /// tree, which is being freed, unless only a child of it is. Where it panics all else still goes, and then the
-    /// panic goes on. A tree that is forgotten never calls it.
+    /// It runs wherever the tree went, however long that lives: hence `Send` and `'static`. It cannot use this
+    /// tree where the whole of it is being freed; where only a child is, it may. Where it panics all else still goes, and then
+    /// the panic goes on. A tree that is forgotten never calls it.
     ///
     /// It takes 80 bytes drawn from where this node was, and those of the function, as aligned as they are. They are zeroed where the node
     /// is tainted.
@@ -110,7 +110,14 @@ impl<'t, T> NodeRef<'t, T> {
 impl Hook<'_> {
     /// Drops the function without calling it. Looks through the node's hooks, the last one first.
     ///
-    /// See the [type](Hook) for an example.
+    /// ```
+    /// let called = std::sync::Arc::new(());
+    /// let held = called.clone();
+    /// let tree = kmem::Tree::new("request");
+    /// let hook = tree.node().on_free(move || unreachable!("{held:?}"));
+    /// hook.cancel();
+    /// assert_eq!(std::sync::Arc::strong_count(&called), 1);
+    /// ```
     pub fn cancel(self) {
         // SAFETY: [lent, hooks] the node is live while its tree is borrowed, and so the hook is still there: nothing else takes it back.
         unsafe { (self.cancel)(self.node, self.hook) }
