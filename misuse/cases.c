@@ -648,6 +648,16 @@ static void cell_destructor(const method *m)
     WRONG(m->free(one));
 }
 
+static void frees_node(void *data, void *arg) { kmtreef(pool); }
+static void node_destructor(const method *m)
+{
+    kmopt opt = { 0 };
+    opt.sz = SIZE, opt.drop = frees_node;
+    pool = kmpooliw(kmtreeo(kmtreea(NULL, NULL, SIZE)).cell, &opt, 1000);
+    void *one = kmpoola(pool);
+    WRONG(m->free(one));
+}
+
 /* Headers: what a stray write leaves there. */
 static void *smashed(const method *m, size_t at, size_t bytes, int with)
 {
@@ -954,8 +964,23 @@ static void in_child(const method *m, void (*run)(void *))
     kmtreew(NULL, kmtreea(NULL, top, SIZE), &opt);
     WRONG(m->free(top));
 }
+/* Below a node that stays a child, whose hook runs. */
+static void *leaving(const method *m, void (*run)(void *))
+{
+    runs = run, running = m;
+    top = kmtreea(NULL, NULL, SIZE);
+    void *child = kmtreea(NULL, top, SIZE);
+    kmtreea(NULL, child, SIZE);
+    return kmtreeh(child, run_it, NULL);
+}
+static void in_leaving(const method *m, void (*run)(void *))
+{
+    void *child = leaving(m, run);
+    WRONG(m->free(child));
+}
 static void resizes_it(void *data) { resize(running, data, other_size(running)); }
 static void resizes_top(void *data) { resize(running, top, 200); }
+static void moves_top_below(void *data) { if (!kmtreem(top, kmtreec(data))) say("refused"); }
 static void frees_it(void *data) { running->free(data); }
 static void frees_top(void *data) { running->free(top); }
 static void moves_it(void *data) { if (!kmtreem(data, holder())) say("refused"); }
@@ -963,13 +988,20 @@ static void moves_to_top(void *data) { if (!kmtreem(holder(), top)) say("refused
 static void children_to_top(void *data) { if (!kmtreemc(holder(), top)) say("refused"); }
 static void adopts_by_it(void *data) { if (!kmtreek(data, kmheapao(SIZE))) say("refused"); }
 static void adopts_it(void *data) { if (!kmtreek(holder(), right(running, data))) say("refused"); }
-static void lets_go_by_it(void *data) { if (!kmtreel(data, root).ref) say("refused"); }
 static void hooks_it(void *data) { if (!kmtreeh(data, run_it, NULL)) say("refused"); }
 static void unhooks_it(void *data) { if (!kmtreehx(data, run_it, NULL)) say("refused"); }
 static void adds_below_it(void *data) { if (!kmtreea(NULL, data, 8)) say("refused"); }
 static void resize_own_destructor(const method *m) { in_destructor(m, resizes_it); }
 static void resize_own_hook(const method *m) { in_hook(m, resizes_it); }
 static void resize_above(const method *m) { in_child(m, resizes_top); }
+static void child_leaving(const method *m) { in_leaving(m, frees_top); }
+static void child_emptied(const method *m)
+{
+    leaving(m, frees_top);
+    WRONG(kmtreex(top));
+}
+static void resize_leaving(const method *m) { in_leaving(m, resizes_top); }
+static void move_leaving(const method *m) { in_leaving(m, moves_top_below); }
 static void move_dying(const method *m) { in_destructor(m, moves_it); }
 static void move_dying_hook(const method *m) { in_hook(m, moves_it); }
 static void move_to_dying(const method *m) { in_child(m, moves_to_top); }
@@ -977,7 +1009,6 @@ static void children_to_dying(const method *m) { in_child(m, children_to_top); }
 static void adopt_by_dying(const method *m) { in_destructor(m, adopts_by_it); }
 static void adopt_by_dying_hook(const method *m) { in_hook(m, adopts_by_it); }
 static void adopt_dying(const method *m) { in_destructor(m, adopts_it); }
-static void let_go_dying(const method *m) { in_destructor(m, lets_go_by_it); }
 static void hook_dying(const method *m) { in_destructor(m, hooks_it); }
 static void hook_dying_hook(const method *m) { in_hook(m, hooks_it); }
 static void unhook_dying(const method *m) { in_hook(m, unhooks_it); }
@@ -1324,6 +1355,16 @@ static void in_child(const method *m, void (*run)(void *))
     _talloc_set_destructor(talloc_named_const(talloc_named_const(top, SIZE, "middle"), SIZE, "low"), run_it);
     WRONG(m->free(top));
 }
+static void *low;
+static void in_leaving(const method *m, void (*run)(void *))
+{
+    runs = run, running = m;
+    top = talloc_named_const(NULL, SIZE, "top");
+    void *child = talloc_named_const(top, SIZE, "child");
+    low = talloc_named_const(child, SIZE, "low");
+    _talloc_set_destructor(child, run_it);
+    WRONG(m->free(child));
+}
 static void move(void *node, void *parent) { if (!_talloc_steal_loc(parent, node, "cases.c")) say("refused"); }
 static void refer(void *holder, void *to) { if (!_talloc_reference_loc(holder, to, "cases.c")) say("refused"); }
 static void resizes_it(void *data) { resize(running, data, other_size(running)); }
@@ -1335,7 +1376,12 @@ static void refers_to_it(void *data) { refer(holder(), data); }
 static void hooks_it(void *data) { _talloc_set_destructor(data, run_it); }
 static void adds_below_it(void *data) { if (!talloc_named_const(data, 8, "low")) say("refused"); }
 static void resize_own_destructor(const method *m) { in_destructor(m, resizes_it); }
+static void frees_all(void *data) { freed(top); }
+static void moves_top_below(void *data) { move(top, low); }
 static void resize_above(const method *m) { in_child(m, resizes_top); }
+static void child_leaving(const method *m) { in_leaving(m, frees_all); }
+static void resize_leaving(const method *m) { in_leaving(m, resizes_top); }
+static void move_leaving(const method *m) { in_leaving(m, moves_top_below); }
 static void move_dying(const method *m) { in_destructor(m, moves_it); }
 static void move_to_dying(const method *m) { in_child(m, moves_to_top); }
 static void adopt_by_dying(const method *m) { in_destructor(m, refers_by_it); }
@@ -1471,7 +1517,10 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "below-freed", below_freed, "tree tree@pool" },
     { "own-destructor", own_destructor, PLAIN " " HANDLES },
     { "child-destructor", child_destructor, "tree" },
+    { "child-leaving", child_leaving, "tree" },
+    { "child-emptied", child_emptied, "tree" },
     { "cell-destructor", cell_destructor, "pool" },
+    { "node-destructor", node_destructor, "pool" },
     { "handle-heap", handle_heap, "ref pool tree" },
     { "handle-ref", handle_ref, "heap pool tree" },
     { "handle-pool", handle_pool, "heap ref tree" },
@@ -1486,6 +1535,7 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "below-freed", below_freed, "tree" },
     { "own-destructor", own_destructor, "heap pool tree" },
     { "child-destructor", child_destructor, "tree" },
+    { "child-leaving", child_leaving, "tree" },
 #endif
     { "over-1-zero", over_1_zero, BASE },
     { "over-1-text", over_1_text, BASE },
@@ -1571,6 +1621,7 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "resize-own-destructor", resize_own_destructor, PLAIN },
     { "resize-own-hook", resize_own_hook, "tree" },
     { "resize-above", resize_above, "tree" },
+    { "resize-leaving", resize_leaving, "tree" },
     { "resize-smash-zero", resize_smash_zero, BASE },
     { "resize-smash-text", resize_smash_text, BASE },
     { "resize-smash-flags", resize_smash_flags, "heap ref tree ref@pool tree@pool" },
@@ -1601,6 +1652,7 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "move-dying", move_dying, "tree" },
     { "move-dying-hook", move_dying_hook, "tree tree@pool" },
     { "move-to-dying", move_to_dying, "tree" },
+    { "move-leaving", move_leaving, "tree" },
     { "children-to-dying", children_to_dying, "tree" },
     { "move-as-tree", move_as_tree, "heap ref pool" },
     { "move-below-other", move_below_other, "heap ref pool" },
@@ -1653,7 +1705,6 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "let-go-none", let_go_none, BASE },
     { "let-go-twice", let_go_twice, BASE },
     { "let-go-by-freed", let_go_by_freed, "tree tree@pool" },
-    { "let-go-dying", let_go_dying, "tree" },
     { "let-go-link-last", let_go_link_last, "tree tree@pool" },
     { "let-go-link-last-text", let_go_link_last_text, "tree tree@pool" },
     { "hook-freed", hook_freed, "tree tree@pool" },
@@ -1713,11 +1764,13 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "resize-shared", resize_shared, "ref" },
     { "resize-own-destructor", resize_own_destructor, "heap pool tree" },
     { "resize-above", resize_above, "tree" },
+    { "resize-leaving", resize_leaving, "tree" },
     { "move-freed", move_freed, "tree" },
     { "move-below-freed", move_below_freed, "tree" },
     { "move-below-itself", move_below_itself, "tree" },
     { "move-dying", move_dying, "tree" },
     { "move-to-dying", move_to_dying, "tree" },
+    { "move-leaving", move_leaving, "tree" },
     { "move-foreign", move_foreign, "tree" },
     { "move-below-foreign", move_below_foreign, "tree" },
     { "adopt-by-freed", adopt_by_freed, "tree" },

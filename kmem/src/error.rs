@@ -65,7 +65,9 @@ impl fmt::Display for AllocError {
             AllocError::Source(None) => f.write_str("the source is not a cell that can be drawn from"),
             AllocError::Fixed(kind) => write!(f, "this {kind} cell keeps its size and its place"),
             AllocError::Shared => f.write_str("the cell has other references"),
-            AllocError::Below => f.write_str("the new parent is the node itself, lies below it, or was drawn from it"),
+            AllocError::Below => {
+                f.write_str("the new parent is the node itself, lies below it, or was drawn from it")
+            }
             AllocError::Misused => f.write_str("the call was a misuse, which has been reported"),
         }
     }

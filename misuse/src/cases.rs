@@ -568,6 +568,17 @@ unsafe fn cell_destructor(m: &Method) {
     let one = pool::a(made.as_ptr());
     wrong(|| m.f(one));
 }
+unsafe extern "C-unwind" fn frees_node(_: *mut c_void, _: *mut c_void) {
+    tree::f(POOL.load(Relaxed).cast());
+}
+unsafe fn node_destructor(m: &Method) {
+    let drop = Some(Destructor { run: Some(frees_node), arg: null_mut() });
+    let host = tree::handle(tree::a(null_mut(), null_mut(), SIZE)).cell;
+    let made = pool::init(host, &Spec { drop, ..Spec::new(SIZE, 1000) }).unwrap();
+    POOL.store(made.as_ptr(), Relaxed);
+    let one = pool::a(made.as_ptr());
+    wrong(|| m.f(one));
+}
 
 /// What a stray write leaves of a header.
 unsafe fn smash(m: &Method, at: usize, bytes: usize, with: u8) {
@@ -865,6 +876,20 @@ unsafe fn in_child(m: &Method, run: Run) {
     tree::alloc(null_mut(), middle, &Request { drop: Some(RUN_IT), ..Request::new(SIZE) }).unwrap();
     wrong(|| m.f(top));
 }
+/// Below a node that stays a child, whose hook runs.
+unsafe fn leaving(m: &Method, run: Run) -> *mut u8 {
+    running(m, run);
+    let top = tree::a(null_mut(), null_mut(), SIZE);
+    TOP.store(top, Relaxed);
+    let child = tree::a(null_mut(), top, SIZE);
+    tree::a(null_mut(), child, SIZE);
+    tree::h(child, RUN_IT).unwrap();
+    child
+}
+unsafe fn in_leaving(m: &Method, run: Run) {
+    let child = leaving(m, run);
+    wrong(|| m.f(child));
+}
 fn top() -> *mut u8 {
     TOP.load(Relaxed)
 }
@@ -1081,6 +1106,7 @@ unsafe fn commit_life(name: &str, m: &Method) -> bool {
         "resize-own-destructor" => in_destructor(m, |m, data| m.r(data, m.other_size())),
         "resize-own-hook" => in_hook(m, |m, data| m.r(data, m.other_size())),
         "resize-above" => in_child(m, |m, _| m.r(top(), 200)),
+        "resize-leaving" => in_leaving(m, |m, _| m.r(top(), 200)),
         "resize-smash-zero" => resize_smash(m, 0, 16, 0),
         "resize-smash-text" => resize_smash(m, 0, 16, b'A'),
         "resize-smash-flags" => resize_smash(m, 5, 1, 0xff),
@@ -1109,6 +1135,7 @@ unsafe fn commit_life(name: &str, m: &Method) -> bool {
         "move-dying" => in_destructor(m, |_, data| moving(data)),
         "move-dying-hook" => in_hook(m, |_, data| moving(data)),
         "move-to-dying" => in_child(m, |_, _| moved(holder(), top())),
+        "move-leaving" => in_leaving(m, |_, data| moved(top(), tree::c(data))),
         "children-to-dying" => in_child(m, |_, _| refused(tree::mc(holder(), top()).is_err())),
         "move-as-tree" => kept(m, |one| moving(one)),
         "move-below-other" => kept(m, |one| moving_to(one)),
@@ -1139,7 +1166,6 @@ unsafe fn commit_life(name: &str, m: &Method) -> bool {
         "let-go-none" => kept(m, |one| let_go(holder(), one)),
         "let-go-twice" => let_go_twice(m),
         "let-go-by-freed" => freed(m, |one| letting_go(one)),
-        "let-go-dying" => in_destructor(m, |_, data| let_go(data, ROOT.load(Relaxed))),
         "hook-freed" => freed(m, |one| hooking(one)),
         "hook-other" => kept(m, |one| hooking(one)),
         "hook-dying" => in_destructor(m, |_, data| hooking(data)),
@@ -1251,7 +1277,13 @@ unsafe fn commit(name: &str, m: &Method) -> bool {
         "below-freed" => below_freed(m),
         "own-destructor" => own_destructor(m),
         "child-destructor" => child_destructor(m),
+        "child-leaving" => in_leaving(m, |m, _| m.f(top())),
+        "child-emptied" => {
+            leaving(m, |m, _| m.f(top()));
+            wrong(|| tree::x(top()));
+        }
         "cell-destructor" => cell_destructor(m),
+        "node-destructor" => node_destructor(m),
         "handle-heap" => crossed(m, 1, freeing),
         "handle-pool" => crossed(m, 2, freeing),
         "handle-ref" => crossed(m, 3, freeing),

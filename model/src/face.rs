@@ -596,7 +596,13 @@ impl Face for C {
     }
 
     unsafe fn walk(pool: *mut Pool) -> Vec<*mut u8> {
-        let mut walk = c::walk::Walk { root: pool.cast(), at: Handle::NULL, depth: 0, km_at_: null_mut() };
+        let mut walk = c::walk::Walk {
+            root: pool.cast(),
+            at: Handle::NULL,
+            depth: 0,
+            pool: null_mut(),
+            km_at_: null_mut(),
+        };
         let mut seen = Vec::new();
         while unsafe { c::pool::kmpooln(&raw mut walk) } != 0 {
             let again = unsafe { c::pool::kmpoolo(walk.at.data.cast()) };
@@ -753,7 +759,13 @@ impl Face for C {
     }
 
     unsafe fn walk_tree(node: *mut u8) -> Vec<(Handle, usize)> {
-        let mut walk = c::walk::Walk { root: node.cast(), at: Handle::NULL, depth: 0, km_at_: null_mut() };
+        let mut walk = c::walk::Walk {
+            root: node.cast(),
+            at: Handle::NULL,
+            depth: 0,
+            pool: null_mut(),
+            km_at_: null_mut(),
+        };
         let mut seen = Vec::new();
         while unsafe { c::tree::kmtreen(&raw mut walk) } != 0 {
             seen.push((walk.at, walk.depth));

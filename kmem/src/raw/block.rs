@@ -452,7 +452,8 @@ unsafe fn resize_plain(kind: Kind, header: usize, cell: *mut Cell, size: usize) 
     // SAFETY: [live, extent, origin] the caller's cell is ours alone, and a plain one was drawn with just its size, see `carve`.
     unsafe {
         let old = (*cell).size;
-        if old < header || size > MOST || !is_plain(cell, old) {
+        let end = cell.addr().wrapping_add(old);
+        if old < header || size > MOST || seal::is_wild(end) || !is_plain(cell, old) {
             return None;
         }
         let new = header + size;
@@ -764,8 +765,14 @@ pub(crate) unsafe fn end_carefully(
     true
 }
 
-/// The flags that only a node may have.
-const NODE_FLAGS: u8 = FLAG_HOST | FLAG_SAME | FLAG_HOOK | FLAG_HOLD | FLAG_BUSY | FLAG_DEEP;
+/// Whether a cell of this kind may have these flags: what is the library's own is so in one way, and carries nothing behind its data.
+fn may_have(kind: Kind, flags: u8) -> bool {
+    let own = flags & (FLAG_HOST | FLAG_HOOK | FLAG_HOLD);
+    match kind {
+        Kind::Tree => own == 0 || own & (own - 1) == 0 && flags & (FLAG_SLOT | FLAG_NAME) == 0,
+        _ => own | flags & (FLAG_SAME | FLAG_BUSY | FLAG_DEEP) == 0,
+    }
+}
 
 /// Whether the prefix of a cell drawn from `src` contradicts neither itself nor its seal; what is wrong is reported.
 ///
@@ -816,8 +823,7 @@ pub(super) unsafe fn is_fair(
     // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
     let sourced =
         src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
-    let flagged = kind == Kind::Tree || flags & NODE_FLAGS == 0;
-    if aligned && sized && sourced && flagged {
+    if aligned && sized && sourced && may_have(kind, flags) {
         return true;
     }
     fault::report(call, data, Misuse::Damaged);
