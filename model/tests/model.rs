@@ -114,6 +114,7 @@ fn random_sequences_reach_every_kind_of_step() {
         "move a pool",
         "move a pool that is zeroed",
         "move children",
+        "move what was adopted",
         "move refused",
         "node",
         "nothing to let go of",

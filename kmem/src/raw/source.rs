@@ -108,9 +108,14 @@ pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
 }
 
 unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
-    // SAFETY: [caller, outlives] the caller vouches for the whole chain.
+    // SAFETY: [caller, outlives, blocks] the caller vouches for the whole chain, and each block of a pool names the first.
     unsafe {
         while !src.is_null() {
+            #[cfg(feature = "pool")]
+            if is_pool(src) {
+                // The mark of a growing pool is that of its first block.
+                src = super::pool::head(src.cast()).cast();
+            }
             if (*src).tainted() {
                 return true;
             }
@@ -118,6 +123,14 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
         }
     }
     false
+}
+
+/// Whether a source is a pool, or one on its way out.
+#[cfg(feature = "pool")]
+unsafe fn is_pool(src: *mut Cell) -> bool {
+    // SAFETY: [caller, prefix] the caller's source has a readable header.
+    let kind = unsafe { (*src).kind };
+    kind == Kind::Pool as i32 || kind == Kind::Pool.dying()
 }
 
 /// Whether a source is this pool or was itself drawn from it, if only by way of others.
@@ -140,9 +153,11 @@ unsafe fn below(src: *mut Cell) -> *mut Cell {
     // SAFETY: [caller, prefix] the caller's source has a readable header, also while it is on its way out.
     let kind = unsafe { (*src).kind };
     #[cfg(feature = "pool")]
-    if kind == Kind::Pool as i32 || kind == Kind::Pool.dying() {
-        // SAFETY: [live] the kind says that it is a pool.
-        return unsafe { (*src.cast::<super::Pool>()).src };
+    // SAFETY: [caller, live] as above, and where it is a pool the whole header is there.
+    unsafe {
+        if is_pool(src) {
+            return (*src.cast::<super::Pool>()).src;
+        }
     }
     #[cfg(feature = "tree")]
     if kind == Kind::Tree as i32 || kind == Kind::Tree.dying() {

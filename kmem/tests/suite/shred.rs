@@ -53,6 +53,29 @@ mod refs {
         assert_eq!(freed, 0);
     }
 
+    #[cfg(feature = "pool")]
+    #[test]
+    #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks behind the data")]
+    fn what_is_drawn_from_any_block_of_a_tainted_pool_is_zeroed() {
+        use kmem::raw::{pool, refs};
+        unsafe {
+            let spec = pool::Spec { grows: true, ..pool::Spec::new(64, 1) };
+            let bytes = pool::init(std::ptr::null_mut(), &spec).unwrap().as_ptr();
+            let cells = [(); 3].map(|()| pool::a(bytes));
+            (*bytes).cell.shred.store(1, std::sync::atomic::Ordering::Relaxed);
+            // A handle on a cell names the block that it lies in, which stands for the pool.
+            let block = pool::handle(cells[2]).cell;
+            assert_ne!(block, bytes.cast());
+            pool::f(cells[2]);
+            let drawn = refs::a(block, 32);
+            drawn.write_bytes(MARK, 32);
+            assert_eq!(refs::r(drawn, 8), drawn);
+            assert_eq!(std::slice::from_raw_parts(drawn.add(8), 24), [0; 24]);
+            refs::f(drawn);
+            pool::x(bytes);
+        }
+    }
+
     #[test]
     fn shredding_a_shared_cell_drops_one_reference_and_marks_it() {
         let freed = marked_when_freed(|| unsafe {
