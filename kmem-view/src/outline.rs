@@ -298,6 +298,12 @@ impl Tally {
         self.traits.0 & Traits::TAINTED != 0
     }
 
+    /// Whether there are a pool and cells that were drawn from one, which may be that.
+    pub fn has_pool_and_cells_of_one(&self) -> bool {
+        let both = Traits::kind(Kind::Store) | Traits::source(Source::Pool);
+        self.traits.0 & both == both
+    }
+
     /// `ref, tree`.
     pub fn kinds(&self) -> String {
         self.traits.kinds().collect::<Vec<_>>().join(", ")

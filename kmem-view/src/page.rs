@@ -145,14 +145,14 @@ fn beyond(drawn: &Drawn, names: &Names<'_>) -> String {
 }
 
 fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> Markup {
-    let tainted = outline.branches[0].all;
+    let all = outline.branches[0].all;
     let of = |snapshot: Option<&Snapshot>| snapshot.map(|all| (all.total(), all.again())).unwrap_or_default();
     let ((was, was_again), (now, now_again)) = (of(older), of(Some(newer)));
     let mut rows = vec![
         ("cells", "total-cells", was.cells, now.cells),
         ("bytes of data", "total-size", was.size, now.size),
         ("bytes with headers", "total-block", was.block, now.block),
-        ("tainted cells, of those listed", "total-tainted", tainted.older.tainted, tainted.newer.tainted),
+        ("tainted cells, of those listed", "total-tainted", all.older.tainted, all.newer.tainted),
     ];
     if was_again.cells + now_again.cells > 0 {
         rows.extend([
@@ -182,6 +182,9 @@ fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> 
         @if was_again.cells + now_again.cells > 0 {
             p #again { "kmem counts a counted cell below each of its holders. What it so counts again is in no other number of this page: there "
                 "the data of such a cell counts once, where it is listed first, and elsewhere only the small node that holds it." }
+        }
+        @if all.newer.has_pool_and_cells_of_one() {
+            p #pools { "What was drawn from a pool counts where it hangs and, where that pool is shown too, in the pool as well." }
         }
     }
 }

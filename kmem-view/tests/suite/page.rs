@@ -210,3 +210,12 @@ fn snapshots_of_one_program_stand_beside_each_other() {
     ));
     assert_eq!(Snapshot::join([]).expect("an empty one").total().cells, 0);
 }
+
+#[test]
+fn a_page_of_a_pool_and_of_what_was_drawn_from_one_says_that_this_counts_twice() {
+    let rule = "in the pool as well";
+    assert!(output(|out| example().html(out, None)).contains(rule));
+    let mut written = Written::default();
+    written.tree(0, "server", 10).cell(1, "ref", None, 10, "\"source\":\"pool\"");
+    assert!(!output(|out| written.read().html(out, None)).contains(rule));
+}
