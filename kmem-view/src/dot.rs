@@ -69,6 +69,15 @@ fn write(
 ) -> io::Result<()> {
     let frames = outline.frames(&Room { frames: BOXES, weight });
     let mut title = Drawn::new(outline, &frames).to_string();
+    let again = outline.branches[0].all.newer.again;
+    if again > 0 {
+        write!(
+            title,
+            "\nCounted cells are held again {}: the data of such a cell counts once, where it is listed first.",
+            many(again, "time")
+        )
+        .expect("text");
+    }
     if let Some(limits) = limits {
         title = format!("{title}\n{limits}");
     }

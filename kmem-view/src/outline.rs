@@ -367,8 +367,6 @@ pub(crate) struct Drawn {
     pub deeper: u64,
     /// Cells in branches that are too light for a frame of their own.
     pub light: u64,
-    /// Cells that are held again.
-    pub again: u64,
 }
 
 impl Drawn {
@@ -378,8 +376,7 @@ impl Drawn {
     }
 
     pub fn new(outline: &Outline<'_>, frames: &[Frame]) -> Drawn {
-        let again = outline.branches[0].all.newer.again;
-        let mut drawn = Drawn { frames: frames.len() as u64 - 1, again, ..Drawn::default() };
+        let mut drawn = Drawn { frames: frames.len() as u64 - 1, ..Drawn::default() };
         for frame in frames {
             match &frame.shows {
                 Shows::Branch(branch) => {
@@ -419,15 +416,6 @@ impl fmt::Display for Drawn {
                 many(self.deeper, "cell")
             )?;
         }
-        f.write_str(".")?;
-        if self.again > 0 {
-            write!(
-                f,
-                " Counted cells are held again {}: the data of such a cell counts once, where it is listed first, and elsewhere \
-                 only the small node that holds it.",
-                many(self.again, "time")
-            )?;
-        }
-        Ok(())
+        f.write_str(".")
     }
 }

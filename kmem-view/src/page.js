@@ -162,10 +162,11 @@
   };
 
   // A row leads to its frames: that of a path is zoomed to, those of a name are marked.
+  const byId = new Map(frames.map((frame) => [frame.group.id, frame]));
+  const names = new Set(frames.map((frame) => frame.name));
   for (const row of rows) {
-    const frame = frames.find((frame) => row.dataset.frame && frame.group.id === row.dataset.frame);
-    const named = (frame) => row.closest("#names") && frame.name === name(row);
-    if (!frame && !frames.some(named)) continue;
+    const frame = byId.get(row.dataset.frame);
+    if (!frame && !(row.closest("#names") && names.has(name(row)))) continue;
     button(row.cells[0].firstElementChild);
     row.classList.add("leads");
     row.addEventListener("click", () => {
@@ -175,7 +176,7 @@
         frame.group.focus();
       } else {
         unzoom();
-        mark(name(row), named, (other) => other === row);
+        mark(name(row), (frame) => frame.name === name(row), (other) => other === row);
         marked[0].group.focus();
       }
     });

@@ -387,7 +387,8 @@ fn frames_outside_the_zoom_are_searched_too_and_the_message_says_so() {
         frame('tree "server"').querySelector("rect").dispatchEvent(new MouseEvent("click", { bubbles: true }));
         frame('tree "two"').querySelector("rect").dispatchEvent(new MouseEvent("click", { bubbles: true }));
         const again = said();
-        document.getElementById("unzoom").dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        press(document.body, "Backspace");
+        press(document.body, "Backspace");
         return { marked: zoomed.marked.length, zoomed: zoomed.said, back, again, reset: said() };
         "##,
     );
