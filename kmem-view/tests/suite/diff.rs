@@ -153,6 +153,14 @@ fn snapshots_of_different_depth_are_compared_down_to_the_shallower() {
     .expect("a snapshot");
     let diff = Diff::new(&shallow, &deep);
     assert_eq!((diff.grown(None), diff.shrunk(None)), (vec![], vec![]));
+    let dot = output(|out| diff.dot(out, None));
+    assert!(
+        dot.contains(
+            r#"[label="deeper × 2\n1,120 bytes with headers, 2 cells\n0 bytes, 0 cells", fillcolor=white]"#
+        ),
+        "{dot}"
+    );
+    assert!(!dot.contains("buffer"));
     let said = "The older snapshot lists cells down to depth 1, the newer all cells: of both, what lies deeper than 1 is gathered as “deeper”.";
     assert!(output(|out| diff.text(out, None)).contains(said));
     assert!(output(|out| diff.html(out, None)).contains(said));
