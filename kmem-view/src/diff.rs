@@ -3,12 +3,14 @@
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
-use crate::label::Label;
-use crate::outline::{Outline, Tally};
+use crate::label::{Counted, many};
+use crate::outline::Outline;
 use crate::{Snapshot, Totals};
 
-/// The most labels of a path that are written out.
-const WRITTEN: usize = 8;
+/// The most paths that grew which are listed, the rest being summed.
+pub(crate) const GROWN: usize = 300;
+/// The most paths that shrank which are listed.
+pub(crate) const SHRUNK: usize = 100;
 
 /// Two snapshots of one program, compared by path of names.
 #[derive(Clone, Copy, Debug)]
@@ -17,16 +19,44 @@ pub struct Diff<'a> {
     pub(crate) newer: &'a Snapshot,
 }
 
-/// How all cells with one path of names grew, what lies below them left out.
+/// How a path of names that both snapshots have grew or shrank: its own cells, and with them all that hangs below it on paths that
+/// only one of the snapshots has. What is on a path below it that both have is that path's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Growth {
-    /// Their kinds and names, from the root on. Of a long path, the middle is left out; of a long name, the end.
+    /// The kinds and names, from the root on. Of a long path, the middle is left out; of a long name, the end. The roots themselves hang
+    /// from `all`.
     pub path: String,
-    /// What they were.
+    /// What it was, with the paths below it that have vanished.
     pub older: Totals,
-    /// What they are.
+    /// What it is, with the paths below it that are new.
     pub newer: Totals,
+    /// How many paths below it are new.
+    pub new: u64,
+    /// How many paths below it have vanished.
+    pub vanished: u64,
+    /// Of the new ones, the kind and the name of that which holds most.
+    pub heaviest: Option<String>,
+}
+
+/// The same before it is written out, since a million of them need not be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub branch: usize,
+    pub older: Totals,
+    pub newer: Totals,
+    pub new: u64,
+    pub vanished: u64,
+    pub heaviest: Option<usize>,
+}
+
+/// All paths that changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// That which grew most first.
+    pub grown: Vec<Change>,
+    /// That which shrank most first.
+    pub shrunk: Vec<Change>,
 }
 
 impl<'a> Diff<'a> {
@@ -35,15 +65,24 @@ impl<'a> Diff<'a> {
         Diff { older, newer }
     }
 
-    /// Every path of names whose cells hold more bytes than before, or are more, that which grew most first. Together with what
-    /// shrank, they sum to the growth of the whole. Cells deeper than `depth`, or than 64 levels, count as one path where they
-    /// hang.
+    /// Every path of names of both snapshots that holds more bytes than before, or as many in more cells, that which grew most first.
+    /// What is new counts where it hangs, so that a list whose elements all have names of their own grows as that list, and what has
+    /// vanished is taken from it. Together with what [shrank](Diff::shrunk), they sum to the growth of the whole. Cells deeper than
+    /// `depth`, than 64 levels, or than either snapshot lists count as one path where they hang.
     pub fn grown(&self, depth: Option<u32>) -> Vec<Growth> {
-        let outline = Outline::new(Some(self.older), self.newer, depth);
-        grown(&outline)
+        let outline = self.outline(depth);
+        Changes::new(&outline).grown.iter().map(|change| change.written(&outline)).collect()
     }
 
-    /// Writes a line for each path of names that grew, and one for the whole.
+    /// Every path of names that holds fewer bytes than before, or as many in fewer cells, that which shrank most first, as
+    /// [`Diff::grown`] tells what grew.
+    pub fn shrunk(&self, depth: Option<u32>) -> Vec<Growth> {
+        let outline = self.outline(depth);
+        Changes::new(&outline).shrunk.iter().map(|change| change.written(&outline)).collect()
+    }
+
+    /// Writes a line for each path of names that grew, down to the 300 that grew most, then for each that shrank, down to 100, and one for
+    /// the whole.
     ///
     /// # Errors
     ///
@@ -51,79 +90,152 @@ impl<'a> Diff<'a> {
     ///
     /// ```
     /// # use kmem_view::{Diff, Snapshot};
-    /// # let older = Snapshot::read(&br#"{"kmem":1,"cells":[],"total":{"cells":0,"size":0,"block":0}}"#[..])?;
-    /// # let newer = Snapshot::read(
+    /// # let older = Snapshot::read(
     /// #     &br#"{"kmem":1,"cells":[
     /// #     {"depth":0,"kind":"tree","name":"server","at":"0x1000","size":24,"block":104}
     /// #     ],"total":{"cells":1,"size":24,"block":104}}"#[..],
+    /// # )?;
+    /// # let newer = Snapshot::read(
+    /// #     &br#"{"kmem":1,"cells":[
+    /// #     {"depth":0,"kind":"tree","name":"server","at":"0x1000","size":24,"block":104},
+    /// #     {"depth":1,"kind":"tree","name":"session","at":"0x2000","size":64,"block":144}
+    /// #     ],"total":{"cells":2,"size":88,"block":248}}"#[..],
     /// # )?;
     /// let mut text = Vec::new();
     /// Diff::new(&older, &newer).text(&mut text, None)?;
     /// assert_eq!(
     ///     String::from_utf8(text)?,
-    ///     "+104 bytes with headers (0 to 104), +1 cells (0 to 1): tree \"server\"\n\
-    ///      in all +104 bytes with headers (0 to 104), +1 cells (0 to 1)\n"
+    ///     "+144 bytes with headers (104 to 248), +1 cell (1 to 2): tree \"server\"; 1 path below is new, the heaviest tree \"session\"\n\
+    ///      in all +144 bytes with headers (104 to 248), +1 cell (1 to 2)\n"
     /// );
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn text(&self, mut to: impl Write, depth: Option<u32>) -> io::Result<()> {
-        for growth in self.grown(depth) {
-            writeln!(to, "{}: {}", change(&growth.older, &growth.newer), growth.path)?;
+        let outline = self.outline(depth);
+        let changes = Changes::new(&outline);
+        for (changes, most, what) in [(&changes.grown, GROWN, "grew"), (&changes.shrunk, SHRUNK, "shrank")] {
+            let (listed, rest) = changes.split_at(changes.len().min(most));
+            for change in listed {
+                write!(to, "{}: {}", line(&change.older, &change.newer), outline.path(change.branch))?;
+                let note = change.note(&outline);
+                writeln!(to, "{}{note}", if note.is_empty() { "" } else { "; " })?;
+            }
+            if !rest.is_empty() {
+                let (older, newer) = sums(rest);
+                let paths = Counted(rest.len() as u64, "other path");
+                writeln!(to, "{}: {paths} that {what}", line(&older, &newer))?;
+            }
         }
-        writeln!(to, "in all {}", change(&self.older.total(), &self.newer.total()))
+        if let Some(said) = self.limits() {
+            writeln!(to, "{said}")?;
+        }
+        writeln!(to, "in all {}", line(&self.older.real(), &self.newer.real()))
+    }
+
+    /// Both snapshots, down to the same depth: what one of them does not list would look as if it were new or had vanished.
+    pub(crate) fn outline(&self, depth: Option<u32>) -> Outline<'a> {
+        let depth = [depth, self.older.limit(), self.newer.limit()].into_iter().flatten().min();
+        Outline::new(Some(self.older), self.newer, depth)
+    }
+
+    /// What there is to say of snapshots that do not list cells down to the same depth.
+    pub(crate) fn limits(&self) -> Option<String> {
+        let (older, newer) = (self.older.limit(), self.newer.limit());
+        let to = |limit: Option<u32>| {
+            limit.map_or("all cells".to_owned(), |limit| format!("cells down to depth {limit}"))
+        };
+        let least = older.into_iter().chain(newer).min()?;
+        (older != newer).then(|| {
+            format!(
+                "The older snapshot lists {}, the newer {}: of both, what lies deeper than {least} is gathered as “deeper”.",
+                to(older),
+                to(newer)
+            )
+        })
     }
 }
 
-impl Growth {
+impl Changes {
+    pub fn new(outline: &Outline<'_>) -> Changes {
+        let mut changes: Vec<Change> = Vec::new();
+        // For each branch the change that it belongs to: its own where both snapshots have it, otherwise that of what it hangs from.
+        let mut belongs: Vec<usize> = Vec::with_capacity(outline.branches.len());
+        for (index, branch) in outline.branches.iter().enumerate() {
+            let (older, newer) = (&branch.own.older, &branch.own.newer);
+            let in_both = index == 0 || (older.is_there() && newer.is_there());
+            if in_both {
+                belongs.push(changes.len());
+                let (older, newer) = (older.totals(), newer.totals());
+                changes.push(Change { branch: index, older, newer, new: 0, vanished: 0, heaviest: None });
+                continue;
+            }
+            let to = belongs[branch.parent];
+            belongs.push(to);
+            let change = &mut changes[to];
+            change.older += older.totals();
+            change.newer += newer.totals();
+            change.new += u64::from(newer.is_there());
+            change.vanished += u64::from(older.is_there());
+            let weight = |branch: usize| outline.branches[branch].all.newer.block;
+            // The first of those that weigh the same, which is never below another of them.
+            if newer.is_there() && change.heaviest.is_none_or(|heaviest| weight(index) > weight(heaviest)) {
+                change.heaviest = Some(index);
+            }
+        }
+        let zero = (0, 0);
+        let mut grown: Vec<_> = changes.iter().filter(|change| change.by() > zero).copied().collect();
+        let mut shrunk: Vec<_> = changes.iter().filter(|change| change.by() < zero).copied().collect();
+        grown.sort_by_key(|change| Reverse(change.by()));
+        shrunk.sort_by_key(Change::by);
+        Changes { grown, shrunk }
+    }
+}
+
+impl Change {
     /// The bytes with headers and the cells by which it grew, or shrank.
-    pub(crate) fn by(&self) -> (i128, i128) {
+    fn by(&self) -> (i128, i128) {
         let by = |older: u64, newer: u64| i128::from(newer) - i128::from(older);
         (by(self.older.block, self.newer.block), by(self.older.cells, self.newer.cells))
     }
-}
 
-pub(crate) fn grown(outline: &Outline<'_>) -> Vec<Growth> {
-    let mut grown: Vec<_> = outline
-        .branches
-        .iter()
-        .enumerate()
-        .filter(|(_, branch)| {
-            let (older, newer) = (&branch.own.older, &branch.own.newer);
-            newer.block > older.block || newer.cells > older.cells
-        })
-        .map(|(index, branch)| Growth {
-            path: path(&outline.path(index)),
-            older: totals(&branch.own.older),
-            newer: totals(&branch.own.newer),
-        })
-        .collect();
-    grown.sort_by_key(|growth| Reverse(growth.by()));
-    grown
-}
-
-fn totals(tally: &Tally) -> Totals {
-    Totals { cells: tally.cells, size: tally.size, block: tally.block }
-}
-
-fn path(labels: &[Label<'_>]) -> String {
-    let written = |labels: &[Label<'_>]| labels.iter().map(Label::to_string).collect::<Vec<_>>().join(" / ");
-    if labels.len() <= WRITTEN {
-        return written(labels);
+    fn written(&self, outline: &Outline<'_>) -> Growth {
+        let Change { branch, older, newer, new, vanished, heaviest } = *self;
+        let heaviest = heaviest.map(|branch| outline.branches[branch].label.to_string());
+        Growth { path: outline.path(branch), older, newer, new, vanished, heaviest }
     }
-    let (first, rest) = labels.split_at(WRITTEN / 2);
-    let (between, last) = rest.split_at(rest.len() - WRITTEN / 2);
-    format!("{} / … {} between … / {}", written(first), between.len(), written(last))
+
+    /// `3 paths below are new, the heaviest tree "session"; 1 path below has vanished`.
+    pub fn note(&self, outline: &Outline<'_>) -> String {
+        let mut note = String::new();
+        if let Some(heaviest) = self.heaviest {
+            let are = if self.new == 1 { "is" } else { "are" };
+            let heaviest = outline.branches[heaviest].label;
+            note = format!("{} below {are} new, the heaviest {heaviest}", many(self.new, "path"));
+        }
+        if self.vanished > 0 {
+            let have = if self.vanished == 1 { "has" } else { "have" };
+            let separator = if note.is_empty() { "" } else { "; " };
+            note += &format!("{separator}{} below {have} vanished", many(self.vanished, "path"));
+        }
+        note
+    }
 }
 
-fn change(older: &Totals, newer: &Totals) -> String {
-    let by = |older: u64, newer: u64| i128::from(newer) - i128::from(older);
-    format!(
-        "{:+} bytes with headers ({} to {}), {:+} cells ({} to {})",
-        by(older.block, newer.block),
-        older.block,
-        newer.block,
-        by(older.cells, newer.cells),
-        older.cells,
-        newer.cells
-    )
+/// What some paths were and are together.
+pub(crate) fn sums(changes: &[Change]) -> (Totals, Totals) {
+    changes.iter().fold(Default::default(), |(mut older, mut newer), change| {
+        older += change.older;
+        newer += change.newer;
+        (older, newer)
+    })
+}
+
+fn line(older: &Totals, newer: &Totals) -> String {
+    let part = |older: u64, newer: u64, of: &str, more: &str| {
+        let by = i128::from(newer) - i128::from(older);
+        format!("{by:+} {of}{}{more} ({older} to {newer})", if by.abs() == 1 { "" } else { "s" })
+    };
+    let (block, cells) =
+        (part(older.block, newer.block, "byte", " with headers"), part(older.cells, newer.cells, "cell", ""));
+    format!("{block}, {cells}")
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::label::{grouped, growth, many};
+use crate::label::{grouped, many, more};
 use crate::outline::{Drawn, Outline, Pair, Room, Shows, Tally};
 use crate::{Diff, Snapshot};
 
@@ -33,7 +33,7 @@ impl Snapshot {
     /// ```
     pub fn dot(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
         let outline = Outline::new(None, self, depth);
-        write(to, &outline, |all| all.newer.block, |_| String::new())
+        write(to, &outline, None, |all| all.newer.block, |_| String::new())
     }
 }
 
@@ -44,16 +44,16 @@ impl Diff<'_> {
     ///
     /// When `to` cannot be written to.
     pub fn dot(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
-        let outline = Outline::new(Some(self.older), self.newer, depth);
         write(
             to,
-            &outline,
+            &self.outline(depth),
+            self.limits(),
             |all| all.older.block.max(all.newer.block),
             |all| {
                 format!(
-                    "\n{} bytes, {} cells",
-                    growth(all.older.block, all.newer.block),
-                    growth(all.older.cells, all.newer.cells)
+                    "\n{}, {}",
+                    more(all.older.block, all.newer.block, "byte"),
+                    more(all.older.cells, all.newer.cells, "cell")
                 )
             },
         )
@@ -63,28 +63,38 @@ impl Diff<'_> {
 fn write(
     mut to: impl Write,
     outline: &Outline<'_>,
+    limits: Option<String>,
     weight: fn(&Pair) -> u64,
     change: impl Fn(&Pair) -> String,
 ) -> io::Result<()> {
-    let frames = outline.frames(&Room { frames: BOXES, share: 100_000, weight });
+    let frames = outline.frames(&Room { frames: BOXES, weight });
+    let mut title = Drawn::new(outline, &frames).to_string();
+    let again = outline.branches[0].all.newer.again;
+    if again > 0 {
+        write!(
+            title,
+            "\nCounted cells are held again {}: the data of such a cell counts once, where it is listed first.",
+            many(again, "time")
+        )
+        .expect("text");
+    }
+    if let Some(limits) = limits {
+        title = format!("{title}\n{limits}");
+    }
     writeln!(to, "digraph kmem {{")?;
-    writeln!(
-        to,
-        "  graph [rankdir=LR, labelloc=t, label={}]",
-        quoted(&Drawn::new(outline, &frames).to_string())
-    )?;
+    writeln!(to, "  graph [rankdir=LR, labelloc=t, label={}]", quoted(&title))?;
     writeln!(to, "  node [shape=box, style=filled, fillcolor=white, fontname=monospace]")?;
     for (index, frame) in frames.iter().enumerate().skip(1) {
         let tainted = |of: &Tally| match of.tainted {
-            0 => String::new(),
-            tainted if tainted == of.cells => "\ntainted".to_owned(),
+            _ if !of.is_tainted() => String::new(),
+            tainted if tainted == of.cells || tainted == 0 => "\ntainted".to_owned(),
             tainted => format!("\ntainted: {} of {}", grouped(tainted), many(of.cells, "cell")),
         };
         let (mut label, pair, tainted, adopted) = match &frame.shows {
             Shows::Branch(branch) => {
                 let branch = &outline.branches[*branch];
                 let now = &branch.own.newer;
-                let adopted = now.adopted.max(branch.own.older.adopted) > 0;
+                let adopted = now.is_adopted() || branch.own.older.is_adopted();
                 let label = match now.cells {
                     0 | 1 => branch.label.to_string(),
                     cells => format!("{} × {}", branch.label, grouped(cells)),
@@ -96,6 +106,9 @@ fn write(
         let now = &pair.newer;
         write!(label, "\n{} with headers, {}", many(now.block, "byte"), many(now.cells, "cell"))
             .expect("text");
+        if now.again > 0 {
+            write!(label, "\nheld again {}", many(now.again, "time")).expect("text");
+        }
         label += &change(&pair);
         label += &tainted;
         write!(to, "  n{index} [label={}", quoted(&label))?;

@@ -10,8 +10,11 @@ use inferno::flamegraph::color::{Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, FuncFrameAttrsMap, Options, TextTruncateDirection};
 
 use crate::Kind;
-use crate::label::{Label, grouped, growth, many};
-use crate::outline::{Branch, Frame, Outline, Pair, Shows};
+use crate::label::{Label, change, grouped, growth, many};
+use crate::outline::{Branch, Frame, Outline, Pair, Shows, Tally};
+
+/// What a page says of the drawing that it contains.
+pub(crate) const ORIGIN: &str = "The icicle and its script are made by inferno 0.12.8, which is under the CDDL-1.0: https://github.com/jonhoo/inferno";
 
 /// Draws frames as SVG to be put into a page, or nothing where nothing holds a byte. With `compared`, colours and texts tell growth.
 pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> io::Result<Option<String>> {
@@ -26,25 +29,26 @@ pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> i
         let keep = path.iter().position(|&above| Some(above) == frame.parent).map_or(0, |above| above + 1);
         path.truncate(keep);
         path.push(index);
-        let (text, own, colour, tainted) = match &frame.shows {
+        let (text, own, colour) = match &frame.shows {
             Shows::Branch(branch) => {
                 let branch = &outline.branches[*branch];
                 let colour = if compared { of_growth(&branch.all) } else { of_label(branch.label) };
-                (text(branch, &whole, compared), branch.own, colour, branch.own.newer.tainted > 0)
+                (text(branch, &whole, compared), branch.own, colour)
             }
             Shows::Others(count, pair) => {
-                let details = details(pair, &whole, compared);
                 let colour = if compared { of_growth(pair) } else { GREY };
-                let (mark, tainted) = match pair.newer.tainted {
-                    0 => ("", String::new()),
-                    tainted => ("! ", format!("; tainted: {}", many(tainted, "cell"))),
-                };
-                let text = format!("{mark}{} ({details}{tainted})", many(*count as u64, "other"));
-                (text, *pair, colour, pair.newer.tainted > 0)
+                let label = many(*count as u64, "other");
+                (texts(&label, &pair.newer, vec![details(pair, &whole, compared)]), *pair, colour)
             }
         };
-        let class = if tainted { "\tclass=tainted" } else { "" };
-        writeln!(attributes, "{index:07}\ttitle={text}{class}").expect("text");
+        // By the words and the number, the page's script finds the frame.
+        write!(
+            attributes,
+            "{index:07}\ttitle={text}\tid=f{index}\tg_extra=data-words=\"{}\"",
+            own.newer.words()
+        )
+        .expect("text");
+        attributes.push_str(if own.newer.is_tainted() { "\tclass=tainted\n" } else { "\n" });
         colours.insert(format!("{index:07}"), colour);
         if own.newer.block > 0 {
             let mut stack = String::with_capacity(path.len() * 8 + 8);
@@ -64,8 +68,8 @@ pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> i
     options.count_name = format!("bytes with headers in {}", many(whole.newer.cells, "cell"));
     options.name_type = String::new();
     options.min_width = 0.0;
+    options.frame_height = 20;
     options.no_sort = true;
-    options.search_color = "#e69f00".parse().map_err(|_| io::Error::other("a colour"))?;
     options.bgcolors = Some("#ffffff".parse().map_err(|_| io::Error::other("a colour"))?);
     options.palette_map = Some(&mut colours);
     options.func_frameattrs = FuncFrameAttrsMap::from_reader(attributes.as_bytes())?;
@@ -77,41 +81,54 @@ pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> i
     Ok(Some(svg[start..].to_owned()))
 }
 
-/// The label, which the drawing shows as far as there is room, and in the last parentheses what the tooltip adds.
+/// What is shown of a branch, and what a tooltip adds.
 fn text(branch: &Branch<'_>, whole: &Pair, compared: bool) -> String {
     let own = &branch.own.newer;
-    let mut text = String::new();
-    if own.tainted > 0 {
-        text.push_str("! ");
-    }
-    write!(text, "{}", branch.label).expect("text");
+    let mut label = branch.label.to_string();
     if own.cells > 1 {
-        write!(text, " × {}", grouped(own.cells)).expect("text");
+        write!(label, " × {}", grouped(own.cells)).expect("text");
     }
     if compared && branch.all.newer.block != branch.all.older.block {
-        write!(text, " {}", growth(branch.all.older.block, branch.all.newer.block)).expect("text");
+        write!(label, " {}", growth(branch.all.older.block, branch.all.newer.block)).expect("text");
     }
-    write!(text, " ({}", details(&branch.all, whole, compared)).expect("text");
-    if branch.all.newer.cells > own.cells {
-        write!(text, "; {} in {} without what is below", many(own.block, "byte"), many(own.cells, "cell"))
-            .expect("text");
+    let mut more = vec![details(&branch.all, whole, compared)];
+    if branch.all.newer.cells > own.cells || branch.all.newer.block > own.block {
+        more.push(format!(
+            "{} in {} without what is below",
+            many(own.block, "byte"),
+            many(own.cells, "cell")
+        ));
     }
-    write!(text, "; {} of data", many(own.size, "byte")).expect("text");
+    more.push(format!("{} of data", many(own.size, "byte")));
     if own.refs > 0 {
-        write!(text, "; {}", many(own.refs, "reference")).expect("text");
+        more.push(many(own.refs, "reference"));
     }
-    if own.adopted > 0 {
-        text.push_str("; adopted");
+    if own.again > 0 {
+        more.push(format!("held again {}, which counts only what holds it", many(own.again, "time")));
+    }
+    if own.is_adopted() {
+        more.push("adopted".to_owned());
     }
     let sources = own.sources();
     if !sources.is_empty() {
-        write!(text, "; from {sources}").expect("text");
+        more.push(format!("from {sources}"));
     }
-    if own.tainted > 0 {
-        write!(text, "; tainted: {}", many(own.tainted, "cell")).expect("text");
+    texts(&label, own, more)
+}
+
+/// The label, which the drawing shows as far as there is room, and in the last parentheses the details: first that it is tainted.
+fn texts(label: &str, own: &Tally, mut details: Vec<String>) -> String {
+    if !own.is_tainted() {
+        return format!("{label} ({})", details.join("; "));
     }
-    text.push(')');
-    text
+    details.insert(
+        0,
+        match own.tainted {
+            0 => "tainted".to_owned(),
+            tainted => format!("tainted: {}", many(tainted, "cell")),
+        },
+    );
+    format!("! {label} ({})", details.join("; "))
 }
 
 fn details(all: &Pair, whole: &Pair, compared: bool) -> String {
@@ -119,9 +136,7 @@ fn details(all: &Pair, whole: &Pair, compared: bool) -> String {
     let (block, cells) = (many(all.newer.block, "byte"), many(all.newer.cells, "cell"));
     let mut details = format!("{block} with headers in {cells}, {share:.2}%");
     if compared {
-        let (bytes, cells) =
-            (growth(all.older.block, all.newer.block), growth(all.older.cells, all.newer.cells));
-        write!(details, "; grew by {bytes} bytes, {cells} cells").expect("text");
+        write!(details, "; {}", change(&all.older.totals(), &all.newer.totals())).expect("text");
     }
     details
 }

@@ -1,8 +1,9 @@
 //! How cells, names and numbers are written.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Write};
 
-use crate::Kind;
+use crate::{Kind, Totals};
 
 /// The most characters of a name that a drawing shows. Names may be as long as a program likes; a page of them must not.
 const SHOWN: usize = 80;
@@ -29,7 +30,7 @@ impl fmt::Display for Label<'_> {
     }
 }
 
-/// A name in quotation marks, with control characters, `"` and `\` as in JSON.
+/// A name in quotation marks, escaped as in JSON, and with it what would change a terminal, break the line or turn the text around it.
 pub(crate) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -55,6 +56,15 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// The same without the quotation marks around it, of what is no name.
+pub(crate) struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(self.0, f)
+    }
+}
+
 fn escape(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for c in name.chars() {
         match c {
@@ -65,7 +75,9 @@ fn escape(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             '\t' => f.write_str("\\t")?,
             '\u{8}' => f.write_str("\\b")?,
             '\u{c}' => f.write_str("\\f")?,
-            '\0'..='\u{1f}' => write!(f, "\\u{:04x}", c as u32)?,
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                write!(f, "\\u{:04x}", c as u32)?
+            }
             _ => f.write_char(c)?,
         }
     }
@@ -101,9 +113,36 @@ pub(crate) fn many(number: u64, of: &str) -> String {
 
 /// `+1,234`, `-5`, `0`.
 pub(crate) fn growth(older: u64, newer: u64) -> String {
-    match newer.cmp(&older) {
-        std::cmp::Ordering::Less => format!("-{}", grouped(older - newer)),
-        std::cmp::Ordering::Equal => "0".to_owned(),
-        std::cmp::Ordering::Greater => format!("+{}", grouped(newer - older)),
+    signed(i128::from(newer) - i128::from(older))
+}
+
+/// The same of a number that was summed.
+pub(crate) fn signed(number: i128) -> String {
+    let sign = match number {
+        ..0 => "-",
+        0 => "",
+        1.. => "+",
+    };
+    format!("{sign}{}", grouped(u64::try_from(number.unsigned_abs()).unwrap_or(u64::MAX)))
+}
+
+/// `+1 cell`, `-2,000 cells`, `0 cells`.
+pub(crate) fn more(older: u64, newer: u64, of: &str) -> String {
+    format!("{} {of}{}", growth(older, newer), if older.abs_diff(newer) == 1 { "" } else { "s" })
+}
+
+/// `grew by 1,234 bytes with headers, 2 cells more`, `shrank by 1 byte with headers, as many cells`.
+pub(crate) fn change(older: &Totals, newer: &Totals) -> String {
+    let bytes = many(older.block.abs_diff(newer.block), "byte");
+    let cells = many(older.cells.abs_diff(newer.cells), "cell");
+    let bytes = match newer.block.cmp(&older.block) {
+        Ordering::Less => format!("shrank by {bytes} with headers"),
+        Ordering::Equal => "as many bytes with headers".to_owned(),
+        Ordering::Greater => format!("grew by {bytes} with headers"),
+    };
+    match newer.cells.cmp(&older.cells) {
+        Ordering::Less => format!("{bytes}, {cells} fewer"),
+        Ordering::Equal => format!("{bytes}, as many cells"),
+        Ordering::Greater => format!("{bytes}, {cells} more"),
     }
 }

@@ -19,8 +19,9 @@
 //!     ],"total":{"cells":2,"size":88,"block":248}}"#[..],
 //! )?;
 //! let grown = Diff::new(&older, &newer).grown(None);
-//! assert_eq!(grown[0].path, r#"tree "server" / tree "session""#);
+//! assert_eq!(grown[0].path, r#"tree "server""#);
 //! assert_eq!(grown[0].newer.block - grown[0].older.block, 144);
+//! assert_eq!((grown[0].new, grown[0].heaviest.as_deref()), (1, Some(r#"tree "session""#)));
 //! # Ok::<(), kmem_view::Error>(())
 //! ```
 //!

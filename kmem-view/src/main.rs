@@ -1,19 +1,24 @@
 //! Draws a snapshot that kmem wrote: as text, as a graph for Graphviz, or as an HTML page.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use kmem_view::{Diff, Snapshot};
 
-/// Draws a snapshot that kmem wrote: who holds the bytes, and what grew
+/// Draws snapshots that kmem wrote: who holds the bytes, and what grew
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Exit status: 0 if all was written, or if who reads it wants no more; 1 if a file cannot be read or written, \
+                  or is no snapshot; 2 if the arguments make no sense."
+)]
 struct Arguments {
-    /// The snapshot; standard input if it is not given or `-`
-    snapshot: Option<PathBuf>,
+    /// The snapshot, or several of one program at one moment, drawn beside each other; standard input if none is given, or for `-`
+    #[arg(value_name = "SNAPSHOT")]
+    snapshots: Vec<PathBuf>,
     /// Write one HTML page that needs no network; so it is if nothing else is asked for
     #[arg(long, group = "form")]
     html: bool,
@@ -26,9 +31,9 @@ struct Arguments {
     /// Tell apart cells down to this depth only, roots having depth 0
     #[arg(long, value_name = "N")]
     depth: Option<u32>,
-    /// Show what grew since this older snapshot
+    /// Show what grew since this older snapshot; once for each of several that belong together
     #[arg(long, value_name = "OLDER")]
-    diff: Option<PathBuf>,
+    diff: Vec<PathBuf>,
     /// Write to this file rather than to standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -45,8 +50,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let newer = read(arguments.snapshot.as_deref().unwrap_or(Path::new("-")))?;
-    let older = arguments.diff.as_deref().map(read).transpose()?;
+    let is_page = !arguments.text && !arguments.dot;
+    if is_page && arguments.output.is_none() && io::stdout().is_terminal() {
+        return Err(
+            "a page is for a browser, not for a terminal: name a file for it with -o, or ask for --text"
+                .into(),
+        );
+    }
+    let newer = match &arguments.snapshots[..] {
+        [] => read(&[PathBuf::from("-")])?,
+        paths => read(paths)?,
+    };
+    let older = if arguments.diff.is_empty() { None } else { Some(read(&arguments.diff)?) };
     let written = match &arguments.output {
         Some(path) => File::create(path).and_then(|file| write(arguments, older.as_ref(), &newer, file)),
         None => write(arguments, older.as_ref(), &newer, io::stdout().lock()),
@@ -62,12 +77,19 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
 }
 
-fn read(path: &Path) -> Result<Snapshot, String> {
+/// The snapshots of these files as one, labelled with their names.
+fn read(paths: &[PathBuf]) -> Result<Snapshot, String> {
+    let snapshots = paths.iter().map(|path| read_one(path)).collect::<Result<Vec<_>, _>>()?;
+    Snapshot::join(snapshots).map_err(|error| format!("all snapshots together: {error}"))
+}
+
+fn read_one(path: &Path) -> Result<Snapshot, String> {
     if path == Path::new("-") {
         return Snapshot::read(io::stdin().lock()).map_err(|error| format!("standard input: {error}"));
     }
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Snapshot::read(file).map_err(|error| format!("{}: {error}", path.display()))
+    let snapshot = Snapshot::read(file).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(snapshot.labelled(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()))
 }
 
 fn write(

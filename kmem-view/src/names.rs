@@ -1,46 +1,60 @@
 //! The cells by name, wherever they are.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::label::{Label, Shown};
 use crate::outline::Tally;
 use crate::{Kind, Snapshot};
 
 /// All cells of one name; without a name, all of one kind.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Named<'a> {
     label: Label<'a>,
-    pub kinds: BTreeSet<Kind>,
     pub tally: Tally,
 }
 
-/// Every name, that with the most bytes first.
-pub(crate) fn by_name<'a>(snapshot: &'a Snapshot) -> Vec<Named<'a>> {
-    let mut found = HashMap::new();
-    let mut names: Vec<Named<'a>> = Vec::new();
-    let mut named = |label: Label<'a>, names: &mut Vec<Named<'a>>| {
-        *found.entry(label).or_insert_with(|| {
-            names.push(Named { label, kinds: BTreeSet::new(), tally: Tally::default() });
-            names.len() - 1
-        })
-    };
-    for cell in snapshot.cells() {
-        // A name is one row whatever the kinds of its cells; that of the label stands for all of them.
-        let label = match cell.name.as_deref() {
-            Some(name) => Label::Cell(Kind::Tree, Some(name)),
-            None => Label::Cell(cell.kind, None),
+/// The names of a snapshot.
+#[derive(Debug)]
+pub(crate) struct Names<'a> {
+    /// Those with the most bytes, the most first.
+    pub most: Vec<Named<'a>>,
+    /// How many others there are.
+    pub others: u64,
+    /// All that these hold.
+    pub rest: Tally,
+}
+
+impl<'a> Names<'a> {
+    pub fn new(snapshot: &'a Snapshot, most: usize) -> Names<'a> {
+        let mut found = HashMap::new();
+        let mut names: Vec<Named<'a>> = Vec::new();
+        let mut tally = |label: Label<'a>, add: &dyn Fn(&mut Tally)| {
+            let index = *found.entry(label).or_insert_with(|| {
+                names.push(Named { label, tally: Tally::default() });
+                names.len() - 1
+            });
+            add(&mut names[index].tally);
         };
-        let index = named(label, &mut names);
-        names[index].kinds.insert(cell.kind);
-        names[index].tally.add_cell(cell);
-        if let Some(below) = cell.below.as_deref() {
-            let index = named(Label::Deeper, &mut names);
-            names[index].tally.add_totals(below);
+        for cell in snapshot.cells() {
+            // A name is one row whatever the kinds of its cells; that of the label stands for all of them.
+            let label = match cell.name.as_deref() {
+                Some(name) => Label::Cell(Kind::Tree, Some(name)),
+                None => Label::Cell(cell.kind, None),
+            };
+            tally(label, &|tally| tally.add_cell(cell));
+            if let Some(below) = cell.below.as_deref() {
+                tally(Label::Deeper, &|tally| tally.add_totals(below));
+            }
         }
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by_key(|&index| Reverse((names[index].tally.block, names[index].tally.cells)));
+        let (first, others) = order.split_at(order.len().min(most));
+        let mut rest = Tally::default();
+        others.iter().for_each(|&index| rest.add(&names[index].tally));
+        let most = first.iter().map(|&index| names[index]).collect();
+        Names { most, others: others.len() as u64, rest }
     }
-    names.sort_by_key(|named| Reverse((named.tally.block, named.tally.cells)));
-    names
 }
 
 impl Named<'_> {
@@ -51,11 +65,5 @@ impl Named<'_> {
             Label::Cell(kind, None) => format!("unnamed {}", kind.name()),
             Label::All | Label::Deeper => "not listed in the snapshot".to_owned(),
         }
-    }
-
-    /// `ref, tree`.
-    pub fn kinds(&self) -> String {
-        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
-        kinds.join(", ")
     }
 }

@@ -2,24 +2,33 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::fmt;
 
-use crate::label::Label;
-use crate::{Cell, Snapshot, Source, Totals};
+use crate::label::{Label, many};
+use crate::{Cell, Kind, Snapshot, Source, Totals};
 
 /// The most levels that are told apart. Deeper cells are gathered, so that a chain of a million nodes stays drawable.
 pub(crate) const LEVELS: u32 = 64;
 
-/// Sums over cells, and what else there is to say of them.
+/// The most labels of a path that are written out.
+const WRITTEN: usize = 8;
+
+/// Sums over what there really is of some cells, and what else there is to say of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub cells: u64,
     pub size: u64,
     pub block: u64,
-    pub tainted: u64,
-    pub adopted: u64,
     pub refs: u64,
-    sources: u8,
+    pub tainted: u64,
+    /// Cells that came before, of which only the holders are in the sums.
+    pub again: u64,
+    traits: Traits,
 }
+
+/// The kinds of some cells, where they were drawn, and whether any is adopted or tainted: a bit for each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traits(u16);
 
 /// The same at two moments. Of a single snapshot the older is empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,8 +53,6 @@ pub(crate) struct Branch<'a> {
 #[derive(Debug)]
 pub(crate) struct Outline<'a> {
     pub branches: Vec<Branch<'a>>,
-    found: HashMap<(usize, Label<'a>), usize>,
-    levels: usize,
 }
 
 /// What is drawn of an outline, each frame before those that hang from it and the heavier of two first.
@@ -68,8 +75,6 @@ pub(crate) enum Shows {
 pub(crate) struct Room {
     /// The most branches that get a frame. Those left out share one where they hang, so that there are at most twice as many.
     pub frames: usize,
-    /// What share of everything a branch must hold to get a frame: one in this many.
-    pub share: u64,
     /// What a branch weighs. No branch may outweigh the one it hangs from.
     pub weight: fn(&Pair) -> u64,
 }
@@ -79,24 +84,109 @@ impl<'a> Outline<'a> {
     pub fn new(older: Option<&'a Snapshot>, newer: &'a Snapshot, depth: Option<u32>) -> Outline<'a> {
         let root = Branch { label: Label::All, parent: 0, own: Pair::default(), all: Pair::default() };
         let levels = depth.map_or(LEVELS, |depth| depth.saturating_add(1).min(LEVELS)) as usize;
-        let mut outline = Outline { branches: vec![root], found: HashMap::new(), levels };
+        let mut gathering = Gathering { branches: vec![root], found: HashMap::new(), levels };
         if let Some(older) = older {
-            outline.gather(older, |pair| &mut pair.older);
+            gathering.gather(older, |pair| &mut pair.older);
         }
-        outline.gather(newer, |pair| &mut pair.newer);
-        for index in (0..outline.branches.len()).rev() {
-            let branch = &mut outline.branches[index];
-            branch.all.older.add(&branch.own.older);
-            branch.all.newer.add(&branch.own.newer);
+        gathering.gather(newer, |pair| &mut pair.newer);
+        let mut branches = gathering.branches;
+        for index in (0..branches.len()).rev() {
+            let branch = &mut branches[index];
+            branch.all.add(&branch.own);
             let (parent, all) = (branch.parent, branch.all);
             if index > 0 {
-                outline.branches[parent].all.older.add(&all.older);
-                outline.branches[parent].all.newer.add(&all.newer);
+                branches[parent].all.add(&all);
             }
         }
-        outline
+        Outline { branches }
     }
 
+    /// The labels on the way to a branch, without that of everything. Of a long path, the middle is left out.
+    pub fn path(&self, mut branch: usize) -> String {
+        let mut labels = Vec::new();
+        while branch != 0 {
+            labels.push(self.branches[branch].label);
+            branch = self.branches[branch].parent;
+        }
+        labels.reverse();
+        let written =
+            |labels: &[Label<'_>]| labels.iter().map(Label::to_string).collect::<Vec<_>>().join(" / ");
+        if labels.is_empty() {
+            return Label::All.to_string();
+        }
+        if labels.len() <= WRITTEN {
+            return written(&labels);
+        }
+        let (first, rest) = labels.split_at(WRITTEN / 2);
+        let (between, last) = rest.split_at(rest.len() - WRITTEN / 2);
+        format!("{} / … {} between … / {}", written(first), between.len(), written(last))
+    }
+
+    /// The heaviest branches, as many as there is room for, and the others where they hang. Of the room, up to half goes first to those
+    /// that hold tainted cells, however light they are.
+    pub fn frames(&self, room: &Room) -> Vec<Frame> {
+        let weight = |branch: usize| (room.weight)(&self.branches[branch].all);
+        let tainted = |branch: usize| self.branches[branch].all.newer.is_tainted();
+        let mut below = Below::new(&self.branches);
+        // No branch outweighs the one it hangs from, nor is tainted where that is not: the first that is not yet drawn always hangs from
+        // one that is.
+        let mut drawn = vec![false; self.branches.len()];
+        let mut order = Vec::new();
+        let draw = |branch: usize, drawn: &mut Vec<bool>, below: &mut Below, order: &mut Vec<usize>| {
+            drawn[branch] = true;
+            below.sort(branch, weight);
+            order.push(branch);
+        };
+        draw(0, &mut drawn, &mut below, &mut order);
+        for (most, tainted_alone) in [(room.frames / 2, true), (room.frames, false)] {
+            let waits = |branch: &usize, drawn: &[bool]| {
+                !drawn[*branch] && weight(*branch) > 0 && (!tainted_alone || tainted(*branch))
+            };
+            let entry = |&branch: &usize| (weight(branch), Reverse(branch));
+            let mut next: BinaryHeap<_> = order
+                .iter()
+                .flat_map(|&parent| below.of(parent))
+                .filter(|branch| waits(branch, &drawn))
+                .map(entry)
+                .collect();
+            while order.len() < most {
+                let Some((_, Reverse(branch))) = next.pop() else { break };
+                draw(branch, &mut drawn, &mut below, &mut order);
+                next.extend(below.of(branch).iter().filter(|branch| waits(branch, &drawn)).map(entry));
+            }
+        }
+        let mut frames = Vec::new();
+        let mut ahead = vec![(None, 0)];
+        while let Some((parent, branch)) = ahead.pop() {
+            if !drawn[branch] {
+                // Those below one branch that are not drawn come last, and all of them share this frame.
+                let mut others = Pair::default();
+                let mut count = 0;
+                for &other in below.of(self.branches[branch].parent).iter().filter(|&&other| !drawn[other]) {
+                    others.add(&self.branches[other].all);
+                    count += 1;
+                }
+                frames.push(Frame { parent, shows: Shows::Others(count, others) });
+                continue;
+            }
+            let frame = Some(frames.len());
+            frames.push(Frame { parent, shows: Shows::Branch(branch) });
+            let below = below.of(branch);
+            ahead.extend(below.iter().find(|&&other| !drawn[other]).map(|&other| (frame, other)));
+            ahead.extend(below.iter().rev().filter(|&&below| drawn[below]).map(|&below| (frame, below)));
+        }
+        frames
+    }
+}
+
+/// An outline in the making.
+struct Gathering<'a> {
+    branches: Vec<Branch<'a>>,
+    found: HashMap<(usize, Label<'a>), usize>,
+    levels: usize,
+}
+
+impl<'a> Gathering<'a> {
     fn gather(&mut self, snapshot: &'a Snapshot, side: fn(&mut Pair) -> &mut Tally) {
         // The branch of the cell last seen at each depth, one further in: that of depth 0 is at 1.
         let mut path = vec![0];
@@ -125,75 +215,55 @@ impl<'a> Outline<'a> {
             self.branches.len() - 1
         })
     }
+}
 
-    /// The labels on the way to a branch, without that of everything.
-    pub fn path(&self, mut branch: usize) -> Vec<Label<'a>> {
-        let mut path = Vec::new();
-        while branch != 0 {
-            path.push(self.branches[branch].label);
-            branch = self.branches[branch].parent;
+/// The branches below each branch, all in one list, since nearly all of a million have none.
+struct Below {
+    branches: Vec<usize>,
+    starts: Vec<usize>,
+}
+
+impl Below {
+    fn new(of: &[Branch<'_>]) -> Below {
+        let mut branches: Vec<usize> = (1..of.len()).collect();
+        branches.sort_by_key(|&branch| of[branch].parent);
+        let mut starts = vec![0; of.len() + 1];
+        for branch in of.iter().skip(1) {
+            starts[branch.parent + 1] += 1;
         }
-        path.reverse();
-        path
+        for index in 1..starts.len() {
+            starts[index] += starts[index - 1];
+        }
+        Below { branches, starts }
     }
 
-    /// The heaviest branches, as many as there is room for, and the others where they hang.
-    pub fn frames(&self, room: &Room) -> Vec<Frame> {
-        let weight = |branch: usize| (room.weight)(&self.branches[branch].all);
-        let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.branches.len()];
-        for (index, branch) in self.branches.iter().enumerate().skip(1) {
-            below[branch.parent].push(index);
-        }
-        for below in &mut below {
-            below.sort_by_key(|&branch| (Reverse(weight(branch)), branch));
-        }
-        // Nothing outweighs what it hangs from: the heaviest branch that is not yet drawn always hangs from one that is.
-        let least = (weight(0) / room.share).max(1);
-        let mut drawn = vec![false; self.branches.len()];
-        let mut next = BinaryHeap::from([(weight(0), Reverse(0))]);
-        for _ in 0..room.frames {
-            let Some((_, Reverse(branch))) = next.pop() else { break };
-            drawn[branch] = true;
-            next.extend(
-                below[branch]
-                    .iter()
-                    .map(|&branch| (weight(branch), Reverse(branch)))
-                    .filter(|&(weight, _)| weight >= least),
-            );
-        }
-        let mut frames = Vec::new();
-        let mut ahead = vec![(None, 0)];
-        while let Some((parent, branch)) = ahead.pop() {
-            if !drawn[branch] {
-                // The lightest of those below one branch, which come last: all of them share this frame.
-                let from = self.branches[branch].parent;
-                let mut others = Pair::default();
-                let mut count = 0;
-                for &other in below[from].iter().filter(|&&other| !drawn[other]) {
-                    others.older.add(&self.branches[other].all.older);
-                    others.newer.add(&self.branches[other].all.newer);
-                    count += 1;
-                }
-                frames.push(Frame { parent, shows: Shows::Others(count, others) });
-                continue;
-            }
-            let frame = Some(frames.len());
-            frames.push(Frame { parent, shows: Shows::Branch(branch) });
-            let below = &below[branch];
-            ahead.extend(below.iter().find(|&&other| !drawn[other]).map(|&other| (frame, other)));
-            ahead.extend(below.iter().rev().filter(|&&below| drawn[below]).map(|&below| (frame, below)));
-        }
-        frames
+    fn of(&self, branch: usize) -> &[usize] {
+        &self.branches[self.starts[branch]..self.starts[branch + 1]]
+    }
+
+    fn sort(&mut self, branch: usize, weight: impl Fn(usize) -> u64) {
+        self.branches[self.starts[branch]..self.starts[branch + 1]]
+            .sort_unstable_by_key(|&branch| (Reverse(weight(branch)), branch));
+    }
+}
+
+impl Pair {
+    fn add(&mut self, other: &Pair) {
+        self.older.add(&other.older);
+        self.newer.add(&other.newer);
     }
 }
 
 impl Tally {
     pub fn add_cell(&mut self, cell: &Cell) {
-        self.add_totals(&cell.totals());
-        self.tainted += u64::from(cell.tainted);
-        self.adopted += u64::from(cell.adopted);
-        self.refs = self.refs.saturating_add(cell.refs.unwrap_or(0));
-        self.sources |= 1 << cell.source as u8;
+        self.add_totals(&cell.real());
+        if cell.again {
+            self.again += 1;
+        } else {
+            self.tainted += u64::from(cell.tainted);
+            self.refs = self.refs.saturating_add(cell.refs.unwrap_or(0));
+        }
+        self.traits.0 |= Traits::of(cell).0;
     }
 
     pub fn add_totals(&mut self, totals: &Totals) {
@@ -202,20 +272,87 @@ impl Tally {
         self.block += totals.block;
     }
 
-    fn add(&mut self, other: &Tally) {
-        self.add_totals(&Totals { cells: other.cells, size: other.size, block: other.block });
-        self.tainted += other.tainted;
-        self.adopted += other.adopted;
+    pub fn add(&mut self, other: &Tally) {
+        self.add_totals(&other.totals());
         self.refs = self.refs.saturating_add(other.refs);
-        self.sources |= other.sources;
+        self.tainted += other.tainted;
+        self.again += other.again;
+        self.traits.0 |= other.traits.0;
     }
 
-    /// Where its blocks were drawn, each named once: `heap, pool`.
+    pub fn totals(&self) -> Totals {
+        Totals { cells: self.cells, size: self.size, block: self.block }
+    }
+
+    /// Whether there is anything, held again or not.
+    pub fn is_there(&self) -> bool {
+        self.cells + self.again > 0
+    }
+
+    pub fn is_adopted(&self) -> bool {
+        self.traits.0 & Traits::ADOPTED != 0
+    }
+
+    /// Whether any of the cells is tainted, also where it is counted elsewhere.
+    pub fn is_tainted(&self) -> bool {
+        self.traits.0 & Traits::TAINTED != 0
+    }
+
+    /// Whether there are a pool and cells that were drawn from one, which may be that.
+    pub fn has_pool_and_cells_of_one(&self) -> bool {
+        let both = Traits::kind(Kind::Store) | Traits::source(Source::Pool);
+        self.traits.0 & both == both
+    }
+
+    /// `ref, tree`.
+    pub fn kinds(&self) -> String {
+        self.traits.kinds().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where its blocks were drawn: `heap, pool`.
     pub fn sources(&self) -> String {
-        let all = [Source::Heap, Source::Pool, Source::Source, Source::Tree, Source::Buffer];
-        let named: Vec<_> =
-            all.into_iter().filter(|&s| self.sources >> s as u8 & 1 != 0).map(Source::name).collect();
-        named.join(", ")
+        self.traits.sources().collect::<Vec<_>>().join(", ")
+    }
+
+    /// What it is found by besides its name: `ref tree heap adopted tainted`.
+    pub fn words(&self) -> String {
+        let adopted = self.is_adopted().then_some("adopted");
+        let tainted = self.is_tainted().then_some("tainted");
+        let words = self.traits.kinds().chain(self.traits.sources()).chain(adopted).chain(tainted);
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Traits {
+    const KINDS: [Kind; 6] = [Kind::Tree, Kind::Heap, Kind::Ref, Kind::Pool, Kind::None, Kind::Store];
+    const SOURCES: [Source; 5] = [Source::Heap, Source::Pool, Source::Source, Source::Tree, Source::Buffer];
+    const ADOPTED: u16 = 1 << (Self::KINDS.len() + Self::SOURCES.len());
+    const TAINTED: u16 = Self::ADOPTED << 1;
+
+    fn of(cell: &Cell) -> Traits {
+        let set = |is: bool, bit: u16| if is { bit } else { 0 };
+        Traits(
+            Self::kind(cell.kind)
+                | Self::source(cell.source)
+                | set(cell.adopted, Self::ADOPTED)
+                | set(cell.tainted, Self::TAINTED),
+        )
+    }
+
+    fn kind(kind: Kind) -> u16 {
+        1 << kind as u16
+    }
+
+    fn source(source: Source) -> u16 {
+        1 << (Self::KINDS.len() as u16 + source as u16)
+    }
+
+    fn kinds(self) -> impl Iterator<Item = &'static str> {
+        Self::KINDS.into_iter().filter(move |&kind| self.0 & Self::kind(kind) != 0).map(Kind::name)
+    }
+
+    fn sources(self) -> impl Iterator<Item = &'static str> {
+        Self::SOURCES.into_iter().filter(move |&source| self.0 & Self::source(source) != 0).map(Source::name)
     }
 }
 
@@ -233,6 +370,11 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
+    /// Cells that no frame tells by name.
+    pub fn gathered(&self) -> u64 {
+        self.light + self.deeper
+    }
+
     pub fn new(outline: &Outline<'_>, frames: &[Frame]) -> Drawn {
         let mut drawn = Drawn { frames: frames.len() as u64 - 1, ..Drawn::default() };
         for frame in frames {
@@ -251,9 +393,8 @@ impl Drawn {
     }
 }
 
-impl std::fmt::Display for Drawn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use crate::label::many;
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = self.named + self.deeper + self.light;
         let (as_what, frames) = (if cells == 1 { "is" } else { "are" }, many(self.frames, "frame"));
         write!(

@@ -1,74 +1,123 @@
 "use strict";
-// The icicle's own script draws, zooms and marks; this makes it usable from the keyboard and searches the tables too.
+// The icicle's own script draws and zooms; this makes it usable from the keyboard, tells of a frame, and searches it and the tables.
 (() => {
   const find = document.getElementById("find");
   const found = document.getElementById("found");
+  const told = document.getElementById("told");
   const icicle = document.getElementById("icicle");
-  const groups = icicle ? [...document.querySelectorAll("#frames > g")] : [];
   const rows = [...document.querySelectorAll("table.rows tbody tr")];
-  const words = new Map(rows.map((row) =>
-    [row, [...row.children].filter((cell) => !cell.classList.contains("n")).map((cell) => cell.textContent).join("\n").toLowerCase()
-      + (row.classList.contains("tainted") ? "\ntainted" : "")]));
-
-  // What was typed is meant as it stands, in either case; the icicle's script takes a regular expression.
-  const literal = (text) => [...text].map((c) => {
-    const lower = c.toLowerCase(), upper = c.toUpperCase();
-    if (lower !== upper && lower.length === 1 && upper.length === 1) return "[" + lower + upper + "]";
-    return c.replace(/[\\^$.*+?()[\]{}|\/]/, "\\$&");
-  }).join("");
-  // The icicle's script keeps zoom and search in the page's address, which it reads as that of a drawing of its own.
-  if (icicle) {
-    window.get_params = () => ({});
-    window.parse_params = () => location.href;
-  }
   const count = (number, what) => number.toLocaleString("en") + " " + what + (number === 1 ? "" : "s");
 
-  const seek = () => {
-    const term = find.value;
-    let marked = 0, share = "";
-    if (icicle) {
-      reset_search();
-      searching = 0;
-      matchedtxt.firstChild.nodeValue = "";
-      if (term) search(literal(term));
-      marked = document.querySelectorAll("#frames rect[fg\\:orig_fill]").length;
-      share = /[\d.]+%/.exec(matchedtxt.firstChild.nodeValue);
+  // A frame's text is what it shows, and in the last parentheses what there is to tell; what it shows is the kind and the name, after
+  // a mark and before numbers. What it spans of the whole stands beside its place in the drawing.
+  const frames = [...document.querySelectorAll("#frames > g")].map((group) => {
+    const rect = group.querySelector("rect");
+    const [, shown, details] = /^(.*) \(([^(]*)\)$/s.exec(group.querySelector("title").textContent);
+    const label = shown.replace(/^! /, "").replace(/( × [\d,]+)?( [+-][\d,]+)?$/, "");
+    const x = Number(rect.getAttribute("fg:x")), wide = Number(rect.getAttribute("fg:w"));
+    return { group, rect, shown, details, x, wide, end: x + wide, y: Number(rect.getAttribute("y")),
+      name: label.includes(" ") ? label.slice(label.indexOf(" ") + 1) : "unnamed " + label,
+      words: (label + "\n" + (group.dataset.words ?? "")).toLowerCase() };
+  });
+  const frameOf = new Map(frames.map((frame) => [frame.group, frame]));
+  const is = (frame, what) => frame.group.classList.contains(what);
+  const whole = frames.find((frame) => frame.group.id === "");
+
+  const name = (row) => row.cells[0].textContent;
+  const words = new Map(rows.map((row) => [row, (name(row) + "\n" + row.dataset.words).toLowerCase()]));
+
+  let marked = [], left = 0, sought = "";
+  const say = () => {
+    if (!sought) { found.textContent = ""; return; }
+    const outside = marked.filter((frame) => is(frame, "hide")).length;
+    let bytes = 0, end = 0;
+    for (const frame of [...marked].sort((one, other) => one.x - other.x || other.wide - one.wide)) {
+      if (frame.x >= end) bytes += frame.wide;
+      end = Math.max(end, frame.end);
     }
-    let left = 0;
+    found.textContent = count(marked.length, "frame") + " marked"
+      + (outside ? ", " + outside.toLocaleString("en") + " of them outside the zoom" : "")
+      + (marked.length ? ", with " + (100 * bytes / whole.wide).toFixed(1) + "% of the bytes" : "")
+      + "; " + count(left, "row") + " of the tables" + found.dataset.beyond;
+  };
+  const mark = (text, frameIs, rowIs) => {
+    sought = text;
+    marked = text ? frames.filter(frameIs) : [];
+    for (const frame of frames) frame.group.classList.remove("found");
+    for (const frame of marked) frame.group.classList.add("found");
+    left = 0;
     for (const row of rows) {
-      row.hidden = !words.get(row).includes(term.toLowerCase());
-      if (!row.hidden) left += 1;
+      row.classList.toggle("found", Boolean(text) && rowIs(row));
+      if (row.classList.contains("found")) left += 1;
     }
-    found.textContent = !term ? "" : count(marked, "frame") + " marked"
-      + (share ? ", which hold " + share[0] + " of the bytes shown" : "") + "; " + count(left, "row") + " of the tables";
+    say();
+  };
+  const seek = () => {
+    const term = find.value.toLowerCase();
+    mark(term, (frame) => frame.words.includes(term), (row) => words.get(row).includes(term));
+    for (const row of rows) row.hidden = Boolean(term) && !row.classList.contains("found");
   };
   find.addEventListener("input", seek);
 
-  const all = () => { if (icicle) unzoom(); seek(); };
-  document.getElementById("all").addEventListener("click", () => { find.value = ""; all(); });
+  const all = () => {
+    if (icicle) unzoom();
+    find.value = "";
+    seek();
+  };
+  document.getElementById("all").addEventListener("click", all);
+  const zoomTo = (frame) => {
+    unzoom();
+    if (frame && frame !== whole) zoom(frame.group);
+  };
+
+  if (icicle) {
+    // The icicle's script keeps zoom and search in the page's address, which it reads as that of a drawing of its own.
+    window.get_params = () => ({});
+    window.parse_params = () => location.href;
+    // It ends with this whenever it has drawn: at first, zoomed, and where the window has another size.
+    const inner = window.update_text_for_elements;
+    window.update_text_for_elements = (elements) => {
+      inner(elements);
+      const room = Number(document.getElementById("frames").getAttribute("width")) / 100;
+      for (const frame of frames) {
+        const pixels = parseFloat(frame.rect.getAttribute("width")) * room;
+        frame.group.classList.toggle("narrow", pixels < 2);
+        frame.group.classList.toggle("thin", pixels < 1);
+      }
+      say();
+    };
+  }
 
   // The browser's own search stays the browser's: the icicle's script would take its keys.
   window.addEventListener("keydown", (event) => {
     if (event.key === "F3" || (event.ctrlKey && event.key.toLowerCase() === "f")) event.stopImmediatePropagation();
-    if (event.key === "/" && event.target !== find && !event.ctrlKey && !event.altKey && !event.metaKey) {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target === find) return;
+    if (event.key === "/") {
       event.preventDefault();
       find.focus();
     }
-    if (event.key === "Escape" && event.target !== find) all();
+    if (event.key === "Escape") all();
+    if (event.key === "Backspace" && icicle) {
+      event.preventDefault();
+      const above = frames.filter((frame) => is(frame, "parent"));
+      zoomTo(above.sort((one, other) => other.y - one.y)[0]);
+    }
   }, true);
 
-  // Where a frame lies: what it spans of the whole, and on which level.
-  const place = (group) => {
-    const rect = group.querySelector("rect");
-    const x = Number(rect.getAttribute("fg:x"));
-    return { group, x, end: x + Number(rect.getAttribute("fg:w")), y: Number(rect.getAttribute("y")) };
+  const hint = told.textContent;
+  const tell = (frame) => {
+    if (!frame) { told.textContent = hint; return; }
+    const label = document.createElement("bdi");
+    label.textContent = frame.shown;
+    told.replaceChildren(label, ": " + frame.details);
   };
-  const places = groups.map(place);
+  const frameAt = (target) => frameOf.get(target instanceof Element && target.closest("#frames > g"));
+  window.addEventListener("mouseover", (event) => tell(frameAt(event.target) ?? frameAt(document.activeElement)));
+
   const levels = new Map();
-  for (const at of places) levels.set(at.y, [...(levels.get(at.y) || []), at]);
+  for (const frame of frames) levels.set(frame.y, [...(levels.get(frame.y) || []), frame]);
   for (const level of levels.values()) level.sort((one, other) => one.x - other.x);
   const height = [...levels.keys()].sort((one, other) => one - other);
-  const shown = (at) => at && !at.group.classList.contains("hide");
   const next = (at, key) => {
     const level = levels.get(at.y), index = level.indexOf(at), row = height.indexOf(at.y);
     if (key === "ArrowRight") return level[index + 1];
@@ -77,14 +126,14 @@
     if (key === "ArrowDown") {
       // The widest, as that is where the bytes are.
       return (levels.get(height[row + 1]) || []).filter((down) => at.x <= down.x && down.end <= at.end)
-        .reduce((one, other) => (one && one.end - one.x >= other.end - other.x ? one : other), undefined);
+        .reduce((one, other) => (one && one.wide >= other.wide ? one : other), undefined);
     }
     return undefined;
   };
-  for (const at of places) {
+  for (const at of frames) {
     at.group.setAttribute("role", "button");
-    at.group.setAttribute("tabindex", at.y === height[0] ? "0" : "-1");
-    at.group.addEventListener("focus", () => { details.nodeValue = g_to_text(at.group); });
+    at.group.setAttribute("tabindex", at === whole ? "0" : "-1");
+    at.group.addEventListener("focus", () => tell(at));
     at.group.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") {
         event.preventDefault();
@@ -93,25 +142,59 @@
       }
       const to = next(at, event.key);
       if (event.key.startsWith("Arrow")) event.preventDefault();
-      if (shown(to)) to.group.focus();
+      if (to && !is(to, "hide")) to.group.focus();
     });
   }
 
-  // A column is sorted by a click on its head, the greatest first; names from A on.
-  for (const head of document.querySelectorAll("table.rows thead th")) {
+  // What has the focus is not scrolled behind the bar that stays in view.
+  const bar = document.querySelector(".search");
+  new ResizeObserver(() => {
+    const stays = getComputedStyle(bar).position === "sticky";
+    document.documentElement.style.scrollPaddingTop = stays ? bar.offsetHeight + 8 + "px" : "";
+  }).observe(bar);
+
+  const button = (inside) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
+    button.append(...inside.childNodes);
+    inside.append(button);
+    return button;
+  };
+
+  // A row leads to its frames: that of a path is zoomed to, those of a name are marked.
+  const byId = new Map(frames.map((frame) => [frame.group.id, frame]));
+  const names = new Set(frames.map((frame) => frame.name));
+  for (const row of rows) {
+    const frame = byId.get(row.dataset.frame);
+    if (!frame && !(row.closest("#names") && names.has(name(row)))) continue;
+    button(row.cells[0].firstElementChild);
+    row.classList.add("leads");
+    row.addEventListener("click", () => {
+      if (String(getSelection())) return;
+      if (frame) {
+        zoomTo(frame);
+        frame.group.focus();
+      } else {
+        unzoom();
+        mark(name(row), (frame) => frame.name === name(row), (other) => other === row);
+        marked[0].group.focus();
+      }
+    });
+  }
+
+  // A column is sorted by a click on its head, the greatest first; names from A on. Another click turns it round.
+  for (const head of document.querySelectorAll("table.rows thead th")) {
     const column = [...head.parentNode.children].indexOf(head), numbers = head.classList.contains("n");
-    const value = (row) => row.children[column].textContent;
+    const value = (row) => row.cells[column].textContent;
     const number = (row) => Number(value(row).replace(/[^\d-]/g, ""));
-    button.addEventListener("click", () => {
+    const upwards = (one, other) => numbers ? number(one) - number(other) : value(one).localeCompare(value(other));
+    button(head).addEventListener("click", () => {
+      const before = head.getAttribute("aria-sort");
+      const up = before ? before === "descending" : !numbers;
       const body = head.closest("table").tBodies[0];
-      body.append(...[...body.rows].sort((one, other) =>
-        numbers ? number(other) - number(one) : value(one).localeCompare(value(other))));
+      body.append(...[...body.rows].sort((one, other) => up ? upwards(one, other) : upwards(other, one)));
       for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", numbers ? "descending" : "ascending");
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
     });
   }
 })();

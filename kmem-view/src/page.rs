@@ -1,22 +1,21 @@
 //! The HTML page, which holds all that it needs.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::diff::grown;
-use crate::icicle::{self, KINDS};
-use crate::label::{grouped, growth, many};
-use crate::names::{Named, by_name};
-use crate::outline::{Drawn, Outline, Room, Tally};
-use crate::{Diff, Growth, Snapshot, Totals};
+use crate::diff::{Change, Changes, GROWN, SHRUNK, sums};
+use crate::icicle::{self, KINDS, ORIGIN};
+use crate::label::{Escaped, change, grouped, growth, many, signed};
+use crate::names::Names;
+use crate::outline::{Drawn, Frame, Outline, Room, Shows, Tally};
+use crate::{Diff, Snapshot, Totals};
 
 /// The most frames of the icicle, besides those for what is too light.
 const FRAMES: usize = 2500;
 /// The most names that are listed.
 const NAMES: usize = 1000;
-/// The most paths of names that grew which are listed. They are fewer, since a path is as long as eight names.
-const GROWN: usize = 300;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -45,39 +44,43 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn html(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
-        page(to, None, self, depth)
+        page(to, &Outline::new(None, self, depth), None, self)
     }
 }
 
 impl Diff<'_> {
-    /// Writes one HTML page of the newer snapshot, coloured by growth, with a table of what grew: of the 300 paths of names that
-    /// grew most, and in sum of the others.
+    /// Writes one HTML page of the newer snapshot, coloured by growth, with tables of what grew and what shrank: the 300 paths of names
+    /// that grew most and the 100 that shrank most, and in sum the others.
     ///
     /// # Errors
     ///
     /// When `to` cannot be written to.
     pub fn html(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
-        page(to, Some(self.older), self.newer, depth)
+        page(to, &self.outline(depth), Some(self), self.newer)
     }
 }
 
 fn page(
     mut to: impl Write,
-    older: Option<&Snapshot>,
+    outline: &Outline<'_>,
+    diff: Option<&Diff<'_>>,
     newer: &Snapshot,
-    depth: Option<u32>,
 ) -> io::Result<()> {
-    let outline = Outline::new(older, newer, depth);
-    let frames = outline.frames(&Room { frames: FRAMES, share: 1_000_000, weight: |all| all.newer.block });
-    let icicle = icicle::draw(&outline, &frames, older.is_some())?;
-    let total = newer.total();
-    let title = match older.map(Snapshot::total) {
-        None => format!("kmem: {} with headers in {}", many(total.block, "byte"), many(total.cells, "cell")),
-        Some(older) => format!(
-            "kmem: grew by {} bytes with headers and {} cells",
-            growth(older.block, total.block),
-            growth(older.cells, total.cells)
-        ),
+    let frames = outline.frames(&Room { frames: FRAMES, weight: |all| all.newer.block });
+    let icicle = icicle::draw(outline, &frames, diff.is_some())?;
+    let drawn = Drawn::new(outline, &frames);
+    let names = Names::new(newer, NAMES);
+    let now = newer.real();
+    let label = |snapshot: &Snapshot| snapshot.label().map(|label| Escaped(label).to_string());
+    let label = match diff.and_then(|diff| label(diff.older)) {
+        None => label(newer).unwrap_or("kmem".to_owned()),
+        Some(older) => format!("{older} to {}", label(newer).unwrap_or("a newer one".to_owned())),
+    };
+    let title = match diff {
+        None => {
+            format!("{label}: {} with headers in {}", many(now.block, "byte"), many(now.cells, "cell"))
+        }
+        Some(diff) => format!("{label}: {}", change(&diff.older.real(), &now)),
     };
     let page = html! {
         (DOCTYPE)
@@ -88,33 +91,39 @@ fn page(
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
+                (PreEscaped(format!("<!-- {ORIGIN} -->")))
             }
             body {
                 header {
-                    h1 { (title) }
-                    (totals(older, newer, &outline))
+                    h1 { bdi { (title) } }
+                    (totals(diff.map(|diff| diff.older), newer, outline))
                 }
                 main {
                     div.search role="search" {
-                        label for="find" { "Find a name, a kind, a source or “tainted”" }
+                        label for="find" { "Find a name, a kind, a source, “adopted” or “tainted”" }
                         input #find type="search" autocomplete="off" spellcheck="false";
                         button #all type="button" { "Show all" }
-                        output #found for="find" aria-live="polite" {}
+                        output #found for="find" aria-live="polite" data-beyond=(beyond(&drawn, &names)) {}
+                        p #told { "A frame that is pointed at, or gone to with the keyboard, is told of here." }
                     }
                     section aria-labelledby="who" {
-                        h2 #who { @if older.is_some() { "Who holds the bytes now, coloured by growth" } @else { "Who holds the bytes" } }
-                        (legend(older.is_some()))
-                        p #drawn { (Drawn::new(&outline, &frames)) }
+                        h2 #who { @if diff.is_some() { "Who holds the bytes now, coloured by growth" } @else { "Who holds the bytes" } }
+                        (legend(diff.is_some()))
+                        p #drawn { (drawn) }
+                        @if let Some(limits) = diff.and_then(Diff::limits) { p #limits { (limits) } }
                         noscript { p { "Zoom, search and labels need JavaScript; the tables do not." } }
                         @match icicle {
-                            Some(svg) => figure #icicle { (PreEscaped(svg)) }
+                            Some(svg) => figure #icicle aria-label="An icicle: below each frame what hangs from it, as wide as the bytes with headers that it holds" {
+                                (PreEscaped(svg))
+                            }
                             None => p { "Nothing holds a byte." }
                         }
                         p { "Click a frame to zoom into it. With the keyboard: the arrows go from frame to frame, "
-                            kbd { "Enter" } " zooms, " kbd { "Escape" } " shows all, " kbd { "/" } " finds." }
+                            kbd { "Enter" } " zooms, " kbd { "Backspace" } " zooms out by a level, " kbd { "Escape" } " shows all, "
+                            kbd { "/" } " finds. A click on a row of a table marks its frames or zooms to them, one on its head sorts." }
                     }
-                    @if let Some(older) = older { (what_grew(&grown(&outline), older, newer)) }
-                    (names(&by_name(newer)))
+                    @if let Some(diff) = diff { (what_changed(outline, &frames, &diff.older.real(), &now)) }
+                    (by_name(&names))
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -123,23 +132,38 @@ fn page(
     to.write_all(page.into_string().as_bytes())
 }
 
-fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> Markup {
-    let mut tainted = [0, 0];
-    for branch in &outline.branches {
-        tainted[0] += branch.own.older.tainted;
-        tainted[1] += branch.own.newer.tainted;
+/// What a search does not come to.
+fn beyond(drawn: &Drawn, names: &Names<'_>) -> String {
+    let mut parts = Vec::new();
+    if drawn.gathered() > 0 {
+        parts.push(format!("{} gathered in frames", many(drawn.gathered(), "cell")));
     }
-    let now = newer.total();
-    let was = older.map(Snapshot::total).unwrap_or_default();
-    let rows = [
+    if names.rest.cells > 0 {
+        parts.push(format!("{} of names that are not listed", many(names.rest.cells, "cell")));
+    }
+    if parts.is_empty() { String::new() } else { format!("; not searched: {}", parts.join(", ")) }
+}
+
+fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> Markup {
+    let all = outline.branches[0].all;
+    let of = |snapshot: Option<&Snapshot>| snapshot.map(|all| (all.total(), all.again())).unwrap_or_default();
+    let ((was, was_again), (now, now_again)) = (of(older), of(Some(newer)));
+    let mut rows = vec![
         ("cells", "total-cells", was.cells, now.cells),
         ("bytes of data", "total-size", was.size, now.size),
         ("bytes with headers", "total-block", was.block, now.block),
-        ("tainted cells, of those listed", "total-tainted", tainted[0], tainted[1]),
+        ("tainted cells, of those listed", "total-tainted", all.older.tainted, all.newer.tainted),
     ];
+    if was_again.cells + now_again.cells > 0 {
+        rows.extend([
+            ("counted again: cells", "again-cells", was_again.cells, now_again.cells),
+            ("counted again: bytes of data", "again-size", was_again.size, now_again.size),
+            ("counted again: bytes with headers", "again-block", was_again.block, now_again.block),
+        ]);
+    }
     html! {
-        table #totals {
-            caption { "In all" }
+        div.wide { table #totals {
+            caption { "In all, as kmem counts" }
             thead { tr {
                 th scope="col" { "What" }
                 @if older.is_some() { th.n scope="col" { "Older" } }
@@ -154,6 +178,13 @@ fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> 
                     @if older.is_some() { td.n { (growth(was, now)) } }
                 } }
             }
+        } }
+        @if was_again.cells + now_again.cells > 0 {
+            p #again { "kmem counts a counted cell below each of its holders. What it so counts again is in no other number of this page: there "
+                "the data of such a cell counts once, where it is listed first, and elsewhere only the small node that holds it." }
+        }
+        @if all.newer.has_pool_and_cells_of_one() {
+            p #pools { "What was drawn from a pool counts where it hangs and, where that pool is shown too, in the pool as well." }
         }
     }
 }
@@ -176,61 +207,88 @@ fn legend(compared: bool) -> Markup {
     }
 }
 
-fn what_grew(grown: &[Growth], older: &Snapshot, newer: &Snapshot) -> Markup {
-    let (rows, rest) = grown.split_at(grown.len().min(GROWN));
-    let by = |growth: &[Growth]| growth.iter().map(|growth| growth.by().0).sum::<i128>();
-    let net = i128::from(newer.total().block) - i128::from(older.total().block);
+fn what_changed(outline: &Outline<'_>, frames: &[Frame], older: &Totals, newer: &Totals) -> Markup {
+    let Changes { grown, shrunk } = Changes::new(outline);
+    // The frame of each path that has one.
+    let drawn: HashMap<usize, usize> = frames
+        .iter()
+        .enumerate()
+        .filter_map(|(index, frame)| match frame.shows {
+            Shows::Branch(branch) if branch > 0 => Some((branch, index)),
+            _ => None,
+        })
+        .collect();
+    let net = |changes: &[Change]| {
+        let (older, newer) = sums(changes);
+        i128::from(newer.block) - i128::from(older.block)
+    };
     html! {
         section aria-labelledby="what-grew" {
             h2 #what-grew { "What grew" }
             p {
-                "The cells of each path of names by themselves, without what is below them. "
-                (many(grown.len() as u64, "path")) " grew, by " (signed(by(grown))) " bytes with headers; all others together changed by "
-                (signed(net - by(grown))) "."
-                @if !rest.is_empty() {
-                    " The " (grouped(rows.len() as u64)) " that grew most are listed; the other "
-                    (grouped(rest.len() as u64)) " grew by " (signed(by(rest))) " bytes with headers."
-                }
+                "The paths of names that both snapshots have, each with its own cells and what hangs below it on paths that only one of them has. "
+                (many(grown.len() as u64, "path")) " grew, by " (signed(net(&grown))) " bytes with headers, and "
+                (many(shrunk.len() as u64, "path")) " shrank, by " (signed(net(&shrunk))) ": together "
+                (growth(older.block, newer.block)) "."
             }
-            div.wide { table.rows #grown {
-                thead { tr {
-                    th scope="col" { "Path" }
-                    th.n scope="col" { "Bytes with headers, older" } th.n scope="col" { "newer" } th.n scope="col" { "growth" }
-                    th.n scope="col" { "Cells, older" } th.n scope="col" { "newer" } th.n scope="col" { "growth" }
-                } }
-                tbody { @for Growth { path, older, newer } in rows { tr {
-                    th scope="row" { bdi { (path) } }
-                    td.n { (grouped(older.block)) } td.n { (grouped(newer.block)) } td.n { (growth(older.block, newer.block)) }
-                    td.n { (grouped(older.cells)) } td.n { (grouped(newer.cells)) } td.n { (growth(older.cells, newer.cells)) }
-                } } }
-            } }
+            (changed("grown", "grew", outline, &drawn, &grown, GROWN))
+        }
+        @if !shrunk.is_empty() {
+            section aria-labelledby="what-shrank" {
+                h2 #what-shrank { "What shrank" }
+                (changed("shrunk", "shrank", outline, &drawn, &shrunk, SHRUNK))
+            }
         }
     }
 }
 
-fn signed(number: i128) -> String {
-    let sign = match number {
-        ..0 => "-",
-        0 => "",
-        1.. => "+",
-    };
-    format!("{sign}{}", grouped(u64::try_from(number.unsigned_abs()).unwrap_or(u64::MAX)))
+fn changed(
+    id: &str,
+    what: &str,
+    outline: &Outline<'_>,
+    drawn: &HashMap<usize, usize>,
+    changes: &[Change],
+    most: usize,
+) -> Markup {
+    let (rows, rest) = changes.split_at(changes.len().min(most));
+    let (was, is) = sums(rest);
+    html! {
+        @if !rest.is_empty() {
+            p {
+                "The " (grouped(rows.len() as u64)) " that " (what) " most are listed; " (many(rest.len() as u64, "other")) " " (what) " by "
+                (growth(was.block, is.block)) " bytes with headers."
+            }
+        }
+        div.wide { table.rows id=(id) {
+            thead { tr {
+                th scope="col" { "Path" }
+                th.n scope="col" { "Bytes with headers, older" } th.n scope="col" { "newer" } th.n scope="col" { "growth" }
+                th.n scope="col" { "Cells, older" } th.n scope="col" { "newer" } th.n scope="col" { "growth" }
+                th scope="col" { "Below it" }
+            } }
+            tbody { @for change in rows {
+                @let Change { branch, older, newer, .. } = change;
+                @let own = outline.branches[*branch].own.newer;
+                tr data-words=(own.words()) data-frame=[drawn.get(branch).map(|frame| format!("f{frame}"))] {
+                    th scope="row" { bdi { (outline.path(*branch)) } }
+                    td.n { (grouped(older.block)) } td.n { (grouped(newer.block)) } td.n { (growth(older.block, newer.block)) }
+                    td.n { (grouped(older.cells)) } td.n { (grouped(newer.cells)) } td.n { (growth(older.cells, newer.cells)) }
+                    td.note { (change.note(outline)) }
+                }
+            } }
+        } }
+    }
 }
 
-fn names(names: &[Named<'_>]) -> Markup {
-    let (rows, rest) = names.split_at(names.len().min(NAMES));
-    let mut others = Totals::default();
-    for Named { tally, .. } in rest {
-        others += Totals { cells: tally.cells, size: tally.size, block: tally.block };
-    }
+fn by_name(names: &Names<'_>) -> Markup {
     html! {
         section aria-labelledby="by-name" {
             h2 #by-name { "By name" }
             p {
                 "Wherever they are; cells without a name by kind."
-                @if !rest.is_empty() {
-                    " The " (grouped(rows.len() as u64)) " that hold most are listed; the other " (grouped(rest.len() as u64))
-                    " hold " (many(others.block, "byte")) " with headers in " (many(others.cells, "cell")) "."
+                @if names.others > 0 {
+                    " The " (grouped(names.most.len() as u64)) " that hold most are listed; " (many(names.others, "other")) " hold"
+                    @if names.others == 1 { "s" } " " (many(names.rest.block, "byte")) " with headers in " (many(names.rest.cells, "cell")) "."
                 }
             }
             div.wide { table.rows #names {
@@ -240,12 +298,13 @@ fn names(names: &[Named<'_>]) -> Markup {
                     th scope="col" { "Kinds" } th scope="col" { "Sources" }
                     th.n scope="col" { "Tainted" } th.n scope="col" { "References" }
                 } }
-                tbody { @for named in rows {
+                tbody { @for named in &names.most {
                     @let Tally { cells, size, block, tainted, refs, .. } = named.tally;
-                    tr.tainted[tainted > 0] {
+                    tr.tainted[named.tally.is_tainted()] data-words=(named.tally.words()) {
                         th scope="row" { bdi { (named.shown()) } }
                         td.n { (grouped(cells)) } td.n { (grouped(size)) } td.n { (grouped(block)) }
-                        td { (named.kinds()) } td { (named.tally.sources()) }
+                        td { (named.tally.kinds()) @if named.tally.is_adopted() { ", adopted" } }
+                        td { (named.tally.sources()) }
                         td.n { @if tainted > 0 { "! " (grouped(tainted)) } }
                         td.n { @if refs > 0 { (grouped(refs)) } }
                     }

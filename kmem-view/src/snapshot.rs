@@ -1,5 +1,6 @@
 //! A snapshot as it was read, with all that its format promises checked.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, BufReader, Read};
 
@@ -24,10 +25,12 @@ use crate::Error;
 /// assert_eq!(snapshot.total().block, 304);
 /// # Ok::<(), kmem_view::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     cells: Vec<Cell>,
     total: Totals,
+    again: Totals,
+    label: Option<String>,
 }
 
 /// One cell of a snapshot.
@@ -52,6 +55,11 @@ pub struct Cell {
     pub tainted: bool,
     /// Whether it is an object that a node adopted.
     pub adopted: bool,
+    /// The bytes of `block` that are those of the small node that holds it, where it is adopted.
+    pub holder: u64,
+    /// Whether it is held again: a counted cell that came before in the list, below another holder. The totals of the snapshot count it
+    /// each time.
+    pub again: bool,
     /// How many references there are to it, where it is counted.
     pub refs: Option<u64>,
     /// How full it is, where it is a store.
@@ -175,7 +183,60 @@ impl Snapshot {
         }
     }
 
-    fn check(self) -> Result<Snapshot, Error> {
+    /// Puts snapshots beside each other, as the trees and pools of one program at one moment: the roots of all of them are roots, and
+    /// a counted cell that several of them hold is one cell. Their labels are put one after the other.
+    ///
+    /// # Errors
+    ///
+    /// When a total of all of them does not fit into 64 bits.
+    ///
+    /// ```
+    /// # use kmem_view::Snapshot;
+    /// let one = |name| {
+    ///     let cell = format!(r#"{{"depth":0,"kind":"tree","name":"{name}","at":"0x1000","size":24,"block":104}}"#);
+    ///     Snapshot::read(format!(r#"{{"kmem":1,"cells":[{cell}],"total":{{"cells":1,"size":24,"block":104}}}}"#).as_bytes())
+    /// };
+    /// let both = Snapshot::join([one("server")?, one("client")?])?;
+    /// assert_eq!((both.cells().len(), both.total().block), (2, 208));
+    /// # Ok::<(), kmem_view::Error>(())
+    /// ```
+    pub fn join(snapshots: impl IntoIterator<Item = Snapshot>) -> Result<Snapshot, Error> {
+        let mut snapshots = snapshots.into_iter();
+        let mut joined = snapshots.next().unwrap_or_default();
+        for mut snapshot in snapshots {
+            joined.cells.append(&mut snapshot.cells);
+            let (total, more) = (&mut joined.total, snapshot.total);
+            total.cells = total.cells.saturating_add(more.cells);
+            total.size = total.size.saturating_add(more.size);
+            total.block = total.block.saturating_add(more.block);
+            joined.label = match (joined.label, snapshot.label) {
+                (Some(one), Some(other)) => Some(format!("{one}, {other}")),
+                (one, other) => one.or(other),
+            };
+        }
+        joined.check()
+    }
+
+    /// What a page calls it in its title and its heading: the name of its file, or what else tells it apart.
+    ///
+    /// ```
+    /// # use kmem_view::Snapshot;
+    /// # let json = r#"{"kmem":1,"cells":[],"total":{"cells":0,"size":0,"block":0}}"#;
+    /// let mut page = Vec::new();
+    /// Snapshot::read(json.as_bytes())?.labelled("at noon").html(&mut page, None)?;
+    /// assert!(String::from_utf8(page)?.contains("<title>at noon: 0 bytes with headers in 0 cells</title>"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn labelled(self, label: impl Into<String>) -> Snapshot {
+        Snapshot { label: Some(label.into()), ..self }
+    }
+
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// Sees that the totals are those of the cells, and which cells are held again.
+    fn check(mut self) -> Result<Snapshot, Error> {
         let mut most = 0;
         for (index, cell) in self.cells.iter().enumerate() {
             if cell.depth > most {
@@ -198,6 +259,14 @@ impl Snapshot {
                 return Err(Error::Total { what, given, summed });
             }
         }
+        let mut held = HashSet::new();
+        self.again = Totals::default();
+        for cell in self.cells.iter_mut().filter(|cell| cell.kind == Kind::Ref) {
+            cell.again = !held.insert(cell.at);
+            if cell.again {
+                self.again += Totals { cells: 1, size: cell.size, block: cell.block - cell.holder };
+            }
+        }
         Ok(self)
     }
 
@@ -206,16 +275,65 @@ impl Snapshot {
         &self.cells
     }
 
-    /// The sums over all cells, with those that were not listed.
+    /// The sums over all cells, with those that were not listed. This is what kmem itself counts: a counted cell once for each
+    /// holder.
     pub fn total(&self) -> Totals {
         self.total
+    }
+
+    /// What of the total is counted again: cells that came before, below another holder, without the bytes of that holder. The
+    /// total without them is what there really is.
+    ///
+    /// ```
+    /// # use kmem_view::Snapshot;
+    /// let snapshot = Snapshot::read(
+    ///     &br#"{"kmem":1,"cells":[
+    ///     {"depth":0,"kind":"tree","at":"0x1000","size":24,"block":88},
+    ///     {"depth":1,"kind":"ref","at":"0x2000","size":64,"block":184,"adopted":true,"holder":88,"refs":2},
+    ///     {"depth":1,"kind":"ref","at":"0x2000","size":64,"block":184,"adopted":true,"holder":88,"refs":2}
+    ///     ],"total":{"cells":3,"size":152,"block":456}}"#[..],
+    /// )?;
+    /// assert_eq!((snapshot.again().cells, snapshot.again().size, snapshot.again().block), (1, 64, 96));
+    /// assert!(snapshot.cells()[2].again);
+    /// # Ok::<(), kmem_view::Error>(())
+    /// ```
+    pub fn again(&self) -> Totals {
+        self.again
+    }
+
+    /// What there really is.
+    pub(crate) fn real(&self) -> Totals {
+        let Snapshot { total, again, .. } = self;
+        Totals {
+            cells: total.cells - again.cells,
+            size: total.size - again.size,
+            block: total.block - again.block,
+        }
+    }
+
+    /// The depth down to which it lists cells, where it was limited.
+    pub(crate) fn limit(&self) -> Option<u32> {
+        self.cells.iter().filter(|cell| cell.below.is_some()).map(|cell| cell.depth).min()
     }
 }
 
 impl Cell {
-    /// Itself as a sum of one, without what lies below it.
+    /// Itself as a sum of one, without what lies below it, as kmem counts it.
     pub(crate) fn totals(&self) -> Totals {
         Totals { cells: 1, size: self.size, block: self.block }
+    }
+
+    /// What it adds to what there really is: where it is held again, nothing but its holder.
+    pub(crate) fn real(&self) -> Totals {
+        if self.again { Totals { cells: 0, size: 0, block: self.holder } } else { self.totals() }
+    }
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Totals) {
+        self.cells += other.cells;
+        self.size += other.size;
+        self.block += other.block;
     }
 }
 
@@ -235,6 +353,7 @@ struct Line {
     tainted: bool,
     #[serde(default)]
     adopted: bool,
+    holder: Option<u64>,
     refs: Option<u64>,
     cell: Option<u64>,
     cells: Option<u64>,
@@ -256,8 +375,32 @@ impl Line {
         if self.refs.is_some() && self.kind != Kind::Ref {
             return Err(E::custom("`refs` of a cell that is not counted"));
         }
+        if self.holder.is_some() && !self.adopted {
+            return Err(E::custom("`holder` of a cell that is not adopted"));
+        }
+        let holder = self.holder.unwrap_or(0);
+        if holder > self.block {
+            return Err(E::custom("a `holder` of more bytes than its `block`"));
+        }
         let Line { depth, kind, name, at, size, block, source, tainted, adopted, refs, below, .. } = self;
-        Ok(Cell { depth, kind, name, at, size, block, source, tainted, adopted, refs, store, below })
+        // Whether it is held again is told by the cells before it, once all are there.
+        let again = false;
+        Ok(Cell {
+            depth,
+            kind,
+            name,
+            at,
+            size,
+            block,
+            source,
+            tainted,
+            adopted,
+            holder,
+            again,
+            refs,
+            store,
+            below,
+        })
     }
 }
 
@@ -323,6 +466,7 @@ impl<'de> Visitor<'de> for Versioned<'_> {
         Ok(Snapshot {
             cells: cells.ok_or_else(|| de::Error::missing_field("cells"))?,
             total: total.ok_or_else(|| de::Error::missing_field("total"))?,
+            ..Snapshot::default()
         })
     }
 }

@@ -83,11 +83,3 @@ fn line(to: &mut impl Write, cell: &Cell, below: Totals) -> io::Result<()> {
     }
     writeln!(to)
 }
-
-impl std::ops::AddAssign for Totals {
-    fn add_assign(&mut self, other: Totals) {
-        self.cells += other.cells;
-        self.size += other.size;
-        self.block += other.block;
-    }
-}

@@ -289,6 +289,26 @@ impl<S: CellSource> Ref<str, S> {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
         unsafe { place::str(text, draw_from(source)).map(|data| Self::own(data)) }
     }
+
+    /// The same into a cell with a name, which reports show and C compares.
+    ///
+    /// # Errors
+    /// As [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{Heap, Ref};
+    /// let city = Ref::try_copy_str_named_in(c"city", "Turin", Heap)?;
+    /// assert_eq!((&*city, Ref::name(&city)), ("Turin", Some(c"city")));
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_copy_str_named_in(name: &'static CStr, text: &str, source: S) -> Result<Self, AllocError> {
+        let draw = draw_from(source);
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe {
+            place::str(text, |request| draw(&raw::Request { name: Some(name), ..*request }))
+                .map(|data| Self::own(data))
+        }
+    }
 }
 
 impl<T: ?Sized, S> Ref<T, S> {

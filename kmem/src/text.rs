@@ -61,34 +61,35 @@ impl<'w> Text<'w> {
         self.push(unsafe { core::str::from_utf8_unchecked(digits) });
     }
 
-    /// Between quotation marks, as JSON wants it; bytes that are no UTF-8 become U+FFFD.
+    /// Between quotation marks, as JSON wants it; bytes that are no UTF-8 become U+FFFD. What would change a terminal, break the line
+    /// or turn the text around it is escaped too, for reports are printed.
     #[cfg(any(feature = "pool", feature = "tree"))]
     pub(crate) fn push_quoted(&mut self, text: &[u8]) {
         self.push("\"");
         for chunk in text.utf8_chunks() {
-            for part in chunk.valid().split_inclusive(|c: char| c < ' ' || c == '"' || c == '\\') {
-                let (plain, last) = match part.as_bytes().last() {
-                    Some(&last) if last < b' ' || last == b'"' || last == b'\\' => {
-                        (part.get(..part.len() - 1).unwrap_or(""), Some(last))
+            let mut rest = chunk.valid();
+            while let Some((at, c)) = rest.char_indices().find(|&(_, c)| is_escaped(c)) {
+                self.push(rest.get(..at).unwrap_or(""));
+                rest = rest.get(at + c.len_utf8()..).unwrap_or("");
+                match c {
+                    '"' => self.push("\\\""),
+                    '\\' => self.push("\\\\"),
+                    '\n' => self.push("\\n"),
+                    '\r' => self.push("\\r"),
+                    '\t' => self.push("\\t"),
+                    '\u{8}' => self.push("\\b"),
+                    '\u{c}' => self.push("\\f"),
+                    _ => {
+                        self.push(match c {
+                            ..='\u{f}' => "\\u000",
+                            ..='\u{ff}' => "\\u00",
+                            _ => "\\u",
+                        });
+                        self.push_digits(c as usize, 16);
                     }
-                    _ => (part, None),
-                };
-                self.push(plain);
-                match last {
-                    Some(b'"') => self.push("\\\""),
-                    Some(b'\\') => self.push("\\\\"),
-                    Some(b'\n') => self.push("\\n"),
-                    Some(b'\r') => self.push("\\r"),
-                    Some(b'\t') => self.push("\\t"),
-                    Some(0x8) => self.push("\\b"),
-                    Some(0xc) => self.push("\\f"),
-                    Some(control) => {
-                        self.push(if control < 16 { "\\u000" } else { "\\u00" });
-                        self.push_digits(control.into(), 16);
-                    }
-                    None => {}
                 }
             }
+            self.push(rest);
             if !chunk.invalid().is_empty() {
                 self.push("\u{fffd}");
             }
@@ -104,6 +105,13 @@ impl<'w> Text<'w> {
         // SAFETY: [text] whole strings alone are put there, one behind the other.
         (self.write)(unsafe { core::str::from_utf8_unchecked(bytes) });
     }
+}
+
+/// Quotation marks, backslashes, control characters with DEL and the C1 controls, what breaks lines, and what sets the direction of text. Of
+/// those beyond U+00FF, all are in U+2000 to U+2FFF.
+#[cfg(any(feature = "pool", feature = "tree"))]
+fn is_escaped(c: char) -> bool {
+    matches!(c, '"' | '\\' | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Drop for Text<'_> {
@@ -162,6 +170,10 @@ mod tests {
         let quoted = |bytes: &[u8]| written(|text| text.push_quoted(bytes));
         assert_eq!(quoted(b"plain"), r#""plain""#);
         assert_eq!(quoted(b"a\"b\\c\n\r\t\x08\x0c\x01\x1f"), r#""a\"b\\c\n\r\t\b\f\u0001\u001f""#);
+        assert_eq!(quoted("\u{7f}a\u{80}\u{9f}\u{a0}".as_bytes()), "\"\\u007fa\\u0080\\u009f\u{a0}\"");
+        let turning = "\u{2027}\u{2028}\u{2029}\u{202a}\u{202e}\u{202f}\u{2065}\u{2066}\u{2069}\u{206a}";
+        let expected = "\u{2027}\\u2028\\u2029\\u202a\\u202e\u{202f}\u{2065}\\u2066\\u2069\u{206a}";
+        assert_eq!(quoted(turning.as_bytes()), std::format!("\"{expected}\""));
         assert_eq!(quoted("é\u{1f511}".as_bytes()), "\"é\u{1f511}\"");
         assert_eq!(quoted(b"a\xffb\xc3"), "\"a\u{fffd}b\u{fffd}\"");
         assert_eq!(quoted(b""), r#""""#);

@@ -68,6 +68,12 @@ addEventListener("load", async () => {
 /// Loads a page, runs `used` on it, an async function, and returns what that reports. Any error or warning fails the test.
 #[track_caller]
 fn report(chromium: &str, name: &str, page: &str, used: &str) -> Value {
+    report_in(chromium, name, "1200,900", page, used)
+}
+
+/// The same in a window of another size.
+#[track_caller]
+fn report_in(chromium: &str, name: &str, window: &str, page: &str, used: &str) -> Value {
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser").join(name);
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(&scratch).expect("made");
@@ -79,14 +85,8 @@ fn report(chromium: &str, name: &str, page: &str, used: &str) -> Value {
     );
     fs::write(&file, page).expect("written");
     let output = Command::new(chromium)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--window-size=1200,900",
-            "--dump-dom",
-        ])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"])
+        .arg(format!("--window-size={window}"))
         .args(["--enable-logging=stderr", "--virtual-time-budget=20000"])
         .arg(format!("--user-data-dir={}", scratch.join("profile").display()))
         .arg(address(&file))
@@ -134,12 +134,14 @@ fn number_or_none(text: &Value) -> u64 {
 /// What a frame's text says: its label, its cells alone if there are several, and the bytes and cells with those below.
 fn said(text: &str) -> (String, Sums) {
     let (label, details) = text.rsplit_once(" (").expect("details");
+    let details =
+        if details.starts_with("tainted") { details.split_once("; ").expect("more").1 } else { details };
     let (all_block, rest) = details.split_once(" byte").expect("bytes");
     let all_cells = rest.split_once(" in ").expect("cells").1.split_once(" cell").expect("cells").0;
     let label = label.strip_prefix("! ").unwrap_or(label);
-    let (label, own_cells) =
-        label.split_once(" × ").map_or((label, 1), |(label, cells)| (label, number(cells)));
     let (all_block, all_cells) = (number(all_block), number(all_cells));
+    let (label, own_cells) =
+        label.split_once(" × ").map_or((label, all_cells.min(1)), |(label, cells)| (label, number(cells)));
     let own_block = match details.split_once("%; ").expect("a share").1.split_once(" without what is below") {
         Some((own, _)) => number(own.split_once(" byte").expect("bytes").0),
         None => all_block,
@@ -162,7 +164,8 @@ fn the_numbers_on_the_page_are_those_of_the_snapshot() {
         r##"return { frames: frames_seen(), names: table("#names"), totals: table("#totals") };"##,
     );
 
-    let total = snapshot.total();
+    let (total, again) = (snapshot.total(), snapshot.again());
+    assert!(again.cells > 10);
     let tainted = snapshot.cells().iter().filter(|cell| cell.tainted).count() as u64;
     let totals: Vec<u64> = report["totals"]
         .as_array()
@@ -170,7 +173,8 @@ fn the_numbers_on_the_page_are_those_of_the_snapshot() {
         .iter()
         .map(|row| number(row[1].as_str().expect("text")))
         .collect();
-    assert_eq!(totals, [total.cells, total.size, total.block, tainted]);
+    assert_eq!(totals, [total.cells, total.size, total.block, tainted, again.cells, again.size, again.block]);
+    let (cells, block) = (total.cells - again.cells, total.block - again.block);
 
     // Every path of names has its frame, which says the cells and the bytes of that path and is as wide as they are many.
     let frames = report["frames"].as_array().expect("frames");
@@ -178,7 +182,7 @@ fn the_numbers_on_the_page_are_those_of_the_snapshot() {
         .iter()
         .find(|frame| frame["text"].as_str().expect("text").starts_with("all ("))
         .expect("a root");
-    let everything = Sums { all_cells: total.cells, all_block: total.block, ..Sums::default() };
+    let everything = Sums { all_cells: cells, all_block: block, ..Sums::default() };
     let whole = root["width"].as_f64().expect("a width");
     assert!(whole > 1000.0, "{root}");
     let mut shown = Vec::new();
@@ -187,7 +191,7 @@ fn the_numbers_on_the_page_are_those_of_the_snapshot() {
         let sums = if frame == root { everything } else { said(text).1 };
         let width = frame["width"].as_f64().expect("a width");
         assert!(width > 0.0 && frame["height"].as_f64().expect("a height") >= 10.0, "{frame}");
-        assert!(near(width, whole * sums.all_block as f64 / total.block as f64), "{frame}");
+        assert!(near(width, whole * sums.all_block as f64 / block as f64), "{frame}");
         if frame != root {
             shown.push(said(text));
         }
@@ -209,6 +213,10 @@ fn the_numbers_on_the_page_are_those_of_the_snapshot() {
             None => format!("unnamed {}", label(cell)),
         };
         let row = names.entry(name).or_default();
+        if cell.again {
+            row[2] += cell.holder;
+            continue;
+        }
         row[0] += 1;
         row[1] += cell.size;
         row[2] += cell.block;
@@ -254,11 +262,16 @@ fn a_frame_is_zoomed_into_and_out_of_by_mouse_and_by_keyboard() {
             press(document.activeElement, key);
             path.push(document.activeElement.querySelector("title").textContent.split(" (")[0]);
         }
-        const told = document.getElementById("details").textContent;
+        const told = document.getElementById("told").textContent;
         press(document.activeElement, "Enter");
         const entered = frames_seen();
+        press(document.body, "Backspace");
+        const out = frames_seen();
+        press(document.body, "Backspace");
+        const further = frames_seen();
+        press(document.activeElement, "Enter");
         document.getElementById("all").click();
-        return { before, zoomed, back, path, told, entered, shown: frames_seen(), address: location.search };
+        return { before, zoomed, back, path, told, entered, out, further, shown: frames_seen(), address: location.search };
         "##,
     );
     let frames = |when: &str| -> BTreeMap<String, f64> {
@@ -281,6 +294,9 @@ fn a_frame_is_zoomed_into_and_out_of_by_mouse_and_by_keyboard() {
         report["told"]
     );
     assert_eq!(frames("entered"), zoomed);
+    assert!(near(frames("out")["tree \"server\""], before["all"]) && frames("out").len() == 6);
+    assert!(near(frames("out")[sessions], before[sessions]));
+    assert_eq!(frames("further"), before);
     assert_eq!(frames("shown"), before);
     assert_eq!(report["address"], "?x=10&y=20&s=nothing");
 }
@@ -298,14 +314,17 @@ fn what_is_searched_is_marked_and_said() {
         .tree(1, "a.b (c) [d]", 100)
         .tree(1, "axb", 100)
         .tree(1, "Session", 100)
-        .cell(1, "heap", Some("key"), 32, "\"tainted\":true,\"adopted\":true");
+        .cell(1, "heap", Some("key"), 32, "\"tainted\":true,\"adopted\":true,\"source\":\"pool\"")
+        .cell(1, "heap", None, 32, "");
     let report = report(
         chromium,
         "search",
         &html(&written.read()),
         r##"
         const found = {};
-        for (const term of ["session", "A.B (C) [", "tainted", "nowhere", "*", "server", ""]) found[term] = find(term);
+        const terms = ["session", "A.B (C) [", "tainted", "adopted", "pool", "unnamed", "nowhere", "*", "server",
+            "data", "bytes", "headers", "below", "20", "%", ""];
+        for (const term of terms) found[term] = find(term);
         press(document.body, "f", { ctrlKey: true, keyCode: 70 });
         press(document.body, "F3", { keyCode: 114 });
         document.activeElement.blur();
@@ -328,20 +347,73 @@ fn what_is_searched_is_marked_and_said() {
     let (marked, rows, said) = found("session");
     assert!(matches!(marked[..], [one] if one.starts_with("tree \"Session\" (180 bytes")), "{marked:?}");
     assert_eq!(rows, ["\"Session\""]);
-    assert_eq!(said, "1 frame marked, which hold 23.9% of the bytes shown; 1 row of the tables");
+    assert_eq!(said, "1 frame marked, with 20.8% of the bytes; 1 row of the tables");
     let (marked, rows, _) = found("A.B (C) [");
     assert!(matches!(marked[..], [one] if one.starts_with("tree \"a.b (c) [d]\" (180 bytes")), "{marked:?}");
     assert_eq!(rows, ["\"a.b (c) [d]\""]);
-    let (marked, rows, _) = found("tainted");
-    assert!(matches!(marked[..], [one] if one.starts_with("! heap \"key\" (")), "{marked:?}");
-    assert_eq!(rows, ["\"key\""]);
-    for nothing in ["nowhere", "*"] {
-        assert_eq!(found(nothing), (vec![], vec![], "0 frames marked; 0 rows of the tables"));
+    for what_the_key_is in ["tainted", "adopted", "pool"] {
+        let (marked, rows, _) = found(what_the_key_is);
+        assert!(matches!(marked[..], [one] if one.starts_with("! heap \"key\" (")), "{marked:?}");
+        assert_eq!(rows, ["\"key\""]);
+    }
+    // What the texts say of every frame is no reason to mark one.
+    for nothing in ["nowhere", "*", "data", "bytes", "headers", "below", "20", "%"] {
+        assert_eq!(found(nothing), (vec![], vec![], "0 frames marked; 0 rows of the tables"), "{nothing}");
     }
     assert_eq!(found("server").0.len(), 1);
     let (marked, rows, said) = found("");
-    assert_eq!((marked.len(), rows.len(), said), (0, 5, ""));
+    assert_eq!((marked.len(), rows.len(), said), (0, 6, ""));
     assert_eq!(report["focus"], "find");
+}
+
+#[test]
+fn frames_outside_the_zoom_are_searched_too_and_the_message_says_so() {
+    let Some(chromium) = chromium() else { return };
+    let mut written = Written::default();
+    written.tree(0, "server", 20);
+    for part in ["one", "two", "three"] {
+        written.tree(1, part, 20).tree(2, "session", 100);
+    }
+    let report = report(
+        chromium,
+        "outside",
+        &html(&written.read()),
+        r##"
+        const said = () => document.getElementById("found").textContent;
+        frame('tree "one"').querySelector("rect").dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        const zoomed = find("session");
+        unzoom();
+        const back = said();
+        frame('tree "server"').querySelector("rect").dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        frame('tree "two"').querySelector("rect").dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        const again = said();
+        press(document.body, "Backspace");
+        press(document.body, "Backspace");
+        return { marked: zoomed.marked.length, zoomed: zoomed.said, back, again, reset: said() };
+        "##,
+    );
+    assert_eq!(report["marked"], 3);
+    let said = |outside| format!("3 frames marked{outside}, with 57.4% of the bytes; 1 row of the tables");
+    assert_eq!(report["zoomed"], said(", 2 of them outside the zoom"));
+    assert_eq!(report["back"], said(""));
+    assert_eq!(report["again"], said(", 2 of them outside the zoom"));
+    assert_eq!(report["reset"], said(""));
+}
+
+#[test]
+fn a_search_says_how_many_cells_it_did_not_come_to() {
+    let Some(chromium) = chromium() else { return };
+    let mut written = Written::default();
+    written.tree(0, "root", 0);
+    for child in 0..4000 {
+        written.tree(1, &format!("child {child}"), child);
+    }
+    let report =
+        report(chromium, "beyond", &html(&written.read()), r##"return { said: find('"child 170"').said };"##);
+    assert_eq!(
+        report["said"],
+        "0 frames marked; 0 rows of the tables; not searched: 1,502 cells gathered in frames, 3,001 cells of names that are not listed"
+    );
 }
 
 #[test]
@@ -419,38 +491,43 @@ fn a_diff_lists_what_grew_and_colours_it() {
         &page,
         r##"
         const head = document.querySelector("#grown thead th:nth-child(5) button");
-        const rows = table("#grown");
+        const grown = table("#grown");
         head.click();
-        return { rows, sorted: table("#grown").map((row) => row[4]), totals: table("#totals"),
+        const sorted = table("#grown").map((row) => row[4]);
+        head.click();
+        return { grown, sorted, turned: table("#grown").map((row) => row[4]), sort: head.parentNode.ariaSort,
+            shrunk: table("#shrunk"), totals: table("#totals"),
             frames: [...document.querySelectorAll("#frames > g")].map((g) =>
                 [g.querySelector("title").textContent, g.querySelector("rect").getAttribute("fill")]) };
         "##,
     );
-    let rows: Vec<_> = report["rows"]
-        .as_array()
-        .expect("rows")
-        .iter()
-        .map(|row| {
-            let number = |column: usize| number(row[column].as_str().expect("text"));
-            (row[0].as_str().expect("a path").to_owned(), number(1), number(2), number(4), number(5))
-        })
-        .collect();
-    let grown: Vec<_> = diff
-        .grown(None)
-        .into_iter()
-        .map(|growth| {
-            (growth.path, growth.older.block, growth.newer.block, growth.older.cells, growth.newer.cells)
-        })
-        .collect();
-    assert!(grown.len() > 50);
-    assert_eq!(rows, grown);
-    let sorted: Vec<_> = report["sorted"]
-        .as_array()
-        .expect("numbers")
-        .iter()
-        .map(|text| number(text.as_str().expect("text")))
-        .collect();
+    for (table, changed) in [("grown", diff.grown(None)), ("shrunk", diff.shrunk(None))] {
+        let rows: Vec<_> = report[table]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|row| {
+                let number = |column: usize| number(row[column].as_str().expect("text"));
+                (row[0].as_str().expect("a path").to_owned(), number(1), number(2), number(4), number(5))
+            })
+            .collect();
+        let changed: Vec<_> = changed
+            .into_iter()
+            .map(|growth| {
+                (growth.path, growth.older.block, growth.newer.block, growth.older.cells, growth.newer.cells)
+            })
+            .collect();
+        assert!(changed.len() > 20);
+        assert_eq!(rows, changed);
+    }
+    let numbers = |column: &str| -> Vec<u64> {
+        let texts = report[column].as_array().expect("numbers").iter();
+        texts.map(|text| number(text.as_str().expect("text"))).collect()
+    };
+    let (sorted, turned) = (numbers("sorted"), numbers("turned"));
     assert!(sorted.is_sorted_by(|one, other| one >= other) && sorted[0] > 0, "{sorted:?}");
+    assert!(turned.is_sorted() && turned.len() == sorted.len(), "{turned:?}");
+    assert_eq!(report["sort"], "ascending");
     assert_eq!(number(report["totals"][2][1].as_str().expect("text")), older.total().block);
     assert_eq!(number(report["totals"][2][2].as_str().expect("text")), newer.total().block);
     let mut seen = [false; 2];
@@ -458,13 +535,14 @@ fn a_diff_lists_what_grew_and_colours_it() {
         let (text, fill) = (frame[0].as_str().expect("text"), frame[1].as_str().expect("a colour"));
         let parts: Vec<u64> =
             fill.trim_matches(|c: char| !c.is_ascii_digit()).split(',').map(number).collect();
-        if let Some((_, growth)) = text.split_once("; grew by ") {
-            match growth.as_bytes()[0] {
-                b'+' => assert!(parts[0] > parts[2], "{frame}"),
-                b'-' => assert!(parts[0] < parts[2], "{frame}"),
-                _ => assert!(parts[0] == parts[2], "{frame}"),
+        for (index, word) in ["; grew by ", "; shrank by "].into_iter().enumerate() {
+            if text.contains(word) {
+                assert!(if index == 0 { parts[0] > parts[2] } else { parts[0] < parts[2] }, "{frame}");
+                seen[index] = true;
             }
-            seen[usize::from(growth.starts_with('-'))] = true;
+        }
+        if text.contains("; as many bytes") {
+            assert!(parts[0] == parts[2], "{frame}");
         }
     }
     assert_eq!(seen, [true; 2]);
@@ -486,4 +564,233 @@ fn as_many_frames_as_a_page_has_are_zoomed_and_searched_without_a_fault() {
     );
     assert!(report["frames"].as_u64().is_some_and(|frames| (2500..=5000).contains(&frames)), "{report}");
     assert!(report["found"].as_u64().is_some_and(|found| found > 10), "{report}");
+}
+
+#[test]
+fn twenty_holders_of_a_cell_are_as_wide_as_the_cell_and_what_holds_it() {
+    let Some(chromium) = chromium() else { return };
+    let mut written = Written::default();
+    written.tree(0, "server", 20);
+    for _ in 0..20 {
+        written.tree(1, "session", 20).held(2, "table", 1 << 20, 1);
+    }
+    let snapshot = written.read();
+    let report = report(
+        chromium,
+        "holders",
+        &html(&snapshot),
+        r##"return { frames: frames_seen(), names: table("#names"), totals: table("#totals"), title: document.title,
+            rule: document.getElementById("again").textContent };"##,
+    );
+    let (holders, table) = (19 * 30, (1 << 20) + 80);
+    let real = 21 * 100 + table + holders;
+    assert_eq!(report["title"].as_str().map(number_in), Some(real));
+    assert_eq!(snapshot.total().block, 21 * 100 + 20 * table);
+    let texts = report["frames"]
+        .as_array()
+        .expect("frames")
+        .iter()
+        .map(|frame| frame["text"].as_str().expect("text"));
+    let texts: Vec<_> = texts.filter(|text| !text.starts_with("all (")).map(said).collect();
+    let of = |label: &str| texts.iter().find(|(found, _)| found == label).expect("a frame").1;
+    assert_eq!(of("tree \"server\"").all_block, real);
+    assert_eq!(
+        of("ref \"table\""),
+        Sums { own_cells: 1, own_block: table + holders, all_cells: 1, all_block: table + holders }
+    );
+    let row =
+        report["names"].as_array().expect("rows").iter().find(|row| row[0] == "\"table\"").expect("a row");
+    assert_eq!([1, 2, 3, 7].map(|column| number_or_none(&row[column])), [1, 1 << 20, table + holders, 9]);
+    let totals: Vec<u64> = report["totals"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| number(row[1].as_str().expect("text")))
+        .collect();
+    assert_eq!(totals[4..], [19, 19 << 20, 19 * (table - 30)]);
+    assert!(report["rule"].as_str().expect("text").contains("the data of such a cell counts once"));
+}
+
+/// The first number in a text.
+fn number_in(text: &str) -> u64 {
+    let start = text.find(|c: char| c.is_ascii_digit()).expect("a number");
+    number(text[start..].split(' ').next().expect("a number"))
+}
+
+#[test]
+fn what_is_small_keeps_its_colour_and_its_mark() {
+    let Some(chromium) = chromium() else { return };
+    let mut written = Written::default();
+    written.tree(0, "server", 200).tree(1, "blob", 1 << 40).tree(1, "log", 10).cell(
+        1,
+        "heap",
+        Some("key"),
+        32,
+        "\"tainted\":true",
+    );
+    let report = report(
+        chromium,
+        "small",
+        &html(&written.read()),
+        r##"
+        const look = (start) => {
+            const style = getComputedStyle(frame(start).querySelector("rect"));
+            return { stroke: style.stroke, fill: style.fill, width: frame(start).querySelector("rect").getBoundingClientRect().width };
+        };
+        const looks = () => ({ blob: look('tree "blob"'), log: look('tree "log"'), key: look('! heap "key"') });
+        const before = looks();
+        zoom(frame('tree "log"'));
+        const zoomed = look('tree "log"');
+        unzoom();
+        return { before, zoomed, after: looks() };
+        "##,
+    );
+    let before = &report["before"];
+    assert_eq!(before["blob"]["stroke"], "rgb(255, 255, 255)");
+    assert_eq!(
+        (&before["log"]["stroke"], &before["log"]["fill"]),
+        (&Value::from("none"), &Value::from("rgb(166, 206, 227)"))
+    );
+    assert_eq!(
+        (&before["key"]["stroke"], &before["key"]["fill"]),
+        (&Value::from("rgb(179, 0, 27)"), &Value::from("rgb(253, 205, 140)"))
+    );
+    for small in ["log", "key"] {
+        assert!(before[small]["width"].as_f64().expect("a width") >= 1.0, "{before}");
+    }
+    assert_eq!(report["zoomed"]["stroke"], "rgb(255, 255, 255)");
+    assert!(report["zoomed"]["width"].as_f64().expect("a width") > 1000.0);
+    assert_eq!(&report["after"], before);
+}
+
+#[test]
+fn what_a_frame_holds_is_told_in_view_with_its_taint_first() {
+    let Some(chromium) = chromium() else { return };
+    let mut written = Written::default();
+    for depth in 0..60 {
+        written.tree(depth, &format!("level {depth} {}", "wide ".repeat(20)), 100);
+    }
+    written.cell(60, "heap", Some("key"), 900, "\"tainted\":true");
+    let page = html(&written.read());
+    for (window, stays) in [("1200,900", true), ("600,900", false), ("1200,400", false)] {
+        let report = report_in(
+            chromium,
+            &format!("told-{window}"),
+            window,
+            &page,
+            r##"
+            const at = (start) => frame(start).querySelector("rect");
+            at('! heap "key"').dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
+            const told = document.getElementById("told"), pointed = told.textContent;
+            const bar = document.querySelector(".search");
+            const height = bar.getBoundingClientRect().height;
+            frame('! heap "key"').focus();
+            await pause();
+            // Upwards, where the bar would cover what comes into view.
+            let covered = 0;
+            for (let step = 0; step < 60; step += 1) {
+                press(document.activeElement, "ArrowUp");
+                await new Promise((done) => setTimeout(done, 5));
+                const frame = document.activeElement.querySelector("rect").getBoundingClientRect();
+                if (getComputedStyle(bar).position === "sticky" && frame.top < bar.getBoundingClientRect().bottom) covered += 1;
+            }
+            const box = told.getBoundingClientRect();
+            return { pointed, covered, stays: getComputedStyle(bar).position === "sticky", at: scrollY, in: box.top >= 0 && box.bottom <= innerHeight,
+                wraps: getComputedStyle(told).whiteSpace, told: told.textContent, grew: bar.getBoundingClientRect().height - height,
+                wide: document.documentElement.scrollWidth - document.documentElement.clientWidth };
+            "##,
+        );
+        let pointed = report["pointed"].as_str().expect("text");
+        assert!(pointed.starts_with("! heap \"key\": tainted: 1 cell; 980 bytes"), "{pointed}");
+        assert!(report["told"].as_str().expect("text").starts_with("tree \"level 0 wide"), "{report}");
+        assert_eq!(
+            (&report["stays"], &report["covered"]),
+            (&Value::from(stays), &Value::from(0)),
+            "{report}"
+        );
+        assert_eq!(
+            (&report["wraps"], &report["grew"], &report["wide"]),
+            (&Value::from("normal"), &Value::from(0), &Value::from(0)),
+            "{report}"
+        );
+        assert!(!stays || report["in"] == true, "{report}");
+    }
+}
+
+#[test]
+fn a_row_leads_to_its_frames() {
+    let Some(chromium) = chromium() else { return };
+    let (mut older, mut newer) = (Written::default(), Written::default());
+    for (written, size) in [(&mut older, 10), (&mut newer, 20)] {
+        written
+            .tree(0, "server", 20)
+            .tree(1, "log", 900)
+            .tree(1, "cache", size)
+            .tree(2, "page", 40)
+            .tree(1, "page", 40);
+    }
+    let (older, newer) = (older.read(), newer.read());
+    let report = report(
+        chromium,
+        "rows",
+        &output(|out| Diff::new(&older, &newer).html(out, None)),
+        r##"
+        const row = (id, text) => [...document.querySelectorAll(id + " tbody tr")].find((row) => row.cells[0].textContent === text);
+        row("#grown", 'tree "server" / tree "cache"').querySelector("button").click();
+        const zoomed = frames_seen().map((frame) => frame.label.split(" +")[0]).sort();
+        const focus = document.activeElement.querySelector("title").textContent;
+        row("#names", '"page"').cells[2].click();
+        const marked = [...document.querySelectorAll("#frames > g.found")].map((g) => g.querySelector("title").textContent.split(" (")[0]);
+        return { zoomed, focus, marked, shown: frames_seen().length, said: document.getElementById("found").textContent,
+            rows: [...document.querySelectorAll("#names tbody tr")].filter((row) => row.checkVisibility()).length };
+        "##,
+    );
+    assert_eq!(
+        report["zoomed"],
+        Value::from(vec!["all", "tree \"cache\"", "tree \"page\"", "tree \"server\""])
+    );
+    assert!(report["focus"].as_str().expect("text").starts_with("tree \"cache\" +10 ("), "{report}");
+    assert_eq!(report["marked"], Value::from(vec!["tree \"page\"", "tree \"page\""]));
+    assert_eq!((&report["shown"], &report["rows"]), (&Value::from(6), &Value::from(4)));
+    assert_eq!(report["said"], "2 frames marked, with 16.9% of the bytes; 1 row of the tables");
+}
+
+#[test]
+fn no_table_makes_the_page_wider_than_the_window() {
+    let Some(chromium) = chromium() else { return };
+    let (mut older, mut newer) = (Written::default(), Written::default());
+    for (written, size) in [(&mut older, 10), (&mut newer, 1 << 50)] {
+        written.tree(0, &"name".repeat(20), size).held(1, &"x".repeat(79), 1 << 50, 3).held(
+            1,
+            &"x".repeat(79),
+            1 << 50,
+            3,
+        );
+    }
+    let (older, newer) = (older.read().labelled("o".repeat(200)), newer.read().labelled("n".repeat(200)));
+    let page = output(|out| Diff::new(&older, &newer).html(out, None));
+    let report = report_in(
+        chromium,
+        "wide",
+        "500,900",
+        &page,
+        "return { wide: document.documentElement.scrollWidth, window: document.documentElement.clientWidth };",
+    );
+    assert!(report["window"].as_u64().is_some_and(|window| window <= 500), "{report}");
+    assert_eq!(report["wide"], report["window"]);
+}
+
+#[test]
+fn the_drawing_has_a_name_and_frames_to_point_at() {
+    let Some(chromium) = chromium() else { return };
+    let report = report(
+        chromium,
+        "frames",
+        &html(&mixed(50, 3)),
+        r##"return { name: document.getElementById("icicle").ariaLabel, frames: frames_seen() };"##,
+    );
+    assert!(report["name"].as_str().is_some_and(|name| name.starts_with("An icicle: ")), "{report}");
+    for frame in report["frames"].as_array().expect("frames") {
+        assert!(frame["height"].as_f64().is_some_and(|height| height >= 19.0), "{frame}");
+    }
 }

@@ -57,7 +57,7 @@ fn files_are_read_compared_and_written() {
     assert_eq!(writes(&["--text", "--diff", older, newer, "-o", file], ""), "");
     let grew = fs::read_to_string(&out).expect("written");
     assert!(grew.starts_with(
-        "+4096 bytes with headers (0 to 4096), +1 cells (0 to 1): tree \"request\" / store \"lines\"\n"
+        "+6472 bytes with headers (0 to 6472), +16 cells (0 to 16): all; 5 paths below are new, the heaviest tree \"request\"\n"
     ));
     assert!(grew.ends_with("in all +6472 bytes with headers (0 to 6472), +16 cells (0 to 16)\n"));
 }
@@ -73,4 +73,54 @@ fn a_failure_names_what_failed_and_writes_nothing() {
         fails(&["-o", "no such directory/page"], EXAMPLE).starts_with("kmem-view: no such directory/page: ")
     );
     assert!(fails(&["--text", "--dot"], EXAMPLE).contains("cannot be used with"));
+}
+
+#[test]
+fn several_files_are_one_picture_and_compared_with_several() {
+    let (server, client, grown) = (scratch("server.json"), scratch("client.json"), scratch("grown.json"));
+    for (path, name, size) in [(&server, "server", 10), (&client, "client", 20), (&grown, "client", 25)] {
+        let mut written = Written::default();
+        written.tree(0, name, size);
+        fs::write(path, written.json()).expect("written");
+    }
+    let [server, client, grown] = [&server, &client, &grown].map(|path| path.to_str().expect("text"));
+    assert_eq!(
+        writes(&["--text", server, client], ""),
+        "tree \"server\", 10 bytes\ntree \"client\", 20 bytes\n2 cells, 30 bytes, 190 with headers\n"
+    );
+    assert!(
+        writes(&[server, client], "")
+            .contains("<title>server.json, client.json: 190 bytes with headers in 2 cells</title>")
+    );
+    let compared = [grown, server, "--diff", client, "--diff", server];
+    assert!(writes(&compared, "").contains("<title>client.json, server.json to grown.json, server.json: grew by 5 bytes with headers, as many cells</title>"));
+}
+
+#[test]
+fn a_page_is_not_written_to_a_terminal() {
+    let page = scratch("snapshot.json");
+    fs::write(&page, EXAMPLE).expect("written");
+    // `script` runs a command on a terminal of its own.
+    let on_terminal = |arguments: &str| {
+        let command = format!("{} {} {arguments}", env!("CARGO_BIN_EXE_kmem-view"), page.display());
+        Command::new("script").args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).output()
+    };
+    let Ok(output) = on_terminal("") else {
+        eprintln!("left out: there is no `script` here");
+        return;
+    };
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(said.contains("name a file for it with -o") && !said.contains("<html"), "{said}");
+    assert!(on_terminal("--text").expect("run").status.success());
+}
+
+#[test]
+fn the_help_gives_the_exit_statuses() {
+    let help = writes(&["--help"], "");
+    for status in ["0 if all was written", "1 if a file cannot be read", "2 if the arguments make no sense"] {
+        assert!(help.replace('\n', " ").contains(status), "{help}");
+    }
+    assert_eq!(run(&["--no-such-option"], "").status.code(), Some(2));
+    assert_eq!(run(&[], "no snapshot").status.code(), Some(1));
 }

@@ -52,6 +52,21 @@ fn at_most_three_hundred_boxes_are_drawn_and_the_rest_is_said() {
 }
 
 #[test]
+fn a_cell_that_is_held_again_weighs_what_holds_it() {
+    let mut written = Written::default();
+    written.tree(0, "server", 100).held(1, "table", 1000, 1).tree(1, "session", 20).held(2, "table", 1000, 1);
+    let dot = output(|out| written.read().dot(out, None));
+    for label in [
+        r#"[label="ref \"table\"\n1,080 bytes with headers, 1 cell"]"#,
+        r#"[label="ref \"table\"\n30 bytes with headers, 0 cells\nheld again 1 time"]"#,
+        r#"[label="tree \"session\"\n130 bytes with headers, 1 cell\nheld again 1 time"]"#,
+        "Counted cells are held again 1 time: the data of such a cell counts once",
+    ] {
+        assert!(dot.contains(label), "{label}\n{dot}");
+    }
+}
+
+#[test]
 fn a_limited_depth_gathers_what_lies_deeper() {
     let dot = output(|out| example().dot(out, Some(0)));
     assert!(dot.contains(r#"n2 [label="deeper × 15\n6,368 bytes with headers, 15 cells"#), "{dot}");
@@ -64,8 +79,8 @@ fn a_diff_colours_what_grew_and_what_is_gone() {
     older.tree(0, "server", 0).tree(1, "cache", 500).tree(1, "log", 100);
     newer.tree(0, "server", 0).tree(1, "cache", 900).tree(1, "cache", 900);
     let dot = output(|out| Diff::new(&older.read(), &newer.read()).dot(out, None));
-    assert!(dot.contains(r#"[label="tree \"cache\" × 2\n1,960 bytes with headers, 2 cells\n+1,380 bytes, +1 cells", fillcolor=lightsalmon]"#), "{dot}");
-    assert!(dot.contains(r#"[label="tree \"log\"\n0 bytes with headers, 0 cells\n-180 bytes, -1 cells", fillcolor=lightskyblue]"#), "{dot}");
+    assert!(dot.contains(r#"[label="tree \"cache\" × 2\n1,960 bytes with headers, 2 cells\n+1,380 bytes, +1 cell", fillcolor=lightsalmon]"#), "{dot}");
+    assert!(dot.contains(r#"[label="tree \"log\"\n0 bytes with headers, 0 cells\n-180 bytes, -1 cell", fillcolor=lightskyblue]"#), "{dot}");
 }
 
 #[test]

@@ -63,6 +63,10 @@ fn what_has_no_meaning_is_named() {
     assert!(refused(&example_with("\"kind\":\"ref\"", "\"kind\":\"heap\"")).contains("not counted"));
     assert!(refused(&example_with("\"refs\":3", "\"refs\":3,\"live\":3")).contains("no store"));
     assert!(
+        refused(&example_with("\"adopted\":true,", "")).contains("`holder` of a cell that is not adopted")
+    );
+    assert!(refused(&example_with("\"holder\":88", "\"holder\":201")).contains("a `holder` of more bytes"));
+    assert!(
         refused(&example_with("\"kmem\":1,", "\"kmem\":1,\"kmem\":1,")).contains("duplicate field `kmem`")
     );
 }

@@ -55,7 +55,7 @@ fn a_million_names_side_by_side_are_drawn_as_far_as_there_is_room() {
     let page = drawn(written);
     assert!(page.contains("1,000,000 cells are drawn as 2,500 frames"));
     assert!(page.contains("997,501 cells in branches too light"));
-    assert!(page.contains("The 1,000 that hold most are listed; the other 999,000 hold"));
+    assert!(page.contains("The 1,000 that hold most are listed; 999,000 others hold"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The page as text: what it holds, and what it must not.
 
-use kmem_view::Diff;
+use kmem_view::{Diff, Error, Snapshot};
 
 use crate::written::{Written, example, mixed, output};
 
@@ -27,9 +27,9 @@ fn the_page_says_what_it_gathered() {
 #[test]
 fn tainted_cells_are_marked_in_words() {
     let page = output(|out| example().html(out, None));
-    let text = "! ref \"config\" (200 bytes with headers in 1 cell, 3.09%; 64 bytes of data; 1 reference; adopted; from pool; \
-                tainted: 1 cell)";
-    let text = text.replace("1 reference", "3 references").replace('"', "&quot;");
+    let text = "! ref \"config\" (tainted: 1 cell; 200 bytes with headers in 1 cell, 3.09%; 64 bytes of data; 3 references; adopted; \
+                from pool)";
+    let text = text.replace('"', "&quot;");
     assert!(page.contains(&text), "{page}");
     assert!(page.contains("an exclamation mark and a dashed red edge: holds tainted cells"));
 }
@@ -71,11 +71,52 @@ fn a_page_without_a_byte_says_so() {
 }
 
 #[test]
-fn a_diff_says_what_grew_in_all_and_in_each_path() {
-    let (older, newer) = (mixed(300, 4), mixed(400, 5));
-    let page = output(|out| Diff::new(&older, &newer).html(out, None));
-    assert!(page.contains("<title>kmem: grew by +"));
-    assert_eq!(page.matches("<h2 id=\"what-grew\">What grew</h2>").count(), 1);
+fn a_diff_says_what_grew_or_shrank_in_all() {
+    let one = |size| {
+        let mut written = Written::default();
+        written.tree(0, "server", 10).tree(1, "log", size);
+        written.read()
+    };
+    let title = |older: &Snapshot, newer: &Snapshot| {
+        let page = output(|out| Diff::new(older, newer).html(out, None));
+        page.split_once("<title>").expect("a title").1.split_once("</title>").expect("its end").0.to_owned()
+    };
+    let mut more = Written::default();
+    more.tree(0, "server", 10).tree(1, "log", 7).tree(1, "log", 7);
+    assert_eq!(title(&one(5), &one(6)), "kmem: grew by 1 byte with headers, as many cells");
+    assert_eq!(title(&one(5000), &one(6)), "kmem: shrank by 4,994 bytes with headers, as many cells");
+    assert_eq!(title(&one(5), &more.read()), "kmem: grew by 89 bytes with headers, 1 cell more");
+    assert_eq!(title(&more.read(), &one(94)), "kmem: as many bytes with headers, 1 cell fewer");
+}
+
+#[test]
+fn the_title_and_the_heading_name_what_is_shown() {
+    let named = |label: &str| example().labelled(label);
+    let page = output(|out| named("a<b>\u{202e}.json").html(out, None));
+    let heading = "a&lt;b&gt;\\u202e.json: 6,472 bytes with headers in 16 cells";
+    assert!(
+        page.contains(&format!("<title>{heading}</title>"))
+            && page.contains(&format!("<h1><bdi>{heading}</bdi></h1>"))
+    );
+    let page = output(|out| Diff::new(&named("one"), &named("other")).html(out, None));
+    assert!(page.contains("<title>one to other: as many bytes with headers, as many cells</title>"));
+}
+
+#[test]
+fn the_page_says_whose_the_drawing_is() {
+    let page = output(|out| example().html(out, None));
+    let manifest = include_str!("../../Cargo.toml");
+    let version = manifest
+        .split_once("inferno = { version = \"=")
+        .expect("a version")
+        .1
+        .split_once('"')
+        .expect("its end")
+        .0;
+    let origin = format!(
+        "made by inferno {version}, which is under the CDDL-1.0: https://github.com/jonhoo/inferno -->"
+    );
+    assert!(page.contains(&origin), "{origin}");
 }
 
 #[test]
@@ -86,23 +127,95 @@ fn the_same_snapshot_gives_the_same_page() {
 
 #[test]
 fn what_grew_beyond_three_hundred_paths_is_summed() {
-    let mut newer = Written::default();
-    newer.tree(0, "root", 0);
-    for child in 0..1000 {
-        newer.tree(1, &format!("child {child}"), child);
+    let (mut older, mut newer) = (Written::default(), Written::default());
+    for (written, more) in [(&mut older, 0), (&mut newer, 1)] {
+        written.tree(0, "root", 0);
+        for child in 0..1000 {
+            written.tree(1, &format!("child {child}"), child * more);
+        }
     }
-    let page = output(|out| Diff::new(&Written::default().read(), &newer.read()).html(out, None));
+    let page = output(|out| Diff::new(&older.read(), &newer.read()).html(out, None));
     assert!(
-        page.contains("1,001 paths grew, by +579,580 bytes with headers; all others together changed by 0."),
+        page.contains(
+            "999 paths grew, by +499,500 bytes with headers, and 0 paths shrank, by 0: together +499,500."
+        ),
         "{page}"
     );
     assert!(
-        page.contains(
-            "The 300 that grew most are listed; the other 701 grew by +300,730 bytes with headers."
-        ),
+        page.contains("The 300 that grew most are listed; 699 others grew by +244,650 bytes with headers."),
         "{page}"
     );
     let table =
         page.split_once("id=\"grown\"").expect("a table").1.split_once("</table>").expect("its end").0;
-    assert_eq!(table.matches("<tr>").count(), 301);
+    assert_eq!(table.matches("<tr").count(), 301);
+    assert!(!page.contains("What shrank"));
+}
+
+#[test]
+fn a_row_says_what_is_new_below_it_and_what_has_vanished() {
+    let (mut older, mut newer) = (Written::default(), Written::default());
+    older.tree(0, "server", 10).tree(1, "request 1", 10);
+    newer.tree(0, "server", 10).tree(1, "request 2", 10).tree(1, "request 3", 20).tree(2, "body", 900);
+    let page = output(|out| Diff::new(&older.read(), &newer.read()).html(out, None));
+    let note = "3 paths below are new, the heaviest tree &quot;request 3&quot;; 1 path below has vanished";
+    assert!(page.contains(&format!("<td class=\"note\">{note}</td>")), "{page}");
+}
+
+#[test]
+fn small_branches_are_drawn_as_long_as_there_is_room() {
+    let mut written = Written::default();
+    written.tree(0, "server", 200).tree(1, "blob", 1 << 50).tree(1, "log", 10).tree(2, "line", 0);
+    let page = output(|out| written.read().html(out, None));
+    assert!(page.contains("4 cells are drawn as 4 frames") && page.contains("tree &quot;line&quot; ("));
+}
+
+#[test]
+fn tainted_branches_get_room_before_heavier_ones() {
+    let mut written = Written::default();
+    written.tree(0, "server", 200);
+    for part in 0..4000 {
+        written.tree(1, &format!("part {part}"), 5000);
+    }
+    written.tree(1, "light", 0).tree(2, "lighter", 0).cell(3, "heap", Some("key"), 0, "\"tainted\":true");
+    let page = output(|out| written.read().html(out, None));
+    assert!(page.contains("! heap &quot;key&quot; ("));
+    // Not without an end: half of the room stays for what is heavy.
+    let mut written = Written::default();
+    written.tree(0, "server", 200).tree(1, "heavy", 1 << 30);
+    for key in 0..4000 {
+        written.cell(1, "heap", Some(&format!("key {key}")), 32, "\"tainted\":true");
+    }
+    let page = output(|out| written.read().html(out, None));
+    assert!(page.contains("tree &quot;heavy&quot; ("));
+}
+
+#[test]
+fn snapshots_of_one_program_stand_beside_each_other() {
+    let (mut server, mut client) = (Written::default(), Written::default());
+    server.tree(0, "server", 100).held(1, "table", 1000, 1);
+    client.tree(0, "client", 100).held(1, "table", 1000, 1);
+    let joined = Snapshot::join([server.read().labelled("a.json"), client.read().labelled("b.json")])
+        .expect("one snapshot");
+    assert_eq!((joined.total().cells, joined.total().block), (4, 2 * (180 + 1080)));
+    assert_eq!((joined.again().cells, joined.again().block), (1, 1050));
+    let page = output(|out| joined.html(out, None));
+    assert!(page.contains("<title>a.json, b.json: 1,470 bytes with headers in 3 cells</title>"));
+    let huge = || {
+        let json = r#"{"kmem":1,"cells":[{"depth":0,"kind":"tree","at":"0x1","size":0,"block":18446744073709551615}],"total":{"cells":1,"size":0,"block":18446744073709551615}}"#;
+        Snapshot::read(json.as_bytes()).expect("a snapshot")
+    };
+    assert!(matches!(
+        Snapshot::join([huge(), huge()]),
+        Err(Error::Total { what: "block", summed: None, .. })
+    ));
+    assert_eq!(Snapshot::join([]).expect("an empty one").total().cells, 0);
+}
+
+#[test]
+fn a_page_of_a_pool_and_of_what_was_drawn_from_one_says_that_this_counts_twice() {
+    let rule = "in the pool as well";
+    assert!(output(|out| example().html(out, None)).contains(rule));
+    let mut written = Written::default();
+    written.tree(0, "server", 10).cell(1, "ref", None, 10, "\"source\":\"pool\"");
+    assert!(!output(|out| written.read().html(out, None)).contains(rule));
 }

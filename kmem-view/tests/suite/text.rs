@@ -65,12 +65,27 @@ fn beyond_thirty_two_levels_the_depth_is_a_number() {
 
 #[test]
 fn names_are_escaped_as_in_json_and_stay_on_their_line() {
-    let every: String = (0..0x80).map(char::from).chain("é\u{7f}\u{85}\u{2028}\u{fffd}𝄞".chars()).collect();
+    let every: String =
+        (0..0x7f).map(char::from).chain("é\u{a0}\u{2027}\u{202f}\u{206a}\u{fffd}𝄞".chars()).collect();
     let mut written = Written::default();
     written.tree(0, &every, 0);
     let out = output(|out| written.read().text(out, None));
     let quoted = serde_json::to_string(&every).expect("JSON");
     assert_eq!(out.split_once('\n').map(|(line, _)| line), Some(&*format!("tree {quoted}, 0 bytes")));
+}
+
+#[test]
+fn what_would_change_a_terminal_or_turn_the_text_is_escaped_in_every_form() {
+    let mut written = Written::default();
+    written.tree(0, "\u{7f}\u{80}\u{85}\u{9b}\u{9f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}", 0);
+    let snapshot = written.read();
+    let quoted = r#""\u007f\u0080\u0085\u009b\u009f\u2028\u2029\u202a\u202e\u2066\u2069""#;
+    let text = output(|out| snapshot.text(out, None));
+    assert_eq!(text.lines().next(), Some(&*format!("tree {quoted}, 0 bytes")));
+    let html = quoted.replace('"', "&quot;");
+    assert_eq!(output(|out| snapshot.html(out, None)).matches(&html).count(), 2);
+    let dot = quoted.replace('\\', "\\\\").replace('"', "\\\"");
+    assert!(output(|out| snapshot.dot(out, None)).contains(&dot));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use kmem_view::{Cell, Snapshot};
 /// The example of the README.
 pub const EXAMPLE: &str = r#"{"kmem":1,"cells":[
 {"depth":0,"kind":"tree","name":"request","at":"0x55d0c0ffee40","size":24,"block":104},
-{"depth":1,"kind":"ref","name":"config","at":"0x55d0c0ffef00","size":64,"block":200,"source":"pool","tainted":true,"adopted":true,"refs":3},
+{"depth":1,"kind":"ref","name":"config","at":"0x55d0c0ffef00","size":64,"block":200,"source":"pool","tainted":true,"adopted":true,"holder":88,"refs":3},
 {"depth":1,"kind":"store","name":"lines","at":"0x55d0c0fff000","size":224,"block":4096,"source":"tree","cell":32,"cells":100,"live":7,"peak":9},
 {"depth":1,"kind":"tree","at":"0x55d0c0fff400","size":8,"block":72,"below":{"cells":12,"size":960,"block":2000}}
 ],"total":{"cells":16,"size":1280,"block":6472}}
@@ -35,6 +35,22 @@ impl Written {
             "{separator}{{\"depth\":{depth},\"kind\":\"{kind}\"{},\"at\":\"{:#x}\",\"size\":{size},\"block\":{block}{more}}}",
             name.unwrap_or_default(),
             0x1000 + self.count * 16,
+        )
+        .expect("text");
+        self.count += 1;
+        self.size += size;
+        self.block += block;
+        self
+    }
+
+    /// One more holder of a counted cell, the same wherever it is held by the number that tells it apart.
+    pub fn held(&mut self, depth: u32, name: &str, size: u64, which: u64) -> &mut Self {
+        let (block, refs) = (size + 80, 9);
+        let separator = if self.count == 0 { "" } else { ",\n" };
+        write!(
+            self.cells,
+            "{separator}{{\"depth\":{depth},\"kind\":\"ref\",\"name\":\"{name}\",\"at\":\"0xaa{which}0\",\"size\":{size},\
+             \"block\":{block},\"adopted\":true,\"holder\":30,\"refs\":{refs}}}"
         )
         .expect("text");
         self.count += 1;
@@ -81,7 +97,13 @@ pub fn mixed(count: u32, seed: u64) -> Snapshot {
             0 => {
                 let (source, refs) = (["heap", "pool", "source"][lot(3) as usize], lot(5) + 1);
                 let more = format!("{tainted},\"adopted\":true,\"refs\":{refs},\"source\":\"{source}\"");
-                written.cell(depth, "ref", name, lot(3000), &more);
+                if lot(3) == 0 {
+                    // Always of one size, as the same cell is.
+                    let which = lot(8);
+                    written.held(depth, &format!("shared {which}"), 1000 * which, which);
+                } else {
+                    written.cell(depth, "ref", name, lot(3000), &more);
+                }
                 depth = 1 + lot(u64::from(depth)) as u32;
             }
             1 => {
@@ -124,12 +146,13 @@ pub fn by_path(snapshot: &Snapshot) -> BTreeMap<Vec<String>, Sums> {
         path.truncate(cell.depth as usize);
         path.push(label(cell));
         let own = sums.entry(path.clone()).or_default();
-        own.own_cells += 1;
-        own.own_block += cell.block;
+        let (cells, block) = if cell.again { (0, cell.holder) } else { (1, cell.block) };
+        own.own_cells += cells;
+        own.own_block += block;
         for end in 1..=path.len() {
             let all = sums.entry(path[..end].to_vec()).or_default();
-            all.all_cells += 1;
-            all.all_block += cell.block;
+            all.all_cells += cells;
+            all.all_block += block;
         }
     }
     sums

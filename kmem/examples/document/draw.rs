@@ -1,5 +1,7 @@
 //! The document for a person: the top of its tree, and a table of what it costs.
 
+use std::io::{self, Write};
+
 use comfy_table::{CellAlignment, Table, presets};
 use kmem::{Kind, Ptr};
 
@@ -12,49 +14,66 @@ const WIDTH: usize = 4;
 const TEXT: usize = 40;
 
 /// Draws the first few values of the first few levels, but for what is secret.
-pub fn top_of_tree(root: &Root<'_>, secret_keys: &[String]) {
+pub fn top_of_tree(out: &mut impl Write, root: &Root<'_>, secret_keys: &[String]) -> io::Result<()> {
     for (_, value) in items(root) {
-        draw(&value, "", false, 0, secret_keys);
+        draw(out, &value, "", false, 0, secret_keys)?;
     }
-    println!();
+    writeln!(out)
 }
 
-fn draw(value: &Value<'_, '_>, indent: &str, secret: bool, depth: usize, secret_keys: &[String]) {
+fn draw(
+    out: &mut impl Write,
+    value: &Value<'_, '_>,
+    indent: &str,
+    secret: bool,
+    depth: usize,
+    secret_keys: &[String],
+) -> io::Result<()> {
     match value {
-        Value::Null(_) => println!("null"),
-        Value::Bool(ptr) => println!("{ptr}"),
-        _ if secret => println!("(secret)"),
-        Value::Number(ptr) => println!("{ptr}"),
+        Value::Null(_) => writeln!(out, "null"),
+        Value::Bool(ptr) => writeln!(out, "{ptr}"),
+        _ if secret => writeln!(out, "(secret)"),
+        Value::Number(ptr) => writeln!(out, "{ptr}"),
         Value::Text(ptr) if ptr.chars().count() > TEXT => {
-            println!("\"{}…\"", ptr.chars().take(TEXT).collect::<String>())
+            writeln!(out, "\"{}…\"", ptr.chars().take(TEXT).collect::<String>())
         }
-        Value::Text(ptr) => println!("{:?}", &**ptr),
+        Value::Text(ptr) => writeln!(out, "{:?}", &**ptr),
         Value::Container(ptr) => {
-            println!("{} of {}", if ptr.shape == Shape::Object { "object" } else { "array" }, ptr.len());
-            if depth < DEPTH {
-                draw_inside(ptr, indent, depth, secret_keys);
-            }
+            writeln!(
+                out,
+                "{} of {}",
+                if ptr.shape == Shape::Object { "object" } else { "array" },
+                ptr.len()
+            )?;
+            if depth < DEPTH { draw_inside(out, ptr, indent, depth, secret_keys) } else { Ok(()) }
         }
     }
 }
 
-fn draw_inside(container: &Ptr<'_, Container<'_>>, indent: &str, depth: usize, secret_keys: &[String]) {
+fn draw_inside(
+    out: &mut impl Write,
+    container: &Ptr<'_, Container<'_>>,
+    indent: &str,
+    depth: usize,
+    secret_keys: &[String],
+) -> io::Result<()> {
     let more = container.len().saturating_sub(WIDTH);
     for (index, (key, value)) in items(container).take(WIDTH).enumerate() {
         let last = more == 0 && index + 1 == container.len();
         let branch = if last { "└─ " } else { "├─ " };
         match key {
-            Some(key) => print!("{indent}{branch}{key}: "),
-            None => print!("{indent}{branch}"),
+            Some(key) => write!(out, "{indent}{branch}{key}: ")?,
+            None => write!(out, "{indent}{branch}")?,
         }
         let secret =
             container.secret || key.is_some_and(|key| secret_keys.iter().any(|secret| **secret == **key));
         let indent = format!("{indent}{}", if last { "   " } else { "│  " });
-        draw(&value, &indent, secret, depth + 1, secret_keys);
+        draw(out, &value, &indent, secret, depth + 1, secret_keys)?;
     }
     if more > 0 {
-        println!("{indent}└─ … {more} more");
+        writeln!(out, "{indent}└─ … {more} more")?;
     }
+    Ok(())
 }
 
 /// Handles of a document by the kind that they say they are.
@@ -89,7 +108,7 @@ impl Handles {
 }
 
 /// Prints cells and bytes by kind, and what interning saved.
-pub fn table(root: &Root<'_>, census: &Census) {
+pub fn table(out: &mut impl Write, root: &Root<'_>, census: &Census) -> io::Result<()> {
     let mut handles = Handles::default();
     handles.walk(root);
 
@@ -123,20 +142,29 @@ pub fn table(root: &Root<'_>, census: &Census) {
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
+    writeln!(out, "{table}")?;
 
     let refs = census.cost(Kind::Ref);
-    println!(
-        "{} bytes in cells and {} in the containers' lists, for {} bytes of JSON",
-        total, handles.list_bytes, census.document
-    );
-    println!(
-        "interning: {} strings of {} bytes are {} cells of {}; {} cells and {} bytes of text saved",
-        census.strings,
-        census.string_bytes,
-        refs.cells,
+    writeln!(
+        out,
+        "{} in cells and {} in the containers' lists, for {} of JSON",
+        many(total, "byte"),
+        handles.list_bytes,
+        many(census.document as usize, "byte")
+    )?;
+    writeln!(
+        out,
+        "interning: {} of {} are {} of {}; {} and {} of text saved",
+        many(census.strings, "string"),
+        many(census.string_bytes, "byte"),
+        many(refs.cells, "cell"),
         refs.data,
-        census.strings - refs.cells,
-        census.string_bytes - refs.data,
-    );
+        many(census.strings - refs.cells, "cell"),
+        many(census.string_bytes - refs.data, "byte"),
+    )
+}
+
+/// `1 cell`, `2 cells`.
+pub fn many(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }

@@ -61,6 +61,8 @@ struct Loader<'l, 's> {
     numbers: &'s Pool<Number>,
     interned: HashSet<Ref<str>>,
     labels: Option<Labels>,
+    /// Of a document with labels, its keys, each once.
+    keys: Vec<Ref<str>>,
     needles: &'l mut Needles,
     census: Census,
 }
@@ -75,8 +77,16 @@ pub fn load<'s>(
     needles: &mut Needles,
 ) -> Result<Loaded<'s>, serde_json::Error> {
     let census = Census::default();
-    let mut loader =
-        Loader { secret_keys, taint, numbers, interned: HashSet::new(), labels, needles, census };
+    let mut loader = Loader {
+        secret_keys,
+        taint,
+        numbers,
+        interned: HashSet::new(),
+        labels,
+        keys: Vec::new(),
+        needles,
+        census,
+    };
     let container = Container::new(Shape::Document, false);
     let tree = match loader.labels {
         Some(_) => Tree::try_named_in(c"document", container, Heap),
@@ -87,28 +97,45 @@ pub fn load<'s>(
 
     let mut counted = Counted { reader, bytes: 0 };
     let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, &mut counted));
-    let name = loader.labels.as_ref().map(|_| c"$");
+    let name = loader.labels.as_ref().map(|labels| labels.document);
     let seed = Seed { loader: &mut loader, parent: tree.node(), name, secret: false };
     let slot = seed.deserialize(&mut json)?;
     json.end()?;
     drop(json);
     loader.census.document = counted.bytes;
+    for key in loader.keys {
+        tree.node().try_adopt(key).map_err(|refused| serde_json::Error::custom(refused.error()))?;
+    }
     Container::fill(tree.node(), Vec::new(), vec![slot]);
     Ok(Loaded { root: tree.into(), census: loader.census })
 }
 
-/// What a report calls the values of a document: by their keys. Names are never freed, so there is one for each key.
-#[derive(Default)]
-pub struct Labels(HashMap<String, &'static CStr>);
+/// What a report calls the values of a document: by their keys, and those in an array by its key and `[]`. Names are never freed, so
+/// there is one for each.
+pub struct Labels {
+    /// That of the document's one value.
+    document: &'static CStr,
+    known: HashMap<String, &'static CStr>,
+}
 
 impl Labels {
+    pub fn new(document: &str) -> Labels {
+        let mut labels = Labels { document: c"", known: HashMap::new() };
+        labels.document = labels.label(document);
+        labels
+    }
+
     fn label(&mut self, key: &str) -> &'static CStr {
-        if let Some(label) = self.0.get(key) {
+        if let Some(label) = self.known.get(key) {
             return label;
         }
         let label = Box::leak(CString::new(key.replace('\0', "")).unwrap_or_default().into_boxed_c_str());
-        self.0.insert(key.to_owned(), label);
+        self.known.insert(key.to_owned(), label);
         label
+    }
+
+    fn label_inside(&mut self, array: &CStr) -> &'static CStr {
+        self.label(&format!("{}[]", array.to_string_lossy()))
     }
 }
 
@@ -131,14 +158,23 @@ impl<'s> Loader<'_, 's> {
         self.census.count(Kind::Tree, size_of::<Container<'_>>(), 64 + 16);
     }
 
-    /// A reference to the one cell that holds this text.
-    fn text<E: Error>(&mut self, text: &str, secret: bool) -> Result<Ref<str>, E> {
+    /// A reference to the one cell that holds this text. A report calls it as what it came as first.
+    fn text<E: Error>(
+        &mut self,
+        text: &str,
+        name: Option<&'static CStr>,
+        secret: bool,
+    ) -> Result<Ref<str>, E> {
         self.census.strings += 1;
         self.census.string_bytes += text.len();
         let cell = match self.interned.get(text) {
             Some(cell) => cell.clone(),
             None => {
-                let cell = Ref::try_copy_str_in(text, Heap).map_err(E::custom)?;
+                let cell = match name {
+                    Some(name) => Ref::try_copy_str_named_in(name, text, Heap),
+                    None => Ref::try_copy_str_in(text, Heap),
+                };
+                let cell = cell.map_err(E::custom)?;
                 self.census.count(Kind::Ref, text.len(), 32);
                 self.interned.insert(cell.clone());
                 cell
@@ -228,7 +264,7 @@ impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Slot<'s>, E> {
-        let cell = self.loader.text(text, self.secret)?;
+        let cell = self.loader.text(text, self.name, self.secret)?;
         if self.loader.labels.is_some() {
             // The tree knows of its values alone, not of what they refer to: for a report each container holds a reference to its
             // strings itself.
@@ -241,7 +277,7 @@ impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
         let Seed { loader, parent, name, secret } = self;
         let node = loader.container(parent, name, Shape::Array, secret)?;
         let mut slots = Vec::new();
-        let name = loader.labels.as_ref().map(|_| c"[]");
+        let name = loader.labels.as_mut().zip(name).map(|(labels, name)| labels.label_inside(name));
         while let Some(slot) =
             elements.next_element_seed(Seed { loader: &mut *loader, parent: node, name, secret })?
         {
@@ -293,6 +329,13 @@ impl<'de, 's> Visitor<'de> for Key<'_, '_, 's> {
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
         let named = self.loader.secret_keys.iter().any(|secret| secret == key);
-        Ok((self.loader.text(key, self.secret)?.into(), self.secret || named))
+        let name = self.loader.labels.as_ref().map(|_| c"key");
+        let known = self.loader.interned.len();
+        let cell = self.loader.text(key, name, self.secret)?;
+        if name.is_some() && self.loader.interned.len() > known {
+            // No container has a child to hold it by: for a report the root holds every key once.
+            self.loader.keys.push(cell.clone());
+        }
+        Ok((cell.into(), self.secret || named))
     }
 }

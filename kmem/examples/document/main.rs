@@ -10,7 +10,8 @@ mod scan;
 mod values;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::io::Read;
+use std::error::Error;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,10 +22,11 @@ use std::{fs, io};
 use clap::Parser;
 use kmem::{Pool, Ptr, Shredding};
 
+use draw::many;
 use kmem_view::Snapshot;
 use load::{Labels, Loaded};
 use scan::Needles;
-use values::Container;
+use values::{Container, Number};
 
 /// The system's allocator, zeroing what is freed unless `--no-shred` says otherwise: the reader's and the parser's
 /// buffers hold the secrets too.
@@ -96,6 +98,8 @@ fn main() -> ExitCode {
     SHREDDING.store(!options.no_shred, Ordering::Relaxed);
     match run(&options) {
         Ok(code) => code,
+        // Who reads only the first lines has all that they want.
+        Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("document: {message}");
             ExitCode::FAILURE
@@ -122,81 +126,105 @@ fn open(file: Option<&PathBuf>) -> io::Result<(fs::File, String, Option<u64>)> {
     }
 }
 
-fn run(options: &Options) -> Result<ExitCode, String> {
+/// Only what is written to standard output fails with an error of the system itself; all others say what they were about.
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let name = options
         .file
         .as_ref()
         .map_or("the document that comes along".into(), |path| path.display().to_string());
     let (file, path, len) = open(options.file.as_ref()).map_err(|error| format!("{name}: {error}"))?;
     let mut needles = Needles::new();
-    let numbers = Pool::growing();
+    let numbers = Pool::growing().named(c"numbers");
+    let out = &mut io::stdout().lock();
 
     let start = Instant::now();
-    let labels = options.report.as_ref().map(|_| Labels::default());
+    let labels = options.report.as_ref().map(|_| Labels::new(&file_name(&path)));
     let progress = Progress::new(file, len);
     let loaded = load::load(progress, &options.secret, !options.no_shred, labels, &numbers, &mut needles);
     let Loaded { root, census } = loaded.map_err(|error| format!("{path}: {error}"))?;
     let load_time = start.elapsed();
 
-    println!("{path}\n");
-    draw::top_of_tree(&root, &options.secret);
-    draw::table(&root, &census);
-    println!();
+    writeln!(out, "{path}\n")?;
+    draw::top_of_tree(out, &root, &options.secret)?;
+    draw::table(out, &root, &census)?;
+    writeln!(out)?;
     let root = match &options.report {
-        Some(file) => report(root, file).map_err(|error| format!("{}: {error}", file.display()))?,
+        Some(file) => {
+            let written = report(root, &numbers, &file_name(&path), file);
+            let (root, snapshot) = written.map_err(|error| format!("{}: {error}", file.display()))?;
+            let (cells, block) = (snapshot.total().cells as usize, snapshot.total().block as usize);
+            let (cells, block) = (many(cells, "cell"), many(block, "byte"));
+            writeln!(
+                out,
+                "{}: {cells}, {block} with headers; without the containers' lists",
+                file.display()
+            )?;
+            root
+        }
         None => root,
     };
-    let before = search("before the document is freed", &needles, options);
+    let before = search(out, "before the document is freed", &needles, options)?;
 
     let start = Instant::now();
     drop(root);
     let free_time = start.elapsed();
 
-    let after = search("after", &needles, options);
-    println!(
-        "\nloaded in {:.1} ms, freed by dropping one handle in {:.1} ms; {} cells of the pool still taken",
+    let after = search(out, "after", &needles, options)?;
+    writeln!(
+        out,
+        "\nloaded in {:.1} ms, freed by dropping one handle in {:.1} ms; {} of the pool still taken",
         load_time.as_secs_f64() * 1e3,
         free_time.as_secs_f64() * 1e3,
-        numbers.live(),
-    );
+        many(numbers.live(), "cell"),
+    )?;
     if let Some(peak) = peak_memory() {
         let times = peak as f64 / census.document as f64;
-        println!("peak memory of the process {} kB, {times:.1} times the document", peak / 1024);
+        writeln!(out, "peak memory of the process {} kB, {times:.1} times the document", peak / 1024)?;
     }
-    verdict(options, &needles, before, after)
+    verdict(out, options, &needles, before, after)
 }
 
-/// Writes the page of a report of a document.
-fn report<'s>(root: Root<'s>, file: &Path) -> Result<Root<'s>, Box<dyn std::error::Error>> {
+fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Writes the page of a report of a document and of its numbers.
+fn report<'s>(
+    root: Root<'s>,
+    numbers: &Pool<Number>,
+    label: &str,
+    file: &Path,
+) -> Result<(Root<'s>, Snapshot), Box<dyn Error>> {
     let mut tree = root.into_tree().map_err(|_| "the document is no tree")?;
-    let snapshot = Snapshot::read(tree.snapshot().as_bytes())?;
+    let parts = [tree.snapshot(), numbers.snapshot()].map(|json| Snapshot::read(json.as_bytes()));
+    let snapshot = Snapshot::join(parts.into_iter().collect::<Result<Vec<_>, _>>()?)?.labelled(label);
     snapshot.html(io::BufWriter::new(fs::File::create(file)?), None)?;
-    println!(
-        "{}: {} cells, {} bytes with headers",
-        file.display(),
-        snapshot.total().cells,
-        snapshot.total().block
-    );
-    Ok(tree.into())
+    Ok((tree.into(), snapshot))
 }
 
-fn search(when: &str, needles: &Needles, options: &Options) -> Option<usize> {
+fn search(
+    out: &mut impl Write,
+    when: &str,
+    needles: &Needles,
+    options: &Options,
+) -> io::Result<Option<usize>> {
     if options.secret.is_empty() {
-        return None;
+        return Ok(None);
     }
     match scan::copies(needles) {
         Ok(found) => {
             let mib = found.scanned as f64 / f64::from(1 << 20);
-            println!(
-                "copies of {} secret strings {when}: {} (in {mib:.1} MiB of memory)",
-                needles.len(),
-                found.copies
-            );
-            Some(found.copies)
+            let strings = many(needles.len(), "secret string");
+            writeln!(out, "copies of {strings} {when}: {} (in {mib:.1} MiB of memory)", found.copies)?;
+            Ok(Some(found.copies))
         }
         Err(error) => {
-            println!("memory could not be searched: {error}");
-            None
+            writeln!(out, "memory could not be searched: {error}")?;
+            Ok(None)
         }
     }
 }
@@ -204,33 +232,33 @@ fn search(when: &str, needles: &Needles, options: &Options) -> Option<usize> {
 /// Says whether the search found what it should: something before, and after that nothing, or with nothing zeroed
 /// something again.
 fn verdict(
+    out: &mut impl Write,
     options: &Options,
     needles: &Needles,
     before: Option<usize>,
     after: Option<usize>,
-) -> Result<ExitCode, String> {
+) -> Result<ExitCode, Box<dyn Error>> {
     if options.secret.is_empty() {
-        println!("no secret keys were named, so nothing was searched for");
+        writeln!(out, "no secret keys were named, so nothing was searched for")?;
         return Ok(ExitCode::SUCCESS);
     }
     if needles.too_short > 0 {
-        println!(
-            "{} strings under secret keys are too short to tell from chance; not searched for",
-            needles.too_short
-        );
+        let (strings, are) =
+            (many(needles.too_short, "string"), if needles.too_short == 1 { "is" } else { "are" });
+        writeln!(out, "{strings} under secret keys {are} too short to tell from chance; not searched for")?;
     }
     let (Some(before), Some(after)) = (before, after) else {
         return Err("nothing is known about copies of the secrets".into());
     };
     if needles.len() == 0 {
-        println!("no string was found under the secret keys, so nothing was searched for");
+        writeln!(out, "no string was found under the secret keys, so nothing was searched for")?;
     } else if before == 0 {
         return Err(
             "the search found nothing while the secrets were there: its second result is worth nothing"
                 .into(),
         );
     } else if after > 0 && !options.no_shred {
-        return Err(format!("{after} copies of secrets were left in memory"));
+        return Err(format!("copies of secrets were left in memory: {after}").into());
     } else if after == 0 && options.no_shred {
         return Err("nothing was zeroed, yet the search found nothing".into());
     }

@@ -16,15 +16,16 @@
 //! ```text
 //! {"kmem":1,"cells":[
 //! {"depth":0,"kind":"tree","name":"request","at":"0x55d0c0ffee40","size":24,"block":104},
-//! {"depth":1,"kind":"ref","name":"config","at":"0x55d0c0ffef00","size":64,"block":200,"source":"pool","tainted":true,"adopted":true,"refs":3}
+//! {"depth":1,"kind":"ref","name":"config","at":"0x55d0c0ffef00","size":64,"block":200,"source":"pool","tainted":true,"adopted":true,"holder":88,"refs":3}
 //! ],"total":{"cells":2,"size":88,"block":304}}
 //! ```
 //!
 //! `kind` is `tree` for a node and `store` for a pool; `heap`, `ref`, `pool` (a cell of one) and `none` are adopted objects.
 //! `size` counts bytes of data, of a store those of its live cells; `block` all bytes that were drawn for it: headers, alignment, slots,
-//! hooks, and the node that holds an adopted object. `source` is where they were drawn, the heap where it is not there. A store has
-//! `cell`, the bytes of one, `cells`, how many there are, `live`, how many are in use, and `peak`, how many ever were at once. `below`
-//! counts what is not listed.
+//! hooks, and the node that holds an adopted object. `holder` is the part of `block` that is that node's. A counted cell that several nodes
+//! have adopted is listed below each of them, with the same `at`, and the totals count it each time: `holder` is what its other lines have
+//! for themselves. `source` is where the block was drawn, the heap where it is not there. A store has `cell`, the bytes of one, `cells`,
+//! how many there are, `live`, how many are in use, and `peak`, how many ever were at once. `below` counts what is not listed.
 
 use core::ffi::CStr;
 #[cfg(feature = "tree")]
@@ -71,7 +72,8 @@ struct Facts {
     block: usize,
     src: Option<Kind>,
     tainted: bool,
-    adopted: bool,
+    /// The bytes of `block` that are those of the node that holds it, where it is adopted.
+    holder: Option<usize>,
     refs: Option<usize>,
     #[cfg(feature = "pool")]
     store: Option<super::pool::Count>,
@@ -87,7 +89,7 @@ impl Facts {
             block: 0,
             src: None,
             tainted: false,
-            adopted: false,
+            holder: None,
             refs: None,
             #[cfg(feature = "pool")]
             store: None,
@@ -101,7 +103,6 @@ impl Facts {
         let mut facts = Facts::new(Kind::from_raw(object.kind).unwrap_or(Kind::None), object.data);
         // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and the object is one that is live.
         unsafe {
-            facts.adopted = (*node).cell.flags & FLAG_HOLD != 0;
             facts.tainted = object.shred != 0;
             let own = block::extent(tree::data(node), tree::HEADER);
             facts.block = own.1;
@@ -110,6 +111,9 @@ impl Facts {
             while tree::is_child(hook, node) && (*hook).cell.flags & FLAG_HOOK != 0 {
                 facts.block += block::extent(tree::data(hook), tree::HEADER).1;
                 hook = (*hook).next;
+            }
+            if (*node).cell.flags & FLAG_HOLD != 0 {
+                facts.holder = Some(facts.block);
             }
             match facts.kind {
                 #[cfg(feature = "heap")]
@@ -315,7 +319,7 @@ fn text_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
         out.push(", ");
         many(out, refs, " reference");
     }
-    if facts.adopted {
+    if facts.holder.is_some() {
         out.push(", adopted");
     }
     if let Some(source) = facts.source() {
@@ -361,8 +365,8 @@ fn json_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
     if facts.tainted {
         out.push(",\"tainted\":true");
     }
-    if facts.adopted {
-        out.push(",\"adopted\":true");
+    if let Some(holder) = facts.holder {
+        number(out, ",\"adopted\":true,\"holder\":", holder);
     }
     if let Some(refs) = facts.refs {
         number(out, ",\"refs\":", refs);

@@ -82,6 +82,7 @@ impl<F: Face> Run<F> {
         } else if let Some(holder) = holder {
             fields.insert("adopted".into(), true.into());
             let own = things::HOLDER.0;
+            fields.insert("holder".into(), own.into());
             match holder.held.map(|id| (self.things.objects[&id], id)) {
                 Some((object @ Object { kind: Kind::Pool, origin: Origin::Pool(of), .. }, _)) => {
                     kind = "pool";
