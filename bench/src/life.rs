@@ -173,7 +173,7 @@ fn move_node(child: bool) -> Vec<Contestant> {
         }
         Contestant::batch(name, 2, move || {
             // SAFETY: the end of the chain does not lie below the node.
-            ends.map(|end| black_box(unsafe { to(moved, end) }));
+            let _ = ends.map(|end| black_box(unsafe { to(moved, end) }));
         })
     };
     let talloc = talloc(|talloc| {
@@ -184,7 +184,7 @@ fn move_node(child: bool) -> Vec<Contestant> {
         }
         Contestant::batch(names::TALLOC, 2, move || {
             // SAFETY: as for kmem.
-            ends.map(|end| black_box(unsafe { (talloc._talloc_steal_loc)(end, moved, HERE) }));
+            let _ = ends.map(|end| black_box(unsafe { (talloc._talloc_steal_loc)(end, moved, HERE) }));
         })
     });
     let kmem = [kmem(names::TREE_STATIC, linked::kmtreem), kmem("kmem tree, unchecked", linked::kmtreemu)];
