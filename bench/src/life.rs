@@ -26,7 +26,7 @@ pub fn rows() -> Vec<Row> {
         Row::new("life", op, (size, live), baseline, make)
     };
     vec![
-        row("resize a cell, larger and back", SIZE, 1, "realloc", resize_cell),
+        row("resize a cell, larger and back", SIZE, 1, names::REALLOC, resize_cell),
         row("resize a node, larger and back", SIZE, 1, names::TALLOC, || resize_node(0)),
         row("resize a node with 8 children", SIZE, 1, names::TALLOC, || resize_node(8)),
         row("append a piece", PIECE.count_bytes(), PIECES as usize, names::TALLOC, append),
@@ -69,7 +69,7 @@ fn resize_cell() -> Vec<Contestant> {
     };
     // SAFETY: as above.
     let (mut block, mut secret) = unsafe { (libc::malloc(SIZE), libc::calloc(1, SIZE)) };
-    let realloc = Contestant::batch("realloc", 2, move || {
+    let realloc = Contestant::batch(names::REALLOC, 2, move || {
         // SAFETY: as above.
         block = black_box(unsafe { libc::realloc(libc::realloc(block, LARGE), SIZE) });
     });
@@ -85,7 +85,7 @@ fn resize_cell() -> Vec<Contestant> {
             }
         }
     });
-    vec![cell(names::HEAP_STATIC, false), cell("kmem heap, tainted", true), realloc, by_hand]
+    vec![cell(names::HEAP_STATIC, false), cell(names::HEAP_TAINTED, true), realloc, by_hand]
 }
 
 fn resize_node(children: usize) -> Vec<Contestant> {
@@ -224,12 +224,12 @@ fn destructor() -> Vec<Contestant> {
         0
     }
     let root = node(null_mut());
-    let made_with = Contestant::each("kmem tree, kmopt.drop", move || {
+    let made_with = Contestant::each(names::TREE_DROP, move || {
         let options = Opt { drop: Some(nothing), ..Opt::new(SIZE) };
         // SAFETY: the leaf is freed once.
         unsafe { linked::kmtreef(black_box(linked::kmtreew(null_mut(), root, &raw const options))) };
     });
-    let hooked = Contestant::each("kmem tree, kmtreeh", move || {
+    let hooked = Contestant::each(names::TREE_HOOK, move || {
         // SAFETY: the leaf is freed once.
         unsafe { linked::kmtreef(linked::kmtreeh(black_box(node(root)), nothing, null_mut())) };
     });
@@ -268,6 +268,8 @@ fn name() -> Vec<Contestant> {
     kmem.into_iter().chain(talloc).collect()
 }
 
+type Report = unsafe extern "C" fn(*mut c_void, usize, linked::Write, *mut c_void);
+
 #[derive(Clone, Copy)]
 enum Look {
     Count,
@@ -279,20 +281,21 @@ fn look(what: Look) -> Vec<Contestant> {
     let parents = Shape::Random.parents(NODES);
     let root = grown(&parents, |parent| KmemC(crate::kmem_c::Kmem::linked()).node(parent.cast()).cast());
     let ops = NODES as u64 + 1;
-    let kmem = |name, look: fn(*mut c_void)| Contestant::batch(name, ops, move || look(root));
-    let mut all = match what {
+    let count = move || {
         // SAFETY: here and below the root is live.
-        Look::Count => {
-            vec![kmem(names::TREE_STATIC, |root| assert!(unsafe { linked::kmtreeq(root, null()) }.cells > 0))]
+        assert!(unsafe { linked::kmtreeq(root, null()) }.cells > 0);
+    };
+    let report = |name, report: Report| {
+        Contestant::batch(name, ops, move || {
+            // SAFETY: as above.
+            unsafe { report(root, usize::MAX, thrown_away, null_mut()) };
+        })
+    };
+    let mut all = match what {
+        Look::Count => vec![Contestant::batch(names::TREE_STATIC, ops, count)],
+        Look::Report => {
+            vec![report("kmem tree, as text", linked::kmtreet), report("kmem tree, as JSON", linked::kmtreej)]
         }
-        Look::Report => vec![
-            kmem("kmem tree, as text", |root| unsafe {
-                linked::kmtreet(root, usize::MAX, thrown_away, null_mut())
-            }),
-            kmem("kmem tree, as JSON", |root| unsafe {
-                linked::kmtreej(root, usize::MAX, thrown_away, null_mut())
-            }),
-        ],
     };
     all.extend(talloc(|talloc| {
         let root = grown(&parents, |parent| new(&talloc, parent));

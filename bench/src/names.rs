@@ -16,11 +16,15 @@ pub const JEMALLOC: &str = "jemalloc";
 pub const GLIBC: &str = "glibc malloc";
 pub const HEAP_RAW: &str = "kmem heap, raw Rust";
 pub const HEAP_STATIC: &str = "kmem heap, C static";
+pub const HEAP_TAINTED: &str = "kmem heap, tainted";
+pub const REALLOC: &str = "realloc";
 pub const HEAP_MIMALLOC: &str = "kmem heap, mimalloc beneath";
 
 pub const TREE_RAW: &str = "kmem tree, raw Rust";
 pub const TREE_STATIC: &str = "kmem tree, C static";
 pub const TREE_MIMALLOC: &str = "kmem tree, mimalloc beneath";
+pub const TREE_DROP: &str = "kmem tree, kmopt.drop";
+pub const TREE_HOOK: &str = "kmem tree, kmtreeh";
 pub const TREE_POOL: &str = "kmem tree in a pool";
 /// The same nodes one after the other in an array, linked by hand: what memory itself costs.
 pub const ARRAY: &str = "nodes in an array";

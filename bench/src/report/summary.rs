@@ -60,6 +60,10 @@ const ROWS: &[Row] = &[
         &[n::TREE_STATIC, n::TREE_POOL],
         &[n::TALLOC, n::TALLOC_POOL, n::APR],
     ),
+    ("life", "resize a cell, larger and back", 32, 1, &[n::HEAP_STATIC, n::HEAP_TAINTED], &[n::REALLOC]),
+    ("life", "move a leaf", 32, 100, &[n::TREE_STATIC], &[n::TALLOC]),
+    ("life", "leaf with a name", 32, 1, &[n::TREE_STATIC], &[n::TALLOC]),
+    ("life", "leaf with a destructor", 32, 1, &[n::TREE_DROP, n::TREE_HOOK], &[n::TALLOC]),
     ("zero", "zero", 64, 1, &[n::KMEM_ZERO], &[n::MEMSET, n::ZEROIZE, n::BZERO]),
     (
         "memory",

@@ -1,8 +1,8 @@
 //! Trees: a node that is freed takes everything below it along.
 //!
-//! A tree belongs to one thread at a time. Nodes are linked in the order they were made, and pools on nodes behind all others, so that adding to a node takes a
-//! time that grows with the pools on it; a tree
-//! is freed children first, the first child before the second, in constant stack however deep or wide it is.
+//! A tree belongs to one thread at a time. Nodes are linked in the order they were made, and pools on nodes behind all others, so
+//! that adding to a node takes a time that grows with the number of pools on it. A tree is freed children first, the first child
+//! before the second, in constant stack however deep or wide it is.
 //!
 //! What else a node may have is a child too, of the library's own, so that a node without pays nothing: a *hook*, which runs
 //! when the free of the node begins ([`h`]), and a *holder*, which frees an object of another kind that the node has adopted
@@ -560,8 +560,14 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
         }
         (*root).cell.kind = Kind::Tree.dying();
         let shred = shred.is_yes();
-        let plain = child.is_null() && !shred && end_plain(root);
-        if !plain && !fell(call, root, shred) {
+        let went = if child.is_null() && !shred && end_plain(root) {
+            true
+        } else if child.is_null() && runs_nothing(root) {
+            block::end_carefully(call, Kind::Tree, HEADER, freed, (*root).src, shred)
+        } else {
+            fell(call, root, shred)
+        };
+        if !went {
             (*root).cell.kind = Kind::Tree as i32;
             relink(root);
             return Handle::NULL;
@@ -570,19 +576,24 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
     }
 }
 
+/// Whether no function of the program's is called as a node ends, if its header is right.
+///
+/// # Safety
+/// The node is there.
+#[inline(always)]
+unsafe fn runs_nothing(node: *mut Node) -> bool {
+    // SAFETY: [caller] the caller's node is readable.
+    unsafe { (*node).src.is_null() && (*node).cell.flags & (OWN | FLAG_BUSY | FLAG_SLOT) == 0 }
+}
+
 /// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged or it may not
 /// go, nothing.
 #[inline(never)]
 unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, felling] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
     unsafe {
-        let leaf = (*root).child.is_null();
-        if leaf && (*root).src.is_null() && (*root).cell.flags & (OWN | FLAG_BUSY | FLAG_SLOT) == 0 {
-            // Nothing of the program's runs.
-            return end_slowly(call, root, shred);
-        }
         let _busy = Busy::new((*root).parent);
-        if leaf {
+        if (*root).child.is_null() {
             return end_slowly(call, root, shred);
         }
         if !block::is_whole(call, Kind::Tree, HEADER, data(root), (*root).src) {
