@@ -352,6 +352,7 @@ fn what_a_shredded_node_has_adopted_is_zeroed() {
     assert_eq!(freed, 0);
 }
 
+#[cfg(feature = "shred")]
 #[test]
 fn a_tainted_tree_that_is_adopted_is_zeroed_with_all_that_is_below_it() {
     let marked = |parent| unsafe {
@@ -380,6 +381,7 @@ fn a_tainted_tree_that_is_adopted_is_zeroed_with_all_that_is_below_it() {
     }
 }
 
+#[cfg(feature = "shred")]
 #[test]
 fn what_a_hook_of_a_tainted_node_carries_is_zeroed() {
     for cancel in [false, true] {

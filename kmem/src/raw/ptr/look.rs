@@ -191,5 +191,8 @@ unsafe fn is_hosted_pool(handle: Handle) -> bool {
             && (*crate::raw::tree::header(handle.data)).cell.flags & crate::cell::FLAG_HOST != 0
     }
     #[cfg(not(feature = "tree"))]
-    false
+    {
+        let _ = handle;
+        false
+    }
 }
