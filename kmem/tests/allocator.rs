@@ -1,0 +1,78 @@
+//! A global allocator is the program's, too, and may use kmem as it serves it: in a program of its own, for it serves all of one.
+
+#![cfg(all(feature = "heap", feature = "tree"))]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use kmem::{HeapBox, Tree};
+
+thread_local! {
+    /// The tree that is used, and at which call of the allocator from now.
+    static USED: Cell<Option<(&'static Tree<u64>, usize)>> = const { Cell::new(None) };
+}
+
+/// Adds a node to the tree where this is the call for it.
+fn use_it() {
+    match USED.take() {
+        Some((tree, 0)) => drop(tree.node().push(7)),
+        Some((tree, calls)) => USED.set(Some((tree, calls - 1))),
+        None => {}
+    }
+}
+
+struct Using;
+
+// SAFETY: all is `System`'s, and what is done beside that is safe.
+unsafe impl GlobalAlloc for Using {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        use_it();
+        // SAFETY: the contract is the caller's, here and below.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) };
+        use_it();
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        let block = unsafe { System.realloc(block, layout, size) };
+        use_it();
+        block
+    }
+}
+
+#[global_allocator]
+static GLOBAL: Using = Using;
+
+#[test]
+fn it_may_use_the_tree_that_it_serves() {
+    let mut calls = 0;
+    loop {
+        let tree: &'static Tree<u64> = Box::leak(Box::new(Tree::new(0)));
+        tree.node().push(1);
+        USED.set(Some((tree, calls)));
+        let node = tree.node();
+        node.push(2);
+        let mut bytes = node.try_child_copy(&[9u8; 100]).unwrap();
+        for len in [100_000, 10, 1000, 3_000_000] {
+            bytes.try_resize(len, 9).unwrap();
+            assert!(bytes.len() == len && bytes.iter().all(|&byte| byte == 9));
+        }
+        let last = node.child(5u8);
+        bytes.free();
+        node.adopt(HeapBox::new(3u16)).let_go();
+        last.free();
+        let reached = USED.take().is_none();
+        let sum: u64 = node.children().map(|node| *node).sum();
+        assert_eq!((node.below(), sum), if reached { (3, 10) } else { (2, 3) }, "{calls} calls");
+        if !reached {
+            break;
+        }
+        calls += 1;
+    }
+    assert!(calls > 10, "each call of the allocator was one at which it used the tree");
+}
