@@ -480,7 +480,7 @@ void *kmtreemc(void *from, void *to) KM_TREE;
 void *kmtreep(const void *node) KM_USED KM_TREE;
 /* The first child, or NULL. What the node has adopted is passed over; pools on it are the last children. */
 void *kmtreec(const void *node) KM_USED KM_TREE;
-/* The next child of the node's parent, or NULL. */
+/* The next child of the node's parent, or NULL; of a node that is being freed NULL. */
 void *kmtreecn(const void *node) KM_USED KM_TREE;
 /* Has a node adopt an object of any kind: it is freed as kmfree() does, among the children, when the node goes. A tree becomes a child;
  * whatever else it is takes 88 bytes from where the node was drawn. Returns the object, or NULL where that is refused and the object

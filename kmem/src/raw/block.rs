@@ -589,15 +589,6 @@ pub(crate) unsafe fn check_seen(call: &'static str, kind: Kind, header: usize, d
     }
 }
 
-/// Whether the prefix of a cell bears the seal of what it says, in this kmem's heap.
-///
-/// # Safety
-/// `cell` is readable and aligned.
-pub(crate) unsafe fn is_sealed(cell: *mut Cell) -> bool {
-    // SAFETY: [caller] the caller's cell is readable.
-    unsafe { (*cell).heap == seal::of_cell((*cell).size, (*cell).flags, (*cell).align) }
-}
-
 /// Whether a cell of this size that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment
 /// above the usual, and the seal of such a cell of this kmem's heap. One comparison of the four bytes between kind and
 /// size.

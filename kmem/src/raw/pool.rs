@@ -494,6 +494,20 @@ pub unsafe fn x(pool: *mut Pool) {
     }
 }
 
+/// Whether these are the header of a pool that a node hosts.
+///
+/// # Safety
+/// As many bytes as a pool's header has are readable there.
+#[cfg(feature = "tree")]
+pub(super) unsafe fn is_hosted(pool: *mut Pool) -> bool {
+    // SAFETY: [caller] the caller vouches for the bytes.
+    unsafe {
+        [Kind::Pool as i32, Kind::Pool.dying()].contains(&(*pool).cell.kind)
+            && (*pool).cell.flags & FLAG_HOST != 0
+            && (*pool).seal == seal::of_pool(pool, seal::key())
+    }
+}
+
 /// Whether the destructor of one of the pool's cells is running.
 ///
 /// # Safety

@@ -141,11 +141,15 @@ unsafe fn is_pool(src: *mut Cell) -> bool {
 pub(super) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
     // SAFETY: [caller, outlives] the caller vouches for the whole chain.
     unsafe {
-        while !src.is_null() && src != pool.cast() {
+        while !src.is_null() {
+            // Any block of a pool stands for it.
+            if is_pool(src) && super::pool::head(src.cast()) == pool {
+                return true;
+            }
             src = below(src);
         }
     }
-    !src.is_null()
+    false
 }
 
 /// What a source was itself drawn from; null where that is the heap, or a custom source's own affair.
@@ -156,7 +160,7 @@ unsafe fn below(src: *mut Cell) -> *mut Cell {
     // SAFETY: [caller, live] as above, and where it is a pool the whole header is there.
     unsafe {
         if is_pool(src) {
-            return (*src.cast::<super::Pool>()).src;
+            return (*super::pool::head(src.cast())).src;
         }
     }
     #[cfg(feature = "tree")]

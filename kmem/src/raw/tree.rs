@@ -342,9 +342,37 @@ struct Felling {
     root: *mut Node,
     at: *mut Node,
     shred: bool,
+    /// Whether something stays that may have been drawn from a pool below.
+    kept: bool,
 }
 
 impl Felling {
+    /// Makes a first child that may not go a root, with all below it, and reports that; or returns false. Once something stays, pools do
+    /// too.
+    ///
+    /// # Safety
+    /// It is the first child of its parent, which goes.
+    #[inline(never)]
+    unsafe fn keeps(&mut self, child: *mut Node) -> bool {
+        // SAFETY: [caller, links] the caller's node is there, and linked where its links say.
+        unsafe {
+            let misuse = in_use(child);
+            if misuse.is_none() && !(self.kept && hosts(child)) {
+                return false;
+            }
+            self.kept = true;
+            if self.shred {
+                deepen(child);
+            }
+            unlink_first((*child).parent, child);
+            place::settle(child, null_mut());
+            if let Some(misuse) = misuse {
+                fault::report(self.call, data(child), misuse);
+            }
+        }
+        true
+    }
+
     unsafe fn run(&mut self) {
         // SAFETY: [felling] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a
         // child, or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
@@ -361,15 +389,17 @@ impl Felling {
                 } else if super::seal::is_wild(child.addr()) || (*child).parent != node {
                     // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
                     self.at = null_mut();
+                    (*self.root).parent = null_mut();
                     fault::report(self.call, data(node), Misuse::Damaged);
-                } else if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !keep(self.call, child) {
-                    prefetch((*child).next);
-                    (*child).cell.kind = Kind::Tree.dying();
+                } else {
                     if (*node).cell.flags & FLAG_DEEP != 0 {
-                        (*child).cell.taint();
-                        (*child).cell.flags |= FLAG_DEEP;
+                        deepen(child);
                     }
-                    self.at = child;
+                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.keeps(child) {
+                        prefetch((*child).next);
+                        (*child).cell.kind = Kind::Tree.dying();
+                        self.at = child;
+                    }
                 }
             }
         }
@@ -395,8 +425,7 @@ impl Drop for Felling {
     }
 }
 
-/// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged or it may not
-/// go.
+/// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged.
 #[inline(always)]
 unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the caller gives a live node that nobody uses any more.
@@ -415,7 +444,7 @@ unsafe fn end_plain(node: *mut Node) -> bool {
 unsafe fn end_slowly(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        if (*node).cell.flags & (OWN | FLAG_BUSY) != 0 {
+        if (*node).cell.flags & OWN != 0 {
             return end_own(call, node, shred);
         }
         block::end_carefully(call, Kind::Tree, HEADER, data(node), (*node).src, shred)
@@ -425,24 +454,18 @@ unsafe fn end_slowly(call: &'static str, node: *mut Node, shred: bool) -> bool {
 /// The flags of nodes whose data is the library's own.
 const OWN: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
-/// Ends a node whose data is the library's own, after what that stands for. One above something that is being freed stays.
+/// Ends a node whose data is the library's own, after what that stands for.
 unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { block::is_whole(call, Kind::Tree, HEADER, data(node), (*node).src) } {
         return false;
     }
-    // SAFETY: [live] as above.
-    if let Some(misuse) = unsafe { in_use(node) } {
-        fault::report(call, data(node), misuse);
-        return false;
-    }
-    // SAFETY: [live, hooks] as above; a hook hangs below its node.
-    let ending = Own { call, node, shred: shred || unsafe { hook::is_of_tainted(node) } };
+    let ending = Own { call, node, shred };
     // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what its data is.
     let went = unsafe {
         match (*node).cell.flags & OWN {
             #[cfg(feature = "pool")]
-            FLAG_HOST => {
+            FLAG_HOST if hosts(node) => {
                 let pool: *mut super::Pool = data(node).cast();
                 if shred || (*node).cell.tainted() {
                     (*pool).cell.taint();
@@ -467,22 +490,35 @@ unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
     went
 }
 
-/// Makes a first child that may not go a root, with all below it, and reports that; or returns false.
+/// Marks a node to be zeroed with all that is below it.
 ///
 /// # Safety
-/// It is the first child of its parent, which goes.
-#[inline(never)]
-unsafe fn keep(call: &'static str, child: *mut Node) -> bool {
-    // SAFETY: [caller, links] the caller's node is there, and what bears the seal has the flags that it was given.
+/// The node is there, and this thread's.
+unsafe fn deepen(node: *mut Node) {
+    // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        let Some(misuse) = block::is_sealed(child.cast()).then(|| in_use(child)).flatten() else {
-            return false;
-        };
-        unlink_first((*child).parent, child);
-        place::settle(child, null_mut());
-        fault::report(call, data(child), misuse);
+        (*node).cell.taint();
+        (*node).cell.flags |= FLAG_DEEP;
     }
-    true
+}
+
+/// Whether the data of a node is a pool, as far as its header and that of the pool say.
+///
+/// # Safety
+/// The node is there.
+#[cfg(feature = "pool")]
+pub(super) unsafe fn hosts(node: *mut Node) -> bool {
+    // SAFETY: [caller, extent] the caller's node is readable, and its data where the header says so.
+    unsafe {
+        (*node).cell.flags & FLAG_HOST != 0
+            && (*node).cell.size >= HEADER + size_of::<super::Pool>()
+            && super::pool::is_hosted(data(node).cast())
+    }
+}
+
+#[cfg(not(feature = "pool"))]
+pub(super) unsafe fn hosts(_: *mut Node) -> bool {
+    false
 }
 
 /// Why a node may neither be freed nor resized now, whatever its header says of it.
@@ -490,10 +526,10 @@ unsafe fn keep(call: &'static str, child: *mut Node) -> bool {
 /// # Safety
 /// The node is there.
 unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
-    // SAFETY: [caller, hosted] the caller's node is readable, and the flag says that its data is a pool.
+    // SAFETY: [caller, hosted] the caller's node is readable, and where it hosts a pool that is its data.
     unsafe {
         #[cfg(feature = "pool")]
-        if (*node).cell.flags & FLAG_HOST != 0 && super::pool::is_ending(data(node).cast()) {
+        if hosts(node) && super::pool::is_ending(data(node).cast()) {
             return Some(Misuse::BeingFreed);
         }
         ((*node).cell.flags & FLAG_BUSY != 0).then_some(Misuse::FreeingBelow)
@@ -540,7 +576,8 @@ impl Drop for Own {
     fn drop(&mut self) {
         // SAFETY: [guard, hosted] what the node stood for is gone, and the node is not used any more.
         unsafe {
-            block::end_carefully(self.call, Kind::Tree, HEADER, data(self.node), (*self.node).src, self.shred)
+            let shred = self.shred || hook::is_of_tainted(self.node);
+            block::end_carefully(self.call, Kind::Tree, HEADER, data(self.node), (*self.node).src, shred)
         };
     }
 }
@@ -554,6 +591,12 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
     // SAFETY: [live] as above, and the links of a live node are readable.
     unsafe {
         let Node { parent, child, .. } = *root;
+        if (*root).cell.flags & (FLAG_HOST | FLAG_BUSY) != 0 {
+            if let Some(misuse) = in_use(root) {
+                fault::report(call, freed, misuse);
+                return Handle::NULL;
+            }
+        }
         if !unlink_checked(root) {
             fault::report(call, freed, Misuse::Damaged);
             return Handle::NULL;
@@ -583,11 +626,10 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
 #[inline(always)]
 unsafe fn runs_nothing(node: *mut Node) -> bool {
     // SAFETY: [caller] the caller's node is readable.
-    unsafe { (*node).src.is_null() && (*node).cell.flags & (OWN | FLAG_BUSY | FLAG_SLOT) == 0 }
+    unsafe { (*node).src.is_null() && (*node).cell.flags & (OWN | FLAG_SLOT) == 0 }
 }
 
-/// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged or it may not
-/// go, nothing.
+/// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged, nothing.
 #[inline(never)]
 unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, felling] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
@@ -599,11 +641,7 @@ unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
         if !block::is_whole(call, Kind::Tree, HEADER, data(root), (*root).src) {
             return false;
         }
-        if let Some(misuse) = in_use(root) {
-            fault::report(call, data(root), misuse);
-            return false;
-        }
-        Felling { call, root, at: root, shred }.run();
+        Felling { call, root, at: root, shred, kept: false }.run();
     }
     true
 }

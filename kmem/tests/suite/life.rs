@@ -1,10 +1,11 @@
 //! The life of a node: it grows, moves, gets hooks, adopts and lets go.
 
+use std::alloc::Layout;
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use kmem::raw::{Destructor, Handle, Request, heap, pool, ptr, refs, tree};
+use kmem::raw::{Cell, Destructor, Handle, Request, Source, heap, pool, ptr, refs, tree};
 use kmem::{AllocError, Kind};
 
 use crate::support::{leaks_nothing, quietly, unwind};
@@ -427,6 +428,103 @@ fn what_was_adopted_moves_without_what_its_former_node_was_drawn_from() {
     });
 }
 
+/// A source over the heap that does something at its next call.
+struct Does {
+    next: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+impl Does {
+    unsafe extern "C-unwind" fn allocate(source: *mut Source, size: usize, align: usize) -> *mut c_void {
+        unsafe {
+            Does::run(source);
+            std::alloc::alloc(Layout::from_size_align(size, align).unwrap()).cast()
+        }
+    }
+
+    unsafe extern "C-unwind" fn free(source: *mut Source, block: *mut c_void, size: usize, align: usize) {
+        unsafe {
+            std::alloc::dealloc(block.cast(), Layout::from_size_align(size, align).unwrap());
+            Does::run(source);
+        }
+    }
+
+    unsafe fn run(source: *mut Source) {
+        let next = unsafe { (*(*source).context.cast::<Does>()).next.take() };
+        if let Some(next) = next {
+            next();
+        }
+    }
+
+    fn source(&self) -> Source {
+        Source::new(Does::allocate, Does::free, (&raw const *self).cast_mut().cast())
+    }
+}
+
+#[test]
+fn a_source_may_change_what_is_to_move_as_holders_are_drawn_and_given_back() {
+    for at_draw in [true, false] {
+        leaks_nothing(|| unsafe {
+            let does = Does { next: RefCell::new(None) };
+            let mut source = does.source();
+            let custom: *mut Cell = (&raw mut source).cast();
+            let (from, to) = if at_draw { (null_mut(), custom) } else { (custom, null_mut()) };
+            let (from, to) = (tree::a(from, null_mut(), 8), tree::a(to, null_mut(), 8));
+            tree::k(from, heap::ao(8)).unwrap();
+            let sibling = node(from);
+            tree::k(from, heap::ao(8)).unwrap();
+            *does.next.borrow_mut() = Some(Box::new(move || {
+                tree::f(sibling);
+            }));
+            tree::mc(from, to).unwrap();
+            assert_eq!((tree::verify(from), tree::verify(to)), (Ok(1), Ok(3)));
+            *does.next.borrow_mut() = None;
+            tree::f(from);
+            tree::f(to);
+        });
+    }
+}
+
+#[test]
+fn a_source_that_unwinds_as_children_move_loses_nothing() {
+    for at_draw in [true, false] {
+        leaks_nothing(|| unsafe {
+            let does = Does { next: RefCell::new(None) };
+            let mut source = does.source();
+            let custom: *mut Cell = (&raw mut source).cast();
+            let (from, to) = if at_draw { (null_mut(), custom) } else { (custom, null_mut()) };
+            let (from, to) = (tree::a(from, null_mut(), 8), tree::a(to, null_mut(), 8));
+            for number in [1, 2] {
+                let request = Request { drop: Some(saying(number)), ..Request::new(8) };
+                tree::k(from, heap::handle(heap::alloc(&request).unwrap().as_ptr())).unwrap();
+            }
+            let again: *const Does = &does;
+            *does.next.borrow_mut() = Some(if at_draw {
+                // The second one.
+                Box::new(move || *(*again).next.borrow_mut() = Some(Box::new(|| unwind())))
+            } else {
+                Box::new(|| unwind())
+            });
+            quietly(|| tree::mc(from, to)).unwrap_err();
+            let moved = if at_draw { (Ok(3), Ok(1)) } else { (Ok(1), Ok(3)) };
+            assert_eq!((tree::verify(from), tree::verify(to)), moved);
+            tree::f(from);
+            tree::f(to);
+            assert_eq!(said(), [1, 2]);
+        });
+    }
+}
+
+#[test]
+fn a_flag_on_a_small_node_makes_no_pool_of_it() {
+    unsafe {
+        let small = tree::a(null_mut(), null_mut(), 0);
+        (*tree::handle(small).cell).flags |= kmem::raw::FLAG_HOST;
+        assert_eq!(ptr::name(tree::handle(small)), None);
+        (*tree::handle(small).cell).flags &= !kmem::raw::FLAG_HOST;
+        tree::f(small);
+    }
+}
+
 #[test]
 fn a_hook_may_let_go_of_what_its_node_has_adopted() {
     unsafe extern "C-unwind" fn rescues(data: *mut c_void, kept: *mut c_void) {
@@ -578,6 +676,14 @@ fn a_pool_does_not_move_below_what_was_drawn_from_it() {
         let inner = pool::i(outer.cast(), 200, 4);
         let drawn = [tree::a(outer.cast(), root, 8), tree::a(inner.cast(), root, 8)];
         let other = node(null_mut());
+        // A further block of a growing pool stands for all of it.
+        let grows =
+            pool::init(tree::handle(root).cell, &pool::Spec { grows: true, ..pool::Spec::new(200, 1) });
+        let grows = grows.unwrap().as_ptr();
+        let block = pool::handle([pool::a(grows), pool::a(grows)][1]).cell;
+        assert_ne!(block, grows.cast());
+        let further = tree::a(block, root, 8);
+        assert_eq!(tree::m(grows.cast(), further), Err(AllocError::Below));
         for below in [drawn[0], drawn[1], node(node(drawn[0]))] {
             assert_eq!(tree::m(outer.cast(), below), Err(AllocError::Below));
             assert_eq!(tree::mu(outer.cast(), below), Err(AllocError::Below));

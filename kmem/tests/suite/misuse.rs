@@ -9,12 +9,19 @@ use kmem::raw::{self, ptr};
 
 thread_local! {
     static SEEN: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+    /// Whether the handler unwinds.
+    static UNWINDS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// Runs `work` and returns the faults that it was reported for. Every test of this program sets the same handler, which
 /// reports to the thread that made the fault.
 fn faults(work: impl FnOnce()) -> Vec<(&'static str, Misuse)> {
-    fault::set_handler(Some(|fault| SEEN.with_borrow_mut(|seen| seen.push(*fault))));
+    fault::set_handler(Some(|fault| {
+        SEEN.with_borrow_mut(|seen| seen.push(*fault));
+        if UNWINDS.get() {
+            crate::support::unwind();
+        }
+    }));
     // Room that is there before, so that the work may be asked whether it leaks.
     SEEN.with_borrow_mut(|seen| seen.reserve(1000));
     work();
@@ -420,6 +427,86 @@ mod by_a_destructor {
             });
         });
         assert_eq!(seen, [("kmtreef", Misuse::FreeingBelow)]);
+    }
+
+    #[test]
+    fn what_may_not_go_keeps_the_pool_that_it_was_drawn_from() {
+        let seen = faults(|| {
+            leaks_nothing(|| unsafe {
+                let above = raw::tree::a(null_mut(), null_mut(), 8);
+                let pool = raw::pool::i(raw::tree::handle(above).cell, 256, 8);
+                let root = raw::tree::a(pool.cast(), above, 8);
+                let frees_above = |_| assert!(raw::tree::f(above).is_null());
+                with(&frees_above, |drop| {
+                    let request = Request { drop, ..Request::new(8) };
+                    raw::tree::f(raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr());
+                });
+                assert!(raw::tree::p(root).is_null() && raw::tree::p(pool.cast()).is_null());
+                assert_eq!((raw::tree::verify(root), raw::pool::live(pool)), (Ok(1), 1));
+                raw::tree::f(root);
+                raw::pool::x(pool);
+            });
+        });
+        assert_eq!(seen, [("kmtreef", Misuse::FreeingBelow)]);
+    }
+
+    #[test]
+    fn what_may_not_go_is_zeroed_later_as_it_would_have_been() {
+        let freed = crate::support::marked_when_freed(|| {
+            faults(|| unsafe {
+                let above = raw::tree::a(null_mut(), null_mut(), 8);
+                let root = raw::tree::a(null_mut(), above, 64);
+                root.write_bytes(crate::support::MARK, 64);
+                let shreds_above = |_| ptr::free(raw::Handle { shred: 1, ..raw::tree::handle(above) });
+                with(&shreds_above, |drop| {
+                    let request = Request { drop, ..Request::new(8) };
+                    raw::tree::f(raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr());
+                });
+                raw::tree::f(root);
+            });
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
+    fn a_report_that_unwinds_leaves_what_may_not_go_in_its_tree() {
+        let seen = faults(|| unsafe {
+            let above = raw::tree::a(null_mut(), null_mut(), 8);
+            let root = raw::tree::a(null_mut(), above, 8);
+            let frees_root = |_| {
+                UNWINDS.set(true);
+                crate::support::quietly(|| raw::tree::f(root)).unwrap_err();
+                UNWINDS.set(false);
+            };
+            with(&frees_root, |drop| {
+                let request = Request { drop, ..Request::new(8) };
+                let node = raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr();
+                raw::tree::a(null_mut(), root, 8);
+                raw::tree::f(node);
+            });
+            assert_eq!((raw::tree::p(root), raw::tree::verify(above)), (above, Ok(3)));
+            raw::tree::f(above);
+        });
+        assert_eq!(seen, [("kmtreef", Misuse::FreeingBelow)]);
+    }
+
+    #[test]
+    fn a_destructor_finds_no_sibling_where_there_may_be_none() {
+        leaks_nothing(|| unsafe {
+            let root = raw::tree::a(null_mut(), null_mut(), 8);
+            let sibling = std::cell::Cell::new(null_mut());
+            let frees_it = |data| {
+                raw::tree::f(sibling.get());
+                assert!(raw::tree::cn(data).is_null());
+            };
+            with(&frees_it, |drop| {
+                let request = Request { drop, ..Request::new(8) };
+                let node = raw::tree::alloc(null_mut(), root, &request).unwrap().as_ptr();
+                sibling.set(raw::tree::a(null_mut(), root, 8));
+                raw::tree::f(node);
+            });
+            raw::tree::f(root);
+        });
     }
 
     #[test]

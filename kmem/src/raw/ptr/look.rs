@@ -187,8 +187,7 @@ unsafe fn is_hosted_pool(handle: Handle) -> bool {
     #[cfg(feature = "tree")]
     // SAFETY: [caller] the caller's object is there.
     unsafe {
-        handle.kind == Kind::Tree as i32
-            && (*crate::raw::tree::header(handle.data)).cell.flags & crate::cell::FLAG_HOST != 0
+        handle.kind == Kind::Tree as i32 && crate::raw::tree::hosts(crate::raw::tree::header(handle.data))
     }
     #[cfg(not(feature = "tree"))]
     {

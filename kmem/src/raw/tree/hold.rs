@@ -62,9 +62,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
         if object.kind == Kind::Tree as i32 {
             place::move_below(CALL, object.data, node, true)?;
             if object.shred != 0 {
-                let cell = &raw mut (*super::header(object.data)).cell;
-                (*cell).taint();
-                (*cell).flags |= FLAG_DEEP;
+                super::deepen(super::header(object.data));
             }
             return Ok(());
         }
@@ -151,55 +149,92 @@ pub(super) unsafe fn is_drawn_elsewhere(node: *mut Node, above: *mut Node) -> bo
     unsafe { (*node).cell.flags & FLAG_HOLD != 0 && (*node).src != (*above).src }
 }
 
-/// Draws a holder from where `above` was for each among these siblings that was drawn elsewhere. They hang nowhere, and are linked by
-/// `next` in the order of those that they are to replace. Where one is refused there are none.
-///
-/// # Safety
-/// All are live nodes of this thread's.
-pub(super) unsafe fn redraw(
+/// Holders that hang nowhere, linked by `next`. Dropping them ends them, and goes on where a source unwinds.
+pub(super) struct Holders {
     call: &'static str,
-    mut sibling: *mut Node,
-    above: *mut Node,
-) -> Result<*mut Node, AllocError> {
-    let mut first = null_mut();
-    let mut end = &raw mut first;
-    // SAFETY: [caller, links, fresh] the siblings of a live node are live, and the new nodes nobody else's.
-    unsafe {
-        while !sibling.is_null() {
-            if is_drawn_elsewhere(sibling, above) {
-                match alloc_own(above, null_mut(), &Request::new(size_of::<Handle>()), FLAG_HOLD, call) {
-                    Ok(new) => {
-                        *end = super::header(new.as_ptr());
-                        end = &raw mut (**end).next;
-                    }
-                    Err(error) => {
-                        while !first.is_null() {
-                            let next = (*first).next;
-                            block::end_carefully(call, Kind::Tree, HEADER, data(first), (*first).src, false);
-                            first = next;
-                        }
-                        return Err(error);
+    first: *mut Node,
+    pub(super) count: usize,
+}
+
+impl Holders {
+    pub(super) fn new(call: &'static str) -> Holders {
+        Holders { call, first: null_mut(), count: 0 }
+    }
+
+    /// Draws one more from where `above` was.
+    ///
+    /// # Safety
+    /// It is a live node of this thread's.
+    pub(super) unsafe fn draw(&mut self, above: *mut Node) -> Result<(), AllocError> {
+        // SAFETY: [caller, fresh] the new node is nobody else's.
+        unsafe {
+            let request = Request::new(size_of::<Handle>());
+            let new = alloc_own(above, null_mut(), &request, FLAG_HOLD, self.call)?;
+            self.push(super::header(new.as_ptr()));
+        }
+        Ok(())
+    }
+
+    /// Puts one of these into the place of a holder that has been taken out, which goes to those that are left, and returns it.
+    ///
+    /// # Safety
+    /// There is one, and the holder is live.
+    pub(super) unsafe fn replace(&mut self, holder: *mut Node, left: &mut Holders) -> *mut Node {
+        // SAFETY: [caller, holders] the data of both is a handle.
+        unsafe {
+            let new = self.pop();
+            data(new).cast::<Handle>().write(held(holder));
+            left.push(holder);
+            new
+        }
+    }
+
+    /// # Safety
+    /// The holder is live and hangs nowhere.
+    unsafe fn push(&mut self, holder: *mut Node) {
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe { (*holder).next = self.first };
+        (self.first, self.count) = (holder, self.count + 1);
+    }
+
+    /// # Safety
+    /// There is one.
+    unsafe fn pop(&mut self) -> *mut Node {
+        let holder = self.first;
+        // SAFETY: [caller, holders] the first of them is live.
+        (self.first, self.count) = (unsafe { (*holder).next }, self.count - 1);
+        holder
+    }
+}
+
+impl Drop for Holders {
+    fn drop(&mut self) {
+        /// Goes on with the others where the source of one unwinds.
+        struct Rest<'a>(&'a mut Holders);
+        impl Rest<'_> {
+            fn end(&mut self) {
+                while !self.0.first.is_null() {
+                    // SAFETY: [guard, holders] they hang nowhere, and what they hold is another's, or nothing yet.
+                    unsafe {
+                        let holder = self.0.pop();
+                        block::end_carefully(
+                            self.0.call,
+                            Kind::Tree,
+                            HEADER,
+                            data(holder),
+                            (*holder).src,
+                            false,
+                        );
                     }
                 }
             }
-            sibling = (*sibling).next;
         }
-    }
-    Ok(first)
-}
-
-/// Puts the first of what [`redraw`] drew into the place of a holder, which ends, and returns it.
-///
-/// # Safety
-/// The holder has been taken out, and the other is for it.
-pub(super) unsafe fn replace(holder: *mut Node, redrawn: &mut *mut Node) -> *mut Node {
-    // SAFETY: [caller, holders] the data of both is a handle.
-    unsafe {
-        let new = *redrawn;
-        *redrawn = (*new).next;
-        data(new).cast::<Handle>().write(held(holder));
-        block::end_carefully("kmtreemc", Kind::Tree, HEADER, data(holder), (*holder).src, false);
-        new
+        impl Drop for Rest<'_> {
+            fn drop(&mut self) {
+                self.end();
+            }
+        }
+        Rest(self).end();
     }
 }
 

@@ -157,7 +157,9 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
 /// The node and, of a hook, its parent are there.
 pub(super) unsafe fn is_of_tainted(node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
-    unsafe { (*node).cell.flags & FLAG_HOOK != 0 && (*(*node).parent).cell.tainted() }
+    unsafe {
+        (*node).cell.flags & FLAG_HOOK != 0 && !(*node).parent.is_null() && (*(*node).parent).cell.tainted()
+    }
 }
 
 fn address(run: DropFn) -> *const () {

@@ -2,6 +2,7 @@
 
 use core::ptr::{NonNull, null_mut};
 
+use super::hold::Holders;
 use super::{
     Around, HEADER, Node, OWN, around, data, header, held_by, hold, in_use, link, release, unlink_checked,
 };
@@ -106,7 +107,7 @@ pub(crate) unsafe fn resize_kept(
                 }
                 (*child).parent = now;
                 #[cfg(feature = "pool")]
-                if (*child).cell.flags & FLAG_HOST != 0 {
+                if super::hosts(child) {
                     (*super::data(child).cast::<crate::raw::Pool>()).src = now.cast();
                 }
                 child = (*child).next;
@@ -254,7 +255,7 @@ pub(super) unsafe fn settle(node: *mut Node, parent: *mut Node) {
         // Whether the types agree there is for the safe API to say.
         (*node).cell.flags &= !FLAG_SAME;
         #[cfg(feature = "pool")]
-        if (*node).cell.flags & FLAG_HOST != 0 {
+        if super::hosts(node) {
             crate::raw::pool::rehost(data(node).cast(), parent);
         }
         if !parent.is_null() {
@@ -296,31 +297,23 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         if from == to {
             return Ok(());
         }
-        let first = past_hooks_of(CALL, from)?;
-        if !first.is_null() && is_within(to, from) {
-            return Err(AllocError::Below);
-        }
-        check_end(CALL, to, false)?;
-        let mut child = first;
-        while !child.is_null() {
-            if !is_child(child, from) || matches!(around(child), Around::Stranger) {
-                fault::report(CALL, data(from), Misuse::Damaged);
-                return Err(AllocError::Misused);
+        // A source may look, and change what is there, as a holder is drawn from it: what is to move is looked at again then.
+        let (mut drawn, mut left) = (Holders::new(CALL), Holders::new(CALL));
+        loop {
+            let needed = check_children(CALL, from, to)?;
+            if needed <= drawn.count {
+                break;
             }
-            if would_hold_itself(child, to) {
-                return Err(AllocError::Below);
+            while drawn.count < needed {
+                drawn.draw(to)?;
             }
-            child = (*child).next;
         }
-        let mut redrawn = hold::redraw(CALL, first, to)?;
-        child = first;
+        let mut child = past_hooks_of(CALL, from)?;
         while !child.is_null() && (*child).cell.flags & FLAG_HOST == 0 {
             let next = (*child).next;
             unlink_checked(child);
-            settle(
-                if hold::is_drawn_elsewhere(child, to) { hold::replace(child, &mut redrawn) } else { child },
-                to,
-            );
+            let elsewhere = hold::is_drawn_elsewhere(child, to);
+            settle(if elsewhere { drawn.replace(child, &mut left) } else { child }, to);
             child = next;
         }
         // The last pool first, since each goes before those that are there.
@@ -333,6 +326,34 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         }
     }
     Ok(())
+}
+
+/// Whether all children of `from` that are no hooks may be moved to `to`: how many holders among them have to be drawn anew for that.
+///
+/// # Safety
+/// Both are live and this thread's.
+unsafe fn check_children(call: &'static str, from: *mut Node, to: *mut Node) -> Result<usize, AllocError> {
+    let mut elsewhere = 0;
+    // SAFETY: [caller, links] the contract is the caller's.
+    unsafe {
+        let mut child = past_hooks_of(call, from)?;
+        if !child.is_null() && is_within(to, from) {
+            return Err(AllocError::Below);
+        }
+        check_end(call, to, false)?;
+        while !child.is_null() {
+            if !is_child(child, from) || matches!(around(child), Around::Stranger) {
+                fault::report(call, data(from), Misuse::Damaged);
+                return Err(AllocError::Misused);
+            }
+            if would_hold_itself(child, to) {
+                return Err(AllocError::Below);
+            }
+            elsewhere += usize::from(hold::is_drawn_elsewhere(child, to));
+            child = (*child).next;
+        }
+    }
+    Ok(elsewhere)
 }
 
 /// The first child of a node that is no hook, or null. Fails, after a report, where a link on the way there does not lead to a child.
@@ -442,7 +463,7 @@ pub unsafe fn c(node: *mut u8) -> *mut u8 {
 }
 
 /// The data of the next child of a node's parent, null where there is none. Holders of adopted objects are passed over. Null
-/// has none.
+/// has none, nor has a node that is being freed.
 ///
 /// See [`c`] for an example.
 ///
@@ -453,7 +474,11 @@ pub unsafe fn cn(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the siblings of a live node
     // are live.
     unsafe {
-        if node.is_null() || !block::check_seen("kmtreecn", Kind::Tree, HEADER, node) {
+        // One that is being freed may have been taken out, and its siblings be gone.
+        if node.is_null()
+            || !block::check_seen("kmtreecn", Kind::Tree, HEADER, node)
+            || (*header(node)).cell.kind != Kind::Tree as i32
+        {
             null_mut()
         } else {
             first_plain((*header(node)).next)
