@@ -450,6 +450,7 @@ mod by_a_destructor {
         assert_eq!(seen, [("kmtreef", Misuse::FreeingBelow)]);
     }
 
+    #[cfg(feature = "shred")]
     #[test]
     fn what_may_not_go_is_zeroed_later_as_it_would_have_been() {
         let freed = crate::support::marked_when_freed(|| {
