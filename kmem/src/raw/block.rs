@@ -691,8 +691,7 @@ pub(crate) unsafe fn end(
 }
 
 /// Ends a cell that has nothing to it but its bytes, and came from the heap or from a pool that is as plain. Returns whether it was one;
-/// if not, nothing was done. It
-/// runs nothing of the program's.
+/// if not, nothing was done. Nothing of the program's runs.
 ///
 /// # Safety
 /// As for [`end`].

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use kmem::raw::{Cell, Destructor, Handle, Request, Source, heap, pool, ptr, refs, tree};
+use kmem::raw::{Destructor, Handle, Request, Source, heap, pool, ptr, refs, tree};
 use kmem::{AllocError, Kind};
 
 use crate::support::{leaks_nothing, quietly, unwind};
@@ -460,15 +460,20 @@ impl Does {
     }
 }
 
+/// Two roots, of which the second was drawn from a source and the first from the heap, or the other way round.
+unsafe fn two_roots(source: &mut Source, second: bool) -> (*mut u8, *mut u8) {
+    let drawn = unsafe { tree::a((&raw mut *source).cast(), null_mut(), 8) };
+    let other = unsafe { node(null_mut()) };
+    if second { (other, drawn) } else { (drawn, other) }
+}
+
 #[test]
 fn a_source_may_change_what_is_to_move_as_holders_are_drawn_and_given_back() {
     for at_draw in [true, false] {
         leaks_nothing(|| unsafe {
             let does = Does { next: RefCell::new(None) };
             let mut source = does.source();
-            let custom: *mut Cell = (&raw mut source).cast();
-            let (from, to) = if at_draw { (null_mut(), custom) } else { (custom, null_mut()) };
-            let (from, to) = (tree::a(from, null_mut(), 8), tree::a(to, null_mut(), 8));
+            let (from, to) = two_roots(&mut source, at_draw);
             tree::k(from, heap::ao(8)).unwrap();
             let sibling = node(from);
             tree::k(from, heap::ao(8)).unwrap();
@@ -490,9 +495,7 @@ fn a_source_that_unwinds_as_children_move_loses_nothing() {
         leaks_nothing(|| unsafe {
             let does = Does { next: RefCell::new(None) };
             let mut source = does.source();
-            let custom: *mut Cell = (&raw mut source).cast();
-            let (from, to) = if at_draw { (null_mut(), custom) } else { (custom, null_mut()) };
-            let (from, to) = (tree::a(from, null_mut(), 8), tree::a(to, null_mut(), 8));
+            let (from, to) = two_roots(&mut source, at_draw);
             for number in [1, 2] {
                 let request = Request { drop: Some(saying(number)), ..Request::new(8) };
                 tree::k(from, heap::handle(heap::alloc(&request).unwrap().as_ptr())).unwrap();
