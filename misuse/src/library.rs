@@ -8,7 +8,6 @@ pub struct Library {
     pub name: &'static str,
     pub version: String,
     program: PathBuf,
-    first: &'static [&'static str],
     vars: Vec<(&'static str, String)>,
     /// How its own reports begin; what begins otherwise is the heap's beneath it.
     pub reports: &'static [&'static str],
@@ -19,15 +18,8 @@ pub struct Library {
 impl Library {
     fn new(name: &'static str, reports: &'static [&'static str], program: impl AsRef<Path>) -> Library {
         let program = program.as_ref().to_owned();
-        let mut library = Library {
-            name,
-            version: String::new(),
-            program,
-            first: &[],
-            vars: Vec::new(),
-            reports,
-            ours: false,
-        };
+        let mut library =
+            Library { name, version: String::new(), program, vars: Vec::new(), reports, ours: false };
         library.version = library.says(&["--version"]).trim().to_owned();
         library
     }
@@ -49,7 +41,7 @@ impl Library {
     /// The command that a case is added to.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(self.first).envs(self.vars.iter().map(|(name, value)| (name, value)));
+        command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -59,9 +51,7 @@ pub fn all(ours_alone: bool) -> Vec<Library> {
     let built = Path::new("target/cases");
     let ours = |name, program| Library { ours: true, ..Library::new(name, &["kmem: "], program) };
     let c = ours("kmem from C", built.join("kmem"));
-    let this = std::env::current_exe().expect("the path of this program");
-    let version = c.version.clone();
-    let rust = Library { first: &["--case"], version, ..ours("kmem from Rust", this) };
+    let rust = ours("kmem from Rust", built.join("kmem-rust"));
     let mut all = vec![c, rust];
     if ours_alone {
         return all;

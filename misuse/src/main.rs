@@ -1,6 +1,5 @@
 //! Runs every misuse over every library, each in a child process, and prints what became of it.
 
-mod cases;
 mod library;
 mod outcome;
 mod page;
@@ -42,10 +41,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1).peekable();
-    if args.next_if_eq("--case").is_some() {
-        return child(&args.collect::<Vec<_>>());
-    }
+    let mut args = std::env::args().skip(1);
     let mut options = Options::default();
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -65,20 +61,6 @@ fn main() -> ExitCode {
             eprintln!("misuse: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-fn child(args: &[String]) -> ExitCode {
-    match args {
-        [flag] if flag == "--list" || flag == "--version" => ExitCode::SUCCESS,
-        [misuse, method] => match cases::run(misuse, method) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("misuse: {error}");
-                ExitCode::from(2)
-            }
-        },
-        _ => ExitCode::from(2),
     }
 }
 
