@@ -101,8 +101,8 @@ fn a_fault_ends_the_program_once_it_has_taken_its_handler_away() {
     let output =
         child.args(["--exact", NAME, "--nocapture"]).env(CHILD, "1").output().expect("it runs again");
     assert!(String::from_utf8_lossy(&output.stdout).contains("one was ignored"), "{output:?}");
-    // Which signal depends on what this kmem was built with.
-    assert!(output.status.signal().is_some(), "{output:?}");
+    assert_eq!(output.status.signal(), Some(6), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("kmem: kmheapf(0x"), "{output:?}");
 }
 
 /// The shared library has the platform's `malloc` beneath it, this program the global allocator of Rust.

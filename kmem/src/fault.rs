@@ -26,7 +26,8 @@ use core::fmt;
 use core::sync::atomic::AtomicPtr;
 
 use crate::cell::Kind;
-use crate::shared;
+use crate::text::Text;
+use crate::{os, shared};
 
 /// What was wrong with a call.
 ///
@@ -186,7 +187,8 @@ fn decode(stored: *mut ()) -> Option<Handler> {
     Some(unsafe { core::mem::transmute::<*mut (), Handler>(stored) })
 }
 
-/// The handler of a program that sets none: prints one line to standard error and aborts. One of your own may end with it.
+/// The handler of a program that sets none: prints one line to standard error and aborts, in every build. A kernel, and wasm
+/// without WASI, have no standard error: there it only ends the program. A handler of your own may end with it.
 ///
 /// ```
 /// use kmem::fault::{self, Fault};
@@ -197,35 +199,8 @@ fn decode(stored: *mut ()) -> Option<Handler> {
 /// fault::set_handler(Some(counting));
 /// ```
 pub fn default_handler(fault: &Fault) {
-    say_and_abort(fault)
-}
-
-/// Hands a misuse to the handler. Returns only where a handler of the program's own does.
-#[cold]
-#[inline(never)]
-pub(crate) fn report(call: &'static str, pointer: *const u8, misuse: Misuse) {
-    let fault = Fault { call, pointer, misuse };
-    match decode(shared::current(&HANDLER)) {
-        Some(handler) => handler(&fault),
-        None => default_handler(&fault),
-    }
-}
-
-#[cfg(feature = "std")]
-fn say_and_abort(fault: &Fault) -> ! {
-    use std::io::Write;
-    // Formatted straight into the descriptor: a misuse must be reportable when the heap is unusable.
-    let _ = writeln!(std::io::stderr(), "kmem: {fault}");
-    abort()
-}
-
-#[cfg(all(kmem_libc, not(feature = "std")))]
-fn say_and_abort(fault: &Fault) -> ! {
-    // SAFETY: [platform] the text is as long as it says. A report that cannot be written is lost.
-    let mut write = |text: &str| unsafe {
-        libc::write(2, text.as_ptr().cast(), text.len());
-    };
-    let mut line = crate::text::Text::new(&mut write);
+    let mut write = os::write_error;
+    let mut line = Text::new(&mut write);
     line.push("kmem: ");
     line.push(fault.call);
     line.push("(");
@@ -239,12 +214,18 @@ fn say_and_abort(fault: &Fault) -> ! {
     }
     line.push("\n");
     drop(line);
-    abort()
+    os::abort()
 }
 
-#[cfg(not(any(feature = "std", kmem_libc)))]
-fn say_and_abort(_: &Fault) -> ! {
-    abort()
+/// Hands a misuse to the handler. Returns only where a handler of the program's own does.
+#[cold]
+#[inline(never)]
+pub(crate) fn report(call: &'static str, pointer: *const u8, misuse: Misuse) {
+    let fault = Fault { call, pointer, misuse };
+    match decode(shared::current(&HANDLER)) {
+        Some(handler) => handler(&fault),
+        None => default_handler(&fault),
+    }
 }
 
 /// Ends the program where it is dropped, also by unwinding.
@@ -252,40 +233,6 @@ pub(crate) struct AbortOnDrop;
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        abort()
-    }
-}
-
-/// Ends the program at once, without unwinding.
-#[cold]
-pub(crate) fn abort() -> ! {
-    #[cfg(feature = "std")]
-    std::process::abort();
-    #[cfg(all(kmem_libc, not(feature = "std")))]
-    // SAFETY: [platform] it ends the program.
-    unsafe {
-        libc::abort()
-    }
-    // Without either there is no abort to call. An illegal instruction ends the program on the targets where stable
-    // Rust can write one; elsewhere a panic that may not unwind does.
-    #[cfg(not(any(feature = "std", kmem_libc)))]
-    {
-        #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-        // SAFETY: [platform] `ud2` does not return and touches nothing.
-        unsafe {
-            core::arch::asm!("ud2", options(noreturn, nomem, nostack))
-        }
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: [platform] `brk` does not return and touches nothing.
-        unsafe {
-            core::arch::asm!("brk #1", options(noreturn, nomem, nostack))
-        }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
-        {
-            extern "C" fn no_unwind() -> ! {
-                panic!("kmem: misuse")
-            }
-            no_unwind()
-        }
+        os::abort()
     }
 }

@@ -20,7 +20,7 @@
 
 #[cfg(feature = "heap")]
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 #[cfg(any(feature = "allocator-api2-02", feature = "allocator-api2-04"))]
@@ -33,6 +33,7 @@ mod cell;
 mod downcast;
 mod error;
 pub mod fault;
+mod os;
 mod place;
 pub mod raw;
 mod shared;

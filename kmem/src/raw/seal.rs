@@ -1,6 +1,6 @@
 //! Seals: what a stray write that knows the layout cannot forge, because it does not know this process's secret.
 //!
-//! There are two secrets. The *key* is a word that the system chose at random when the process began; it seals pools and
+//! There are two secrets. The *key* is a random number of the system's, if there is a system; it seals pools and
 //! destructors. The heap's secret is where the heap's code lies, which differs from run to run where the system
 //! loads programs at random addresses; a byte of it, mixed with the cell's size and flags, ends each cell's prefix.
 //! Neither keeps out who can read the process's memory.
@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::block::{Destructor, Drop};
 use crate::cell::{FLAG_BUSY, FLAG_DEEP, FLAG_SAME};
+use crate::os;
 
 /// The key once it is known; zero before.
 static KEY: AtomicUsize = AtomicUsize::new(0);
@@ -69,34 +70,18 @@ pub(super) fn known_key() -> usize {
 
 #[cold]
 fn find_key() -> usize {
-    let key = system_key() | 1;
+    // Without a random number, the address at which this copy was loaded has to do. Multiplied, it does not give away what
+    // it is made of.
+    let key = os::random().unwrap_or_else(here).wrapping_mul(SPREAD) | 1;
+    // The system may give each thread that is here at once another number: the first that is stored stays.
+    #[cfg(target_has_atomic = "ptr")]
+    let key = match KEY.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => key,
+        Err(first) => first,
+    };
+    #[cfg(not(target_has_atomic = "ptr"))]
     KEY.store(key, Ordering::Relaxed);
     key
-}
-
-/// From the 16 random bytes that Linux hands every program. The C library makes secrets of its own of them; multiplied,
-/// they do not give those away.
-#[cfg(all(target_os = "linux", any(feature = "std", kmem_libc), not(miri)))]
-fn system_key() -> usize {
-    use core::ffi::c_ulong;
-    unsafe extern "C" {
-        fn getauxval(entry: c_ulong) -> c_ulong;
-    }
-    const AT_RANDOM: c_ulong = 25;
-    // SAFETY: [seal] it may be asked for any entry, and answers zero for one that is not there.
-    let bytes = unsafe { getauxval(AT_RANDOM) } as usize;
-    if bytes == 0 {
-        return here().wrapping_mul(SPREAD);
-    }
-    // SAFETY: [seal] the entry is the address of 16 bytes that stay as long as the process.
-    let [low, high] = unsafe { core::ptr::with_exposed_provenance::<[usize; 2]>(bytes).read_unaligned() };
-    (low ^ high.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD)
-}
-
-/// Where nobody gives a random number, the address at which this copy was loaded has to do.
-#[cfg(not(all(target_os = "linux", any(feature = "std", kmem_libc), not(miri))))]
-fn system_key() -> usize {
-    here().wrapping_mul(SPREAD)
 }
 
 /// An address in this copy of kmem.
@@ -244,3 +229,20 @@ impl Label {
 const _: () = {
     assert!(size_of::<Slot>() == size_of::<Destructor>() && align_of::<Slot>() == align_of::<Destructor>());
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(any(feature = "std", unix, windows, target_os = "wasi"))]
+    fn the_key_is_a_random_number_with_std_and_without() {
+        assert_ne!(key(), here().wrapping_mul(SPREAD) | 1);
+    }
+
+    #[test]
+    fn the_key_stays_as_it_is() {
+        let threads = [0; 4].map(|_| std::thread::spawn(key));
+        assert!(threads.map(|thread| thread.join().unwrap()).iter().all(|&found| found == key()));
+    }
+}

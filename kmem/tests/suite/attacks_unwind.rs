@@ -461,7 +461,7 @@ fn what_writes_a_report_may_unwind_and_is_not_called_again() {
 
 /// Two panics at once end the program, as everywhere in Rust, and do nothing else. The program that ends is a child of
 /// this one.
-#[cfg(all(unix, feature = "std"))]
+#[cfg(unix)]
 #[test]
 fn a_second_panic_while_the_first_unwinds_ends_the_program() {
     use crate::support::{again, role};

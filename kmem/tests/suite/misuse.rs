@@ -642,7 +642,7 @@ fn a_handle_of_a_method_that_is_not_built_in_is_reported() {
 }
 
 /// What happens without a handler of the program's own is seen from outside: this test starts itself again.
-#[cfg(all(feature = "heap", feature = "pool", feature = "std"))]
+#[cfg(all(feature = "heap", feature = "pool"))]
 #[test]
 fn the_default_handler_says_what_and_where_and_aborts() {
     const CHILD: &str = "KMEM_MISUSE_CHILD";
@@ -666,6 +666,8 @@ fn the_default_handler_says_what_and_where_and_aborts() {
         .env(CHILD, "1")
         .output()
         .unwrap();
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(6), "{output:?}");
     assert!(!output.status.success());
     let report = String::from_utf8_lossy(&output.stderr);
     let line = report.lines().find(|line| line.starts_with("kmem: ")).expect("one line of report");
@@ -674,7 +676,7 @@ fn the_default_handler_says_what_and_where_and_aborts() {
 
 /// A count that wraps would free the cell under those who hold it, so there is no way back: not by a handler that
 /// returns, nor by one that panics. The program that ends is a child of this one.
-#[cfg(all(unix, feature = "std", feature = "ref", feature = "heap"))]
+#[cfg(all(unix, feature = "ref", feature = "heap"))]
 #[test]
 fn too_many_references_end_the_program_whatever_the_handler_does() {
     use std::os::unix::process::ExitStatusExt;
