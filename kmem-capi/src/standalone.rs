@@ -12,7 +12,9 @@ mod beneath {
     use core::alloc::{GlobalAlloc, Layout};
     use core::ffi::c_void;
 
-    use libmimalloc_sys::{mi_free, mi_malloc, mi_malloc_aligned, mi_zalloc, mi_zalloc_aligned};
+    use libmimalloc_sys::{
+        mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc, mi_zalloc_aligned,
+    };
 
     /// What mimalloc aligns to by itself, at a third of the price of being asked to.
     const BY_ITSELF: usize = 16;
@@ -40,8 +42,22 @@ mod beneath {
         }
 
         #[inline]
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            let (block, align) = (block.cast::<c_void>(), layout.align());
+            // SAFETY: the caller gives what one of these functions returned for this alignment.
+            let block = unsafe {
+                if align <= BY_ITSELF {
+                    mi_realloc(block, size)
+                } else {
+                    mi_realloc_aligned(block, size, align)
+                }
+            };
+            block.cast()
+        }
+
+        #[inline]
         unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-            // SAFETY: the caller gives back what one of the two above returned.
+            // SAFETY: the caller gives back what one of the functions above returned.
             unsafe { mi_free(block.cast::<c_void>()) }
         }
     }

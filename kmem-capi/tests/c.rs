@@ -502,6 +502,49 @@ fn mimalloc_goes_beneath() {
     assert!(!archive.contains(" mi_") && !archive.contains(" malloc"), "{archive}");
 }
 
+/// A C test compiled against the library in a directory, without a tool that the environment names.
+fn bare(test: &str, library: &Path) -> PathBuf {
+    let binary = library.join(test);
+    let (include, archive) = (format!("-I{}", library.display()), format!("{}/libkmem.a", library.display()));
+    let (source, name) = (format!("{HERE}/tests/{test}.c"), binary.to_str().expect("UTF-8"));
+    succeeds(compiler(), &["-std=c11", &include, &source, &archive, "-o", name, "-lpthread"]);
+    binary
+}
+
+#[test]
+fn a_large_cell_stays_in_place_as_its_size_changes_a_little() {
+    for (name, switches) in [("full", &[][..]), ("mimalloc", &["mimalloc"])] {
+        let moves = succeeds(bare("resize", &build(name, switches)), &[]);
+        let moves: Vec<u32> = moves.split_whitespace().map(|n| n.parse().expect("a number")).collect();
+        // The C library has no call that gives an aligned block another size.
+        let alike = if name == "full" { &moves[..1] } else { &moves };
+        assert!(alike.iter().all(|&moved| moved <= 2), "{name}: {moves:?}");
+    }
+}
+
+/// Runs the program that misuses a cell, which is the last that it does, and returns its key.
+#[cfg(unix)]
+fn aborted(binary: &Path) -> u64 {
+    use std::os::unix::process::ExitStatusExt;
+    let output = run(binary, &[]);
+    assert_eq!(output.status.signal(), Some(6), "{output:?}");
+    let report = String::from_utf8(output.stderr).expect("text");
+    assert!(report.starts_with("kmem: kmheapf(0x") && report.lines().count() == 1, "{report}");
+    assert!(report.ends_with("): a damaged header\n"), "{report}");
+    u64::from_str_radix(String::from_utf8_lossy(&output.stdout).trim(), 16).expect("a number")
+}
+
+#[cfg(unix)]
+#[test]
+fn every_build_reports_a_misuse_and_aborts_and_has_a_random_key() {
+    for (name, switches) in [("full", &[][..]), ("mimalloc", &["mimalloc"])] {
+        let binary = bare("fault", &build(name, switches));
+        // What lies below the page in an address is the same in every run, and so it would be in a key that is made of one.
+        let keys: BTreeSet<u64> = (0..8).map(|_| aborted(&binary) & 0xfff).collect();
+        assert!(keys.len() > 1, "{name}: {keys:x?}");
+    }
+}
+
 #[test]
 #[ignore = "32 builds take minutes"]
 fn all_32_combinations_of_switches_pass_the_tests_that_apply() {
