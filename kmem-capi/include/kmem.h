@@ -201,7 +201,8 @@ typedef struct kmnode {
     KM_DATA(unsigned char)
 } kmnode;
 
-/* A cell of a pool. While it is free the lowest bit of `pool` is set. */
+/* A cell of a pool. The lowest bits of `pool` are not the address's: the first is set while the cell is free, the second while its
+ * destructor runs, the third if it is tainted. kmpoolo(data).cell is the pool. */
 typedef struct kmpoolcell {
     struct kmpoolcell *last; /* the cell handed out before it; of a free cell, one nearby that came back before it */
     struct kmpool *pool;
@@ -319,7 +320,7 @@ void kmfree(kmptr);
 kmptr kmstat(const void *);
 /* Like kmfree(), and zeroes what it deallocates. An object that is not kmem's is left alone, for its size is not known. */
 void kmshred(kmptr) KM_SHREDS;
-/* Marks the object to be zeroed when it goes: the handle, and of heap, ref and tree the cell, whoever frees it. */
+/* Marks the handle and the cell: the object is zeroed when it is freed, by this handle or by any other path. */
 void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 /* Gives the object this many bytes of data and returns it, or NULL where that is refused and nothing has changed. It may have
  * moved: the handle says where it is. What fits of its contents stays; alignment, destructor, name and taint do. Where the

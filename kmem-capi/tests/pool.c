@@ -136,6 +136,37 @@ TEST(shredding_is_seen_in_the_buffer) {
     kmpoolx(pool);
     CHECK(all(at_the_end, 40, 0) && all(plain, 40, 0));
 }
+
+TEST(a_tainted_cell_is_zeroed_whoever_frees_it) {
+    for (int how = 0; how < 5; how++) {
+        kmpool *pool = kmpoolif(fixed.bytes, sizeof fixed.bytes, 64);
+        kmptr p = kmpoolao(pool, 64), other = kmpoolao(pool, 64), same = p;
+        memset(p.ref, 's', 64);
+        memset(other.ref, 's', 64);
+        kmtaint(&p);
+        CHECK(kmsize(same) == 64 && kmpoolq(pool).live == 2);
+        switch (how) {
+        case 0: kmpoolf(p.ref); break;
+        case 1: kmfree(same); break;
+        case 2: kmpoolx(pool); break;
+#ifndef KFmem_notree
+        case 3: {
+            void *node = kmtreea(NULL, NULL, 8);
+            CHECK(node && kmtreek(node, kmpoolo(p.ref)) == p.ref);
+            kmtreef(node);
+            break;
+        }
+#endif
+        default: kmfree(kmpoolo(p.ref)); break;
+        }
+        if (how == 2) CHECK(all(p.ref, 64, 0));
+        OF_FREED(CHECK(all(p.ref, 64, 0)));
+        if (how != 2) {
+            CHECK(all(other.ref, 64, 's'));
+            kmpoolx(pool);
+        }
+    }
+}
 #endif
 
 TEST(a_wrong_free_is_reported) {
@@ -228,6 +259,7 @@ int main(void) {
     options_align_end_and_grow();
 #ifndef KFmem_noshred
     shredding_is_seen_in_the_buffer();
+    a_tainted_cell_is_zeroed_whoever_frees_it();
 #endif
     a_wrong_free_is_reported();
     a_pool_torn_down_by_the_destructor_of_its_own_cell_is_reported();

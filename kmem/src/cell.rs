@@ -158,6 +158,8 @@ pub const FLAG_NAME: u8 = 32;
 pub const FLAG_BUSY: u8 = 64;
 /// On a node: when it goes, all below it is zeroed too.
 pub const FLAG_DEEP: u8 = 128;
+/// On a block of a pool: cells of it were tainted one by one.
+pub const FLAG_SECRETS: u8 = 4;
 /// The pool lies in a buffer of the caller's: nothing is given back when it is torn down.
 pub const FLAG_BUFFER: u8 = 8;
 /// The pool draws further blocks from its source when it is full.

@@ -199,8 +199,8 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         Some(unsafe { self.data.as_mut() })
     }
 
-    /// Marks the handle, and the cell where that has a mark of its own, so that the value's bytes are zeroed when it
-    /// goes. Marking a static or lent value does nothing: nobody frees it through this handle.
+    /// Marks the handle and the cell, so that the value's bytes are zeroed when the cell is freed, by whatever owner. Marking a
+    /// static or lent value does nothing: nobody frees it through this handle.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr};
@@ -332,7 +332,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         self.into_kind(Kind8::Ref).map(|data| unsafe { crate::Ref::from_non_null(data) })
     }
 
-    /// The owner of the pool's cell, where the handle holds one and is not tainted: that would be lost.
+    /// The owner of the pool's cell, if the handle holds one. The cell of a tainted handle stays tainted.
     ///
     /// # Errors
     /// Gives the handle back where it does not.
@@ -373,8 +373,13 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
 
     /// The pointer, where this is an owner of this kind.
     fn into_kind(self, kind: Kind8) -> Result<NonNull<T>, Self> {
-        // The taint of a pool's cell is in the handle alone, and would be lost.
-        if self.owned && self.kind == kind && !(self.shred && kind == Kind8::Pool) {
+        if self.owned && self.kind == kind {
+            #[cfg(feature = "shred")]
+            if self.shred {
+                // A handle of C's may be tainted and its cell not.
+                // SAFETY: [handle] the handle owns a live object of this kind.
+                unsafe { raw::ptr::taint_cell(self.kind(), self.data.as_ptr().cast()) };
+            }
             Ok(ManuallyDrop::new(self).data)
         } else {
             Err(self)

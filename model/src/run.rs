@@ -273,8 +273,7 @@ impl<F: Face> Run<F> {
                 if let Some(id) = self.object(at, |_| true) {
                     let object = self.things.objects.get_mut(&id).expect("an object");
                     let (kind, data) = (object.kind, object.data);
-                    // The cell of a pool has no mark of its own: the handle alone has it.
-                    object.tainted |= kind != Kind::Pool;
+                    object.tainted = true;
                     memory::kmem(|| unsafe { F::taint(kind, data) });
                     self.did("taint");
                 }
@@ -639,11 +638,10 @@ impl<F: Face> Run<F> {
                 if gone.shred || object.tainted || self.things.shreds(object.origin) {
                     ranges.push((object.data, object.size));
                 }
-            } else if self.things.stores.contains_key(&gone.id)
-                && (gone.shred || self.things.shreds_end(gone.id))
-            {
+            } else if self.things.stores.contains_key(&gone.id) {
+                let all = gone.shred || self.things.shreds_end(gone.id);
                 let cells = gone.cells.iter().map(|cell| &self.things.objects[cell]);
-                ranges.extend(cells.map(|cell| (cell.data, cell.size)));
+                ranges.extend(cells.filter(|cell| all || cell.tainted).map(|cell| (cell.data, cell.size)));
             }
         }
         ranges

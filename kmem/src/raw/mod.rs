@@ -76,7 +76,7 @@ pub mod tree;
 
 pub use crate::cell::{
     Cell, FLAG_BUFFER, FLAG_BUSY, FLAG_CAREFUL, FLAG_DEEP, FLAG_ENDING, FLAG_GROWS, FLAG_HOLD, FLAG_HOOK,
-    FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SCATTERED, FLAG_SLOT,
+    FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SCATTERED, FLAG_SECRETS, FLAG_SLOT,
 };
 pub use crate::fault::Damage;
 pub use block::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};

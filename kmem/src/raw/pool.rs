@@ -23,7 +23,8 @@ use super::seal::{self, Slot, heap_id};
 use super::source::{draw, give_back, shreds};
 use super::totals;
 use crate::cell::{
-    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SCATTERED, Kind, Shred,
+    Cell, FLAG_BUFFER, FLAG_CAREFUL, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, FLAG_SCATTERED, FLAG_SECRETS, Kind,
+    Shred,
 };
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -103,8 +104,8 @@ pub struct PoolCell {
     /// Of a live cell: the cell handed out before it. Of a free one: the next of the free list, the cell that came back
     /// before it or, where that lay far away and is parked, one that came back earlier.
     pub last: *mut PoolCell,
-    /// The pool, or the block of a growing pool, that the cell belongs to. The lowest bit is set while it is free,
-    /// the one above it while its destructor runs.
+    /// The pool, or the block of a growing pool, that the cell belongs to. The lowest bit is set while it is free, the one above it
+    /// while its destructor runs, and the third if this cell alone is zeroed when it is freed.
     pub pool: *mut Pool,
 }
 
@@ -133,6 +134,7 @@ pub(crate) const HEADER: usize = 16;
 const POOL: usize = size_of::<Pool>().next_multiple_of(BASE_ALIGN);
 const FREE: usize = 1;
 const DYING: usize = 2;
+const TAINTED: usize = 4;
 /// Cells of a group.
 const GROUP: usize = u64::BITS as usize;
 /// Cells that came back one after the other lie together where they are no further apart than this, in bytes: a few
@@ -565,8 +567,8 @@ impl TearDown {
                 while self.index < (*self.block).handed {
                     let cell = (*self.block).first.byte_add(self.index * (*self.block).stride);
                     self.index += 1;
-                    if (*cell).pool == self.block {
-                        (*cell).pool = self.block.map_addr(|addr| addr | DYING);
+                    if is_live(cell, self.block) {
+                        (*cell).pool = (*cell).pool.map_addr(|addr| addr | DYING);
                         drop.call(data(cell));
                     }
                 }
@@ -590,6 +592,8 @@ impl Drop for TearDown {
                 marks::pool_gone(block, first.cast(), cells * stride);
                 if shred {
                     shred::zero(first.cast(), handed * stride);
+                } else if (*block).cell.flags & FLAG_SECRETS != 0 {
+                    zero_tainted(block);
                 }
                 let (flags, heap) = ((*block).cell.flags, (*block).cell.heap);
                 let layout = layout_of(block);
@@ -603,6 +607,58 @@ impl Drop for TearDown {
                     }
                 }
                 block = next;
+            }
+        }
+    }
+}
+
+/// Returns true if a cell of this block is in use and its destructor is not running.
+///
+/// # Safety
+/// `cell` is one of the block's that has been handed out.
+#[inline]
+unsafe fn is_live(cell: *mut PoolCell, block: *mut Pool) -> bool {
+    // SAFETY: [caller, handed] the caller's cell has a header.
+    unsafe { (*cell).pool.addr() & !TAINTED == block.addr() }
+}
+
+/// Returns true if a cell that is in use was tainted by itself.
+///
+/// # Safety
+/// `data` is that of a cell with a readable header.
+pub(super) unsafe fn is_tainted(data: *mut u8) -> bool {
+    // SAFETY: [caller, tag] the caller vouches for the header.
+    unsafe { (*header(data)).pool }.addr() & (FREE | TAINTED) == TAINTED
+}
+
+/// Marks a cell that is in use, so that it is zeroed when it is freed, by whatever path.
+///
+/// # Safety
+/// `data` is that of a live cell of a pool of this thread's, or of one whose destructor is running.
+#[cfg(feature = "shred")]
+pub(super) unsafe fn taint(data: *mut u8) {
+    // SAFETY: [caller, tag] the caller gives a live cell, whose header names its block.
+    unsafe {
+        let named = (*header(data)).pool;
+        if named.addr() & FREE == 0 {
+            (*header(data)).pool = named.map_addr(|addr| addr | TAINTED);
+            (*owner_of(data)).cell.flags |= FLAG_SECRETS;
+        }
+    }
+}
+
+/// Zeroes the cells of a block that are in use, or were as the pool ended, and were tainted one by one.
+///
+/// # Safety
+/// `block` is one of a pool on its way out.
+#[inline(never)]
+unsafe fn zero_tainted(block: *mut Pool) {
+    // SAFETY: [caller, handed, tag] cells below `handed` have a header.
+    unsafe {
+        for index in 0..(*block).handed {
+            let cell = (*block).first.byte_add(index * (*block).stride);
+            if is_tainted(data(cell)) {
+                shred::zero(data(cell), (*block).cellsz);
             }
         }
     }
@@ -1132,9 +1188,9 @@ unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
 /// A cell going back where there is more to do than [`put`]. Dropping it zeroes the data where asked for and puts the
 /// cell on the free list, so that this happens even where the destructor unwinds.
 struct GoingBack {
+    /// It is zeroed if it is tainted.
     cell: *mut PoolCell,
     pool: *mut Pool,
-    shred: bool,
     /// The flag that is taken from the pool's first block: [`FLAG_ENDING`], unless this happens inside another cell's
     /// destructor, or there is none.
     flag: u8,
@@ -1143,12 +1199,12 @@ struct GoingBack {
 impl Drop for GoingBack {
     #[inline]
     fn drop(&mut self) {
-        let GoingBack { cell, pool, shred, flag } = *self;
+        let GoingBack { cell, pool, flag } = *self;
         // SAFETY: [guard, tag] `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
             (*head).cell.flags &= !flag;
-            if shred || shreds(head.cast()) {
+            if (*cell).pool.addr() & TAINTED != 0 || shreds(head.cast()) {
                 marks::widened(data(cell), (*pool).cellsz);
                 shred::zero(data(cell), (*pool).cellsz);
             }
@@ -1166,9 +1222,7 @@ impl Drop for GoingBack {
 pub(crate) unsafe fn vacate(data: *mut u8) {
     // SAFETY: [caller, tag] the caller gives the data of a live cell, whose header names its pool.
     unsafe {
-        let cell = header(data);
-        let pool = (*cell).pool;
-        drop(GoingBack { cell, pool, shred: false, flag: 0 });
+        drop(GoingBack { cell: header(data), pool: owner_of(data), flag: 0 });
     }
 }
 
@@ -1210,20 +1264,39 @@ pub(super) unsafe fn is_plain(pool: *mut Pool) -> bool {
 unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        let Some(pool) = check(call, data) else { return };
         let cell = header(data);
+        let pool = (&raw const (*cell).pool).read_unaligned();
+        if !names_its_pool(data, pool) {
+            return release_tainted(data, call);
+        }
         let head = (*pool).head;
         let Some(destructor) = destructor(pool) else {
             return fault::report(call, data, Misuse::Damaged);
         };
-        let mut going = GoingBack { cell, pool, shred: shred.is_yes(), flag: 0 };
+        if shred.is_yes() {
+            (*cell).pool = pool.map_addr(|addr| addr | TAINTED);
+        }
+        let mut going = GoingBack { cell, pool, flag: 0 };
         if destructor.run.is_some() {
             going.flag = FLAG_ENDING & !(*head).cell.flags;
             (*head).cell.flags |= FLAG_ENDING;
-            (*cell).pool = pool.map_addr(|addr| addr | DYING);
+            (*cell).pool = (*cell).pool.map_addr(|addr| addr | DYING);
             destructor.call(data);
         }
         drop(going);
+    }
+}
+
+/// [`release_carefully`] of a cell that is tainted, or is none.
+#[cold]
+#[inline(never)]
+unsafe fn release_tainted(data: *mut u8, call: &'static str) {
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        if let Some(pool) = check(call, data) {
+            (*header(data)).pool = pool;
+            release_carefully(data, call, Shred::Yes);
+        }
     }
 }
 
@@ -1233,7 +1306,7 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
 /// `data` is that of a live cell of a pool of this thread's.
 pub(super) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError> {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
-    unsafe { fits((*header(data)).pool, size, 0) }
+    unsafe { fits(owner_of(data), size, 0) }
 }
 
 /// Zeroes what a live cell has behind so many bytes where the pool, or `shred`, asks for it.
@@ -1243,8 +1316,8 @@ pub(super) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError>
 pub(super) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
     unsafe {
-        let pool = (*header(data)).pool;
-        if shred.is_yes() || shreds((*pool).head.cast()) {
+        let pool = owner_of(data);
+        if shred.is_yes() || is_tainted(data) || shreds((*pool).head.cast()) {
             shred::zero(data.add(size), (*pool).cellsz - size);
         }
     }
@@ -1263,19 +1336,48 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
 pub(super) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     let cell = header(data);
     // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
-    // below `handed` of a live pool that names the pool untagged is live.
+    // below `handed` of a live pool that names the pool without a tag, or with that of a tainted one, is live.
     unsafe {
-        let pool = (&raw const (*cell).pool).read_unaligned();
-        if (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
-            && !seal::is_wild(pool.addr())
-            && (*pool).cell.kind == Kind::Pool as i32
-            && (*pool).seal == seal::of_pool(pool, seal::key())
-            && (*pool).index(cell) < (*pool).handed
-        {
+        let named = (&raw const (*cell).pool).read_unaligned();
+        if names_its_pool(data, named) {
+            return Some(named);
+        }
+        check_tainted(call, data)
+    }
+}
+
+/// [`check`] of a cell that is tainted, or is none.
+///
+/// # Safety
+/// As for [`check`].
+#[cold]
+#[inline(never)]
+unsafe fn check_tainted(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
+    // SAFETY: [caller, tag] as in `check`.
+    unsafe {
+        let named = (&raw const (*header(data)).pool).read_unaligned();
+        let pool = named.map_addr(|addr| addr & !TAINTED);
+        if named != pool && names_its_pool(data, pool) {
             return Some(pool);
         }
         accuse(call, data);
         None
+    }
+}
+
+/// Returns true if this is a live pool that has handed out the cell with this data.
+///
+/// # Safety
+/// `pool` is what the header of the cell names, or that without a tag.
+#[inline(always)]
+unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
+    // SAFETY: [caller] the caller vouches for a pool where this is an aligned address.
+    unsafe {
+        (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
+            && !seal::is_wild(pool.addr())
+            && (*pool).cell.kind == Kind::Pool as i32
+            && (*pool).seal == seal::of_pool(pool, seal::key())
+            && (*pool).index(header(data)) < (*pool).handed
     }
 }
 
@@ -1287,7 +1389,7 @@ pub(super) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
         if data.addr() & (BASE_ALIGN - 1) != 0 {
             return check(call, data).is_some();
         }
-        let named = (*header(data)).pool;
+        let named = (*header(data)).pool.map_addr(|addr| addr & !TAINTED);
         let pool = named.map_addr(|addr| addr & !DYING);
         pool.addr() & (BASE_ALIGN - 1) == 0
             && !seal::is_wild(pool.addr())
@@ -1306,7 +1408,7 @@ unsafe fn accuse(call: &'static str, data: *mut u8) {
     } else {
         // SAFETY: [caller] the caller vouches for a readable header, and for a pool where it names one.
         unsafe {
-            let pool = (*header(data)).pool;
+            let pool = (*header(data)).pool.map_addr(|addr| addr & !TAINTED);
             match pool.addr() & (BASE_ALIGN - 1) {
                 0 if seal::is_wild(pool.addr()) || (*pool).cell.kind == Kind::Pool as i32 => {
                     Misuse::NotInPool
@@ -1478,7 +1580,7 @@ impl Iterator for Walk {
                 while self.index < (*block).handed {
                     let cell = (*block).first.byte_add(self.index * (*block).stride);
                     self.index += 1;
-                    if (*cell).pool == block {
+                    if is_live(cell, block) {
                         return Some(data(cell));
                     }
                 }

@@ -276,8 +276,7 @@ pub fn stat(object: *const u8) -> Handle {
     Handle::on(Kind::None, object.cast_mut(), null_mut())
 }
 
-/// Marks the handle so that its object is zeroed when it goes. Where the cell has a mark of its own (heap, ref,
-/// tree) that is set too: whoever frees it last, by whatever path, the bytes are zeroed.
+/// Marks the handle and the cell of its object, so that the object is zeroed when it is freed, by this handle or by any other path.
 ///
 /// # Safety
 /// The handle is null or holds a live object.
@@ -300,12 +299,17 @@ pub unsafe fn taint(handle: &mut Handle) {
     }
 }
 
-/// Marks the cell of a live object of this kind, where it has a mark of its own.
+/// Marks the cell of a live object of this kind, if kmem allocated it.
 ///
 /// # Safety
 /// `data` is null or that of a live object of this kind.
 #[cfg(feature = "shred")]
 pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
+    #[cfg(feature = "pool")]
+    if kind == Kind::Pool && !data.is_null() {
+        // SAFETY: [caller] the caller gives a live cell of a pool.
+        return unsafe { super::pool::taint(data) };
+    }
     let cell = header(kind, data);
     if !cell.is_null() && !data.is_null() {
         // SAFETY: [caller] the caller gives a live object, and its kind one with a header.

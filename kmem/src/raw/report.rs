@@ -130,7 +130,7 @@ impl Facts {
                     facts.block += super::pool::HEADER + (*pool).cellsz;
                     facts.name = super::pool::name(pool);
                     facts.src = Some(Kind::Pool);
-                    facts.tainted |= super::shreds(pool.cast());
+                    facts.tainted |= super::pool::is_tainted(object.data) || super::shreds(pool.cast());
                 }
                 Kind::Tree => {
                     facts.src = source(node_source(node));

@@ -233,6 +233,111 @@ mod pool {
         assert_eq!(unsafe { addresses[1].read() }, 0);
     }
 
+    /// What frees a cell.
+    type Free = unsafe fn(raw::Handle, *mut raw::Pool);
+
+    #[test]
+    fn a_tainted_cell_of_a_pool_is_zeroed_by_whatever_frees_it() {
+        unsafe fn by_another_handle(cell: raw::Handle, _: *mut raw::Pool) {
+            unsafe { raw::ptr::free(raw::Handle { shred: 0, ..cell }) }
+        }
+        unsafe fn by_its_method(cell: raw::Handle, _: *mut raw::Pool) {
+            unsafe { raw::pool::f(cell.data) }
+        }
+        unsafe fn with_its_pool(_: raw::Handle, pool: *mut raw::Pool) {
+            // The block is the test's own.
+            unsafe { raw::pool::x(pool) }
+        }
+        let free: [Free; 3] = [by_another_handle, by_its_method, with_its_pool];
+        for (free, drop) in free.into_iter().flat_map(|free| [(free, false), (free, true)]) {
+            unsafe extern "C-unwind" fn look(data: *mut std::ffi::c_void, _: *mut std::ffi::c_void) {
+                assert_eq!(unsafe { data.cast::<u8>().read() }, MARK, "the destructor sees the bytes");
+            }
+            let drop = drop.then_some(raw::Destructor { run: Some(look), arg: std::ptr::null_mut() });
+            let mut buffer = [0u128; 64];
+            unsafe {
+                let spec = raw::pool::Spec { drop, ..raw::pool::Spec::new(64, 0) };
+                let pool = raw::pool::init_in_buffer(buffer.as_mut_ptr().cast(), size_of_val(&buffer), &spec);
+                let pool = pool.unwrap().as_ptr();
+                let [mut tainted, other] = [(); 2].map(|()| raw::pool::ao(pool, 64));
+                for cell in [tainted, other] {
+                    cell.data.write_bytes(MARK, 64);
+                }
+                raw::ptr::taint(&mut tainted);
+                assert_eq!(raw::pool::verify(pool).unwrap().live, 2);
+                assert_eq!((raw::pool::live(pool), raw::ptr::size(tainted)), (2, 64), "it is a live cell");
+                free(tainted, pool);
+                let bytes = std::slice::from_raw_parts(tainted.data, 64);
+                assert_eq!((bytes, other.data.read()), (&[0; 64][..], MARK));
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_value_in_the_place_of_a_tainted_one_is_not_tainted() {
+        let pool = Pool::new(1);
+        let mut key = pool.alloc(SECRET);
+        key.taint();
+        let address = (&raw const *key).cast::<u8>();
+        drop(key);
+        assert_eq!(unsafe { address.read() }, 0);
+        drop(pool.alloc(SECRET));
+        assert_eq!(unsafe { address.read() }, MARK);
+    }
+
+    #[test]
+    fn a_tainted_value_that_is_moved_out_leaves_no_copy() {
+        let pool = Pool::new(1);
+        let mut key = pool.alloc(SECRET);
+        key.taint();
+        let address = (&raw const *key).cast::<u8>();
+        assert_eq!(key.into_inner(), SECRET);
+        assert_eq!(unsafe { address.read() }, 0);
+    }
+
+    #[test]
+    fn what_a_tainted_cell_is_cut_by_is_zeroed() {
+        let mut buffer = [0u128; 64];
+        unsafe {
+            let pool = raw::pool::in_buffer(buffer.as_mut_ptr().cast(), size_of_val(&buffer), 64);
+            let mut cell = raw::pool::ao(pool, 64);
+            cell.data.write_bytes(MARK, 64);
+            raw::ptr::taint(&mut cell);
+            cell.shred = 0;
+            raw::ptr::resize(&mut cell, 8).unwrap();
+            assert_eq!((cell.data.read(), cell.data.add(8).read()), (MARK, 0));
+            raw::pool::x(pool);
+        }
+    }
+
+    #[cfg(feature = "tree")]
+    #[test]
+    fn a_cell_that_is_tainted_after_it_was_adopted_is_zeroed_with_its_owner() {
+        let mut buffer = [0u128; 64];
+        unsafe {
+            let pool = raw::pool::in_buffer(buffer.as_mut_ptr().cast(), size_of_val(&buffer), 64);
+            let mut cell = raw::pool::ao(pool, 64);
+            cell.data.write_bytes(MARK, 64);
+            let owner = raw::tree::a(std::ptr::null_mut(), std::ptr::null_mut(), 8);
+            raw::tree::k(owner, cell).unwrap();
+            raw::ptr::taint(&mut cell);
+            raw::tree::f(owner);
+            assert_eq!(cell.data.read(), 0);
+            raw::pool::x(pool);
+        }
+    }
+
+    #[test]
+    fn a_tainted_handle_turned_back_into_the_owner_of_a_pools_cell_stays_tainted() {
+        let pool = Pool::new(1);
+        let mut handle = Ptr::from(pool.alloc(SECRET));
+        handle.taint();
+        let cell = handle.into_pool().unwrap();
+        let address = (&raw const *cell).cast::<u8>();
+        drop(cell);
+        assert_eq!(unsafe { address.read() }, 0);
+    }
+
     #[cfg(feature = "ref")]
     #[test]
     fn a_cell_drawn_from_a_tainted_pool_is_zeroed_though_it_has_no_mark() {

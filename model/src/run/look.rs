@@ -90,7 +90,8 @@ impl<F: Face> Run<F> {
                     size = object.size;
                     block = own + 16 + object.size;
                     source = Some("pool");
-                    tainted = holder.handle.shred != 0 || self.things.shreds(Origin::Pool(of));
+                    tainted =
+                        holder.handle.shred != 0 || object.tainted || self.things.shreds(Origin::Pool(of));
                 }
                 Some((object, _)) => {
                     kind = if object.kind == Kind::Ref { "ref" } else { "heap" };

@@ -89,7 +89,7 @@ unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
     unsafe {
         for index in 0..(*block).handed {
             let cell = (*block).first.byte_add(index * (*block).stride);
-            match (*cell).pool.addr().wrapping_sub(block.addr()) {
+            match (*cell).pool.addr().wrapping_sub(block.addr()) & !super::TAINTED {
                 0 => census.live += 1,
                 FREE => census.free += 1,
                 super::DYING => census.dying += 1,
