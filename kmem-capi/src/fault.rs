@@ -7,6 +7,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use kmem::fault::{self, Fault};
 
 /// `kmfault`: what is known of a misuse.
+///
+/// Exhaustive: C code relies on this layout.
 #[derive(Debug)]
 #[repr(C)]
 pub struct CFault {

@@ -8,6 +8,8 @@ use kmem::AllocError;
 use kmem::raw::{Destructor, DropFn, Fill, Request};
 
 /// `kmopt`: the options of an allocation.
+///
+/// Exhaustive: C code relies on this layout.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Options {

@@ -6,6 +6,8 @@ use core::mem::offset_of;
 use kmem::raw::Handle;
 
 /// `kmwalk`: a walk over the cells of a store, and where it stands.
+///
+/// Exhaustive: C code relies on this layout.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Walk {

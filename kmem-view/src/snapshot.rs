@@ -97,6 +97,7 @@ pub struct Totals {
 /// What a cell is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Kind {
     /// A node of a tree.
     Tree,
@@ -115,6 +116,7 @@ pub enum Kind {
 /// Where a block was drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Source {
     /// The heap.
     #[default]

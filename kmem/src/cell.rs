@@ -19,6 +19,7 @@ use crate::shared;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(i32)]
+#[non_exhaustive]
 pub enum Kind {
     /// Not allocated by kmem: a static, global or stack object. Freeing it does nothing.
     None = 0,
@@ -90,6 +91,7 @@ impl fmt::Display for Kind {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(i32)]
+#[non_exhaustive]
 pub enum Shred {
     /// Leave the bytes as they are.
     #[default]
@@ -120,6 +122,8 @@ impl From<bool> for Shred {
 ///
 /// A pointer to any cell header may be read as a pointer to this. Pool cells are the one exception: they carry
 /// [`raw::PoolCell`](crate::raw::PoolCell), and the prefix is that of their pool.
+///
+/// Exhaustive: C code relies on this layout.
 ///
 /// ```
 /// assert_eq!(core::mem::size_of::<kmem::raw::Cell>(), 16);

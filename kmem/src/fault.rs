@@ -116,11 +116,22 @@ impl fmt::Display for Misuse {
 /// The report of a misuse: which call, on what pointer, what was found.
 ///
 /// ```
-/// use kmem::fault::{Fault, Misuse};
-/// let fault = Fault { call: "kmheapf", pointer: core::ptr::null(), misuse: Misuse::AlreadyFreed };
-/// assert_eq!(fault.to_string(), "kmheapf(0x0): already freed");
+/// use kmem::fault::{self, Fault};
+/// use kmem::raw::pool;
+/// fn shown(fault: &Fault) {
+///     assert_eq!(fault.to_string(), format!("kmpoolf({:p}): already freed", fault.pointer));
+/// }
+/// fault::set_handler(Some(shown));
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 4);
+///     let cell = pool::a(pool);
+///     pool::f(cell);
+///     pool::f(cell);
+///     pool::x(pool);
+/// }
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Fault {
     /// The C name of the call that found it, such as `kmheapf`.
     pub call: &'static str,
@@ -140,10 +151,13 @@ impl fmt::Display for Fault {
 /// wrong.
 ///
 /// ```
-/// let damage = kmem::fault::Damage { at: core::ptr::null(), what: "no live node" };
-/// assert_eq!(damage.to_string(), "no live node at 0x0");
+/// let mut zeros = [0u128; 5];
+/// let no_node = zeros.as_mut_ptr().wrapping_add(4).cast();
+/// let damage = unsafe { kmem::raw::tree::verify(no_node) }.unwrap_err();
+/// assert_eq!(damage.to_string(), format!("no live node at {no_node:p}"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Damage {
     /// Where: the data of a cell, or a pool.
     pub at: *const u8,

@@ -109,6 +109,8 @@ unsafe impl<S: Source + ?Sized> Source for &S {
 /// The heap as a source: the program's global allocator, or in a build with `--cfg kmem_libc` the C
 /// library's `malloc`. Any thread may use it.
 ///
+/// Exhaustive: it holds nothing.
+///
 /// ```
 /// use kmem::{Heap, Ref};
 /// let shared = Ref::new_in("on the heap", Heap);

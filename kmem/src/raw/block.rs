@@ -33,6 +33,7 @@ const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
 /// assert_ne!(kmem::raw::Fill::Zeroed, kmem::raw::Fill::Undefined);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fill {
     /// The contents are whatever the source left there.
     Undefined,
@@ -48,6 +49,8 @@ pub enum Fill {
 pub type Drop = unsafe extern "C-unwind" fn(data: *mut c_void, arg: *mut c_void);
 
 /// A function that runs once when the cell goes, before its bytes are zeroed or given back.
+///
+/// Exhaustive: C code relies on this layout.
 ///
 /// ```
 /// use std::ffi::c_void;
@@ -89,6 +92,8 @@ impl Destructor {
 }
 
 /// What an `alloc` is asked for.
+///
+/// Exhaustive, so that other crates can write `..Request::new(size)`. A new field is a breaking change.
 ///
 /// ```
 /// use kmem::raw::{heap, Fill, Request};

@@ -94,6 +94,8 @@ struct Group {
 
 /// The header of a cell in a pool (`kmpoolcell` in C).
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// # #[cfg(target_pointer_width = "64")]
 /// assert_eq!(core::mem::size_of::<kmem::raw::PoolCell>(), 16);
@@ -115,6 +117,7 @@ pub struct PoolCell {
 /// assert_eq!(kmem::raw::pool::Census::default().live, 0);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Census {
     /// Cells that are in use.
     pub live: usize,
@@ -153,6 +156,8 @@ const _: () = {
 };
 
 /// What a pool is made of.
+///
+/// Exhaustive, so that other crates can write `..Spec::new(size, cells)`. A new field is a breaking change.
 ///
 /// ```
 /// use kmem::raw::pool::{self, Spec};
@@ -1488,6 +1493,8 @@ pub unsafe fn live(pool: *mut Pool) -> usize {
 }
 
 /// What [`count`] tells of a pool (`kmpoolcount` in C), all its blocks together.
+///
+/// Exhaustive: C code relies on this layout.
 ///
 /// ```
 /// assert_eq!(kmem::raw::pool::Count::default().cells, 0);

@@ -19,6 +19,8 @@ pub(crate) use resize::resize_kept;
 ///
 /// It does not own what it points to any more than a C pointer does: whoever frees it last must be the only one.
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// use kmem::raw::{ptr, Handle};
 /// assert_eq!(core::mem::size_of::<Handle>(), 8 + 2 * core::mem::size_of::<*const u8>());

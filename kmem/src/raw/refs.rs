@@ -13,6 +13,8 @@ use crate::shared::{self, Left};
 
 /// The header of a reference-counted cell (`kmref` in C).
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// # #[cfg(target_pointer_width = "64")]
 /// assert_eq!(core::mem::size_of::<kmem::raw::Ref>(), 32);

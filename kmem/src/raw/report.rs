@@ -41,6 +41,8 @@ use crate::text::Text;
 
 /// So many cells, with so many bytes (`kmcount` in C).
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// assert_eq!(kmem::raw::report::Sum::default().cells, 0);
 /// ```

@@ -15,6 +15,8 @@ use crate::fault;
 /// Both functions get the source itself, so that state may sit in `context` or around the cell. A source must
 /// outlive every cell drawn from it. Its `shred` mark is that of all its cells.
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// use kmem::raw::{refs, Source};
 /// use std::ffi::c_void;

@@ -10,6 +10,8 @@ use crate::cell::Kind;
 
 /// What [`of`] tells of a method (`kmtotals` in C).
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// assert_eq!(kmem::totals::Total::default().cells, 0);
 /// ```

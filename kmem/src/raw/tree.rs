@@ -35,6 +35,8 @@ pub use walk::{Visit, Walk, step, walk};
 
 /// The header of a tree node (`kmnode` in C): one cache line.
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// # #[cfg(target_pointer_width = "64")]
 /// assert_eq!(core::mem::size_of::<kmem::raw::Node>(), 64);

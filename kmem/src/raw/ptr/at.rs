@@ -9,6 +9,8 @@ use crate::raw::block::Request;
 
 /// How and where an object is made (`kmat` in C).
 ///
+/// Exhaustive: C code relies on this layout.
+///
 /// ```
 /// use kmem::Kind;
 /// use kmem::raw::ptr::{self, At};

@@ -1,0 +1,7 @@
+//! Tests of what spans the crates of kmem: pages, manifests, public types.
+//!
+//! The other crates are packaged, and a package is tested without its neighbours: a test there reads no file outside its crate.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
