@@ -17,7 +17,7 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 fn page(name: &str) -> String {
-    read(Path::new(HERE).join("../docs").join(name))
+    read(Path::new(HERE).join("docs").join(name))
 }
 
 #[track_caller]

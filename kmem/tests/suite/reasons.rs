@@ -9,7 +9,7 @@ fn here() -> &'static Path {
 }
 
 fn page() -> String {
-    read_to_string(here().join("../docs/soundness.md")).unwrap()
+    read_to_string(here().join("docs/soundness.md")).unwrap()
 }
 
 /// The names that the page defines: those in bold at the beginning of a table's row.
