@@ -5,7 +5,7 @@
 #include <kmem.h>
 
 /* Room for twenty cells that hold a node with 48 bytes of data. */
-static union { max_align_t align; unsigned char bytes[Kmpoolsz(20, 112)]; } memory;
+static union { max_align_t align; unsigned char bytes[Kmpoolsz(112, 20)]; } memory;
 
 int main(void) {
     kmpool *pool = kmpoolif(memory.bytes, sizeof memory.bytes, 112);

@@ -18,7 +18,7 @@ int main(void) {
     held[n++] = (kmptr){.kind = kmkind_ref, .ref = kmrefu(shared)};
 
     /* pool: equal cells; this one lies in a buffer on the stack */
-    static union { max_align_t align; char bytes[Kmpoolsz(4, 32)]; } buffer;
+    static union { max_align_t align; char bytes[Kmpoolsz(32, 4)]; } buffer;
     kmpool *pool = kmpoolif(buffer.bytes, sizeof buffer.bytes, 32);
     held[n] = kmpoolzo(pool, 32);
     strcpy(held[n++].ref, "in a pool");

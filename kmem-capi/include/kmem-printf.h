@@ -9,27 +9,33 @@
 #define KMEM_PRINTF_H
 
 #include "kmem.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+/* KM_FORMAT: also warns if the result is not used, for nothing else tells of a refusal. */
 #if defined __GNUC__ || defined __clang__
-#  define KM_FORMAT(at, args) __attribute__((unused, format(printf, at, args)))
+#  define KM_FORMAT(at, args) __attribute__((unused, warn_unused_result, format(printf, at, args)))
 #  define KM_UNUSED __attribute__((unused))
 #else
 #  define KM_FORMAT(at, args)
 #  define KM_UNUSED
 #endif
 
-/* Makes an object with the formatted string. The null handle where it is refused. */
+/* Makes an object with the formatted string. The null handle if it is refused; errno is EINVAL if the format is NULL. */
 KM_FORMAT(2, 0) static kmptr kmvprintf(kmat at, const char *format, va_list args) {
     va_list again;
-    kmptr made = kmstat(NULL);
+    kmptr made = kmstat(KM_NULL);
     int len;
+    if (!format) {
+        errno = EINVAL;
+        return made;
+    }
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
+    len = vsnprintf(KM_NULL, 0, format, again);
     va_end(again);
-    if (len >= 0) made = kmarr(at, (size_t)len + 1, 1);
-    if (made.ref) vsnprintf((char *)made.ref, (size_t)len + 1, format, args);
+    if (len >= 0) made = kmarr(at, KM_CAST(size_t, len) + 1, 1);
+    if (made.ref) vsnprintf(KM_CAST(char *, made.ref), KM_CAST(size_t, len) + 1, format, args);
     return made;
 }
 
@@ -46,14 +52,18 @@ KM_FORMAT(2, 3) static kmptr kmprintf(kmat at, const char *format, ...) {
  * changed. No argument may lie in the object, which may move. */
 KM_FORMAT(2, 0) static void *kmvprintfa(kmptr *object, const char *format, va_list args) {
     va_list again;
-    char *end = NULL;
+    char *end = KM_NULL;
     int len;
+    if (!format) {
+        errno = EINVAL;
+        return KM_NULL;
+    }
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
+    len = vsnprintf(KM_NULL, 0, format, again);
     va_end(again);
-    if (len >= 0) end = kmroom(object, (size_t)len);
-    if (!end) return NULL;
-    vsnprintf(end, (size_t)len + 1, format, args);
+    if (len >= 0) end = kmroom(object, KM_CAST(size_t, len));
+    if (!end) return KM_NULL;
+    vsnprintf(end, KM_CAST(size_t, len) + 1, format, args);
     return object->ref;
 }
 
@@ -67,6 +77,6 @@ KM_FORMAT(2, 3) static void *kmprintfa(kmptr *object, const char *format, ...) {
 }
 
 /* Writes a report to a file: kmtreet(node, 3, kmtofile, stderr). */
-KM_UNUSED static void kmtofile(void *file, const char *text, size_t len) { fwrite(text, 1, len, (FILE *)file); }
+KM_UNUSED static void kmtofile(void *file, const char *text, size_t len) { fwrite(text, 1, len, KM_CAST(FILE *, file)); }
 
 #endif

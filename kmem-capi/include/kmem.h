@@ -18,24 +18,25 @@
  *     allocate with options               w       w      w             w      kmnew
  *     any of these three as a handle      o       ao zo wo  (for pools ao zo)
  *     the handle of an existing cell      o       o      o      o      o      kmstat
- *     free, or drop a reference           f d     f      f d    f      f      kmfree
+ *     free, or drop a reference           f d     f      f d    f      f d    kmfree
  *     zero and free                       s       s      s      s      s      kmshred
  *     free all below, keep the node       x                            x
  *     add a reference                     u              u
  *     mark for zeroing                                                        kmtaint
  *     resize                              r       r      r             r      kmresize
  *     move: one, unchecked, all children  m                            m mu mc
- *     look: parent, child, next child     p c                          p c cn
+ *     look: parent, first and last child  p c cl                       p c cl
+ *     look: next and previous child       cn cp                        cn cp
  *     adopt (keep), let go                k l                          k l
  *     hook a destructor on, take it off   h hx                         h hx
  *     walk: the next                      n                     n      n
  *     count                               q                     q      q      kmtotal
  *     report as text, as JSON             t j                   t j    t j
  *
- * What has no letter serves objects of any kind. Beside those on the right, kmsize, kmname and kmcast look at an object. Arrays and
- * strings are made, where a kmat says, by kmarr, kmarrz, kmdup, kmdups, kmdupn and kmprintf, resized by kmresizen, and appended to by
- * kmcat, kmcats, kmroom and kmprintfa; the two that format are in <kmem-printf.h>. kmsourcei makes a source, and kmonfault sets what
- * a misuse does.
+ * What has no letter serves objects of any kind. Beside those on the right, kmsize, kmname and kmcast look at an object, and
+ * kmrename names it anew. Arrays and strings are made, where a kmat says, by kmarr, kmarrz, kmdup, kmdups, kmdupn and kmprintf, resized
+ * by kmresizen, and appended to by kmcat, kmcats, kmroom and kmprintfa; the two that format are in <kmem-printf.h>. kmsourcei makes a
+ * source, and kmonfault sets what a misuse does.
  *
  * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
  * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
@@ -49,6 +50,17 @@
  * (kmcell *)&source a source of your own, and for pools also kmtreeo(node).cell, a node of a tree, which the pool then dies
  * with, after all else below it. A source outlives what is drawn from it. Heap cells and references cannot be sources; a node can,
  * of a pool only.
+ *
+ * CALLBACKS. What destroys an object has the type void (*)(void *): kmheapf, kmrefd, kmpoolf, kmtreed, and kmheaps, kmrefs and
+ * kmpools, which zero. kmtreef and kmtrees return a handle: called through a pointer of that type they crash.
+ *
+ * HEADERS. The header of a heap cell, a reference or a node lies right before its data: (kmnode *)kmtreeo(node).cell is that of a node,
+ * and ->src its source. Take it from the handle: a compiler that knows how large the data is warns of (kmnode *)node - 1.
+ *
+ * VERSIONS. Programs that were linked to a library work with each later one of the same soname: no type changes its size or its fields,
+ * and no function its parameters. A library of another soname may add fields at the end of kmopt, kmwalk, kmcount, kmpoolcount,
+ * kmtotals and kmfault, and use what is called km_private_ in kmpool: set an option by its name, and begin with { 0 }. The other types
+ * keep their fields.
  *
  * MISUSE. A call may be given what is no live cell of the right kind: one that was freed, another method's pointer, a pointer that was
  * never kmem's. As far as the header shows it, that is reported to the fault handler, whether the call was to free the cell, to
@@ -70,7 +82,7 @@
 extern "C" {
 #endif
 
-/* What the compiler is told, where it can be told. */
+/* What the compiler is told, where it can be told. KM_USED: without the result an object, or that there was no room, is lost. */
 #if defined __GNUC__ || defined __clang__
 #  define KM_USED   __attribute__((warn_unused_result))
 #  define KM_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
@@ -294,22 +306,18 @@ typedef struct kmtotals {
 #define Kmsz(array) (sizeof(array) / sizeof(array)[0])
 
 #ifdef __cplusplus
-#  define KM_AT kmat
+#  define KM_AT(kind, src, parent) (kmat { kind, src, parent })
+#  define KM_NULL nullptr
+#  define KM_CAST(type, value) (static_cast<type>(value))
+/* A source as a kmcell *, whichever type it has. */
+extern "C++" inline kmcell *km_cell_(void *source) { return static_cast<kmcell *>(source); }
+#  define KM_CELL(source) (km_cell_(source))
 #else
-#  define KM_AT (kmat)
+#  define KM_AT(kind, src, parent) ((kmat) { kind, src, parent })
+#  define KM_NULL ((void *)0)
+#  define KM_CAST(type, value) ((type)(value))
+#  define KM_CELL(source) ((kmcell *)(source))
 #endif
-/* Where an object is made, a kmat: on the heap; drawn from a source; in a pool, as one of its cells; below a node. */
-#define Kmheap (KM_AT { kmkind_heap, 0, 0 })
-#define Kmref(src) (KM_AT { kmkind_ref, (kmcell *)(src), 0 })
-#define Kmpool(pool) (KM_AT { kmkind_pool, (kmcell *)(pool), 0 })
-#define Kmtree(src, parent) (KM_AT { kmkind_tree, (kmcell *)(src), (parent) })
-
-/* The object of a handle as a `type *`, where its name is the name of the type; else NULL. */
-#define Kmcast(type, ptr) ((type *)kmcast((ptr), #type))
-
-/* Bytes of buffer that kmpoolif() needs for n cells of sz bytes, wherever the buffer starts. */
-#define Kmpoolsz(n, sz) \
-    (sizeof(kmpool) + ((size_t)(n) + 63) / 64 * 16 + (size_t)(n) * ((((size_t)(sz) + 15) & ~(size_t)15) + 16) + 15)
 
 /* ---- any object: whatever a handle holds ------------------------------------------------------------------------ */
 
@@ -335,10 +343,19 @@ size_t kmsize(kmptr);
 /* The name that the object was given as it was made (kmopt.name); of a pool's cell, and of a pool on a node, that of the pool; or
  * NULL. Destructors may ask, too. */
 const char *kmname(kmptr);
-/* The object, if it has this name; else NULL. A pool on a node is no object of the type that its cells have. See Kmcast(). */
-void *kmcast(kmptr, const char *name) KM_NONNULL(2);
+/* Gives an object another name, if it was made with one (kmopt.name): a string that outlives it. Of a pool on a node it is the pool's name.
+ * Nobody else may look at the name meanwhile. Otherwise there is no room: nothing changes, and errno is EINVAL; so too for a pool's
+ * cell, an object that is not kmem's, the null handle, and NULL as the name. */
+void kmrename(kmptr, const char *name);
+/* The object, if it has this name; else NULL, as for NULL. A pool on a node is no object of the type that its cells have. */
+void *kmcast(kmptr, const char *name);
+/* The same as a `type *`, for objects that are named by their type. */
+#define Kmcast(type, ptr) (KM_CAST(type *, kmcast((ptr), #type)))
 
 /* ---- strings and arrays: text and arrays in cells of any kind, made where a kmat says ----------------------------- */
+
+/* NULL is no string: it is refused with EINVAL, and NULL as bytes is refused unless they are 0. */
+
 /* Makes an object with options. A pool's cell has the destructor and the name of its pool: EINVAL where others are asked for. */
 kmptr kmnew(kmat, const kmopt *) KM_USED KM_NONNULL(2);
 /* Makes an array of n elements of sz bytes, contents undefined. Refused where n * sz overflows. */
@@ -348,20 +365,22 @@ kmptr kmarrz(kmat, size_t n, size_t sz) KM_USED;
 /* Makes a copy of n bytes. */
 kmptr kmdup(kmat, const void *bytes, size_t n) KM_USED;
 /* Makes a copy of a string. */
-kmptr kmdups(kmat, const char *string) KM_USED KM_NONNULL(2);
+kmptr kmdups(kmat, const char *string) KM_USED;
 /* Makes a string of the first n characters of another, or of all where it is shorter. */
-kmptr kmdupn(kmat, const char *string, size_t n) KM_USED KM_NONNULL(2);
+kmptr kmdupn(kmat, const char *string, size_t n) KM_USED;
 /* Appends n bytes behind those that the object has, resizing it as kmresize() does, and returns the object, or NULL. The bytes
  * may be its own. A pool's cell has all of its bytes from the start, and takes no more. */
 void *kmcat(kmptr *, const void *bytes, size_t n) KM_USED KM_NONNULL(1);
 /* Appends to the string in the object, resizing that where it is too small, and returns the object, or NULL. What is appended may
  * lie in the object itself. */
-void *kmcats(kmptr *, const char *string) KM_USED KM_NONNULL(1, 2);
+void *kmcats(kmptr *, const char *string) KM_USED KM_NONNULL(1);
 /* Makes room for n more characters and a zero behind the string in the object, and returns where they go: the place of its zero.
  * The caller writes all of them, the zero too. NULL where that is refused, or where there is no zero in the object. */
 char *kmroom(kmptr *, size_t n) KM_USED KM_NONNULL(1);
 
 /* ---- heap: cells with one owner, on any thread ------------------------------------------------------------------ */
+/* A kmat: on the heap. */
+#define Kmheap (KM_AT(kmkind_heap, KM_NULL, KM_NULL))
 /* Frees a cell, zeroing it first if it is tainted. */
 void kmheapf(void *) KM_HEAP;
 /* Allocates, contents undefined. */
@@ -384,6 +403,8 @@ kmptr kmheapo(void *) KM_USED KM_HEAP;
 void kmheaps(void *) KM_HEAP KM_SHREDS;
 
 /* ---- ref: counted cells, freed with the last reference, on any thread -------------------------------------------- */
+/* A kmat: a counted cell, drawn from a source, NULL for the heap. */
+#define Kmref(src) (KM_AT(kmkind_ref, KM_CELL(src), KM_NULL))
 /* Allocates a cell with one reference, contents undefined. */
 void *kmrefa(kmcell *src, size_t) KM_USED KM_SIZED(2) KM_REF;
 /* Allocates a cell with one reference, all zero. */
@@ -410,11 +431,20 @@ void kmreff(void *) KM_REF;
 void kmrefs(void *) KM_REF KM_SHREDS;
 
 /* ---- pool: equal cells, handed out and taken back fast, one thread at a time -------------------------------------- */
+/* A kmat: a cell of this pool. */
+#define Kmpool(pool) (KM_AT(kmkind_pool, KM_CELL(pool), KM_NULL))
 /* Makes a pool of n cells of sz bytes. Takes constant time: cells are touched as they are used. On a node it takes time for each pool
  * that is there already, as does whatever else is added below that node. */
 kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
 /* Makes a pool with options: alignment, one destructor for all cells, growing. With a destructor it is no source for others. */
 kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2) KM_POOL;
+/* Bytes of buffer that kmpoolif() needs for n cells of sz bytes, wherever the buffer starts. */
+#define KM_POOLSZ(sz, n) (sizeof(kmpool) + ((n) + 63) / 64 * 16 + (n) * ((((sz) + 15) & ~KM_CAST(size_t, 15)) + 16) + 15)
+#ifdef __cplusplus
+extern "C++" constexpr size_t Kmpoolsz(size_t sz, size_t n) { return KM_POOLSZ(sz, n); }
+#else
+#  define Kmpoolsz(sz, n) KM_POOLSZ((size_t)(sz), (size_t)(n))
+#endif
 /* Makes a pool inside a buffer: as many cells as fit, NULL where none does. Never calls the heap. See Kmpoolsz(). */
 kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED KM_POOL;
 /* Makes a pool inside a buffer with options: alignment, one destructor for all cells. */
@@ -445,6 +475,8 @@ void kmpoolf(void *) KM_POOL;
 void kmpools(void *) KM_POOL KM_SHREDS;
 
 /* ---- tree: nodes that go with their parent, one thread at a time -------------------------------------------------- */
+/* A kmat: a node below another, or a root if parent is NULL, drawn from a source, NULL for the heap. */
+#define Kmtree(src, parent) (KM_AT(kmkind_tree, KM_CELL(src), (parent)))
 /* Allocates a node below parent, the data of another node, or a root where that is NULL. Contents undefined. */
 void *kmtreea(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3) KM_TREE;
 /* Allocates a node, all zero. */
@@ -459,6 +491,8 @@ kmptr kmtreezo(kmcell *src, void *parent, size_t) KM_USED KM_TREE;
 kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3) KM_TREE;
 /* Frees a node and all below it, children first, in constant stack. Returns the handle of its parent, or the null handle. */
 kmptr kmtreef(void *) KM_TREE;
+/* Like kmtreef(), and returns nothing: fit for void (*)(void *), the type of a function that destroys an object. */
+void kmtreed(void *) KM_TREE;
 /* Like kmtreef(), and zeroes all that it frees. */
 kmptr kmtrees(void *) KM_TREE KM_SHREDS;
 /* Frees all below a node, the pools on it too, and what it has adopted. The node stays, with its hooks. */
@@ -476,13 +510,17 @@ void *kmtreem(void *node, void *parent) KM_TREE;
 void *kmtreemu(void *node, void *parent) KM_TREE;
 /* Moves all children of a node, and what it has adopted, to the end of the children of another, and returns that; or NULL as
  * kmtreem() does, and where what was adopted needs memory there that is refused: see kmtreek(). Hooks stay. */
-void *kmtreemc(void *from, void *to) KM_TREE;
+void *kmtreemc(void *from, void *to) KM_USED KM_TREE;
 /* The node above, or NULL. */
 void *kmtreep(const void *node) KM_USED KM_TREE;
 /* The first child, or NULL. What the node has adopted is passed over; pools on it are the last children. */
 void *kmtreec(const void *node) KM_USED KM_TREE;
 /* The next child of the node's parent, or NULL; of a node that is being freed NULL. */
 void *kmtreecn(const void *node) KM_USED KM_TREE;
+/* The last child, or NULL. Pools on the node are the last children. */
+void *kmtreecl(const void *node) KM_USED KM_TREE;
+/* The previous child of the node's parent, or NULL; of a node that is being freed NULL. */
+void *kmtreecp(const void *node) KM_USED KM_TREE;
 /* Has a node adopt an object of any kind: it is freed as kmfree() does, among the children, when the node goes. A tree becomes a child;
  * whatever else it is takes 88 bytes from where the node was drawn. Returns the object, or NULL where that is refused and the object
  * still yours.

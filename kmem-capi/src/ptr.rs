@@ -1,8 +1,11 @@
-//! `kmfree`, `kmshred`, `kmstat`, `kmtaint`, `kmsize`, `kmname`, `kmcast`
+//! `kmfree`, `kmshred`, `kmstat`, `kmtaint`, `kmsize`, `kmname`, `kmrename`, `kmcast`
 
 use core::ffi::{CStr, c_char, c_void};
 
+use kmem::AllocError;
 use kmem::raw::{Handle, ptr};
+
+use crate::options::refuse;
 
 /// A handle as it is handed to C: with its first sixteen bytes in one store.
 ///
@@ -58,7 +61,18 @@ pub unsafe extern "C" fn kmname(handle: Handle) -> *const c_char {
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrename(handle: Handle, name: *const c_char) {
+    // SAFETY: the caller gives a live object, and null or a string that outlives it.
+    if name.is_null() || !unsafe { ptr::rename(handle, CStr::from_ptr(name)) } {
+        refuse(AllocError::Source(None));
+    }
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmcast(handle: Handle, name: *const c_char) -> *mut c_void {
+    if name.is_null() {
+        return core::ptr::null_mut();
+    }
     // SAFETY: the caller gives a live object and a string.
     unsafe { ptr::cast(handle, CStr::from_ptr(name)) }.cast()
 }

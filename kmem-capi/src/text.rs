@@ -47,8 +47,11 @@ pub unsafe extern "C" fn kmarrz(at: At, count: usize, size: usize) -> Handle {
     unsafe { array(&at, count, size, Fill::Zeroed) }
 }
 
-/// Copies `size` bytes into a new cell, and a zero behind them where it is a string.
+/// Copies `size` bytes into a new cell, and a zero behind them where it is a string. Null is refused, except as no bytes that are no string.
 unsafe fn copy(at: &At, bytes: *const u8, size: usize, string: bool) -> Handle {
+    if bytes.is_null() && (string || size > 0) {
+        return or_null_handle(Err(AllocError::Source(None)));
+    }
     let room = size.checked_add(string.into()).map(|room| plain(room, Fill::Undefined));
     // SAFETY: the caller gives so many readable bytes, and the new cell has room for them and the zero.
     unsafe {
@@ -72,13 +75,13 @@ pub unsafe extern "C" fn kmdup(at: At, bytes: *const c_void, size: usize) -> Han
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmdups(at: At, string: *const c_char) -> Handle {
     // SAFETY: the contract is the caller's.
-    unsafe { copy(&at, string.cast(), libc::strlen(string), true) }
+    unsafe { copy(&at, string.cast(), if string.is_null() { 0 } else { libc::strlen(string) }, true) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmdupn(at: At, string: *const c_char, most: usize) -> Handle {
     // SAFETY: the contract is the caller's.
-    unsafe { copy(&at, string.cast(), libc::strnlen(string, most), true) }
+    unsafe { copy(&at, string.cast(), if string.is_null() { 0 } else { libc::strnlen(string, most) }, true) }
 }
 
 /// Has the object of a handle at least `size` bytes, of which it has `now`, and returns its data, or null.
@@ -143,6 +146,10 @@ pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: 
     unsafe {
         let handle = &mut *handle;
         let Some(now) = size_of(*handle, "kmcat") else { return null_mut() };
+        if bytes.is_null() && size > 0 {
+            refuse(AllocError::Source(None));
+            return null_mut();
+        }
         let bytes = Bytes::new(bytes.cast(), handle.data, now);
         let data = grow(handle, now, now.checked_add(size));
         if !data.is_null() {
@@ -177,8 +184,12 @@ unsafe fn room(handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
 pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *mut c_void {
     // SAFETY: the caller gives a handle of its own on a string, and another string, which may be in the same cell.
     unsafe {
-        let more = libc::strlen(string);
         let Some(now) = size_of(*handle, "kmcats") else { return null_mut() };
+        if string.is_null() {
+            refuse(AllocError::Source(None));
+            return null_mut();
+        }
+        let more = libc::strlen(string);
         let bytes = Bytes::new(string.cast(), (*handle).data, now);
         let end = room(&mut *handle, now, more).cast::<u8>();
         if end.is_null() {

@@ -59,6 +59,12 @@ pub unsafe extern "C" fn kmtreef(data: *mut c_void) -> Handle {
     unsafe { tree::f(data.cast()) }
 }
 
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreed(data: *mut c_void) {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::d(data.cast()) }
+}
+
 #[cfg(feature = "shred")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtrees(data: *mut c_void) -> Handle {
@@ -123,6 +129,18 @@ pub unsafe extern "C" fn kmtreec(data: *const c_void) -> *mut c_void {
 pub unsafe extern "C" fn kmtreecn(data: *const c_void) -> *mut c_void {
     // SAFETY: the contract is the caller's.
     unsafe { tree::cn(data.cast_mut().cast()) }.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreecl(data: *const c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::cl(data.cast_mut().cast()) }.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreecp(data: *const c_void) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    unsafe { tree::cp(data.cast_mut().cast()) }.cast()
 }
 
 #[unsafe(no_mangle)]

@@ -71,6 +71,71 @@ TEST(a_node_that_grows_keeps_parent_siblings_and_children) {
     CHECK(source.out == 0);
 }
 
+TEST(children_are_looked_at_from_both_ends) {
+    void *root = node(NULL), *first = node(root), *second = node(root), *third = node(root);
+    CHECK(kmtreecl(root) == third && kmtreecp(third) == second && kmtreecp(second) == first && kmtreecp(first) == NULL);
+    CHECK(kmtreecl(first) == NULL && kmtreecp(root) == NULL);
+    /* Hooks and what was adopted are no children; pools are the last. */
+    CHECK(kmtreeh(root, say, a) && kmtreek(root, kmheapzo(8)) && kmtreek(root, kmheapzo(8)));
+    kmpool *pool = kmpooli(kmtreeo(root).cell, 16, 1);
+    CHECK(kmtreecl(root) == pool && kmtreecp(pool) == third && kmtreecp(first) == NULL);
+    kmtreef(third);
+    CHECK(kmtreecp(pool) == second);
+    said[0] = 0;
+    kmtreef(root);
+    CHECK(source.out == 0);
+}
+
+static void *seen_before, *seen_last;
+static void look_back(void *data, void *arg) {
+    (void)arg;
+    seen_before = kmtreecp(data);
+    seen_last = kmtreecl(data);
+}
+
+TEST(a_node_that_is_being_freed_has_no_previous_sibling) {
+    kmopt o = {0};
+    o.drop = look_back;
+    void *root = node(NULL), *first = node(root), *second = kmtreew((kmcell *)&source, root, &o);
+    seen_before = seen_last = root;
+    kmtreef(second);
+    CHECK(first && seen_before == NULL && seen_last == NULL);
+    kmtreef(root);
+    CHECK(source.out == 0);
+}
+
+TEST(a_name_is_replaced_where_there_is_room_for_one) {
+    kmopt o = {0};
+    o.sz = 10;
+    o.name = "first";
+    void *root = node(NULL);
+    kmptr named[] = { kmheapwo(&o), kmrefwo((kmcell *)&source, &o), kmtreewo((kmcell *)&source, root, &o) };
+    for (size_t i = 0; i < Kmsz(named); i++) {
+        memset(named[i].ref, 7, 10);
+        kmrename(named[i], "second");
+        CHECK(strcmp(kmname(named[i]), "second") == 0 && kmcast(named[i], "second") && !kmcast(named[i], "first"));
+        CHECK(kmresize(&named[i], 10000) && strcmp(kmname(named[i]), "second") == 0 && all(named[i].ref, 10, 7));
+        errno = 0;
+        kmrename(named[i], NULL);
+        CHECK(errno == EINVAL && strcmp(kmname(named[i]), "second") == 0);
+        kmfree(named[i]);
+    }
+    kmpool *pool = kmpooli(kmtreeo(root).cell, 16, 2);
+    kmrename(kmtreeo(pool), "cells");
+    void *cell = kmpoola(pool);
+    CHECK(strcmp(kmname(kmtreeo(pool)), "cells") == 0 && strcmp(kmname(kmpoolo(cell)), "cells") == 0);
+    kmptr bare[] = { kmheapzo(8), kmrefzo(NULL, 8), kmtreezo(NULL, root, 8), kmpoolo(cell), kmstat("static"), kmstat(NULL) };
+    for (size_t i = 0; i < Kmsz(bare); i++) {
+        errno = 0;
+        kmrename(bare[i], "none");
+        CHECK(errno == EINVAL && (i == 3 || !kmname(bare[i])));
+        kmfree(bare[i]);
+    }
+    CHECK(strcmp(kmname(kmtreeo(pool)), "cells") == 0);
+    kmtreef(root);
+    CHECK(source.out == 0);
+}
+
 TEST(nodes_move_but_not_below_themselves) {
     void *one = node(NULL), *two = node(NULL), *child = node(one), *leaf = node(child);
     CHECK(kmtreem(child, two) == child && kmtreep(child) == two && kmtreec(one) == NULL);
@@ -228,6 +293,8 @@ TEST(null_is_refused_or_ignored) {
     CHECK(kmtreem(NULL, NULL) == NULL && kmtreemc(NULL, NULL) == NULL && kmtreeh(NULL, say, a) == NULL);
     CHECK(kmtreehx(NULL, say, a) == 0 && kmtreek(NULL, kmstat("s")) == NULL && kmtreel(NULL, a).ref == NULL);
     CHECK(kmtreep(NULL) == NULL && kmtreec(NULL) == NULL && kmtreecn(NULL) == NULL && !kmtreen(&w));
+    CHECK(kmtreecl(NULL) == NULL && kmtreecp(NULL) == NULL);
+    kmtreed(NULL);
     CHECK(kmtreeq(NULL, NULL).cells == 0 && kmsize(kmstat(NULL)) == 0 && kmname(kmstat(NULL)) == NULL);
     CHECK(kmheapo(NULL).kind == kmkind_none && kmrefo(NULL).ref == NULL && kmtreeo(NULL).cell == NULL);
     text report = { "", 0 };
@@ -263,6 +330,9 @@ int main(void) {
     a_cell_of_each_method_is_resized_and_keeps_what_fits();
     what_cannot_be_resized_is_refused_and_stays();
     a_node_that_grows_keeps_parent_siblings_and_children();
+    children_are_looked_at_from_both_ends();
+    a_node_that_is_being_freed_has_no_previous_sibling();
+    a_name_is_replaced_where_there_is_room_for_one();
     nodes_move_but_not_below_themselves();
     hooks_run_first_and_can_be_taken_off();
     a_node_adopts_any_object_and_lets_go();

@@ -47,6 +47,10 @@ TEST(what_was_freed_stays_alone) {
         FAULT(CHECK(!kmtreep(one)), "kmtreep", "already freed");
         FAULT(CHECK(!kmtreec(one)), "kmtreec", "already freed");
         FAULT(CHECK(!kmtreecn(one)), "kmtreecn", "already freed");
+        FAULT(CHECK(!kmtreecl(one)), "kmtreecl", "already freed");
+        FAULT(CHECK(!kmtreecp(one)), "kmtreecp", "already freed");
+        FAULT(kmtreed(one), "kmtreed", "already freed");
+        FAULT(kmrename(kmtreeo(one), "any"), "kmrename", "already freed");
         FAULT(CHECK(!kmtreen(&walk)), "kmtreen", "already freed");
         FAULT(CHECK(!kmtreeq(one, NULL).cells), "kmtreeq", "already freed");
         FAULT(kmtreet(one, 9, writes, &wrote), "kmtreet", "already freed");

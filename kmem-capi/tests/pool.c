@@ -4,7 +4,7 @@
 static counting source;
 #define SRC ((kmcell *)&source)
 
-static union { max_align_t align; unsigned char bytes[Kmpoolsz(10, 40)]; } fixed;
+static union { max_align_t align; unsigned char bytes[Kmpoolsz(40, 10)]; } fixed;
 
 TEST(the_fields_are_as_documented) {
     kmpool *pool = kmpooli(SRC, 32, 4);
@@ -51,8 +51,8 @@ TEST(sizes_above_the_cell_are_refused_and_zeroing_is_whole) {
 
 TEST(a_buffer_holds_what_the_macro_says) {
     for (size_t start = 0; start < 16; start++) {
-        static unsigned char bytes[Kmpoolsz(7, 40) + 16];
-        kmpool *pool = kmpoolif(bytes + start, Kmpoolsz(7, 40), 40);
+        static unsigned char bytes[Kmpoolsz(40, 7) + 16];
+        kmpool *pool = kmpoolif(bytes + start, Kmpoolsz(40, 7), 40);
         for (int i = 0; i < 7; i++) {
             void *p = kmpoola(pool);
             CHECK(p && (uintptr_t)p % 16 == 0);

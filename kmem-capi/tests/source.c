@@ -189,7 +189,7 @@ TEST(null_is_the_heap) {
 
 #ifndef KFmem_nopool
 TEST(a_pool_serves_every_method) {
-    static union { max_align_t align; unsigned char bytes[Kmpoolsz(3, 256)]; } buffer;
+    static union { max_align_t align; unsigned char bytes[Kmpoolsz(256, 3)]; } buffer;
     kmpool *pool = kmpoolif(buffer.bytes, sizeof buffer.bytes, 256);
     for (const method *m = methods; m->name; m++) {
         kmptr made[3];
@@ -276,7 +276,7 @@ TEST(what_a_shredding_source_gave_comes_back_zeroed) {
 
 #ifndef KFmem_nopool
 TEST(a_shredding_pool_zeroes_what_is_drawn_from_it) {
-    static union { max_align_t align; unsigned char bytes[Kmpoolsz(3, 256)]; } buffer;
+    static union { max_align_t align; unsigned char bytes[Kmpoolsz(256, 3)]; } buffer;
     for (const method *m = methods; m->name; m++) {
         kmpool *pool = kmpoolif(buffer.bytes, sizeof buffer.bytes, 256);
         pool->shred = kmshred_yes;

@@ -137,6 +137,26 @@ fn every_line_of_c_on_the_page_is_in_a_program_that_runs() {
     assert!(seen > 20, "{seen} lines");
 }
 
+#[test]
+fn each_recipe_on_the_pages_takes_what_is_empty_and_null() {
+    let program = read(format!("{HERE}/tests/recipes.c"));
+    let mut seen = 0;
+    for name in PAGES {
+        for span in tables(&page(name)).split('`').skip(1).step_by(2) {
+            // A whole expression of kmem's, with its arguments.
+            let begins = ["km", "Km", "if (", "s ?"].iter().any(|beginning| span.starts_with(beginning));
+            if begins && span.contains('(') && !span.contains('…') {
+                assert!(program.contains(span), "{name}: `{span}` is in no program");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "{seen}");
+    let flags = ["-D_POSIX_C_SOURCE=200809L".into(), format!("-I{}", library().display())];
+    let archive = format!("{}/libkmem.a", library().display());
+    compiles_and_runs(&format!("{HERE}/tests/recipes.c"), "recipes", &[&flags[..], &[archive]].concat());
+}
+
 fn scratch() -> PathBuf {
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("talloc");
     fs::create_dir_all(&scratch).expect("made");
@@ -159,10 +179,15 @@ fn library() -> &'static Path {
 /// Compiles one of the programs, runs it, under valgrind too if that is here, and returns what it printed.
 #[track_caller]
 fn runs(name: &str, flags: &[String]) -> String {
+    compiles_and_runs(&example(name), name, flags)
+}
+
+#[track_caller]
+fn compiles_and_runs(source: &str, name: &str, flags: &[String]) -> String {
     let binary = scratch().join(name);
     let cc = std::env::var("CC").unwrap_or_else(|_| "cc".into());
     let mut compile = Command::new(cc);
-    compile.args(["-std=c11", "-g"]).args(WARNINGS).arg(example(name)).args(flags).arg("-o").arg(&binary);
+    compile.args(["-std=c11", "-g"]).args(WARNINGS).arg(source).args(flags).arg("-o").arg(&binary);
     succeeds(&mut compile);
     let printed = succeeds(&mut Command::new(&binary));
     if available("valgrind") {

@@ -7,6 +7,7 @@ static counting source;
 
 static kmpool *pool;
 static void *root;
+static const char *volatile no_format;
 
 /* Where objects can be made. */
 static kmat at(size_t i) {
@@ -121,6 +122,34 @@ TEST(a_refusal_loses_nothing) {
     CHECK(kmdups(Kmpool(NULL), "x").ref == NULL);
 }
 
+TEST(null_is_no_string) {
+    EACH {
+        errno = 0;
+        CHECK(kmdups(at(i), NULL).ref == NULL && errno == EINVAL);
+        errno = 0;
+        CHECK(kmdupn(at(i), NULL, 3).ref == NULL && errno == EINVAL);
+        errno = 0;
+        CHECK(kmdupn(at(i), NULL, 0).ref == NULL && errno == EINVAL);
+        errno = 0;
+        CHECK(kmdup(at(i), NULL, 3).ref == NULL && errno == EINVAL);
+        errno = 0;
+        CHECK(kmprintf(at(i), no_format, 1).ref == NULL && errno == EINVAL);
+        kmptr kept = kmdups(at(i), "kept");
+        errno = 0;
+        CHECK(kmcats(&kept, NULL) == NULL && errno == EINVAL);
+        errno = 0;
+        CHECK(kmcat(&kept, NULL, 3) == NULL && errno == EINVAL);
+        errno = 0;
+        CHECK(kmprintfa(&kept, no_format, 1) == NULL && errno == EINVAL);
+        CHECK(strcmp((char *)kept.ref, "kept") == 0 && kmcast(kept, NULL) == NULL);
+        if (i < 3) CHECK(kmsize(kept) == 5 && kmcat(&kept, NULL, 0) == kept.ref && kmsize(kept) == 5);
+        kmfree(kept);
+        kmptr nothing = kmdup(at(i), NULL, 0);
+        CHECK(nothing.ref && kmname(nothing) == NULL);
+        kmfree(nothing);
+    }
+}
+
 TEST(options_reach_every_method) {
     int ended = 0;
     kmopt o = {0};
@@ -149,6 +178,7 @@ int main(void) {
     a_cell_with_room_is_not_resized_and_one_without_a_zero_is_refused();
     what_is_printed_is_as_long_as_it_has_to_be();
     a_refusal_loses_nothing();
+    null_is_no_string();
     options_reach_every_method();
     kmtreef(root);
     kmpoolx(pool);

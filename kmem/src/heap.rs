@@ -296,6 +296,7 @@ impl<T: ?Sized> Drop for HeapBox<T> {
 
 smart_pointer!([T: ?Sized] HeapBox<T> => T);
 has_name!([T: ?Sized] HeapBox<T>, "HeapBox::named(c\"key\", 7)", "HeapBox");
+has_rename!([T: ?Sized] HeapBox<T>, "HeapBox::named(c\"key\", 7)", "HeapBox", this => Some(this.handle()), "");
 unsizable!([T: ?Sized] HeapBox<T> => HeapBox<U>);
 sole_owner!([T: ?Sized] HeapBox<T> => T);
 

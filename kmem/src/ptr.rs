@@ -115,6 +115,17 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         if self.owned { Ok(self.handle()) } else { Err(AllocError::Fixed(self.kind())) }
     }
 
+    /// The handle on an object that this owner has for itself alone.
+    fn sole_handle(&self) -> Option<Handle> {
+        let handle = self.owned_handle().ok()?;
+        #[cfg(feature = "ref")]
+        // SAFETY: [handle] the handle holds a reference to a live cell.
+        if self.kind == Kind8::Ref && unsafe { raw::refs::count(handle.data) } != 1 {
+            return None;
+        }
+        Some(handle)
+    }
+
     /// How the value was allocated.
     ///
     /// ```
@@ -405,7 +416,7 @@ impl<'s, T> Ptr<'s, T> {
     }
 
     /// Handles on the children of a tree's root with a value of the same type, lent, in the order in which they were
-    /// added; of anything else there are none.
+    /// added, or from the last; of anything else there are none.
     ///
     /// ```
     /// use kmem::{Ptr, Tree};
@@ -415,11 +426,11 @@ impl<'s, T> Ptr<'s, T> {
     /// let one = root.children().next().unwrap();
     /// assert_eq!(*one.children().next().unwrap(), 2);
     /// ```
-    pub fn children(&self) -> impl Iterator<Item = Ptr<'_, T>> {
+    pub fn children(&self) -> impl DoubleEndedIterator<Item = Ptr<'_, T>> {
         #[cfg(feature = "tree")]
         // SAFETY: [lent, same] the handle is borrowed and holds a live node with a `T`, as do its children of the same
         // type, which have no other owner.
-        let children = (self.kind == Kind8::Tree).then(|| unsafe { crate::tree::children_of(self.data) });
+        let children = (self.kind == Kind8::Tree).then(|| unsafe { crate::tree::Children::of(self.data) });
         #[cfg(not(feature = "tree"))]
         let children = None::<core::iter::Empty<NonNull<T>>>;
         // SAFETY: [lent] this handle owns the children as long as it is borrowed.
@@ -495,6 +506,8 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
 
 smart_pointer!([T: ?Sized] Ptr<'_, T> => T);
 has_name!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::named(c\"key\", 7))", "Ptr");
+has_rename!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::named(c\"key\", 7))", "Ptr", this => this.sole_handle(),
+    ", if the handle is lent or static, or if there are other references");
 
 // SAFETY: [typed] the rest of a handle says how to free the cell, which it does whatever the value's type.
 unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {

@@ -452,6 +452,8 @@ impl<T: ?Sized, S> Drop for Ref<T, S> {
 
 smart_pointer!([T: ?Sized, S] Ref<T, S> => T);
 has_name!([T: ?Sized, S] Ref<T, S>, "Ref::named_in(c\"key\", 7, Heap)", "Ref");
+has_rename!([T: ?Sized, S] Ref<T, S>, "Ref::named_in(c\"key\", 7, Heap)", "Ref",
+    this => (Self::count(this) == 1).then(|| this.handle()), ", or if there are other references");
 unsizable!([T: ?Sized, S] Ref<T, S> => Ref<U, S>);
 
 impl<T: ?Sized + core::panic::RefUnwindSafe, S> core::panic::UnwindSafe for Ref<T, S> {}

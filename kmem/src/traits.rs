@@ -128,3 +128,24 @@ macro_rules! has_name {
         }
     };
 }
+
+/// A name that was given when the cell was made is replaced through an owner that nobody shares: `$handle`, if there is one.
+macro_rules! has_rename {
+    ([$($generics:tt)*] $owner:ty, $example:literal, $type:literal, $this:ident => $handle:expr, $unless:literal) => {
+        impl<$($generics)*> $owner {
+            /// Gives the cell another name. A cell has room for a name if it was made with one.
+            ///
+            #[doc = concat!("Returns false, and changes nothing, if there is no room", $unless, ".")]
+            ///
+            #[doc = concat!("```\nuse kmem::{Heap, HeapBox, Node, Ptr, Ref, Tree};\nlet tree = Tree::new(0);")]
+            #[doc = concat!("let mut named = ", $example, ";\nassert!(", $type, "::rename(&mut named, c\"lock\"));")]
+            #[doc = concat!("assert_eq!(", $type, "::name(&named), Some(c\"lock\"));\n```")]
+            pub fn rename(this: &mut Self, name: &'static core::ffi::CStr) -> bool {
+                let $this = this;
+                let handle: Option<$crate::raw::Handle> = $handle;
+                // SAFETY: [sole, last-ref] the object is this owner's alone, and borrowed exclusively.
+                handle.is_some_and(|handle| unsafe { $crate::raw::ptr::rename(handle, name) })
+            }
+        }
+    };
+}

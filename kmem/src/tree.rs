@@ -416,6 +416,7 @@ impl<T: ?Sized, S> Drop for Tree<T, S> {
 
 smart_pointer!([T: ?Sized, S] Tree<T, S> => T);
 has_name!([T: ?Sized, S] Tree<T, S>, "Tree::named_in(c\"key\", 7, Heap)", "Tree");
+has_rename!([T: ?Sized, S] Tree<T, S>, "Tree::named_in(c\"key\", 7, Heap)", "Tree", this => Some(this.handle()), "");
 unsizable!([T: ?Sized, S] Tree<T, S> => Tree<U, S>);
 sole_owner!([T: ?Sized, S] Tree<T, S> => T);
 
@@ -452,6 +453,18 @@ fn data_of(node: *mut raw::Node) -> Option<NonNull<u8>> {
     if node.is_null() { None } else { NonNull::new(raw::tree::data(node)) }
 }
 
+/// The data of a node's last child.
+unsafe fn last_child_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: [caller] the contract is the caller's.
+    data_of(unsafe { (*raw::tree::header(data.as_ptr())).lastchild })
+}
+
+/// The data of a node's previous sibling.
+unsafe fn previous_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: [caller] the contract is the caller's.
+    data_of(unsafe { (*raw::tree::header(data.as_ptr())).prev })
+}
+
 /// Whether a node was made with its parent's type.
 unsafe fn is_same(data: NonNull<u8>) -> bool {
     // SAFETY: [caller] the contract is the caller's.
@@ -469,24 +482,65 @@ unsafe fn first_same(mut node: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
     node
 }
 
-/// The children of a node that were made with its own type. One that is added behind the last while this walks is seen.
-///
-/// # Safety
-/// `parent` is the data of a node of this thread's with a `T` in it, which stays live as long as the iterator is used, as
-/// do its children with [`FLAG_SAME`].
-pub(crate) unsafe fn children_of<T>(parent: NonNull<T>) -> impl Iterator<Item = NonNull<T>> {
-    let mut last = None;
-    core::iter::from_fn(move || {
-        // SAFETY: [caller] the caller keeps the parent and these children live.
+/// The last of these siblings, back from this one, that was made with its parent's type.
+unsafe fn last_same(mut node: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+    // SAFETY: [caller, links] as above.
+    unsafe {
+        while let Some(data) = node.filter(|&data| !is_same(data)) {
+            node = previous_of(data);
+        }
+    }
+    node
+}
+
+/// The children of a node that were made with its own type, from both ends. One that is added behind the last while this walks is
+/// seen, unless the walk has already begun at the back.
+pub(crate) struct Children<T> {
+    parent: NonNull<T>,
+    /// The child that came last from the front, and from the back.
+    front: Option<NonNull<u8>>,
+    back: Option<NonNull<u8>>,
+}
+
+impl<T> Children<T> {
+    /// # Safety
+    /// `parent` is the data of a node of this thread's with a `T` in it, which stays live as long as the iterator is used, as
+    /// do its children with [`FLAG_SAME`].
+    pub(crate) unsafe fn of(parent: NonNull<T>) -> Self {
+        Children { parent, front: None, back: None }
+    }
+}
+
+impl<T> Iterator for Children<T> {
+    type Item = NonNull<T>;
+
+    fn next(&mut self) -> Option<NonNull<T>> {
+        // SAFETY: [caller] the caller of `of` keeps the parent and these children live.
         let next = unsafe {
-            first_same(match last {
-                None => child_of(parent.cast()),
-                Some(last) => next_of(last),
+            first_same(match self.front {
+                None => child_of(self.parent.cast()),
+                Some(front) => next_of(front),
             })
         };
-        last = next.or(last);
-        next.map(NonNull::cast)
-    })
+        let next = next.filter(|_| next != self.back)?;
+        self.front = Some(next);
+        Some(next.cast())
+    }
+}
+
+impl<T> DoubleEndedIterator for Children<T> {
+    fn next_back(&mut self) -> Option<NonNull<T>> {
+        // SAFETY: [caller] as in `next`.
+        let next = unsafe {
+            last_same(match self.back {
+                None => last_child_of(self.parent.cast()),
+                Some(back) => previous_of(back),
+            })
+        };
+        let next = next.filter(|_| next != self.front)?;
+        self.back = Some(next);
+        Some(next.cast())
+    }
 }
 
 /// Draws a node below another, from where that was drawn.
@@ -754,8 +808,8 @@ impl<'t, T> NodeRef<'t, T> {
         }
     }
 
-    /// The children with a value of the same type, in the order in which they were added. One that is added meanwhile is
-    /// seen.
+    /// The children with a value of the same type, in the order in which they were added, or from the last. One that is added
+    /// meanwhile is seen, unless the iterator has been used from the back.
     ///
     /// ```
     /// let tree = kmem::Tree::new(0);
@@ -763,11 +817,12 @@ impl<'t, T> NodeRef<'t, T> {
     /// tree.node().child("of another type");
     /// tree.node().push(2);
     /// assert_eq!(tree.node().children().map(|node| *node).sum::<i32>(), 3);
+    /// assert_eq!(tree.node().children().next_back().map(|last| *last), Some(2));
     /// ```
-    pub fn children(self) -> impl Iterator<Item = NodeRef<'t, T>> {
+    pub fn children(self) -> impl DoubleEndedIterator<Item = NodeRef<'t, T>> {
         // SAFETY: [lent, same] the node is live while its tree is borrowed, and so are the children that were pushed,
         // which have no owner that could free them.
-        unsafe { children_of(self.data).map(|child| NodeRef::new(child)) }
+        unsafe { Children::of(self.data).map(|child| NodeRef::new(child)) }
     }
 
     /// The number of nodes below this one, of whatever type, and of the objects that they have [adopted](NodeRef::adopt),
@@ -941,6 +996,7 @@ impl<T> Node<'_, T> {
 
 smart_pointer!([T: ?Sized] Node<'_, T> => T);
 has_name!([T: ?Sized] Node<'_, T>, "tree.node().child_named(c\"key\", 7)", "Node");
+has_rename!([T: ?Sized] Node<'_, T>, "tree.node().child_named(c\"key\", 7)", "Node", this => Some(this.handle()), "");
 has_name!([T] NodeRef<'_, T>, "tree.node().push_named(c\"key\", 7)", "NodeRef");
 unsizable!(['p, T: ?Sized] Node<'p, T> => Node<'p, U>);
 sole_owner!([T: ?Sized] Node<'_, T> => T);

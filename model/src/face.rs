@@ -175,7 +175,7 @@ pub trait Face {
     /// What a walk over a tree comes by, and how deep that is.
     unsafe fn walk_tree(node: *mut u8) -> Vec<(Handle, usize)>;
     /// The node above, the first child, the next one.
-    unsafe fn around(node: *mut u8) -> [*mut u8; 3];
+    unsafe fn around(node: *mut u8) -> [*mut u8; 5];
     /// Counts what is at and below a node.
     unsafe fn sum(node: *mut u8, name: Option<&CStr>) -> Sum;
     /// Reports a node, as text or as JSON.
@@ -461,8 +461,8 @@ impl Face for Rust {
         unsafe { tree::walk(node) }.map(|visit| (visit.object, visit.depth)).collect()
     }
 
-    unsafe fn around(node: *mut u8) -> [*mut u8; 3] {
-        unsafe { [tree::p(node), tree::c(node), tree::cn(node)] }
+    unsafe fn around(node: *mut u8) -> [*mut u8; 5] {
+        unsafe { [tree::p(node), tree::c(node), tree::cl(node), tree::cn(node), tree::cp(node)] }
     }
 
     unsafe fn sum(node: *mut u8, name: Option<&CStr>) -> Sum {
@@ -774,10 +774,11 @@ impl Face for C {
         seen
     }
 
-    unsafe fn around(node: *mut u8) -> [*mut u8; 3] {
+    unsafe fn around(node: *mut u8) -> [*mut u8; 5] {
         use c::tree::*;
         let node = node.cast_const().cast();
-        unsafe { [kmtreep(node), kmtreec(node), kmtreecn(node)] }.map(|node| node.cast())
+        unsafe { [kmtreep(node), kmtreec(node), kmtreecl(node), kmtreecn(node), kmtreecp(node)] }
+            .map(|node| node.cast())
     }
 
     unsafe fn sum(node: *mut u8, name: Option<&CStr>) -> Sum {

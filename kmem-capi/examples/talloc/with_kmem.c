@@ -91,12 +91,13 @@ static void move(config *to, config *from, const char *name) {
 
 static void print(const char *title, config *c) {
     kmptr line = kmprintf(Kmheap, "%s:", title);
+    int whole = line.ref != NULL;
     for (section *s = kmtreec(c); s; s = kmtreecn(s)) {
-        kmprintfa(&line, " [%s]", s->name);
+        whole = whole && kmprintfa(&line, " [%s]", s->name);
         for (entry *e = kmtreec(s); e; e = kmtreecn(e))
-            kmprintfa(&line, " %s=%s", e->key, e->value);
+            whole = whole && kmprintfa(&line, " %s=%s", e->key, e->value);
     }
-    printf("%s (%zu entries)\n", line.ref ? (char *)line.ref : "no memory", kmtreeq(c, "entry").cells);
+    printf("%s (%zu entries)\n", whole ? (char *)line.ref : "no memory", kmtreeq(c, "entry").cells);
     kmfree(line);
 }
 

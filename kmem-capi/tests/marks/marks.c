@@ -25,7 +25,7 @@ static void unused(void) {
 }
 
 static void unused_in_a_buffer(void) {
-    static char buffer[Kmpoolsz(10, 32)];
+    static char buffer[Kmpoolsz(32, 10)];
     kmpool *pool = kmpoolif(buffer, sizeof buffer, 32);
     char *cell = kmpoolz(pool, 32);
     seen = cell[200]; /* unused_in_a_buffer: used */
@@ -49,7 +49,7 @@ static void past_the_end_of_an_odd_cell(void) {
 }
 
 static void after_free_in_a_buffer(void) {
-    static char buffer[Kmpoolsz(10, 32)];
+    static char buffer[Kmpoolsz(32, 10)];
     kmpool *pool = kmpoolif(buffer, sizeof buffer, 32);
     char *cell = kmpoolz(pool, 32); /* after_free_in_a_buffer: drawn */
     kmpoolf(cell);                  /* after_free_in_a_buffer: freed */

@@ -546,6 +546,21 @@ pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr>
     }
 }
 
+/// Replaces the name of a cell. Returns false, and changes nothing, if the cell was made without one.
+///
+/// # Safety
+/// `data` is that of a live cell with this header, whose name nobody reads meanwhile.
+pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
+    // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
+    unsafe {
+        let shape = Shape::of(prefix(data, header), header);
+        if shape.name {
+            Label::write(data.add(shape.label()).cast(), name);
+        }
+        shape.name
+    }
+}
+
 /// The prefix of the cell whose data this is.
 pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
     data.wrapping_sub(header).cast()

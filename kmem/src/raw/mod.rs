@@ -10,12 +10,13 @@
 //! | allocate, contents undefined | `a` | [`a`](heap::a) | [`a`](refs::a) | [`a`](pool::a) | [`a`](tree::a) |
 //! | allocate zeroed | `z` | [`z`](heap::z) | [`z`](refs::z) | [`z`](pool::z) | [`z`](tree::z) |
 //! | either, as a [`Handle`] | `ao`, `zo` | yes | yes | yes | yes |
-//! | free, downref | `f`, `d` | [`f`](heap::f) | [`f`](refs::f), [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f) |
+//! | free, downref | `f`, `d` | [`f`](heap::f) | [`f`](refs::f), [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f), [`d`](tree::d) |
 //! | free and zero | `s` | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](tree::s) |
 //! | add a reference | `u` | | [`u`](refs::u) | | |
 //! | resize | `r` | [`r`](heap::r) | [`r`](refs::r) | | [`r`](tree::r) |
 //! | move: one, unchecked, all children | `m`, `mu`, `mc` | | | | [`m`](tree::m), [`mu`](tree::mu), [`mc`](tree::mc) |
-//! | look: parent, child, next child | `p`, `c`, `cn` | | | | [`p`](tree::p), [`c`](tree::c), [`cn`](tree::cn) |
+//! | look: parent, first and last child | `p`, `c`, `cl` | | | | [`p`](tree::p), [`c`](tree::c), [`cl`](tree::cl) |
+//! | look: next and previous child | `cn`, `cp` | | | | [`cn`](tree::cn), [`cp`](tree::cp) |
 //! | free all below, keep the node | `x` | | | | [`x`](tree::x) |
 //! | adopt, let go | `k`, `l` | | | | [`k`](tree::k), [`l`](tree::l) |
 //! | hook a destructor on, take it off | `h`, `hx` | | | | [`h`](tree::h), [`hx`](tree::hx) |

@@ -11,7 +11,7 @@ use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Misuse};
 
 pub use at::At;
-pub use look::{cast, name, size, size_for};
+pub use look::{cast, name, rename, size, size_for};
 pub use resize::resize;
 pub(crate) use resize::resize_kept;
 

@@ -27,7 +27,7 @@ use crate::fault::{self, Misuse};
 pub use hold::{k, l};
 pub(crate) use hook::carrying;
 pub use hook::{h, hx};
-pub use place::{c, cn, m, mc, mu, p, r, resize, x};
+pub use place::{c, cl, cn, cp, m, mc, mu, p, r, resize, x};
 pub(crate) use place::{is_child, resize_kept};
 pub use verify::verify;
 pub(crate) use walk::walk_for;
@@ -646,6 +646,22 @@ unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
         Felling { call, root, at: root, shred, kept: false }.run();
     }
     true
+}
+
+/// Frees a node and everything below it as [`f`] does, and returns nothing: what fits where a destructor is asked for.
+///
+/// # Safety
+/// As for [`f`].
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe { tree::d(tree::a(null_mut(), null_mut(), 8)) };
+/// ```
+#[inline]
+pub unsafe fn d(data: *mut u8) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { release(data, "kmtreed", Shred::No) };
 }
 
 /// The number of nodes and adopted objects below a node, counted by walking them.

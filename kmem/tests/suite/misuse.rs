@@ -498,7 +498,7 @@ mod by_a_destructor {
             let sibling = std::cell::Cell::new(null_mut());
             let frees_it = |data| {
                 raw::tree::f(sibling.get());
-                assert!(raw::tree::cn(data).is_null());
+                assert!(raw::tree::cn(data).is_null() && raw::tree::cp(data).is_null());
             };
             with(&frees_it, |drop| {
                 let request = Request { drop, ..Request::new(8) };
@@ -942,6 +942,9 @@ mod of_a_life {
             assert_eq!(fault(|| assert!(tree::p(one).is_null())), freed("kmtreep"));
             assert_eq!(fault(|| assert!(tree::c(one).is_null())), freed("kmtreec"));
             assert_eq!(fault(|| assert!(tree::cn(one).is_null())), freed("kmtreecn"));
+            assert_eq!(fault(|| assert!(tree::cl(one).is_null())), freed("kmtreecl"));
+            assert_eq!(fault(|| assert!(tree::cp(one).is_null())), freed("kmtreecp"));
+            assert_eq!(fault(|| tree::d(one)), freed("kmtreed"));
             assert_eq!(fault(|| assert_eq!(tree::walk(one).count(), 0)), freed("kmtreen"));
             assert_eq!(fault(|| assert_eq!(report::count(one, None).cells, 0)), freed("kmtreeq"));
             assert_eq!(fault(|| report::text(one, 9, &mut |_| wrote += 1)), freed("kmtreet"));
@@ -950,6 +953,7 @@ mod of_a_life {
                 assert_eq!(fault(|| assert_eq!(ptr::size(handle), 0)), freed("kmsize"));
                 assert_eq!(fault(|| assert_eq!(ptr::size_for("kmcat", handle), None)), freed("kmcat"));
                 assert_eq!(fault(|| assert_eq!(ptr::name(handle), None)), freed("kmname"));
+                assert_eq!(fault(|| assert!(!ptr::rename(handle, c"any"))), freed("kmrename"));
                 assert_eq!(fault(|| assert!(ptr::cast(handle, c"any").is_null())), freed("kmcast"));
             }
             assert_eq!(wrote, 0);

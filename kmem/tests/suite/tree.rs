@@ -208,3 +208,48 @@ fn a_walk_sees_what_is_added_behind_it() {
     assert_eq!(children.next().map(|node| *node), Some(2));
     assert!(children.next().is_none());
 }
+
+#[test]
+fn children_are_walked_from_both_ends_and_each_is_seen_once() {
+    let tree = Tree::new(0);
+    for number in 1..=5 {
+        tree.node().push(number);
+        tree.child("of another type");
+    }
+    let seen = |node: Option<NodeRef<'_, i32>>| node.map(|node| *node);
+    assert_eq!(tree.node().children().rev().map(|node| *node).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
+    let mut children = tree.node().children();
+    assert_eq!([seen(children.next()), seen(children.next_back())], [Some(1), Some(5)]);
+    // What is added behind the end that the walk began at is not seen.
+    tree.node().push(6);
+    assert_eq!(
+        [seen(children.next_back()), seen(children.next()), seen(children.next())],
+        [Some(4), Some(2), Some(3)]
+    );
+    assert_eq!([seen(children.next()), seen(children.next_back())], [None, None]);
+    assert_eq!(tree.node().children().next_back().map(|node| *node), Some(6));
+}
+
+#[test]
+fn a_name_is_replaced_by_a_sole_owner_of_a_cell_that_has_one() {
+    use kmem::{Heap, HeapBox, Ptr, Ref};
+    let mut named = HeapBox::named(c"first", 7);
+    assert!(HeapBox::rename(&mut named, c"second"));
+    assert_eq!((HeapBox::name(&named), *named), (Some(c"second"), 7));
+    assert!(!HeapBox::rename(&mut HeapBox::new(7), c"second"));
+
+    let mut one = Ref::named_in(c"first", 7, Heap);
+    let two = one.clone();
+    assert!(!Ref::rename(&mut one, c"second"));
+    let mut handle = Ptr::from(two);
+    assert!(!Ptr::rename(&mut handle, c"second"));
+    drop(one);
+    assert!(Ptr::rename(&mut handle, c"second"));
+    assert_eq!(Ptr::name(&handle), Some(c"second"));
+    assert!(!Ptr::rename(&mut Ptr::from("static"), c"second"));
+
+    let tree = Tree::new(0);
+    let mut child = tree.node().child_named(c"first", String::from("text"));
+    assert!(Node::rename(&mut child, c"second"));
+    assert_eq!((Node::name(&child), &**child), (Some(c"second"), "text"));
+}

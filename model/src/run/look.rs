@@ -184,16 +184,19 @@ impl<F: Face> Run<F> {
 
     /// The neighbours of a node, without hooks and holders.
     fn verify_around(&self, id: Id) {
-        let plain = |ids: &[Id]| {
-            let node = ids.iter().find(|&&id| self.things.is_node(id));
-            node.map_or(null_mut(), |&id| self.things.node_data(id))
-        };
+        let data = |node: Option<&Id>| node.map_or(null_mut(), |&id| self.things.node_data(id));
+        let first = |ids: &[Id]| data(ids.iter().find(|&&id| self.things.is_node(id)));
+        let last = |ids: &[Id]| data(ids.iter().rfind(|&&id| self.things.is_node(id)));
         let above = self.things.above.get(&id).copied();
         let siblings = above.map_or(&[][..], |above| self.things.children(above));
-        let next = siblings.iter().position(|&other| other == id).map_or(&[][..], |at| &siblings[at + 1..]);
-        let expected =
-            [plain(&above.map_or(vec![], |above| vec![above])), plain(self.things.children(id)), plain(next)];
-        assert_eq!(unsafe { F::around(self.things.node_data(id)) }, expected, "parent, child, next");
+        let (before, behind) = siblings
+            .iter()
+            .position(|&other| other == id)
+            .map_or((&[][..], &[][..]), |at| (&siblings[..at], &siblings[at + 1..]));
+        let children = self.things.children(id);
+        let expected = [data(above.as_ref()), first(children), last(children), first(behind), last(before)];
+        let found = unsafe { F::around(self.things.node_data(id)) };
+        assert_eq!(found, expected, "parent, first and last child, next, previous");
     }
 
     pub(super) fn look_at_pool(&mut self, at: u8) {

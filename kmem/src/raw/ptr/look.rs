@@ -151,6 +151,39 @@ unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> 
     }
 }
 
+/// Gives an object another name, in the place of the one that it was made with; of the node that hosts a pool, the pool.
+///
+/// Returns false, and changes nothing, if there is no room for a name: an object has room if it was made with a name. A pool's cell,
+/// an object that kmem did not allocate, and the null handle have none.
+///
+/// # Safety
+/// As for [`size`], and nobody reads the object's name meanwhile.
+///
+/// ```
+/// use kmem::raw::{Request, heap, ptr};
+/// unsafe {
+///     let data = heap::alloc(&Request { name: Some(c"connection"), ..Request::new(32) }).unwrap();
+///     let handle = heap::handle(data.as_ptr());
+///     assert!(ptr::rename(handle, c"idle connection"));
+///     assert_eq!(ptr::name(handle), Some(c"idle connection"));
+///     ptr::free(handle);
+/// }
+/// ```
+pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
+    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        if handle.is_null() || !check_extent("kmrename", handle, For::Change) {
+            return false;
+        }
+        #[cfg(feature = "pool")]
+        if is_hosted_pool(handle) {
+            crate::raw::pool::set_name(handle.data.cast(), Some(name));
+            return true;
+        }
+        header(handle.kind).is_some_and(|header| block::rename(handle.data, header, name))
+    }
+}
+
 /// The object where it has this name, otherwise null: a checked cast, where names are those of types. A pool on a node is no object of the
 /// type that its cells have.
 ///

@@ -389,18 +389,56 @@ unsafe fn past_hooks_of(call: &'static str, node: *mut Node) -> Result<*mut Node
     unsafe { past_hooks(call, node) }
 }
 
-/// The data of the first of these siblings whose data is the program's, or null.
+/// The data of the nearest of a node and the siblings behind it, or before it if `BACK`, that is not the library's own; else null.
 ///
 /// # Safety
 /// The node is null or a live one of this thread's.
-unsafe fn first_plain(mut node: *mut Node) -> *mut u8 {
+unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
     // SAFETY: [caller, links] the siblings of a live node are live.
     unsafe {
         while !node.is_null() && (*node).cell.flags & (OWN & !FLAG_HOST) != 0 {
-            node = (*node).next;
+            node = if BACK { (*node).prev } else { (*node).next };
         }
     }
     if node.is_null() { null_mut() } else { data(node) }
+}
+
+/// The data of the first child, or of the last if `BACK`; null if there is none, and of what is no node, after a report.
+///
+/// # Safety
+/// As for [`p`].
+#[inline(always)]
+unsafe fn end_child<const BACK: bool>(call: &'static str, node: *mut u8) -> *mut u8 {
+    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the children of a live node
+    // are live.
+    unsafe {
+        if node.is_null() || !block::check_seen(call, Kind::Tree, HEADER, node) {
+            return null_mut();
+        }
+        let Node { child, lastchild, .. } = *header(node);
+        nearest_plain::<BACK>(if BACK { lastchild } else { child })
+    }
+}
+
+/// The data of the next sibling, or of the one before if `BACK`; null if there is none, and of what is no node, after a report.
+///
+/// # Safety
+/// As for [`p`].
+#[inline(always)]
+unsafe fn sibling<const BACK: bool>(call: &'static str, node: *mut u8) -> *mut u8 {
+    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the siblings of a live node
+    // are live.
+    unsafe {
+        // One that is being freed may have been taken out, and its siblings be gone.
+        if node.is_null()
+            || !block::check_seen(call, Kind::Tree, HEADER, node)
+            || (*header(node)).cell.kind != Kind::Tree as i32
+        {
+            return null_mut();
+        }
+        let Node { prev, next, .. } = *header(node);
+        nearest_plain::<BACK>(if BACK { prev } else { next })
+    }
 }
 
 /// The data of the node above, null at a root. Null has none, and what is no node, after a report.
@@ -451,15 +489,30 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
 /// ```
 #[must_use]
 pub unsafe fn c(node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the children of a live node
-    // are live.
-    unsafe {
-        if node.is_null() || !block::check_seen("kmtreec", Kind::Tree, HEADER, node) {
-            null_mut()
-        } else {
-            first_plain((*header(node)).child)
-        }
-    }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { end_child::<false>("kmtreec", node) }
+}
+
+/// The data of the last child, null if there is none. Holders of adopted objects are passed over; pools are the last children. Null
+/// has none.
+///
+/// # Safety
+/// As for [`p`].
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     let children = [tree::a(null_mut(), root, 8), tree::a(null_mut(), root, 8)];
+///     assert_eq!([tree::cp(tree::cl(root)), tree::cl(root)], children);
+///     tree::f(root);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn cl(node: *mut u8) -> *mut u8 {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { end_child::<true>("kmtreecl", node) }
 }
 
 /// The data of the next child of a node's parent, null where there is none. Holders of adopted objects are passed over. Null
@@ -471,19 +524,21 @@ pub unsafe fn c(node: *mut u8) -> *mut u8 {
 /// As for [`p`].
 #[must_use]
 pub unsafe fn cn(node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the siblings of a live node
-    // are live.
-    unsafe {
-        // One that is being freed may have been taken out, and its siblings be gone.
-        if node.is_null()
-            || !block::check_seen("kmtreecn", Kind::Tree, HEADER, node)
-            || (*header(node)).cell.kind != Kind::Tree as i32
-        {
-            null_mut()
-        } else {
-            first_plain((*header(node)).next)
-        }
-    }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { sibling::<false>("kmtreecn", node) }
+}
+
+/// The data of the previous child of a node's parent, null if there is none. Hooks and holders of adopted objects are passed over.
+/// Null has none, nor has a node that is being freed.
+///
+/// See [`cl`] for an example.
+///
+/// # Safety
+/// As for [`p`].
+#[must_use]
+pub unsafe fn cp(node: *mut u8) -> *mut u8 {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { sibling::<true>("kmtreecp", node) }
 }
 
 /// Frees everything below a node, the first child first, and what the node has adopted. The node stays, and its hooks do. Null is
