@@ -493,7 +493,32 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
     let needed: Vec<&str> =
         dynamic.lines().filter_map(|line| line.trim().strip_prefix("NEEDED")).map(str::trim).collect();
     assert_eq!(needed, ["libc.so.6"]);
-    assert!(dynamic.contains("SONAME") && dynamic.contains("libkmem.so.0"));
+    assert!(dynamic.contains("SONAME") && dynamic.contains("libkmem.so.0.1"));
+}
+
+/// The functions of kmem that a shared library exports, in which the archive was embedded.
+fn exported_by_an_embedder(name: &str, archive: &str, more: &[&str]) -> usize {
+    let file = scratch().join("embeds.c");
+    fs::write(&file, "#include \"kmem.h\"\nvoid *mine(void) { return kmheapa(1); }\n").expect("written");
+    let (include, out) = (format!("-I{}", library()), scratch().join(name));
+    let (file, out) = (file.to_str().expect("UTF-8"), out.to_str().expect("UTF-8"));
+    succeeds(compiler(), &[&["-shared", "-fPIC", &*include, file, archive, "-o", out], more].concat());
+    let symbols = succeeds("nm", &["-D", "--defined-only", out]);
+    assert!(symbols.contains(" mine"), "{symbols}");
+    symbols.lines().filter(|line| line.contains(" km")).count()
+}
+
+#[test]
+fn a_shared_library_that_embeds_the_archive_need_not_export_it() {
+    let archive = format!("{}/libkmem.a", library());
+    assert!(exported_by_an_embedder("open.so", &archive, &[]) > 80);
+    assert_eq!(exported_by_an_embedder("excluded.so", &archive, &["-Wl,--exclude-libs,libkmem.a"]), 0);
+    let hidden = build("hidden", &["hidden"]);
+    let hidden = hidden.to_str().expect("UTF-8");
+    assert_eq!(exported_by_an_embedder("hidden.so", &format!("{hidden}/libkmem.a"), &[]), 0);
+    // To a program, and in the shared library, everything is there.
+    compiled("tests/ptr.c", "ptr-hidden", hidden, false);
+    compiled("tests/ptr.c", "ptr-hidden", hidden, true);
 }
 
 #[test]
