@@ -145,6 +145,8 @@ pub trait Face {
     unsafe fn up(data: *mut u8) -> *mut u8;
     /// Taints an object through a handle on it.
     unsafe fn taint(kind: Kind, data: *mut u8);
+    /// Gives an object another name, and returns true if there was room.
+    unsafe fn rename(kind: Kind, data: *mut u8, name: &'static CStr) -> bool;
     /// Makes a source of the two functions.
     unsafe fn source(at: *mut Source, allocate: Allocate, free: Give);
     /// Makes an array, or a copy of `n` bytes, which a zero follows.
@@ -368,6 +370,10 @@ impl Face for Rust {
 
     unsafe fn taint(kind: Kind, data: *mut u8) {
         unsafe { ptr::taint(&mut handle(kind, data)) }
+    }
+
+    unsafe fn rename(kind: Kind, data: *mut u8, name: &'static CStr) -> bool {
+        unsafe { ptr::rename(handle(kind, data), name) }
     }
 
     unsafe fn source(at: *mut Source, allocate: Allocate, free: Give) {
@@ -656,6 +662,14 @@ impl Face for C {
     unsafe fn taint(kind: Kind, data: *mut u8) {
         let mut handle = unsafe { handle(kind, data) };
         unsafe { c::ptr::kmtaint(&raw mut handle) }
+    }
+
+    unsafe fn rename(kind: Kind, data: *mut u8, name: &'static CStr) -> bool {
+        errno::set_errno(errno::Errno(0));
+        unsafe { c::ptr::kmrename(handle(kind, data), name.as_ptr()) };
+        let said = errno::errno().0;
+        assert!(said == 0 || said == libc::EINVAL, "a refusal with errno {said}");
+        said == 0
     }
 
     unsafe fn source(at: *mut Source, allocate: Allocate, free: Give) {

@@ -25,6 +25,8 @@ pub enum Op {
     Up { at: u8 },
     /// Taints an object.
     Taint { at: u8 },
+    /// Gives an object another name, if it has one.
+    Rename { at: u8, name: u8 },
     /// Taints a pool or a source.
     TaintSource { at: u8 },
     /// A wrong call, which is to be reported and to change nothing.

@@ -278,6 +278,23 @@ impl<F: Face> Run<F> {
                     self.did("taint");
                 }
             }
+            Op::Rename { at, name } => {
+                if let Some(id) = self.object(at, |_| true) {
+                    let name = NAMES[usize::from(name) % NAMES.len()];
+                    let object = self.things.objects.get_mut(&id).expect("an object");
+                    let (kind, data) = (object.kind, object.data);
+                    let room = object.name.is_some() && kind != Kind::Pool;
+                    if room {
+                        object.name = Some(name);
+                    }
+                    assert_eq!(
+                        memory::kmem(|| unsafe { F::rename(kind, data, name) }),
+                        room,
+                        "room for a name"
+                    );
+                    self.did("rename");
+                }
+            }
             Op::TaintSource { at } => self.taint_source(at),
             Op::Misuse { at, how } => self.misuse(at, how),
             Op::Node { parent, form } => self.make(Method::Tree, parent & 63, parent | 1, &form),

@@ -131,6 +131,7 @@ fn random_sequences_reach_every_kind_of_step() {
         "resize what is zeroed",
         "shred",
         "taint",
+        "rename",
         "taint a pool",
         "taint a source",
         "taint the node of a pool",
