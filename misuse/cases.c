@@ -4,6 +4,7 @@
  * LAYER_TALLOC, otherwise the malloc that the program is linked with or that is preloaded. What happens is said on standard
  * output, a line each: "at" before the wrong call, "refused" where it says no by its return value, "on" behind it, "harm: ..."
  * where something is seen to have come of it, "end" where the program got there. Reports are the library's, on standard error. */
+#include <errno.h>
 #include <gnu/libc-version.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -494,6 +495,7 @@ static void sizing(kmptr it)
     if (!size) say("refused");
     else if (size != SIZE && it.kind != kmkind_pool) say("harm: gave a size that is not the cell's");
 }
+static void renaming(kmptr it) { errno = 0; kmrename(it, "another"); if (errno) say("refused"); }
 static void naming(kmptr it) { if (!kmname(it)) say("refused"); else say("harm: gave a name that is not the cell's"); }
 static void casting(kmptr it) { if (!kmcast(it, "theirs")) say("refused"); else say("harm: took it for what it is not"); }
 static void appending(kmptr it) { if (!kmcat(&it, "text", 4)) say("refused"); }
@@ -1208,6 +1210,8 @@ static void clear_freed(const method *m) { void *one = freed_one(m); WRONG(clear
 static void above_freed(const method *m) { void *one = freed_one(m); WRONG(if (!kmtreep(one)) say("refused")); }
 static void child_freed(const method *m) { void *one = freed_one(m); WRONG(if (!kmtreec(one)) say("refused")); }
 static void next_freed(const method *m) { void *one = freed_one(m); WRONG(if (!kmtreecn(one)) say("refused")); }
+static void last_freed(const method *m) { void *one = freed_one(m); WRONG(if (!kmtreecl(one)) say("refused")); }
+static void previous_freed(const method *m) { void *one = freed_one(m); WRONG(if (!kmtreecp(one)) say("refused")); }
 static void walk_freed(const method *m) { void *one = freed_one(m); WRONG(walking(one)); }
 static void count_freed(const method *m) { void *one = freed_one(m); WRONG(counting(one)); }
 static void text_freed(const method *m) { void *one = freed_one(m); WRONG(reporting(one)); }
@@ -1215,6 +1219,7 @@ static void json_freed(const method *m) { void *one = freed_one(m); WRONG(report
 static void walk_other(const method *m) { void *one = keep(m->alloc(SIZE)); WRONG(walking(one)); }
 static void size_freed(const method *m) { freed_by(m, sizing); }
 static void name_freed(const method *m) { freed_by(m, naming); }
+static void rename_freed(const method *m) { freed_by(m, renaming); }
 static void cast_freed(const method *m) { freed_by(m, casting); }
 static void size_cell(const method *m) { crossed_cell(m, sizing); }
 static void name_cell(const method *m) { crossed_cell(m, naming); }
@@ -1724,6 +1729,8 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "above-freed", above_freed, "tree tree@pool" },
     { "child-freed", child_freed, "tree tree@pool" },
     { "next-freed", next_freed, "tree tree@pool" },
+    { "last-freed", last_freed, "tree tree@pool" },
+    { "previous-freed", previous_freed, "tree tree@pool" },
     { "walk-freed", walk_freed, "tree tree@pool" },
     { "walk-other", walk_other, "heap ref pool" },
     { "count-freed", count_freed, "tree tree@pool" },
@@ -1739,6 +1746,7 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "pool-json-gone", pool_json_gone, "pool pool@buffer" },
     { "size-freed", size_freed, BASE },
     { "name-freed", name_freed, BASE },
+    { "rename-freed", rename_freed, BASE },
     { "cast-freed", cast_freed, BASE },
     { "size-cell", size_cell, PLAIN },
     { "name-cell", name_cell, PLAIN },

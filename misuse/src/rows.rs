@@ -230,6 +230,7 @@ pub const GROUPS: [Group; 14] = [
         misuses: &[
             ("size-freed", "the size of what was freed"),
             ("name-freed", "the name of what was freed"),
+            ("rename-freed", "another name for what was freed"),
             ("cast-freed", "what was freed, as of a type"),
             ("size-cell", "the size, by a handle that names the cell of another object"),
             ("name-cell", "the name, by a handle that names the cell of another object"),
@@ -246,6 +247,8 @@ pub const GROUPS: [Group; 14] = [
             ("above-freed", "the node above one that was freed"),
             ("child-freed", "the first child of a node that was freed"),
             ("next-freed", "the next sibling of a node that was freed"),
+            ("last-freed", "the last child of a node that was freed"),
+            ("previous-freed", "the previous sibling of a node that was freed"),
             ("walk-freed", "a walk over a node that was freed"),
             ("walk-other", "a walk over what is no node"),
             ("count-freed", "a node that was freed, counted"),
