@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* KM_FORMAT: also warns if the result is not used, for nothing else tells of a refusal. */
+/* KM_FORMAT: also warns about an unused result, which is the only sign of a failure. */
 #if defined __GNUC__ || defined __clang__
 #  define KM_FORMAT(at, args) __attribute__((unused, warn_unused_result, format(printf, at, args)))
 #  define KM_UNUSED __attribute__((unused))

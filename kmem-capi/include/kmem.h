@@ -51,16 +51,15 @@
  * with, after all else below it. A source outlives what is drawn from it. Heap cells and references cannot be sources; a node can,
  * of a pool only.
  *
- * CALLBACKS. What destroys an object has the type void (*)(void *): kmheapf, kmrefd, kmpoolf, kmtreed, and kmheaps, kmrefs and
- * kmpools, which zero. kmtreef and kmtrees return a handle: called through a pointer of that type they crash.
+ * CALLBACKS. Functions that destroy an object have the type void (*)(void *): kmheapf, kmrefd, kmpoolf, kmtreed, and kmheaps, kmrefs
+ * and kmpools, which zero. kmtreef and kmtrees return a handle and crash if they are called through a pointer of that type.
  *
- * HEADERS. The header of a heap cell, a reference or a node lies right before its data: (kmnode *)kmtreeo(node).cell is that of a node,
- * and ->src its source. Take it from the handle: a compiler that knows how large the data is warns of (kmnode *)node - 1.
+ * HEADERS. The header of a heap cell, a reference or a node lies right before its data. Take it from the handle: the header of a node is
+ * (kmnode *)kmtreeo(node).cell, and its source is ->src. gcc warns about (kmnode *)node - 1 if it knows the size of the data.
  *
- * VERSIONS. Programs that were linked to a library work with each later one of the same soname: no type changes its size or its fields,
- * and no function its parameters. A library of another soname may add fields at the end of kmopt, kmwalk, kmcount, kmpoolcount,
- * kmtotals and kmfault, and use what is called km_private_ in kmpool: set an option by its name, and begin with { 0 }. The other types
- * keep their fields.
+ * VERSIONS. A program works with each later library of the same soname: no type changes its size or its fields, and no function its
+ * parameters. A library with another soname may add fields at the end of kmopt, kmwalk, kmcount, kmpoolcount, kmtotals and kmfault:
+ * begin with { 0 } and set options by name. The other types keep their fields; km_private_ in kmpool is for the library alone.
  *
  * MISUSE. A call may be given what is no live cell of the right kind: one that was freed, another method's pointer, a pointer that was
  * never kmem's. As far as the header shows it, that is reported to the fault handler, whether the call was to free the cell, to
@@ -82,7 +81,7 @@
 extern "C" {
 #endif
 
-/* What the compiler is told, where it can be told. KM_USED: without the result an object, or that there was no room, is lost. */
+/* What the compiler is told, where it can be told. KM_USED: the result is a new object, or the only sign of a failure. */
 #if defined __GNUC__ || defined __clang__
 #  define KM_USED   __attribute__((warn_unused_result))
 #  define KM_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
@@ -343,9 +342,9 @@ size_t kmsize(kmptr);
 /* The name that the object was given as it was made (kmopt.name); of a pool's cell, and of a pool on a node, that of the pool; or
  * NULL. Destructors may ask, too. */
 const char *kmname(kmptr);
-/* Gives an object another name, if it was made with one (kmopt.name): a string that outlives it. Of a pool on a node it is the pool's name.
- * Nobody else may look at the name meanwhile. Otherwise there is no room: nothing changes, and errno is EINVAL; so too for a pool's
- * cell, an object that is not kmem's, the null handle, and NULL as the name. */
+/* Replaces the name of an object that was made with one (kmopt.name), or of a pool on a node, by a string that outlives it. No other
+ * thread reads the name meanwhile. Other objects have no room for a name, a pool's cell among them: nothing changes then, and errno is
+ * EINVAL. The same if the name is NULL. */
 void kmrename(kmptr, const char *name);
 /* The object, if it has this name; else NULL, as for NULL. A pool on a node is no object of the type that its cells have. */
 void *kmcast(kmptr, const char *name);
@@ -354,7 +353,7 @@ void *kmcast(kmptr, const char *name);
 
 /* ---- strings and arrays: text and arrays in cells of any kind, made where a kmat says ----------------------------- */
 
-/* NULL is no string: it is refused with EINVAL, and NULL as bytes is refused unless they are 0. */
+/* NULL as a string is refused with EINVAL, and so is NULL as bytes unless their number is 0. */
 
 /* Makes an object with options. A pool's cell has the destructor and the name of its pool: EINVAL where others are asked for. */
 kmptr kmnew(kmat, const kmopt *) KM_USED KM_NONNULL(2);

@@ -47,7 +47,8 @@ pub unsafe extern "C" fn kmarrz(at: At, count: usize, size: usize) -> Handle {
     unsafe { array(&at, count, size, Fill::Zeroed) }
 }
 
-/// Copies `size` bytes into a new cell, and a zero behind them where it is a string. Null is refused, except as no bytes that are no string.
+/// Copies `size` bytes into a new cell, and a zero behind them if they are a string. Null is refused, unless it is zero bytes and no
+/// string.
 unsafe fn copy(at: &At, bytes: *const u8, size: usize, string: bool) -> Handle {
     if bytes.is_null() && (string || size > 0) {
         return or_null_handle(Err(AllocError::Source(None)));

@@ -135,7 +135,7 @@ fn any_object_is_freed_through_the_handle() {
 }
 
 #[test]
-fn what_destroys_an_object_is_given_as_a_callback() {
+fn functions_that_destroy_an_object_are_callbacks() {
     both("tests/callbacks.c", "callbacks");
 }
 

@@ -205,7 +205,7 @@ fn directories_outside_the_prefix_are_found_where_they_are() {
 }
 
 #[test]
-fn what_is_installed_is_taken_away_and_nothing_else() {
+fn uninstall_removes_the_installed_files_and_no_others() {
     let Some(out) = built() else { return };
     let place = emptied("taken away");
     let root = place.join("root & #");
@@ -242,7 +242,7 @@ fn what_is_installed_is_taken_away_and_nothing_else() {
 fn installing_builds_nothing_again() {
     let Some(out) = built() else { return };
     let place = emptied("again");
-    // Whoever calls the compiler here is told so.
+    // Tools that fail, and say that they were called.
     let tools = place.join("tools");
     fs::create_dir_all(&tools).expect("made");
     for tool in ["cargo", "rustc", "cc", "ld"] {

@@ -115,7 +115,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         if self.owned { Ok(self.handle()) } else { Err(AllocError::Fixed(self.kind())) }
     }
 
-    /// The handle on an object that this owner has for itself alone.
+    /// Returns the handle on an object that has no other owner.
     fn sole_handle(&self) -> Option<Handle> {
         let handle = self.owned_handle().ok()?;
         #[cfg(feature = "ref")]

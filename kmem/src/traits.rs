@@ -129,7 +129,7 @@ macro_rules! has_name {
     };
 }
 
-/// A name that was given when the cell was made is replaced through an owner that nobody shares: `$handle`, if there is one.
+/// Implements `rename` for an owner. `$handle` is `None` if the object has other owners.
 macro_rules! has_rename {
     ([$($generics:tt)*] $owner:ty, $example:literal, $type:literal, $this:ident => $handle:expr, $unless:literal) => {
         impl<$($generics)*> $owner {

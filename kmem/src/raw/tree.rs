@@ -648,7 +648,7 @@ unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
     true
 }
 
-/// Frees a node and everything below it as [`f`] does, and returns nothing: what fits where a destructor is asked for.
+/// Frees a node and everything below it as [`f`] does, and returns nothing, as callbacks that destroy an object do.
 ///
 /// # Safety
 /// As for [`f`].

@@ -389,7 +389,8 @@ unsafe fn past_hooks_of(call: &'static str, node: *mut Node) -> Result<*mut Node
     unsafe { past_hooks(call, node) }
 }
 
-/// The data of the nearest of a node and the siblings behind it, or before it if `BACK`, that is not the library's own; else null.
+/// Returns the data of the first node that is not the library's own, among this one and the siblings behind it (before it if `BACK`), or
+/// null.
 ///
 /// # Safety
 /// The node is null or a live one of this thread's.
