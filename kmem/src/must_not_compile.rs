@@ -685,6 +685,38 @@
 //! kmem::unsize!(kmem::HeapBox::from_non_null(kmem::HeapBox::new([1u8; 3]).into_non_null()) => [u8]);
 //! ```
 //!
+//! # A node, a reference or a heap cell as a source: each could be freed before what is drawn from it
+//! ```
+//! let tree = kmem::Tree::new(1);
+//! tree.node().child(7);
+//! let pool = tree.node().pool::<u8>(1).unwrap();
+//! ```
+//! ```compile_fail,E0277
+//! let tree = kmem::Tree::new(1);
+//! kmem::Ref::new_in(7, tree.node());
+//! ```
+//! ```compile_fail,E0277
+//! kmem::Ref::new_in(7, &kmem::Ref::new(1));
+//! ```
+//! ```compile_fail,E0277
+//! kmem::Tree::new_in(7, &kmem::HeapBox::new(1));
+//! ```
+//! ```compile_fail,E0277
+//! let counted = kmem::Ref::new(1);
+//! let pool = kmem::Pool::<u8, _>::try_new_in(1, &counted);
+//! ```
+//! ```
+//! # #[cfg(feature = "allocator-api2-02")]
+//! kmem::allocator_api2::v02::AsAllocator::new(&kmem::SourceCell::new(kmem::Heap));
+//! ```
+//! ```compile_fail
+//! let tree = kmem::Tree::new(1);
+//! kmem::allocator_api2::v02::AsAllocator::new(tree.node());
+//! ```
+//! ```compile_fail
+//! kmem::allocator_api2::v02::AsAllocator::new(&kmem::Ref::new(1));
+//! ```
+//!
 //! # A trait object that forgets a bound, under every owner
 //! ```
 //! use kmem::{HeapBox, Node, PoolBox, Ptr, Tree, unsize};

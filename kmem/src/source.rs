@@ -185,7 +185,8 @@ unsafe impl CellSource for Heap {
     }
 }
 
-/// Any [`Source`] in the form of a source cell, so that reference-counted cells, pools and trees can be drawn from it.
+/// Any [`Source`] in the form of a source cell, so that reference-counted cells, pools and trees can be drawn from it. It is a
+/// source itself, for collections.
 ///
 /// What is drawn from it borrows it, so it can neither move nor go away meanwhile. Where the source shreds, so do
 /// the cells. Whatever its reason, a refusal of the source is [`AllocError::Exhausted`] to who draws through the cell.
@@ -255,6 +256,23 @@ unsafe impl<S: Source> CellSource for &SourceCell<S> {
         // The pointer is to the whole of `self`, so that `allocate` may reach the source behind the cell. The engine
         // reads source cells and never writes one but for the atomic mark.
         core::ptr::from_ref::<SourceCell<S>>(self).cast_mut().cast()
+    }
+}
+
+// SAFETY: [drawn] every block is one of the source inside, which moves with the cell.
+unsafe impl<S: Source> Source for SourceCell<S> {
+    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.source.draw(layout)
+    }
+    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe { self.source.give_back(block, layout) }
+    }
+    fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.source.draw_zeroed(layout)
+    }
+    fn shreds(&self) -> bool {
+        self.source.shreds()
     }
 }
 

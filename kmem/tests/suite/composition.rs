@@ -216,6 +216,78 @@ fn a_rust_source_chosen_at_run_time_serves_every_method() {
     });
 }
 
+/// The README's table of sources and methods; what it refuses is in `must_not_compile`, and above for the engine.
+#[cfg(all(feature = "allocator-api2-02", feature = "allocator-api2-04"))]
+#[test]
+fn every_source_serves_references_pools_trees_and_collections() {
+    use kmem::allocator_api2::{v02, v04};
+
+    fn serves_cells<S: kmem::CellSource + Copy>(source: S) {
+        let counted = Ref::new_in(String::from("counted"), source);
+        let pool = Pool::try_new_in(3, source).unwrap();
+        let tree = Tree::new_in(String::from("tree"), source);
+        tree.node().push("leaf".into());
+        let inner = Pool::try_growing_bytes_in(16, 2, source).unwrap();
+        assert_eq!((&**counted, *pool.alloc(7), tree.node().below()), ("counted", 7, 1));
+        assert_eq!(&*inner.try_alloc_str("text").unwrap(), "text");
+    }
+    fn serves_collections<S: Source + Copy>(source: S)
+    where
+        v02::AsAllocator<S>: Clone,
+    {
+        let allocator = v02::AsAllocator::new(source);
+        let mut map = hashbrown::HashMap::new_in(allocator.clone());
+        let mut list = allocator_api2_02::vec::Vec::new_in(allocator.clone());
+        let mut newer = allocator_api2_04::vec::Vec::new_in(v04::AsAllocator::new(source));
+        for number in 0..40 {
+            map.insert(number, String::from("value"));
+            list.push(number);
+            newer.push(number);
+        }
+        let boxed = allocator_api2_02::boxed::Box::new_in([7; 9], allocator);
+        assert_eq!((map.len(), list.len(), newer.len(), boxed[8]), (40, 40, 40, 7));
+    }
+
+    leaks_nothing(|| {
+        let pool = Pool::bytes(4096, 20);
+        let mut buffer = vec![std::mem::MaybeUninit::uninit(); 100_000];
+        let in_buffer = Pool::bytes_in_buffer(&mut buffer, 4096).unwrap();
+        let (heap, in_pool) = (SourceCell::new(Heap), SourceCell::new(&pool));
+        let any = v02::AsSource::new(allocator_api2_02::alloc::Global);
+        let (any, newer) = (SourceCell::new(any), v04::AsSource::new(allocator_api2_04::alloc::Global));
+        let newer = SourceCell::new(newer);
+        let nested = SourceCell::new(&newer);
+
+        serves_cells(Heap);
+        serves_collections(Heap);
+        serves_cells(&pool);
+        serves_collections(&pool);
+        serves_cells(&in_buffer);
+        serves_collections(&in_buffer);
+        serves_cells(&heap);
+        serves_collections(&heap);
+        serves_cells(&in_pool);
+        serves_collections(&in_pool);
+        serves_cells(&any);
+        serves_collections(&any);
+        serves_cells(&newer);
+        serves_collections(&newer);
+        serves_cells(&nested);
+        serves_collections(&nested);
+        // A collection may own its source.
+        let mut owning = allocator_api2_02::vec::Vec::new_in(v02::AsAllocator::new(in_pool));
+        owning.push(7);
+        assert_eq!((owning[0], pool.live()), (7, 1));
+        drop(owning);
+        assert_eq!((pool.live(), in_buffer.live()), (0, 0));
+
+        let tree = Tree::new("request");
+        let hosted = tree.node().pool(3).unwrap();
+        assert_eq!((*hosted.alloc(7), *tree.child(8)), (7, 8));
+        std::mem::forget(hosted);
+    });
+}
+
 #[test]
 fn one_call_frees_whatever_a_handle_holds() {
     leaks_nothing(|| unsafe {
