@@ -50,7 +50,7 @@ impl<T> HeapBox<T> {
     /// ```
     #[track_caller]
     pub fn new(value: T) -> Self {
-        Self::try_new(value).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(Self::try_new(value))
     }
 
     /// Moves a value into a new heap cell.
@@ -81,7 +81,7 @@ impl<T> HeapBox<T> {
     /// ```
     #[track_caller]
     pub fn named(name: &'static CStr, value: T) -> Self {
-        Self::try_named(name, value).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(Self::try_named(name, value))
     }
 
     /// Moves a value into a new heap cell with a [name](HeapBox::name), which takes 8 bytes more.
@@ -163,7 +163,7 @@ impl<T> HeapBox<[T]> {
     /// ```
     pub fn try_from_fn(len: usize, each: impl FnMut(usize) -> T) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { place::slice_with(len, each, draw, HEADER, raw::heap::f).map(|data| Self::own(data)) }
+        unsafe { place::slice_with(Kind::Heap, len, each, draw).map(|data| Self::own(data)) }
     }
 }
 
@@ -179,7 +179,7 @@ impl HeapBox<[u8]> {
     #[must_use]
     #[track_caller]
     pub fn zeroed(len: usize) -> Self {
-        Self::try_zeroed(len).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_zeroed(len))
     }
 
     /// A heap cell of `len` zero bytes.
@@ -302,6 +302,7 @@ sole_owner!([T: ?Sized] HeapBox<T> => T);
 
 impl<T: Clone> Clone for HeapBox<T> {
     /// A new cell with a clone of the value. That of a tainted cell is tainted too.
+    #[track_caller]
     fn clone(&self) -> Self {
         #[cfg_attr(not(feature = "shred"), allow(unused_mut, reason = "only to be tainted"))]
         let mut copy = Self::new((**self).clone());
@@ -315,45 +316,57 @@ impl<T: Clone> Clone for HeapBox<T> {
 }
 
 impl<T: Default> Default for HeapBox<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new(T::default())
     }
 }
 
 impl<T> From<T> for HeapBox<T> {
+    #[track_caller]
     fn from(value: T) -> Self {
         Self::new(value)
     }
 }
 
 impl From<&str> for HeapBox<str> {
+    #[track_caller]
     fn from(text: &str) -> Self {
-        Self::try_copy_str(text).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_copy_str(text))
     }
 }
 
 impl From<alloc::string::String> for HeapBox<str> {
+    /// Moves the text. The string's memory is zeroed before it is freed, so that the cell holds the only copy.
+    #[track_caller]
     fn from(text: alloc::string::String) -> Self {
-        text.as_str().into()
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { Self::own(place::as_str(place::made(place::vec(Kind::Heap, text.into_bytes(), draw)))) }
     }
 }
 
 impl<T: Clone> From<&[T]> for HeapBox<[T]> {
+    #[track_caller]
     fn from(values: &[T]) -> Self {
-        Self::try_from_fn(values.len(), |i| values[i].clone()).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_from_fn(values.len(), |i| values[i].clone()))
     }
 }
 
 impl<T> From<alloc::vec::Vec<T>> for HeapBox<[T]> {
+    /// Moves the values. The vector's memory is zeroed before it is freed, so that the cell holds the only copy.
+    #[track_caller]
     fn from(values: alloc::vec::Vec<T>) -> Self {
-        let len = values.len();
-        let mut values = values.into_iter();
-        Self::try_from_fn(len, |_| place::next(&mut values)).unwrap_or_else(|error| place::refuse(error))
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { Self::own(place::made(place::vec(Kind::Heap, values, draw))) }
     }
 }
 
 impl<T> FromIterator<T> for HeapBox<[T]> {
+    /// Collects the values into a cell. If there are more or fewer than the iterator promised the cell moves, and what it
+    /// leaves behind is zeroed.
+    #[track_caller]
     fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
-        iter.into_iter().collect::<alloc::vec::Vec<T>>().into()
+        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { Self::own(place::made(place::collect(Kind::Heap, iter.into_iter(), draw))) }
     }
 }

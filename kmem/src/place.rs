@@ -1,11 +1,13 @@
 //! Values into cells, said once over all methods: sized values, strings, slices, and slices that change their length.
 
 use core::ffi::{CStr, c_void};
-use core::mem::needs_drop;
+use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
 
+use crate::cell::{Kind, Shred};
 use crate::error::{AllocError, Refused};
 use crate::raw::{self, Destructor, Handle, Request};
+use crate::shred;
 
 unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
     // SAFETY: [slot, typed] this destructor is stored only with cells that hold a `T`, and the engine runs it once.
@@ -91,66 +93,164 @@ pub(crate) fn as_str(bytes: NonNull<[u8]>) -> NonNull<str> {
     unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
 }
 
-/// Elements of a slice under construction. Dropping it drops those and gives the cell back.
+/// A slice under construction in a cell of its own. Dropping it drops the elements so far, and zeroes and frees the cell: nobody
+/// had the chance to taint it.
 struct Filling<T> {
+    kind: Kind,
     data: NonNull<T>,
     filled: usize,
-    undo: unsafe fn(*mut u8),
+    /// The number of elements that the cell has room for.
+    room: usize,
+}
+
+impl<T> Filling<T> {
+    /// # Safety
+    /// `draw` returns the data of a new cell of this kind that is as the request asks, or an error.
+    unsafe fn new(
+        kind: Kind,
+        room: usize,
+        draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    ) -> Result<Self, AllocError> {
+        let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
+        let empty = needs_drop::<T>().then_some(Destructor { run: None, arg: ptr::null_mut() });
+        let data = draw(&Request { align: align_of::<T>(), drop: empty, ..Request::new(size) })?;
+        Ok(Filling { kind, data: data.cast(), filled: 0, room })
+    }
+
+    /// The handle on the cell, which zeroes what is freed or left behind.
+    fn handle(&self) -> Handle {
+        // SAFETY: [fresh] the cell is live, and of this kind.
+        let handle = unsafe { raw::ptr::handle_of(self.kind, self.data.as_ptr().cast()) };
+        Handle { shred: Shred::Yes as i32, ..handle }
+    }
+
+    /// Adds an element.
+    ///
+    /// # Safety
+    /// There is room for it.
+    unsafe fn push(&mut self, element: T) {
+        // SAFETY: [caller, fresh] the cell has room for another element, and nobody else has seen it.
+        unsafe { self.data.add(self.filled).write(element) };
+        self.filled += 1;
+    }
+
+    /// Gives the cell room for so many elements, at least those that it has. It may move.
+    fn resize(&mut self, room: usize) -> Result<(), AllocError> {
+        let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
+        // SAFETY: [fresh] nobody else has the cell, which is known by its new address before the old block is given back.
+        let resized = unsafe { raw::ptr::resize_kept(self.handle(), size) }?;
+        if let Some(resized) = &resized {
+            self.data = resized.data.cast();
+        }
+        self.room = room;
+        Ok(())
+    }
+
+    /// The whole slice, which its cell drops.
+    fn finish(self) -> NonNull<[T]> {
+        let this = ManuallyDrop::new(self);
+        if needs_drop::<T>() {
+            let Handle { data, cell, .. } = this.handle();
+            let len = ptr::without_provenance_mut(this.filled);
+            // SAFETY: [fresh, slot] the cell is ours alone, has an empty slot, and holds so many elements. Its header ends where
+            // the data begins.
+            unsafe {
+                let header = data.addr() - cell.addr();
+                raw::arm(data, header, Destructor { run: Some(drop_slice::<T>), arg: len });
+            }
+        }
+        NonNull::slice_from_raw_parts(this.data, this.filled)
+    }
 }
 
 impl<T> Drop for Filling<T> {
     fn drop(&mut self) {
-        struct Undo(*mut u8, unsafe fn(*mut u8));
+        struct Undo(Handle);
         impl Drop for Undo {
             fn drop(&mut self) {
                 // SAFETY: [fresh, slot] the cell is live, and its destructor slot, if it has one, is still empty.
-                unsafe { (self.1)(self.0) }
+                unsafe { raw::ptr::free(self.0) }
             }
         }
-        let _undo = Undo(self.data.as_ptr().cast(), self.undo);
+        let _undo = Undo(self.handle());
         // SAFETY: [fresh] so many elements have been written and nobody else has seen them.
         unsafe { ptr::slice_from_raw_parts_mut(self.data.as_ptr(), self.filled).drop_in_place() };
     }
 }
 
-/// Allocates a cell with `draw` and fills it with `len` values of `each`. The cell's header has `header` bytes; where
-/// `each` panics, what it made so far is dropped and the cell given back with `undo`.
+/// Allocates a cell of `kind` with `draw` and fills it with `len` values of `each`.
 ///
 /// # Safety
-/// `draw` returns the data of a new cell that is as the request asks, or an error; `header` is the size of its header, and `undo` frees it.
+/// `draw` returns the data of a new cell of this kind that is as the request asks, or an error.
 pub(crate) unsafe fn slice_with<T>(
+    kind: Kind,
     len: usize,
     mut each: impl FnMut(usize) -> T,
     draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
-    header: usize,
-    undo: unsafe fn(*mut u8),
 ) -> Result<NonNull<[T]>, AllocError> {
-    let size = size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?;
-    let empty = needs_drop::<T>().then_some(Destructor { run: None, arg: ptr::null_mut() });
-    let data = draw(&Request { align: align_of::<T>(), drop: empty, ..Request::new(size) })?;
-    let mut filling = Filling { data: data.cast::<T>(), filled: 0, undo };
+    // SAFETY: [caller] the contract is the caller's.
+    let mut filling = unsafe { Filling::new(kind, len, draw) }?;
     for index in 0..len {
         let element = each(index);
-        // SAFETY: [fresh] the caller's `draw` made a cell with room for `len` elements.
-        unsafe { filling.data.add(index).write(element) };
-        filling.filled += 1;
+        // SAFETY: [extent] there is room for `len` elements.
+        unsafe { filling.push(element) };
     }
-    core::mem::forget(filling);
-    // SAFETY: [fresh] the cell is live, ours alone, and now holds `len` elements.
-    unsafe { arm_slice::<T>(data, len, header) };
-    Ok(NonNull::slice_from_raw_parts(data.cast(), len))
+    Ok(filling.finish())
 }
 
-/// Stores the destructor of a slice in its cell.
+/// Allocates a cell of `kind` with `draw` and fills it with all values of an iterator, however many it promises. A cell that
+/// turns out to be too small or too large is replaced by another, and zeroed.
 ///
 /// # Safety
-/// `data` is that of a live cell with this header size, which nobody else uses, which holds `len` initialised elements of
-/// `T`, and which was made with an empty destructor slot where `T` needs drop.
-unsafe fn arm_slice<T>(data: NonNull<u8>, len: usize, header: usize) {
-    if needs_drop::<T>() {
-        let destructor = Destructor { run: Some(drop_slice::<T>), arg: ptr::without_provenance_mut(len) };
-        // SAFETY: [slot] the caller's cell is live and has a slot.
-        unsafe { raw::arm(data.as_ptr(), header, destructor) };
+/// As for [`slice_with`].
+pub(crate) unsafe fn collect<T>(
+    kind: Kind,
+    values: impl Iterator<Item = T>,
+    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+) -> Result<NonNull<[T]>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    let mut filling = unsafe { Filling::new(kind, values.size_hint().0, draw) }?;
+    for value in values {
+        if filling.filled == filling.room {
+            filling.resize(filling.room.checked_mul(2).ok_or(AllocError::Overflow)?.max(4))?;
+        }
+        // SAFETY: [extent] there is room for one more.
+        unsafe { filling.push(value) };
+    }
+    if filling.filled < filling.room {
+        filling.resize(filling.filled)?;
+    }
+    Ok(filling.finish())
+}
+
+/// Allocates a cell of `kind` with `draw` and moves the values of a vector into it. The vector's memory is zeroed before it is
+/// freed, even if the cell is refused.
+///
+/// # Safety
+/// As for [`slice_with`].
+#[cfg(feature = "heap")]
+pub(crate) unsafe fn vec<T>(
+    kind: Kind,
+    values: alloc::vec::Vec<T>,
+    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+) -> Result<NonNull<[T]>, AllocError> {
+    struct Zeroed<T>(alloc::vec::Vec<T>);
+    impl<T> Drop for Zeroed<T> {
+        fn drop(&mut self) {
+            self.0.clear();
+            // SAFETY: [extent] the vector owns so many bytes, and has no values.
+            unsafe { shred::zero(self.0.as_mut_ptr().cast(), self.0.capacity() * size_of::<T>()) };
+        }
+    }
+    let Zeroed(values) = &mut Zeroed(values);
+    let len = values.len();
+    // SAFETY: [caller, fresh] the cell is new and has room for `len` values, which the vector gives up.
+    unsafe {
+        let mut filling = Filling::new(kind, len, draw)?;
+        ptr::copy_nonoverlapping(values.as_ptr(), filling.data.as_ptr(), len);
+        values.set_len(0);
+        filling.filled = len;
+        Ok(filling.finish())
     }
 }
 
@@ -242,11 +342,12 @@ pub(crate) fn refuse(error: AllocError) -> ! {
     panic!("allocation refused: {error}")
 }
 
-/// The next of as many values as the caller has counted.
-#[cfg(feature = "heap")]
-pub(crate) fn next<T>(values: &mut alloc::vec::IntoIter<T>) -> T {
-    match values.next() {
-        Some(value) => value,
-        None => unreachable!("a vector has as many values as its length says"),
+/// The value, or a panic at the line that called the constructor: a closure would name its own.
+#[inline]
+#[track_caller]
+pub(crate) fn made<T>(result: Result<T, impl Into<AllocError>>) -> T {
+    match result {
+        Ok(made) => made,
+        Err(refused) => refuse(refused.into()),
     }
 }

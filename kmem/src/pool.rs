@@ -7,6 +7,7 @@ use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
 
+use crate::cell::Kind;
 use crate::error::{AllocError, Refused};
 use crate::place;
 use crate::raw;
@@ -100,7 +101,7 @@ impl<T> Pool<T> {
     #[must_use]
     #[track_caller]
     pub fn new(cells: usize) -> Self {
-        Self::try_new_in(cells, Heap).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_new_in(cells, Heap))
     }
 
     /// A pool on the heap that grows, whose first block has 64 cells.
@@ -116,7 +117,7 @@ impl<T> Pool<T> {
     #[must_use]
     #[track_caller]
     pub fn growing() -> Self {
-        Self::try_growing_in(64, Heap).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_growing_in(64, Heap))
     }
 }
 
@@ -207,7 +208,7 @@ impl Pool {
     #[must_use]
     #[track_caller]
     pub fn bytes(size: usize, cells: usize) -> Self {
-        Self::try_bytes_in(size, cells, Heap).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_bytes_in(size, cells, Heap))
     }
 
     /// A pool on the heap of cells of `size` bytes, aligned to 16, that grows, and whose first block has 64 cells.
@@ -224,7 +225,7 @@ impl Pool {
     #[must_use]
     #[track_caller]
     pub fn growing_bytes(size: usize) -> Self {
-        Self::try_growing_bytes_in(size, 64, Heap).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_growing_bytes_in(size, 64, Heap))
     }
 }
 
@@ -334,7 +335,7 @@ impl<T, S> Pool<T, S> {
     #[track_caller]
     #[inline]
     pub fn alloc(&self, value: T) -> PoolBox<'_, T> {
-        self.try_alloc(value).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(self.try_alloc(value))
     }
 
     /// Moves a value into a cell.
@@ -686,7 +687,7 @@ impl<'p, T: ?Sized> PoolBox<'p, T> {
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
         // SAFETY: [sole, one-thread] the cell is live, and its pool stays on this thread while the cell borrows it.
-        unsafe { raw::ptr::taint_cell(crate::cell::Kind::Pool, self.data.as_ptr().cast()) }
+        unsafe { raw::ptr::taint_cell(Kind::Pool, self.data.as_ptr().cast()) }
     }
 }
 

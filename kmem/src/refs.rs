@@ -84,6 +84,7 @@ impl<T> Ref<T> {
     /// *Ref::make_mut(&mut one) += 1;
     /// assert_eq!((*one, *two), (2, 1));
     /// ```
+    #[track_caller]
     pub fn make_mut(this: &mut Self) -> &mut T
     where
         T: Clone,
@@ -114,7 +115,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// ```
     #[track_caller]
     pub fn new_in(value: T, source: S) -> Self {
-        Self::try_new_in(value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(Self::try_new_in(value, source))
     }
 
     /// Moves a value into a new counted cell drawn from `source`.
@@ -145,7 +146,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// ```
     #[track_caller]
     pub fn named_in(name: &'static CStr, value: T, source: S) -> Self {
-        Self::try_named_in(name, value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(Self::try_named_in(name, value, source))
     }
 
     /// Moves a value into a new counted cell drawn from `source`, with a [name](Ref::name), which takes 8 bytes more.
@@ -164,10 +165,10 @@ impl<T, S: CellSource> Ref<T, S> {
         unsafe { place::named(Some(name), value, draw_from(source)).map(|data| Self::own(data)) }
     }
 
-    /// Moves the value out where this is the only reference.
+    /// Moves the value out if this is the only reference.
     ///
     /// # Errors
-    /// Gives the reference back where there are others.
+    /// Gives the reference back if there are others.
     ///
     /// ```
     /// use kmem::Ref;
@@ -183,14 +184,22 @@ impl<T, S: CellSource> Ref<T, S> {
         if Self::count(&this) != 1 {
             return Err(this);
         }
-        let data = ManuallyDrop::new(this).data;
-        // SAFETY: [last-ref, slot] the cell is live and ours alone. Its value is moved out before the cell goes,
-        // without a destructor.
+        // SAFETY: [last-ref] the cell is ours alone.
+        Ok(unsafe { Self::take(ManuallyDrop::new(this).data) })
+    }
+
+    /// Moves the value out and frees the cell.
+    ///
+    /// # Safety
+    /// `data` is that of a live cell with this value, of which nobody else has a reference.
+    unsafe fn take(data: NonNull<T>) -> T {
+        // SAFETY: [caller, slot] the cell is live and ours alone. Its value is moved out before the cell is freed, without a
+        // destructor.
         unsafe {
             let value = data.read();
             place::disarm(data, HEADER);
-            raw::refs::f(data.as_ptr().cast());
-            Ok(value)
+            raw::refs::end("kmreff", data.as_ptr().cast());
+            value
         }
     }
 }
@@ -267,9 +276,7 @@ impl<T, S: CellSource> Ref<[T], S> {
     /// ```
     pub fn try_from_fn_in(len: usize, each: impl FnMut(usize) -> T, source: S) -> Result<Self, AllocError> {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe {
-            place::slice_with(len, each, draw_from(source), HEADER, raw::refs::f).map(|data| Self::own(data))
-        }
+        unsafe { place::slice_with(Kind::Ref, len, each, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -461,6 +468,7 @@ impl<T: ?Sized + core::panic::RefUnwindSafe, S> core::panic::RefUnwindSafe for R
 
 #[cfg(feature = "heap")]
 impl<T: Default> Default for Ref<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new(T::default())
     }
@@ -468,6 +476,7 @@ impl<T: Default> Default for Ref<T> {
 
 #[cfg(feature = "heap")]
 impl<T> From<T> for Ref<T> {
+    #[track_caller]
     fn from(value: T) -> Self {
         Self::new(value)
     }
@@ -475,39 +484,48 @@ impl<T> From<T> for Ref<T> {
 
 #[cfg(feature = "heap")]
 impl From<&str> for Ref<str> {
+    #[track_caller]
     fn from(text: &str) -> Self {
-        Self::try_copy_str_in(text, Heap).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_copy_str_in(text, Heap))
     }
 }
 
 #[cfg(feature = "heap")]
 impl From<alloc::string::String> for Ref<str> {
+    /// Moves the text. The string's memory is zeroed before it is freed, so that the cell holds the only copy.
+    #[track_caller]
     fn from(text: alloc::string::String) -> Self {
-        text.as_str().into()
+        let bytes = text.into_bytes();
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe { Self::own(place::as_str(place::made(place::vec(Kind::Ref, bytes, draw_from(Heap))))) }
     }
 }
 
 #[cfg(feature = "heap")]
 impl<T: Clone> From<&[T]> for Ref<[T]> {
+    #[track_caller]
     fn from(values: &[T]) -> Self {
-        Self::try_from_fn_in(values.len(), |i| values[i].clone(), Heap)
-            .unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_from_fn_in(values.len(), |i| values[i].clone(), Heap))
     }
 }
 
 #[cfg(feature = "heap")]
 impl<T> From<alloc::vec::Vec<T>> for Ref<[T]> {
+    /// Moves the values. The vector's memory is zeroed before it is freed, so that the cell holds the only copy.
+    #[track_caller]
     fn from(values: alloc::vec::Vec<T>) -> Self {
-        let len = values.len();
-        let mut values = values.into_iter();
-        Self::try_from_fn_in(len, |_| place::next(&mut values), Heap)
-            .unwrap_or_else(|error| place::refuse(error))
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe { Self::own(place::made(place::vec(Kind::Ref, values, draw_from(Heap)))) }
     }
 }
 
 #[cfg(feature = "heap")]
 impl<T> FromIterator<T> for Ref<[T]> {
+    /// Collects the values into a cell. If there are more or fewer than the iterator promised the cell moves, and what it
+    /// leaves behind is zeroed.
+    #[track_caller]
     fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
-        iter.into_iter().collect::<alloc::vec::Vec<T>>().into()
+        // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
+        unsafe { Self::own(place::made(place::collect(Kind::Ref, iter.into_iter(), draw_from(Heap)))) }
     }
 }

@@ -151,7 +151,7 @@ impl<T, S: CellSource> Tree<T, S> {
     /// ```
     #[track_caller]
     pub fn new_in(value: T, source: S) -> Self {
-        Self::try_new_in(value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(Self::try_new_in(value, source))
     }
 
     /// A tree drawn from `source` with this value at its root.
@@ -180,7 +180,7 @@ impl<T, S: CellSource> Tree<T, S> {
     /// ```
     #[track_caller]
     pub fn named_in(name: &'static CStr, value: T, source: S) -> Self {
-        Self::try_named_in(name, value, source).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(Self::try_named_in(name, value, source))
     }
 
     /// A tree drawn from `source` with this value at its root, which has a [name](Tree::name); that takes 8 bytes more.
@@ -341,8 +341,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     #[track_caller]
     pub fn child<U: Send + 'static>(&self, value: U) -> Node<'_, U> {
         // SAFETY: [lent] the borrow of the root keeps it in place.
-        unsafe { child(self.data.cast(), None, value) }
-            .unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(unsafe { child(self.data.cast(), None, value) })
     }
 
     /// Frees everything below the root, and what the root has [adopted](NodeRef::adopt). What was to be [called](NodeRef::on_free)
@@ -422,6 +421,7 @@ sole_owner!([T: ?Sized, S] Tree<T, S> => T);
 
 #[cfg(feature = "heap")]
 impl<T> From<T> for Tree<T> {
+    #[track_caller]
     fn from(value: T) -> Self {
         Self::new(value)
     }
@@ -429,8 +429,9 @@ impl<T> From<T> for Tree<T> {
 
 #[cfg(feature = "heap")]
 impl From<&str> for Tree<str> {
+    #[track_caller]
     fn from(text: &str) -> Self {
-        Self::try_copy_str_in(text, Heap).unwrap_or_else(|error| place::refuse(error))
+        place::made(Self::try_copy_str_in(text, Heap))
     }
 }
 
@@ -612,7 +613,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn push(self, value: T) -> NodeRef<'t, T> {
-        self.try_push(value).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(self.try_push(value))
     }
 
     /// Adds a child with a value of the same type, behind those that are there.
@@ -645,7 +646,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn push_named(self, name: &'static CStr, value: T) -> NodeRef<'t, T> {
-        self.try_push_named(name, value).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(self.try_push_named(name, value))
     }
 
     /// Adds a child with a value of the same type and a [name](NodeRef::name), as [`push_named`](NodeRef::push_named) does.
@@ -680,7 +681,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn child<U: Send + 'static>(self, value: U) -> Node<'t, U> {
-        self.try_child(value).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(self.try_child(value))
     }
 
     /// Adds a child with a value of any type, as [`child`](NodeRef::child) does.
@@ -710,7 +711,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn child_named<U: Send + 'static>(self, name: &'static CStr, value: U) -> Node<'t, U> {
-        self.try_child_named(name, value).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(self.try_child_named(name, value))
     }
 
     /// Adds a child with a value of any type and a [name](Node::name), as [`child_named`](NodeRef::child_named) does.

@@ -106,12 +106,29 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         // reference.
         unsafe { (*header).cell.taint() };
     }
-    // SAFETY: [last-ref] as above. Where others are left the cell may be gone before this returns, and it does not look again.
-    match shared::down(unsafe { &(*header).refs }) {
-        Left::Others => {}
-        // SAFETY: [last-ref] this was the last reference.
-        Left::Nobody => unsafe { end(call, data) },
-        Left::Underflow => fault::report(call, data, Misuse::CountUnderflow),
+    // SAFETY: [last-ref] as above. The cell of the last reference is the caller's.
+    unsafe {
+        if down(call, data) {
+            end(call, data);
+        }
+    }
+}
+
+/// Drops a reference, and returns true if it was the last one: then the caller has to [`end`] the cell.
+///
+/// # Safety
+/// `data` is that of a live reference-counted cell of which the caller holds a reference.
+#[inline(always)]
+pub(crate) unsafe fn down(call: &'static str, data: *mut u8) -> bool {
+    // SAFETY: [caller, last-ref] the caller's reference keeps the cell. If others are left it may be gone before this returns,
+    // which does not look again.
+    match shared::down(unsafe { &(*header(data)).refs }) {
+        Left::Others => false,
+        Left::Nobody => true,
+        Left::Underflow => {
+            fault::report(call, data, Misuse::CountUnderflow);
+            false
+        }
     }
 }
 
@@ -121,7 +138,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 /// # Safety
 /// `data` is that of a live reference-counted cell that the caller alone knows of.
 #[inline(never)]
-unsafe fn end(call: &'static str, data: *mut u8) {
+pub(crate) unsafe fn end(call: &'static str, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's; its source outlives it.
     unsafe { block::end(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
 }

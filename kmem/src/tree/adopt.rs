@@ -99,7 +99,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn adopt<O: Adopt + Send + 'static>(self, owner: O) -> Adopted<'t, O> {
-        self.try_adopt(owner).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(self.try_adopt(owner))
     }
 
     /// Has the node own a heap cell or a reference, as [`adopt`](NodeRef::adopt) does.
@@ -135,6 +135,7 @@ impl<'t, O: Adopt> Adopted<'t, O> {
     /// drop(tree);
     /// assert_eq!(*body, 7);
     /// ```
+    #[track_caller]
     pub fn let_go(self) -> O {
         let object = Handled::handle(&*self.owner).data;
         // SAFETY: [lent, holders] the node is live while its tree is borrowed, and has owned the object since. Of several references to

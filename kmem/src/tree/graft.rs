@@ -12,13 +12,14 @@ use crate::raw::{self, FLAG_SAME};
 ///
 /// # Safety
 /// `parent` is the data of a live node of this thread's, and what the tree has, values and sources, may go and stay where that does.
+#[track_caller]
 unsafe fn join<T: ?Sized, S>(parent: NonNull<u8>, tree: Tree<T, S>) -> NonNull<T> {
     let root = tree.into_non_null();
     // SAFETY: [caller, sole, links] the root is live and owned by nobody now; nothing that borrows from its tree is left, and so the
     // parent does not lie in it.
     let moved = unsafe { raw::tree::mu(root.as_ptr().cast(), parent.as_ptr()) };
     // A damaged header alone makes it fail, which has been reported. The tree is out of reach then.
-    moved.unwrap_or_else(|error| place::refuse(error));
+    place::made(moved);
     root
 }
 
@@ -39,6 +40,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// grafted.push('!');
     /// assert_eq!((grafted.node().children().count(), request.node().below()), (1, 2));
     /// ```
+    #[track_caller]
     pub fn graft<U, S>(self, tree: Tree<U, S>) -> Node<'t, U>
     where
         U: ?Sized + Send + 'static,
@@ -61,6 +63,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// assert_eq!(branch.parent().map(|node| *node), Some("root"));
     /// assert_eq!(tree.node().children().next().unwrap().children().count(), 1);
     /// ```
+    #[track_caller]
     pub fn push_tree<S: Send + 'static>(self, tree: Tree<T, S>) -> NodeRef<'t, T> {
         // SAFETY: [lent, outlives, threads] as in `graft`, but that both trees have values of one type, so that where this one may go
         // the other may. [same] The flag says so, and no owner is left.

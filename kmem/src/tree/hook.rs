@@ -25,7 +25,7 @@ pub struct Hook<'t> {
     /// The data of the node.
     node: NonNull<u8>,
     hook: Destructor,
-    cancel: unsafe fn(NonNull<u8>, Destructor),
+    cancel: unsafe fn(NonNull<u8>, Destructor) -> bool,
     borrows: PhantomData<&'t ()>,
 }
 
@@ -35,17 +35,20 @@ unsafe extern "C-unwind" fn run<F: FnOnce()>(_: *mut c_void, carried: *mut c_voi
     function();
 }
 
+/// Takes a hook off and drops its function, or returns false: the header is damaged, which has been reported.
+///
 /// # Safety
 /// The hook is one of this live node, and carries an `F`.
-unsafe fn cancel<F>(node: NonNull<u8>, hook: Destructor) {
+unsafe fn cancel<F>(node: NonNull<u8>, hook: Destructor) -> bool {
     // SAFETY: [caller, hooks] the function is moved out before its place goes, and is not run.
     unsafe {
         let function = hook.arg.cast::<F>().read();
-        if !raw::tree::hx(node.as_ptr(), hook) {
-            // A damaged header, which has been reported: the function may still be run.
+        let taken = raw::tree::hx(node.as_ptr(), hook);
+        if !taken {
+            // It may still be run.
             core::mem::forget(function);
-            place::refuse(AllocError::Misused);
         }
+        taken
     }
 }
 
@@ -77,7 +80,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn on_free<F: FnOnce() + Send + 'static>(self, function: F) -> Hook<'t> {
-        self.try_on_free(function).unwrap_or_else(|refused| place::refuse(refused.error()))
+        place::made(self.try_on_free(function))
     }
 
     /// Has `function` called when the node is about to go, as [`on_free`](NodeRef::on_free) does.
@@ -118,9 +121,12 @@ impl Hook<'_> {
     /// hook.cancel();
     /// assert_eq!(std::sync::Arc::strong_count(&called), 1);
     /// ```
+    #[track_caller]
     pub fn cancel(self) {
         // SAFETY: [lent, hooks] the node is live while its tree is borrowed, and so the hook is still there: nothing else takes it back.
-        unsafe { (self.cancel)(self.node, self.hook) }
+        if !unsafe { (self.cancel)(self.node, self.hook) } {
+            place::refuse(AllocError::Misused);
+        }
     }
 }
 

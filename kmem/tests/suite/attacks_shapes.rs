@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use kmem::{AllocError, Heap, HeapBox, Node, Pool, PoolBox, Ptr, Ref, SourceCell, Tree, unsize};
 
-use crate::support::{Counted, Tally, leaks_nothing};
+use crate::support::{Counted, Tally, leaks_nothing, quietly};
 
 /// Runs `check` on the address of a value made by `make` under every owner, several at once.
 fn under_every_owner<T: Send + 'static>(make: impl Fn() -> T, check: impl Fn(&T)) {
@@ -142,6 +142,49 @@ fn lengths_that_overflow_are_refused_before_an_element_is_made() {
         assert!(Pool::try_bytes_in(1, len, Heap).is_err());
         assert!(Tree::new(0).node().pool::<u64>(len).is_err());
     }
+}
+
+#[test]
+fn iterators_that_lie_about_their_length_are_collected_whole_or_refused() {
+    struct Lying<I>(I, usize);
+    impl<I: Iterator> Iterator for Lying<I> {
+        type Item = I::Item;
+        fn next(&mut self) -> Option<I::Item> {
+            self.0.next()
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (self.1, Some(0))
+        }
+    }
+    fn collects<T>(make: impl Fn() -> T + Copy, check: impl Fn(&T)) {
+        for count in [0, 1, 2, 4, 5, 33, 100] {
+            for hint in [0, 1, 2, 4, 5, 99, 100, 101, 10_000] {
+                let values = || Lying((0..count).map(|_| make()), hint);
+                let (heap, counted): (HeapBox<[T]>, Ref<[T]>) = (values().collect(), values().collect());
+                assert_eq!((heap.len(), counted.len()), (count, count));
+                heap.iter().chain(counted.iter()).for_each(&check);
+            }
+        }
+    }
+    #[repr(align(256))]
+    struct Wide(Counted);
+    let tally = Tally::default();
+    leaks_nothing(|| {
+        collects(|| tally.value(), |value| assert!(value.is_counted()));
+        collects(
+            || Wide(tally.value()),
+            |wide| assert!(wide.0.is_counted() && std::ptr::from_ref(wide).addr() % 256 == 0),
+        );
+        collects(|| (), |()| ());
+        collects(|| 7u8, |&seven| assert_eq!(seven, 7));
+    });
+    // No cell holds so many. The report of a panic takes memory, so that these stand apart.
+    for hint in [usize::MAX, usize::MAX / 2, isize::MAX as usize] {
+        let values = || Lying((0..10).map(|_| tally.value()), hint);
+        assert!(quietly(|| values().collect::<HeapBox<[_]>>()).is_err());
+        assert!(quietly(|| values().collect::<Ref<[_]>>()).is_err());
+    }
+    assert_eq!(tally.alive(), 0);
 }
 
 /// A value of which a trait object is made, alive as long as its tally says.

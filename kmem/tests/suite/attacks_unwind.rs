@@ -173,8 +173,25 @@ fn functions_that_make_elements_may_unwind_at_each() {
         let collected: (HeapBox<[_]>, Ref<[_]>) = ((0..5).map(make).collect(), (0..5).map(make).collect());
         assert_eq!((heap.len(), counted.len(), in_pool.len(), in_source.len()), (5, 5, 5, 5));
         assert_eq!((collected.0.len(), collected.1.len(), tally.alive()), (5, 5, 30));
+        // Of unknown number, so that the cells grow.
+        let some = || (0..20).map(make).filter(|_| true);
+        let collected: (HeapBox<[_]>, Ref<[_]>) = (some().collect(), some().collect());
+        assert_eq!((collected.0.len(), collected.1.len(), tally.alive()), (20, 20, 70));
     });
     assert_eq!(pool.live(), 0);
+}
+
+#[test]
+fn destructors_of_elements_may_unwind_as_a_slice_is_dropped_or_refused() {
+    at_every_strike(|fuse, tally| {
+        #[repr(align(8192))]
+        struct Wide<'f>(#[allow(dead_code, reason = "it is there to be dropped")] Touchy<'f>);
+        let touchy = || Touchy(fuse, tally.value());
+        drop(HeapBox::<[_]>::from(vec![touchy(), touchy()]));
+        drop(Ref::<[_]>::from(vec![touchy(), touchy()]));
+        drop((0..20).map(|_| touchy()).filter(|_| true).collect::<HeapBox<[_]>>());
+        assert!(HeapBox::<[Wide<'_>]>::try_from_fn(2, |_| Wide(touchy())).is_err());
+    });
 }
 
 #[test]

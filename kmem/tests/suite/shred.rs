@@ -2,7 +2,7 @@
 
 use kmem::{HeapBox, raw};
 
-use crate::support::{MARK, marked_when_freed};
+use crate::support::{MARK, TEXT_MARK, marked_when_freed, quietly, unwind};
 
 const SECRET: [u8; 64] = [MARK; 64];
 
@@ -17,7 +17,7 @@ fn a_tainted_heap_cell_is_zeroed() {
         let mut key = HeapBox::new(SECRET);
         key.taint();
         drop(key);
-        let mut text: HeapBox<str> = std::str::from_utf8(&[0x25; 64]).unwrap().into();
+        let mut text: HeapBox<str> = std::str::from_utf8(&[TEXT_MARK as u8; 64]).unwrap().into();
         text.taint();
         unsafe { raw::heap::s(HeapBox::new(SECRET).into_non_null().as_ptr().cast()) };
     });
@@ -33,6 +33,107 @@ fn every_size_is_zeroed_to_its_last_byte() {
             raw::heap::s(data);
         });
         assert_eq!(freed, 0, "{size} bytes");
+    }
+}
+
+/// Values that were handed over to kmem and then tainted lie in their cell alone: kmem leaves no copy on the way there.
+mod conversions {
+    use super::*;
+
+    /// An iterator of secrets that says of its length what it likes, and unwinds behind the last.
+    struct Secrets {
+        left: usize,
+        promised: usize,
+        unwinds: bool,
+    }
+
+    impl Iterator for Secrets {
+        type Item = [u8; 64];
+        fn next(&mut self) -> Option<[u8; 64]> {
+            if self.left == 0 && self.unwinds {
+                unwind();
+            }
+            self.left = self.left.checked_sub(1)?;
+            Some(SECRET)
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (self.promised, Some(self.promised))
+        }
+    }
+
+    /// A vector of secrets with so much room to spare, whose memory held as many before.
+    fn secrets(spare: usize) -> Vec<[u8; 64]> {
+        let mut secrets = vec![SECRET; 100 + spare];
+        secrets.truncate(100);
+        secrets
+    }
+
+    fn secret_text(spare: usize) -> String {
+        let mut text = String::with_capacity(100 + spare);
+        text.extend([TEXT_MARK; 100]);
+        text
+    }
+
+    macro_rules! leave_no_copy {
+        ($owner:ident, $taint:expr) => {{
+            let taint = $taint;
+            for (left, promised) in [(0, 0), (100, 100), (100, 0), (100, 3), (100, 99), (100, 1000), (0, 10)]
+            {
+                let freed = marked_when_freed(|| {
+                    let mut collected: $owner<[_]> = Secrets { left, promised, unwinds: false }.collect();
+                    assert!(collected.len() == left && collected.iter().all(|secret| *secret == SECRET));
+                    taint(&mut collected);
+                });
+                assert_eq!(freed, 0, "{left} secrets, {promised} promised");
+                let unwound =
+                    || quietly(|| $owner::from_iter(Secrets { left, promised, unwinds: true })).is_err();
+                assert_eq!(
+                    marked_when_freed(|| assert!(unwound())),
+                    0,
+                    "{left} secrets, {promised} promised"
+                );
+            }
+            for spare in [0, 1, 1000] {
+                let freed = marked_when_freed(|| {
+                    let mut moved = $owner::<[_]>::from(secrets(spare));
+                    assert!(moved.len() == 100 && moved.iter().all(|secret| *secret == SECRET));
+                    taint(&mut moved);
+                    let mut cloned = $owner::<[_]>::from(&*moved);
+                    taint(&mut cloned);
+                });
+                assert_eq!(freed, 0, "{spare} values to spare");
+                let freed = marked_when_freed(|| {
+                    let mut text: $owner<str> = $owner::from(secret_text(spare));
+                    assert_eq!((text.len(), text.trim_matches(TEXT_MARK)), (100, ""));
+                    $owner::taint(&mut text);
+                });
+                assert_eq!(freed, 0, "{spare} bytes to spare");
+                #[repr(align(8192))]
+                struct Wide(#[allow(dead_code, reason = "it is looked at as it is freed")] [u8; 64]);
+                let freed = marked_when_freed(|| {
+                    let refused: Vec<_> = (0..100).map(|_| Wide(SECRET)).collect();
+                    assert!(quietly(|| $owner::<[_]>::from(refused)).is_err());
+                });
+                assert_eq!(freed, 0, "refused");
+            }
+            let freed = marked_when_freed(|| {
+                let made = $owner::from_iter((0..100).map(|_| vec![SECRET]));
+                assert_eq!(made.len(), 100);
+            });
+            assert_eq!(freed, 100, "what the values own is theirs");
+        }};
+    }
+
+    #[test]
+    fn into_a_heap_cell_leave_no_copy() {
+        leave_no_copy!(HeapBox, HeapBox::taint);
+    }
+
+    #[cfg(feature = "ref")]
+    #[test]
+    fn into_a_counted_cell_leave_no_copy() {
+        use kmem::Ref;
+        leave_no_copy!(Ref, |made: &mut Ref<_>| Ref::taint(made));
     }
 }
 

@@ -11,12 +11,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static FAIL_IN: Cell<usize> = const { Cell::new(usize::MAX) };
+    static REFUSES: Cell<bool> = const { Cell::new(false) };
     static MARKED: Cell<usize> = const { Cell::new(0) };
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The byte that tests fill secrets with.
 pub const MARK: u8 = 0xA5;
+
+/// The character that tests fill secret text with.
+pub const TEXT_MARK: char = '%';
 
 struct Watching;
 
@@ -46,7 +50,7 @@ unsafe impl GlobalAlloc for Watching {
         if watched() {
             let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
             // Eight in a row: a single byte of this value may be part of anything.
-            if bytes.windows(8).any(|row| row == [MARK; 8]) {
+            if bytes.windows(8).any(|row| row == [MARK; 8] || row == [TEXT_MARK as u8; 8]) {
                 let _ = MARKED.try_with(|marked| marked.set(marked.get() + 1));
             }
         }
@@ -87,7 +91,7 @@ fn refused() -> bool {
             false
         }
     });
-    if refused.unwrap_or(false) {
+    if refused.unwrap_or(false) || REFUSES.try_with(Cell::take).unwrap_or(false) {
         return true;
     }
     let _ = LIVE.try_with(|live| live.set(live.get() + 1));
@@ -103,6 +107,14 @@ pub fn leaks_nothing<R>(work: impl FnOnce() -> R) -> R {
     let before = LIVE.get();
     let result = work();
     assert_eq!(LIVE.get() - before, 0, "blocks leaked");
+    result
+}
+
+/// Runs `work`, in which this thread's first allocation fails and no other.
+pub fn with_one_refusal<R>(work: impl FnOnce() -> R) -> R {
+    REFUSES.set(true);
+    let result = work();
+    assert!(!REFUSES.get(), "nothing was allocated");
     result
 }
 
