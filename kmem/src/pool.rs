@@ -647,6 +647,12 @@ impl<'p, T: ?Sized> PoolBox<'p, T> {
         PoolBox { data, owns: PhantomData, drops: PhantomData }
     }
 
+    /// The handle on the cell, which the engine knows it by.
+    fn handle(&self) -> raw::Handle {
+        // SAFETY: [sole] the owner has a live cell, whose header no other thread writes while this one may read it.
+        unsafe { raw::ptr::handle_of(Kind::Pool, self.data.as_ptr().cast()) }
+    }
+
     pub(crate) fn into_non_null(self) -> NonNull<T> {
         ManuallyDrop::new(self).data
     }

@@ -21,14 +21,7 @@ macro_rules! smart_pointer {
                 self
             }
         }
-        impl<$($generics)*> core::fmt::Debug for $owner
-        where
-            $target: core::fmt::Debug,
-        {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                (**self).fmt(f)
-            }
-        }
+        debug!([$($generics)*] $owner => $target);
         impl<$($generics)*> core::fmt::Display for $owner
         where
             $target: core::fmt::Display,
@@ -84,6 +77,25 @@ macro_rules! smart_pointer {
             }
         }
         impl<$($generics)*> Unpin for $owner {}
+    };
+}
+
+/// Debugging output, which ends up in logs, does not show what is to leave no trace in memory.
+macro_rules! debug {
+    ([$($generics:tt)*] $owner:ty => $target:ident) => {
+        /// As the value, or `[REDACTED]` if its bytes are zeroed when it is freed: it is tainted, or its source shreds.
+        impl<$($generics)*> core::fmt::Debug for $owner
+        where
+            $target: core::fmt::Debug,
+        {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                // SAFETY: [sole, last-ref, lent, one-thread] the owner, or what it borrows, keeps the object live.
+                if unsafe { $crate::raw::ptr::shreds(self.handle()) } {
+                    return f.write_str("[REDACTED]");
+                }
+                (**self).fmt(f)
+            }
+        }
     };
 }
 

@@ -868,11 +868,7 @@ impl<T> core::ops::Deref for NodeRef<'_, T> {
     }
 }
 
-impl<T: core::fmt::Debug> core::fmt::Debug for NodeRef<'_, T> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        (**self).fmt(f)
-    }
-}
+debug!([T] NodeRef<'_, T> => T);
 
 impl<'p, T: ?Sized> Node<'p, T> {
     /// # Safety

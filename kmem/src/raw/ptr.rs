@@ -318,3 +318,18 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
         unsafe { (*cell).taint() };
     }
 }
+
+/// Returns true if the object of a handle is zeroed when it is freed: the handle, its cell or the source says so. Any thread may ask
+/// that shares the object.
+///
+/// # Safety
+/// The handle is null or holds a live object.
+pub(crate) unsafe fn shreds(handle: Handle) -> bool {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller] the caller gives a live cell, whose header names its pool.
+    if handle.kind == Kind::Pool as i32 && unsafe { super::pool::is_tainted(handle.data) } {
+        return true;
+    }
+    // SAFETY: [caller, outlives] the cell is live, and so are the sources below it.
+    handle.shred != 0 || unsafe { super::shreds(handle.cell) }
+}

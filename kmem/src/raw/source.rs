@@ -8,6 +8,7 @@ use super::block::Fill;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault;
+use crate::shared;
 
 /// A custom source: a cell that carries an allocate and a free function, so that a program can put an allocator
 /// of its own under any method.
@@ -98,8 +99,8 @@ impl Source {
     }
 }
 
-/// Whether the source zeroes everything drawn from it: it does where it is marked, or the source that it was itself drawn
-/// from does.
+/// Returns true if the source zeroes everything drawn from it: it does if it is marked, or the source that it was itself drawn
+/// from does. Of a cell that is no source, returns true if the cell itself is zeroed when it is freed.
 ///
 /// # Safety
 /// `src` is null or a source cell that has not been given back, nor have those that it was drawn from.
@@ -118,7 +119,8 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
                 // The mark of a growing pool is that of its first block.
                 src = super::pool::head(src.cast()).cast();
             }
-            if (*src).tainted() {
+            // The mark alone: another thread may write the flags beside it.
+            if shared::is_marked(&(*src).shred) {
                 return true;
             }
             src = below(src);
@@ -154,7 +156,7 @@ pub(super) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> boo
     false
 }
 
-/// What a source was itself drawn from; null where that is the heap, or a custom source's own affair.
+/// What a source, or any other cell, was itself drawn from; null where that is the heap, or a custom source's own affair.
 unsafe fn below(src: *mut Cell) -> *mut Cell {
     // SAFETY: [caller, prefix] the caller's source has a readable header, also while it is on its way out.
     let kind = unsafe { (*src).kind };
@@ -169,6 +171,11 @@ unsafe fn below(src: *mut Cell) -> *mut Cell {
     if kind == Kind::Tree as i32 || kind == Kind::Tree.dying() {
         // SAFETY: [live] the kind says that it is a node.
         return unsafe { (*src.cast::<super::Node>()).src };
+    }
+    #[cfg(feature = "ref")]
+    if kind == Kind::Ref as i32 || kind == Kind::Ref.dying() {
+        // SAFETY: [live] the kind says that it is a counted cell.
+        return unsafe { (*src.cast::<super::Ref>()).src };
     }
     let _ = kind;
     null_mut()

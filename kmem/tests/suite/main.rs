@@ -41,6 +41,8 @@ mod model;
 #[cfg(all(feature = "heap", feature = "pool"))]
 mod pool;
 mod reasons;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred"))]
+mod redacted;
 #[cfg(all(feature = "heap", feature = "ref"))]
 mod refs;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred"))]
