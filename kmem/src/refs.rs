@@ -167,6 +167,9 @@ impl<T, S: CellSource> Ref<T, S> {
 
     /// Moves the value out if this is the only reference.
     ///
+    /// Of several threads that call this at once with the only references to a cell, all may get their reference back: each
+    /// sees that of another. If they then drop it, nobody has had the value; see [`into_inner`](Ref::into_inner).
+    ///
     /// # Errors
     /// Gives the reference back if there are others.
     ///
@@ -186,6 +189,27 @@ impl<T, S: CellSource> Ref<T, S> {
         }
         // SAFETY: [last-ref] the cell is ours alone.
         Ok(unsafe { Self::take(ManuallyDrop::new(this).data) })
+    }
+
+    /// Drops the reference, and returns the value if it was the last one.
+    ///
+    /// If every reference to a cell is given to this function, on whatever threads, exactly one of the calls returns the value.
+    ///
+    /// ```
+    /// use kmem::Ref;
+    /// let one = Ref::new(7);
+    /// let two = one.clone();
+    /// let taken = std::thread::scope(|scope| {
+    ///     let other = scope.spawn(|| Ref::into_inner(two));
+    ///     [Ref::into_inner(one), other.join().unwrap()]
+    /// });
+    /// assert!(taken == [Some(7), None] || taken == [None, Some(7)]);
+    /// ```
+    #[must_use = "the value is dropped unless something owns it"]
+    pub fn into_inner(this: Self) -> Option<T> {
+        let data = ManuallyDrop::new(this).data;
+        // SAFETY: [last-ref] this owner has one reference, and gives it up. The cell of the last one is ours alone.
+        unsafe { raw::refs::down("kmreff", data.as_ptr().cast()).then(|| Self::take(data)) }
     }
 
     /// Moves the value out and frees the cell.

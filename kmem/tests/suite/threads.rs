@@ -159,6 +159,44 @@ fn of_threads_that_take_a_value_out_one_at_most_gets_it() {
 }
 
 #[test]
+fn of_threads_that_give_up_their_references_for_the_value_exactly_one_gets_it() {
+    const ROUNDS: usize = 20_000;
+    let (dropped, arrived) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let cells: Vec<_> = (0..ROUNDS).map(|round| Ref::new((round, Counts(&dropped)))).collect();
+    let taken = each_on_a_thread(vec![cells.clone(), cells], |cells| {
+        let mut taken = Vec::new();
+        for (round, cell) in cells.into_iter().enumerate() {
+            // Both at once: a thread that has waited for long lets others run.
+            arrived.fetch_add(1, Ordering::Relaxed);
+            let waits = |_: &usize| arrived.load(Ordering::Relaxed) < 2 * (round + 1);
+            (0..).take_while(waits).skip(1000).for_each(|_| std::thread::yield_now());
+            taken.extend(Ref::into_inner(cell));
+        }
+        taken
+    });
+    let mut rounds: Vec<_> = taken.iter().flatten().map(|(round, _)| *round).collect();
+    rounds.sort_unstable();
+    assert!(rounds.into_iter().eq(0..ROUNDS));
+    assert_eq!(dropped.load(Ordering::Relaxed), 0);
+    drop(taken);
+    assert_eq!(dropped.load(Ordering::Relaxed), ROUNDS);
+}
+
+#[test]
+fn a_value_that_some_ask_for_and_others_only_drop_is_had_or_dropped_once() {
+    const ROUNDS: usize = 5000;
+    let dropped = AtomicUsize::new(0);
+    let cells: Vec<_> = (0..ROUNDS).map(|_| Ref::new(Counts(&dropped))).collect();
+    let held = vec![(cells.clone(), true), (cells.clone(), true), (cells, false)];
+    let taken = each_on_a_thread(held, |(cells, asks)| {
+        cells.into_iter().filter(|_| asks).filter_map(Ref::into_inner).collect::<Vec<_>>()
+    });
+    assert_eq!(taken.iter().flatten().count() + dropped.load(Ordering::Relaxed), ROUNDS);
+    drop(taken);
+    assert_eq!(dropped.load(Ordering::Relaxed), ROUNDS);
+}
+
+#[test]
 fn references_drawn_from_a_shared_source_give_their_cells_back_on_any_thread() {
     struct Counting<'a>(&'a AtomicUsize);
     unsafe impl Source for Counting<'_> {
@@ -229,6 +267,28 @@ fn values_in_a_pool_are_read_by_many_threads() {
     let cells: Vec<_> = (0..100).map(|i| pool.alloc(i)).collect();
     let sums = each_on_a_thread(vec![&cells; 4], |cells| cells.iter().map(|cell| **cell).sum::<i32>());
     assert_eq!(sums, [4950; 4]);
+}
+
+#[test]
+fn values_in_a_pool_are_shown_on_another_thread_as_the_pool_is_used_here() {
+    let pool = Pool::growing();
+    let shown = pool.alloc(String::from("shown"));
+    let gate = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let (shown, gate) = (&shown, &gate);
+        let other = scope.spawn(move || {
+            gate.wait();
+            (0..1000).for_each(|_| assert_eq!(format!("{shown:?}"), "\"shown\""));
+        });
+        gate.wait();
+        for _ in 0..20 {
+            let mut cells: Vec<_> = (0..200).map(|number: i32| pool.alloc(number.to_string())).collect();
+            #[cfg(feature = "shred")]
+            cells[7].taint();
+            cells.truncate(100);
+        }
+        other.join().unwrap();
+    });
 }
 
 #[test]
