@@ -58,7 +58,7 @@ int main() {
     size_t size = 40;
     CHECK(Kmpoolsz(size, 10) == sizeof bytes && Kmpoolsz(size, 10) > Kmpoolsz(10, size / 10));
     kmpool *pool = kmpoolif(bytes, sizeof bytes, 40);
-    CHECK(pool);
+    CHECK(pool && kmpoolq(pool).cells == 10);
 
     counting source = {};
     kmsourcei(&source.source, draw, give_back, nullptr);

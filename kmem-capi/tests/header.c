@@ -7,7 +7,7 @@ int main(void) {
     char *first = (char *)kmtreea(NULL, root, 4), *last = (char *)kmtreez(NULL, root, 4);
     if (!first || !last) return 1;
     kmnode *header = (kmnode *)kmtreeo(root).cell;
-    CHECK(header->src == NULL && (char *)header == root - sizeof(kmnode) + 0 * (root[0] = 1));
+    CHECK(header->src == NULL && (char *)header->data == root);
     CHECK(kmtreecl(root) == last && kmtreecp(last) == first && kmtreecp(first) == NULL && kmtreecl(last) == NULL);
     CHECK(((kmnode *)kmtreeo(last).cell)->prev == (kmnode *)kmtreeo(first).cell);
     kmref *counted = (kmref *)kmrefo(kmrefa(NULL, 4)).cell;

@@ -53,6 +53,7 @@ TEST(a_buffer_holds_what_the_macro_says) {
     for (size_t start = 0; start < 16; start++) {
         static unsigned char bytes[Kmpoolsz(40, 7) + 16];
         kmpool *pool = kmpoolif(bytes + start, Kmpoolsz(40, 7), 40);
+        CHECK(kmpoolq(pool).cells == 7);
         for (int i = 0; i < 7; i++) {
             void *p = kmpoola(pool);
             CHECK(p && (uintptr_t)p % 16 == 0);
@@ -151,7 +152,7 @@ TEST(a_tainted_cell_is_zeroed_whoever_frees_it) {
         case 2: kmpoolx(pool); break;
 #ifndef KFmem_notree
         case 3: {
-            void *node = kmtreea(NULL, NULL, 8);
+            void *node = kmtreea(SRC, NULL, 8);
             CHECK(node && kmtreek(node, kmpoolo(p.ref)) == p.ref);
             kmtreef(node);
             break;
