@@ -306,7 +306,11 @@ typedef struct kmtotals {
 
 #ifdef __cplusplus
 #  define KM_AT(kind, src, parent) (kmat { kind, src, parent })
-#  define KM_NULL nullptr
+#  if __cplusplus >= 201103L
+#    define KM_NULL nullptr
+#  else
+#    define KM_NULL NULL
+#  endif
 #  define KM_CAST(type, value) (static_cast<type>(value))
 /* A source as a kmcell *, whichever type it has. */
 extern "C++" inline kmcell *km_cell_(void *source) { return static_cast<kmcell *>(source); }
@@ -438,12 +442,8 @@ kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
 /* Makes a pool with options: alignment, one destructor for all cells, growing. With a destructor it is no source for others. */
 kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2) KM_POOL;
 /* Bytes of buffer that kmpoolif() needs for n cells of sz bytes, wherever the buffer starts. */
-#define KM_POOLSZ(sz, n) (sizeof(kmpool) + ((n) + 63) / 64 * 16 + (n) * ((((sz) + 15) & ~KM_CAST(size_t, 15)) + 16) + 15)
-#ifdef __cplusplus
-extern "C++" constexpr size_t Kmpoolsz(size_t sz, size_t n) { return KM_POOLSZ(sz, n); }
-#else
-#  define Kmpoolsz(sz, n) KM_POOLSZ((size_t)(sz), (size_t)(n))
-#endif
+#define Kmpoolsz(sz, n) \
+    (sizeof(kmpool) + ((n) * sizeof(char) + 63) / 64 * 16 + (n) * (((sz) * sizeof(char) + 15) / 16 * 16 + 16) + 15)
 /* Makes a pool inside a buffer: as many cells as fit, NULL where none does. Never calls the heap. See Kmpoolsz(). */
 kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED KM_POOL;
 /* Makes a pool inside a buffer with options: alignment, one destructor for all cells. */
