@@ -8,6 +8,8 @@
 
 #![no_std]
 #![deny(unreachable_pub)]
+// docs.rs shows the features that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(missing_docs, clippy::missing_safety_doc, reason = "the header is the documentation")]
 
 #[cfg(kmem_standalone)]

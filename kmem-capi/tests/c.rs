@@ -177,21 +177,6 @@ fn the_embedded_program_lives_in_one_array() {
     );
 }
 
-#[test]
-fn the_c_part_of_the_readme_compiles_and_runs() {
-    let readme = fs::read_to_string(format!("{HERE}/../README.md")).expect("the README");
-    let snippet = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("C code");
-    let file = scratch().join("readme.c");
-    fs::write(&file, format!("#include <kmem.h>\nint main(void) {{\n{snippet}\n(void)header;\n}}\n"))
-        .expect("written");
-    let binary = scratch().join("readme");
-    let (include, archive) = (format!("-I{}", library()), format!("{}/libkmem.a", library()));
-    let (file, out) = (file.to_str().expect("UTF-8"), binary.to_str().expect("UTF-8"));
-    let args = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", &include, file, &archive, "-o", out];
-    succeeds(compiler(), &args);
-    succeeds(&binary, &[]);
-}
-
 /// Compiles the header alone.
 fn header_is_clean(compiler: &str, language: &str, standard: &str) {
     let include = format!("-I{}", library());

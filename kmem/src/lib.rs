@@ -1,5 +1,7 @@
 #![no_std]
 #![deny(unreachable_pub)]
+// docs.rs shows the features that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // With a method left out, some of what serves them all is not used, and links to it lead nowhere.
 #![cfg_attr(
     not(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred")),
@@ -62,7 +64,7 @@ mod tree;
 mod must_not_compile;
 
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 mod readme {}
 
 pub use cell::{Kind, Shred};

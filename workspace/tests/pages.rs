@@ -2,6 +2,7 @@
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
@@ -36,4 +37,29 @@ fn every_link_to_a_file_leads_to_one() {
         }
     }
     assert!(seen > 25, "{seen}");
+}
+
+#[track_caller]
+fn succeeds(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_c_part_of_the_readme_compiles_and_runs() {
+    let readme = read_to_string(root().join("README.md")).expect("text");
+    let snippet = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("C code");
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (file, program, library) =
+        (scratch.join("readme.c"), scratch.join("readme"), scratch.join("readme-library"));
+    let source = format!("#include <kmem.h>\nint main(void) {{\n{snippet}\n(void)header;\n}}\n");
+    std::fs::write(&file, source).expect("written");
+    // The tests of the C library have built it there.
+    let mut build = Command::new(root().join("kmem-capi/build"));
+    build.arg(&library).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    succeeds(build.env("CARGO_TARGET_DIR", scratch.join("capi")));
+    let mut compile = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()));
+    compile.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(&library).arg(&file);
+    succeeds(compile.arg(library.join("libkmem.a")).arg("-o").arg(&program));
+    succeeds(&mut Command::new(&program));
 }
