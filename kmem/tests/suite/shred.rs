@@ -397,6 +397,73 @@ mod pool {
     }
 
     #[test]
+    fn a_tainted_value_is_zeroed_whichever_owner_is_dropped() {
+        use kmem::{PoolBox, unsize};
+        type Secret<'p> = PoolBox<'p, [u8; 64]>;
+        let ends: [fn(Secret<'_>); 11] = [
+            |cell| drop(cell),
+            |cell| cell.shred(),
+            |cell| drop(Ptr::from(cell)),
+            |cell| drop(Ptr::from(cell).into_pool().unwrap()),
+            |cell| drop(unsize!(cell => dyn std::any::Any).downcast::<[u8; 64]>().unwrap()),
+            |cell| drop(Ptr::from(unsize!(cell => [u8]))),
+            |cell| Ptr::from(unsize!(cell => [u8])).try_resize(8, 0).unwrap(),
+            |cell| assert_eq!(cell.into_inner(), SECRET),
+            |cell| unsafe { raw::ptr::free(Ptr::from(cell).into_raw()) },
+            |cell| unsafe { raw::pool::f(Ptr::from(cell).into_raw().data) },
+            |cell| drop(unsafe { Ptr::<[u8; 64]>::from_raw(Ptr::from(cell).into_raw()) }),
+        ];
+        let handle_alone = |cell: Secret<'_>| {
+            let mut handle = Ptr::from(cell);
+            handle.taint();
+            drop(handle.into_pool().unwrap());
+        };
+        let pool = Pool::growing();
+        let filled: Vec<_> = (0..100).map(|_| pool.alloc(SECRET)).collect();
+        for (number, end) in ends.into_iter().enumerate() {
+            let mut cell = pool.alloc(SECRET);
+            let address = (&raw const *cell).cast::<u8>();
+            cell.taint();
+            end(cell);
+            assert!((0..64).all(|at| unsafe { address.add(at).read() } == 0), "end {number}");
+        }
+        let cell = pool.alloc(SECRET);
+        let address = (&raw const *cell).cast::<u8>();
+        handle_alone(cell);
+        assert_eq!(unsafe { address.read() }, 0);
+        assert!(filled.iter().all(|cell| **cell == SECRET));
+    }
+
+    #[test]
+    fn a_tainted_value_that_nobody_owns_any_more_is_zeroed_with_its_pool() {
+        fn leave<S>(pool: &Pool<[u8; 64], S>) {
+            let keeps: [fn(kmem::PoolBox<'_, [u8; 64]>); 3] = [
+                |cell| assert_eq!(*cell.leak(), SECRET),
+                |cell| std::mem::forget(cell),
+                |cell| std::mem::forget(Ptr::from(cell)),
+            ];
+            for keep in keeps {
+                let mut cell = pool.alloc(SECRET);
+                cell.taint();
+                keep(cell);
+            }
+        }
+        let freed = marked_when_freed(|| {
+            leave(&Pool::new(3));
+            leave(&Pool::try_growing_in(1, kmem::Heap).unwrap());
+            #[cfg(feature = "tree")]
+            {
+                let tree = kmem::Tree::new(0);
+                leave(&tree.node().pool(3).unwrap());
+                let pool = tree.node().pool(3).unwrap();
+                leave(&pool);
+                std::mem::forget(pool);
+            }
+        });
+        assert_eq!(freed, 0);
+    }
+
+    #[test]
     fn what_a_tainted_cell_is_cut_by_is_zeroed() {
         let mut buffer = [0u128; 64];
         unsafe {
