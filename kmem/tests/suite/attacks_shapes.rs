@@ -145,6 +145,30 @@ fn lengths_that_overflow_are_refused_before_an_element_is_made() {
 }
 
 #[test]
+fn functions_to_be_called_lie_as_aligned_as_what_they_carry() {
+    #[repr(align(4096))]
+    struct Page(Counted);
+    #[repr(align(8192))]
+    struct Wide(#[allow(dead_code, reason = "it is there to be dropped")] Counted);
+    let tally = Tally::default();
+    leaks_nothing(|| {
+        let tree = Tree::new(1);
+        let page = |page: Page| {
+            move || {
+                let page = &page;
+                assert!(page.0.is_counted() && std::ptr::from_ref(page).addr() % 4096 == 0);
+            }
+        };
+        tree.node().on_free(page(Page(tally.value())));
+        tree.node().on_free(page(Page(tally.value()))).cancel();
+        let wide = Wide(tally.value());
+        let refused = tree.node().try_on_free(move || drop(wide)).unwrap_err();
+        assert_eq!((refused.error(), tally.alive()), (AllocError::Align { align: 8192, max: 4096 }, 2));
+    });
+    assert_eq!(tally.alive(), 0);
+}
+
+#[test]
 fn iterators_that_lie_about_their_length_are_collected_whole_or_refused() {
     struct Lying<I>(I, usize);
     impl<I: Iterator> Iterator for Lying<I> {

@@ -182,6 +182,33 @@ fn functions_that_make_elements_may_unwind_at_each() {
 }
 
 #[test]
+fn iterators_may_unwind_as_they_are_asked_for_their_length_for_a_value_or_dropped() {
+    struct Unwinding<'f>(std::ops::Range<usize>, &'f Fuse, &'f Tally);
+    impl Iterator for Unwinding<'_> {
+        type Item = Counted;
+        fn next(&mut self) -> Option<Counted> {
+            self.1.strike();
+            self.0.next().map(|_| self.2.value())
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            self.1.strike();
+            (self.0.len() / 2, None)
+        }
+    }
+    impl Drop for Unwinding<'_> {
+        fn drop(&mut self) {
+            self.1.strike();
+        }
+    }
+    let unwound = at_every_strike(|fuse, tally| {
+        let heap: HeapBox<[_]> = Unwinding(0..9, fuse, tally).collect();
+        let counted: Ref<[_]> = Unwinding(0..9, fuse, tally).collect();
+        assert_eq!((heap.len(), counted.len(), tally.alive()), (9, 9, 18));
+    });
+    assert_eq!(unwound, 2 * (1 + 10 + 1));
+}
+
+#[test]
 fn destructors_of_elements_may_unwind_as_a_slice_is_dropped_or_refused() {
     at_every_strike(|fuse, tally| {
         #[repr(align(8192))]

@@ -203,6 +203,20 @@ mod refs {
     }
 
     #[test]
+    fn a_tainted_value_that_is_moved_out_leaves_no_copy() {
+        fn leaves_no_copy(move_out: impl FnOnce(Ref<[u8; 64]>) -> Option<[u8; 64]>) {
+            let freed = marked_when_freed(|| {
+                let one = Ref::new(SECRET);
+                Ref::taint(&one);
+                assert_eq!(move_out(one), Some(SECRET));
+            });
+            assert_eq!(freed, 0);
+        }
+        leaves_no_copy(Ref::into_inner);
+        leaves_no_copy(|one| Ref::try_unwrap(one).ok());
+    }
+
+    #[test]
     fn a_clone_of_a_tainted_value_is_tainted() {
         let freed = marked_when_freed(|| {
             let mut one = Ref::new(SECRET);
