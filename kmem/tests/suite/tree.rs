@@ -230,6 +230,7 @@ fn children_are_walked_from_both_ends_and_each_is_seen_once() {
     assert_eq!(tree.node().children().next_back().map(|node| *node), Some(6));
 }
 
+#[cfg(feature = "ref")]
 #[test]
 fn a_name_is_replaced_by_a_sole_owner_of_a_cell_that_has_one() {
     use kmem::{Heap, HeapBox, Ptr, Ref};
