@@ -76,10 +76,3 @@ fn every_published_crate_has_a_readme_and_the_licences() {
         }
     }
 }
-
-#[test]
-fn the_c_header_has_the_version_of_the_crates() {
-    let header = read_to_string(root().join("kmem-capi/include/kmem.h")).expect("the header");
-    let version = published()[0]["version"].as_str().expect("a version").to_owned();
-    assert!(header.contains(&format!("#define Kmversion \"{version}\"\n")), "{version}");
-}
