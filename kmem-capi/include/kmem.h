@@ -27,8 +27,8 @@
  *     move: one, unchecked, all children  m                            m mu mc
  *     look: parent, first and last child  p c cl                       p c cl
  *     look: next and previous child       cn cp                        cn cp
- *     adopt (keep), let go                k l                          k l
- *     hook a destructor on, take it off   h hx                         h hx
+ *     adopt (keep), let go                k l           k l            k l
+ *     hook a destructor on, take it off   h hx                         h hx   kmhook
  *     walk: the next                      n                     n      n
  *     count                               q                     q      q      kmtotal
  *     report as text, as JSON             t j                   t j    t j
@@ -158,7 +158,7 @@ extern "C" {
     unsigned char flags; /* what the cell carries beside its data */                                 \
     unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
     unsigned char heap;  /* which heap it came from, mixed with size and flags: a seal */              \
-    size_t size;         /* bytes of header and data */
+    size_t size;         /* bytes of header and data, or private: kmsize() tells */
 
 /* ---- types: what is passed and returned, and what lies before the data ------------------------------------------ */
 
@@ -355,6 +355,13 @@ void *kmcast(kmptr, const char *name);
 /* The same as a `type *`, for objects that are named by their type. */
 #define Kmcast(type, ptr) (KM_CAST(type *, kmcast((ptr), #type)))
 
+/* Gives an object that exists a destructor, and returns 1; or 0 where that is refused. It is called as the one of kmopt is, and the
+ * rules for that apply. So an object may be made first and given its destructor once it is whole: if a C++ constructor throws in memory
+ * of kmheapa(), nothing runs on what was never made. A heap cell, and the cell of an only reference, has one destructor: it takes the
+ * place of the one that was there, and NULL takes that away. A cell that was made without one draws 48 bytes from where it was drawn. A
+ * node has any number: it gets a hook, as of kmtreeh(), and NULL is refused. So is a pool's cell: see kmpooliw(). */
+int kmhook(kmptr, void (*drop)(void *data, void *arg), void *arg) KM_USED;
+
 /* ---- strings and arrays: text and arrays in cells of any kind, made where a kmat says ----------------------------- */
 
 /* NULL as a string is refused with EINVAL, and so is NULL as bytes unless their number is 0. */
@@ -433,6 +440,18 @@ void kmreff(void *) KM_REF;
 /* Taints the cell and drops a reference. The last one, whoever drops it, zeroes the cell. */
 void kmrefs(void *) KM_REF KM_SHREDS;
 
+/* Has a counted cell adopt an object of any kind, as a node does (see kmtreek): it is freed as kmfree() does when the last reference goes,
+ * before the cell's destructor runs. So several nodes share a tree: make a cell that owns it, and have each adopt a reference to that.
+ * Whatever owns what, all that was adopted is freed in constant stack. Returns the object, or NULL where that is refused and the object
+ * still yours: the caller's reference must be the only one (EINVAL). Objects are freed in the order in which they were adopted, on the
+ * thread that drops the last reference, and zeroed if the cell is tainted. The first takes 112 bytes from where the cell was drawn, and each other
+ * than a tree 88 more. Until the cell lets it go nobody else frees or resizes the object, and what it was drawn from outlives the cell.
+ * Cells that own references to one another are never freed; only a cell that would own itself is refused. */
+void *kmrefk(void *ref, kmptr object) KM_USED KM_REF KM_TREE;
+/* Has a counted cell let go of an object that it adopted: it is yours again, with the handle that was adopted. The null handle if the
+ * cell does not own it, or there are other references. */
+kmptr kmrefl(void *ref, const void *object) KM_USED KM_REF KM_TREE;
+
 /* ---- pool: equal cells, handed out and taken back fast, one thread at a time -------------------------------------- */
 /* A kmat: a cell of this pool. */
 #define Kmpool(pool) (KM_AT(kmkind_pool, KM_CELL(pool), KM_NULL))
@@ -488,7 +507,9 @@ kmptr kmtreeao(kmcell *src, void *parent, size_t) KM_USED KM_TREE;
 kmptr kmtreezo(kmcell *src, void *parent, size_t) KM_USED KM_TREE;
 /* Like kmtreew(), but returns a handle. */
 kmptr kmtreewo(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3) KM_TREE;
-/* Frees a node and all below it, children first, in constant stack. Returns the handle of its parent, or the null handle. */
+/* Frees a node and all below it, children first, with what counted cells among it own, in constant stack. A destructor that frees something
+ * uses the stack of its own call, and what that frees the next: such a chain is limited by the stack. Returns the handle of its
+ * parent, or the null handle. */
 kmptr kmtreef(void *) KM_TREE;
 /* Like kmtreef(), and returns nothing: fit for void (*)(void *), the type of a function that destroys an object. */
 void kmtreed(void *) KM_TREE;
@@ -543,7 +564,8 @@ int kmtreehx(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONN
  * at the end, and the walk is as before its first step. A pool on a node is a node whose data is the pool. Until the next step the
  * object that the walk stands on, and the nodes above it, are not freed, moved, resized or let go of; all else may be. */
 int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
-/* Counts nodes and adopted objects at and below a node: those of this name, or all where it is NULL. */
+/* Counts nodes and adopted objects at and below a node: those of this name, or all where it is NULL. What an adopted counted cell owns
+ * is counted too, but for what a counted cell among that owns in turn; walks pass over it, and reports count it as below the cell. */
 kmcount kmtreeq(void *node, const char *name) KM_TREE;
 /* Reports a node and all below it as indented text: what lies deeper than depth is counted, not listed. */
 void kmtreet(void *node, size_t depth, kmwritefn, void *ctx) KM_NONNULL(3) KM_TREE;

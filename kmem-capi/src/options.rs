@@ -68,6 +68,18 @@ pub(crate) fn or_null<T>(result: Result<NonNull<T>, AllocError>) -> *mut T {
     }
 }
 
+/// What C gets of a call that returns its argument: that, or null and `errno`.
+#[cfg(feature = "tree")]
+pub(crate) fn same_or_null(argument: *mut c_void, result: Result<(), AllocError>) -> *mut c_void {
+    match result {
+        Ok(()) => argument,
+        Err(error) => {
+            refuse(error);
+            null_mut()
+        }
+    }
+}
+
 /// Sets `errno` for a refusal.
 #[cold]
 pub(crate) fn refuse(error: AllocError) {

@@ -1,12 +1,11 @@
-//! `kmfree`, `kmshred`, `kmstat`, `kmtaint`, `kmsize`, `kmname`, `kmrename`, `kmcast`
+//! `kmfree`, `kmshred`, `kmstat`, `kmtaint`, `kmsize`, `kmname`, `kmrename`, `kmcast`, `kmhook`
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 use kmem::AllocError;
-use kmem::raw::{Handle, ptr};
+use kmem::raw::{Destructor, DropFn, Handle, ptr};
 
 use crate::options::refuse;
-use crate::written;
 
 /// A handle as it is handed to C: with its first sixteen bytes in one store.
 ///
@@ -79,6 +78,18 @@ pub unsafe extern "C" fn kmcast(handle: Handle, name: *const c_char) -> *mut c_v
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmhook(handle: Handle, drop: Option<DropFn>, argument: *mut c_void) -> c_int {
+    // SAFETY: the contract is the caller's.
+    match unsafe { ptr::hook(handle, Destructor { run: drop, arg: argument }) } {
+        Ok(()) => 1,
+        Err(error) => {
+            refuse(error);
+            0
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
 pub extern "C" fn kmstat(object: *const c_void) -> Handle {
     handed(ptr::stat(object.cast()))
 }
@@ -90,6 +101,5 @@ pub unsafe extern "C" fn kmtaint(handle: *mut Handle) {
     if let Some(handle) = unsafe { handle.as_mut() } {
         // SAFETY: as above.
         unsafe { ptr::taint(handle) }
-        written(&raw const handle.shred);
     }
 }

@@ -82,3 +82,17 @@ pub unsafe extern "C" fn kmrefs(data: *mut c_void) {
     // SAFETY: the contract is the caller's.
     unsafe { refs::s(data.cast()) }
 }
+
+#[cfg(feature = "tree")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefk(data: *mut c_void, object: Handle) -> *mut c_void {
+    // SAFETY: the contract is the caller's.
+    crate::options::same_or_null(object.data.cast(), unsafe { refs::k(data.cast(), object) })
+}
+
+#[cfg(feature = "tree")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmrefl(data: *mut c_void, object: *const c_void) -> Handle {
+    // SAFETY: the contract is the caller's.
+    handed(unsafe { refs::l(data.cast(), object.cast()) })
+}

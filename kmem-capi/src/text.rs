@@ -9,7 +9,6 @@ use kmem::raw::{Fill, Handle, Request};
 
 use crate::options::{Options, plain, refuse};
 use crate::ptr::handed;
-use crate::written;
 
 /// What C gets of a result: the handle, or the null handle and `errno`.
 fn or_null_handle(result: Result<Handle, AllocError>) -> Handle {
@@ -61,9 +60,7 @@ unsafe fn copy(at: &At, bytes: *const u8, size: usize, string: bool) -> Handle {
         if !handle.is_null() {
             handle.data.copy_from_nonoverlapping(bytes, size);
             if string {
-                let end = handle.data.add(size);
-                end.write(0);
-                written(end);
+                handle.data.add(size).write(0);
             }
         }
         handle
@@ -96,16 +93,13 @@ unsafe fn grow(handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 
         // SAFETY: the contract is the caller's.
         Some(size) => unsafe { ptr::resize(handle, size) },
     };
-    written(handle);
     crate::options::or_null(grown)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmresize(handle: *mut Handle, size: usize) -> *mut c_void {
     // SAFETY: the caller gives a handle of its own.
-    let resized = unsafe { ptr::resize(&mut *handle, size) };
-    written(handle);
-    crate::options::or_null(resized).cast()
+    crate::options::or_null(unsafe { ptr::resize(&mut *handle, size) }).cast()
 }
 
 #[unsafe(no_mangle)]
@@ -204,7 +198,6 @@ pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *
         }
         end.copy_from(bytes.now((*handle).data), more);
         end.add(more).write(0);
-        written(end.add(more));
         (*handle).data.cast()
     }
 }

@@ -3,16 +3,15 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null_mut;
 
+use kmem::Kind;
 use kmem::raw::ptr::At;
 use kmem::raw::report::{self, Sum};
 use kmem::raw::{Cell, Destructor, DropFn, FLAG_HOST, Fill, Handle, tree};
-use kmem::{AllocError, Kind};
 
-use crate::options::{Options, or_null, plain, refuse};
+use crate::options::{Options, or_null, plain, same_or_null};
 use crate::ptr::handed;
 use crate::text::kmnew;
 use crate::walk::{Walk, Write, writing};
-use crate::written;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreea(src: *mut Cell, parent: *mut c_void, size: usize) -> *mut c_void {
@@ -71,17 +70,6 @@ pub unsafe extern "C" fn kmtreed(data: *mut c_void) {
 pub unsafe extern "C" fn kmtrees(data: *mut c_void) -> Handle {
     // SAFETY: the contract is the caller's.
     unsafe { tree::s(data.cast()) }
-}
-
-/// What C gets of a call that returns its argument: that, or null and `errno`.
-fn same_or_null(argument: *mut c_void, result: Result<(), AllocError>) -> *mut c_void {
-    match result {
-        Ok(()) => argument,
-        Err(error) => {
-            refuse(error);
-            null_mut()
-        }
-    }
 }
 
 #[unsafe(no_mangle)]
@@ -185,7 +173,6 @@ pub unsafe extern "C" fn kmtreen(walk: *mut Walk) -> c_int {
         let hosts = !here.is_null() && (*here).cell.flags & FLAG_HOST != 0;
         let pool = if hosts { at.data.cast() } else { null_mut() };
         *walk = Walk { root, at, depth, pool, km_at_: here.cast() };
-        written(walk);
         (!at.is_null()).into()
     }
 }

@@ -120,6 +120,11 @@ fn what_a_life_can_go_wrong_by_is_refused_or_reported() {
 }
 
 #[test]
+fn counted_cells_own_objects_and_destructors_are_set_later() {
+    both("tests/own.c", "own");
+}
+
+#[test]
 fn cells_grow_move_are_adopted_and_reported() {
     both("tests/life.c", "life");
 }
@@ -382,7 +387,7 @@ fn c_type(rust: &str) -> String {
         "Sum" => "kmcount",
         "At" => "kmat",
         "Write" => "kmwritefn",
-        "DropFn" => "hook",
+        "DropFn" | "Option<DropFn>" => "hook",
         "*const c_char" => "const char *",
         "*mut c_char" => "char *",
         "c_int" => "int",
@@ -515,7 +520,7 @@ fn a_shared_library_that_embeds_the_archive_need_not_export_it() {
 fn the_library_is_small() {
     // With all that the life of a cell brought it is no longer the 40 KiB that allocating and freeing alone take; those hold for
     // a program that uses these and is linked statically.
-    let (limit, whole) = (40 << 10, 80 << 10);
+    let (limit, whole) = (40 << 10, 88 << 10);
     let shared = fs::metadata(format!("{}/libkmem.so", library())).expect("the library").len();
     assert!(shared <= whole, "libkmem.so has {shared} bytes");
 

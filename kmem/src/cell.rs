@@ -156,6 +156,10 @@ pub const FLAG_SAME: u8 = 4;
 pub const FLAG_HOOK: u8 = 8;
 /// The node holds an object that its parent has adopted: its data is the handle.
 pub const FLAG_HOLD: u8 = 16;
+/// On a node: its children are what a counted cell owns. No node of the program's has both bits.
+pub const FLAG_OWNER: u8 = FLAG_HOOK | FLAG_HOLD;
+/// On a heap or counted cell: its size is in a record, whose address takes the place of the size. No node has all three bits.
+pub const FLAG_RECORD: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 /// The cell has a pointer to its name behind its data and, where it has one, its destructor.
 pub const FLAG_NAME: u8 = 32;
 /// On a node: a child of it, which hangs there no more, is being freed, so that it may neither be freed nor resized.

@@ -4,11 +4,13 @@ use core::alloc::Layout;
 use core::ffi::{CStr, c_void};
 use core::ptr::NonNull;
 
+use super::record;
 use super::seal::{self, Label, Slot};
 use super::source::{draw, draw_heap, free_heap, give_back, grow_heap, shreds};
-use super::{marks, totals};
+use super::totals;
 use crate::cell::{
-    Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SLOT, Kind,
+    Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD,
+    FLAG_SAME, FLAG_SLOT, Kind,
 };
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -74,6 +76,9 @@ pub struct Destructor {
 }
 
 impl Destructor {
+    /// An empty one.
+    pub(crate) const NONE: Destructor = Destructor { run: None, arg: core::ptr::null_mut() };
+
     /// Runs it, if there is one.
     ///
     /// # Safety
@@ -81,7 +86,6 @@ impl Destructor {
     #[inline]
     pub(crate) unsafe fn call(&self, data: *mut u8) {
         let Some(run) = self.run else { return };
-        marks::calls(size_of::<[*mut u8; 2]>());
         // Where a panic aborts nothing unwinds, and the compiler need not prepare for it at this call.
         #[cfg(panic = "abort")]
         // SAFETY: [platform] the two types differ in what may unwind alone.
@@ -178,10 +182,29 @@ impl Shape {
     }
 
     /// # Safety
-    /// `cell` is the prefix of a cell that [`carve`] made with this `header`.
+    /// `cell` is the prefix of a cell that [`carve`] made with this `header`, and has no record.
     unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
         // SAFETY: [caller, prefix] the caller's cell is readable.
-        let (flags, align, size) = unsafe { ((*cell).flags, (*cell).align, (*cell).size) };
+        unsafe { Shape::sized(cell, header, (*cell).size) }
+    }
+
+    /// [`of`](Shape::of) a cell that may have a record. One that cannot be followed is for the checks to report.
+    ///
+    /// # Safety
+    /// As for [`of`](Shape::of).
+    unsafe fn seen(cell: *mut Cell, header: usize) -> Shape {
+        // SAFETY: [caller, prefix] the caller's cell is readable.
+        unsafe { Shape::sized(cell, header, record::size(cell, header)) }
+    }
+
+    /// The shape of a cell with so many bytes of header and data.
+    ///
+    /// # Safety
+    /// As for [`of`](Shape::of).
+    #[inline(always)]
+    unsafe fn sized(cell: *mut Cell, header: usize, size: usize) -> Shape {
+        // SAFETY: [caller, prefix] the caller's cell is readable.
+        let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
         let align = if align == 0 { BASE_ALIGN } else { 1 << align };
         let (slot, name) = (flags & FLAG_SLOT != 0, flags & FLAG_NAME != 0);
         Shape { header, size: size - header, align, slot, name }
@@ -250,7 +273,6 @@ pub(crate) unsafe fn carve(
                 if let Some(block) = NonNull::new(super::pool::serve_plain(src.cast(), size)) {
                     if request.fill == Fill::Zeroed {
                         block.write_bytes(0, size);
-                        marks::written(block.as_ptr(), size);
                     }
                     return Ok(write_plain(block, kind, header, size, flags));
                 }
@@ -293,7 +315,6 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize
         let seal = seal::of_cell(size, flags, 0);
         block.cast::<u64>().write(word(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
-        marks::written(block.as_ptr(), header);
         block.add(header)
     }
 }
@@ -336,7 +357,6 @@ unsafe fn carve_carefully(
     totals::made(kind, layout.size());
     // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
     unsafe { place.write(cell) };
-    marks::written(place.cast(), header);
     if let Some(destructor) = request.drop {
         // SAFETY: [extent] the shape made room for a slot at this aligned offset.
         unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>().as_ptr(), destructor) };
@@ -409,8 +429,12 @@ unsafe fn resize_carefully(
     let cell = prefix(data, header);
     // SAFETY: [live] the caller's cell is readable, and the caller's alone.
     unsafe {
-        if !is_whole(call, kind, header, data, src) {
-            return Err(AllocError::Misused);
+        match check_prefix(call, kind, header, data, src) {
+            Prefix::Whole => {}
+            Prefix::Wrong => return Err(AllocError::Misused),
+            Prefix::Recorded => {
+                return resize_recorded(call, kind, header, data, src, To { size, shred, alone });
+            }
         }
         let old = Shape::of(cell, header);
         let new = old.with(size)?;
@@ -449,6 +473,31 @@ unsafe fn resize_carefully(
         moved.sub(header).copy_from_nonoverlapping(data.sub(header), header + size.min(old.size));
         let data_now = carried.put(moved, &new);
         Ok(Resized { data: data_now, old: Some(Ending { kind, header, data, src, shred }) })
+    }
+}
+
+/// [`resize_carefully`] of a cell with a record.
+///
+/// # Safety
+/// As for [`resize`], and the prefix was found whole.
+#[cold]
+#[inline(never)]
+unsafe fn resize_recorded(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    to: To,
+) -> Result<Resized, AllocError> {
+    let cell = prefix(data, header);
+    // SAFETY: [caller, record] the caller's cell is the caller's alone. Its header is as that of any cell meanwhile, and leads to the record
+    // again wherever it is then.
+    unsafe {
+        let mut lifted = record::lift(cell, record::of(cell));
+        let resized = resize_carefully(call, kind, header, data, src, to)?;
+        lifted.cell = prefix(resized.data.as_ptr(), header);
+        Ok(resized)
     }
 }
 
@@ -527,25 +576,29 @@ impl Carried {
     }
 }
 
-/// The bytes of a cell's data, and those of its block.
+/// The bytes of a cell's data, and those of its block and its record.
 ///
 /// # Safety
 /// `data` is that of a live cell with this header.
+#[inline(never)]
 pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
     // SAFETY: [caller] the caller's cell is live.
-    let shape = unsafe { Shape::of(prefix(data, header), header) };
+    let (shape, flags) =
+        unsafe { (Shape::seen(prefix(data, header), header), (*prefix(data, header)).flags) };
+    let record = if record::has(flags) { record::LAYOUT.size() } else { 0 };
     // SAFETY: [caller] as above.
-    (shape.size, unsafe { shape.layout() }.size())
+    (shape.size, unsafe { shape.layout() }.size() + record)
 }
 
 /// The name of a cell that was made with one.
 ///
 /// # Safety
 /// `data` is that of a live cell with this header.
+#[inline(never)]
 pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr> {
     // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = Shape::of(prefix(data, header), header);
+        let shape = Shape::seen(prefix(data, header), header);
         if shape.name { Label::read(data.add(shape.label()).cast()) } else { None }
     }
 }
@@ -557,7 +610,7 @@ pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr>
 pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
     // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = Shape::of(prefix(data, header), header);
+        let shape = Shape::seen(prefix(data, header), header);
         if shape.name {
             Label::write(data.add(shape.label()).cast(), name);
         }
@@ -577,11 +630,43 @@ pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
 pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
     let cell = prefix(data, header);
     // SAFETY: [caller] the caller's cell is live.
-    let shape = unsafe { Shape::of(cell, header) };
-    if shape.slot {
-        // SAFETY: [slot] a shape with a slot has room for it there.
-        unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>(), destructor) };
+    let shape = unsafe { Shape::seen(cell, header) };
+    // SAFETY: [slot, record] a shape with a slot has room for it there; a cell without one may have a record.
+    unsafe {
+        if shape.slot {
+            Slot::write(data.add(shape.slot()).cast::<Slot>(), destructor);
+        } else if record::has((*cell).flags) {
+            record::arm(record::of(cell), destructor);
+        }
     }
+}
+
+/// Sets the destructor of a cell, on behalf of `call`, in the place of the one that it has. A cell that was made without a slot gets a
+/// record for it. An empty destructor takes away what there is.
+///
+/// # Safety
+/// `data` is that of a live cell of `kind`, heap or counted, with this header, drawn from `src`, which nobody else uses meanwhile.
+pub(super) unsafe fn hook(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    destructor: Destructor,
+) -> Result<(), AllocError> {
+    let cell = prefix(data, header);
+    // SAFETY: [caller, record] the caller's cell is live, and the check finds its prefix whole.
+    unsafe {
+        if !is_whole(call, kind, header, data, src) {
+            return Err(AllocError::Misused);
+        }
+        let flags = (*cell).flags;
+        if flags & FLAG_SLOT == 0 && !record::has(flags) && destructor.run.is_some() {
+            record::ensure(kind, cell, src)?;
+        }
+        arm(data, header, destructor);
+    }
+    Ok(())
 }
 
 /// Whether `data` is that of a cell of `kind`; what is wrong with it is reported. The rest of the header is checked where
@@ -760,8 +845,9 @@ pub(crate) unsafe fn end_carefully(
     let cell = prefix(data, header);
     // SAFETY: [live] the caller's cell is ours alone.
     unsafe {
-        if !is_whole(call, kind, header, data, src) {
-            return false;
+        let found = check_prefix(call, kind, header, data, src);
+        if found != Prefix::Whole {
+            return found == Prefix::Recorded && end_recorded(call, kind, header, data, src, shred);
         }
         let ending = Ending { kind, header, data, src, shred };
         if (*cell).flags & FLAG_SLOT != 0 {
@@ -779,20 +865,76 @@ pub(crate) unsafe fn end_carefully(
     true
 }
 
+/// [`end_carefully`] of a cell with a record.
+///
+/// # Safety
+/// As for [`end`], and the prefix was found whole.
+#[cold]
+#[inline(never)]
+unsafe fn end_recorded(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    shred: bool,
+) -> bool {
+    let cell = prefix(data, header);
+    // SAFETY: [live, record, guard] the caller's cell is ours alone. What is dropped last is its record, once nothing leads to it.
+    unsafe {
+        let record = record::of(cell);
+        let Some(destructor) = record::destructor(record) else {
+            fault::report(call, data, Misuse::Damaged);
+            return false;
+        };
+        let lifted = record::lift(cell, record);
+        if (*cell).flags & FLAG_SLOT != 0
+            && Slot::read(data.add(Shape::of(cell, header).slot()).cast()).is_none()
+        {
+            fault::report(call, data, Misuse::Damaged);
+            return false;
+        }
+        let _spent = lifted.spent(kind, src);
+        if (*cell).flags & FLAG_SLOT != 0 {
+            return end_carefully(call, kind, header, data, src, shred);
+        }
+        let _ending = Ending { kind, header, data, src, shred };
+        (*cell).kind = kind.dying();
+        destructor.call(data);
+    }
+    true
+}
+
 /// Whether a cell of this kind may have these flags: what is the library's own is so in one way, and carries nothing behind its data.
 fn may_have(kind: Kind, flags: u8) -> bool {
     let own = flags & (FLAG_HOST | FLAG_HOOK | FLAG_HOLD);
     match kind {
-        Kind::Tree => own == 0 || own & (own - 1) == 0 && flags & (FLAG_SLOT | FLAG_NAME) == 0,
+        // The library's own has one of these bits, or the two of what a counted cell owns.
+        Kind::Tree => {
+            const OWN: u32 = 1 << FLAG_HOST | 1 << FLAG_HOOK | 1 << FLAG_HOLD | 1 << FLAG_OWNER;
+            own == 0 || OWN >> own & 1 != 0 && flags & (FLAG_SLOT | FLAG_NAME) == 0
+        }
         _ => own | flags & (FLAG_SAME | FLAG_BUSY | FLAG_DEEP) == 0,
     }
+}
+
+/// What a look at a prefix found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Prefix {
+    /// It is damaged, or that of another copy's heap, which was reported.
+    Wrong,
+    /// It is whole.
+    Whole,
+    /// It is whole, and leads to a record.
+    Recorded,
 }
 
 /// Whether the prefix of a cell drawn from `src` contradicts neither itself nor its seal; what is wrong is reported.
 ///
 /// # Safety
 /// `data` is that of a readable cell of `kind` with this header.
-#[inline(never)]
+#[inline]
 pub(super) unsafe fn is_whole(
     call: &'static str,
     kind: Kind,
@@ -800,19 +942,36 @@ pub(super) unsafe fn is_whole(
     data: *mut u8,
     src: *mut Cell,
 ) -> bool {
-    let cell = prefix(data, header);
     // SAFETY: [caller] the contract is the caller's.
-    if !unsafe { is_fair(call, kind, header, data, src) } {
-        return false;
-    }
+    unsafe { check_prefix(call, kind, header, data, src) != Prefix::Wrong }
+}
+
+/// [`is_whole`], and what it is.
+///
+/// # Safety
+/// As for [`is_whole`].
+#[inline(never)]
+unsafe fn check_prefix(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+) -> Prefix {
+    let cell = prefix(data, header);
     // SAFETY: [caller] the caller's cell is readable.
-    let (size, flags, align, found) = unsafe { ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap) };
-    // What was drawn from a source that is not the heap any copy of kmem may give back to it.
-    if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
-        return true;
+    unsafe {
+        let (size, flags, align, found) = ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap);
+        if !is_consistent(kind, header, data, src, size, flags) {
+            return is_recorded(call, kind, header, data, src, true);
+        }
+        // What was drawn from a source that is not the heap any copy of kmem may give back to it.
+        if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
+            return Prefix::Whole;
+        }
     }
     fault::report(call, data, Misuse::OtherHeap);
-    false
+    Prefix::Wrong
 }
 
 /// Whether the prefix of a cell drawn from `src` does not contradict itself, whichever copy of kmem made it; what is wrong is reported.
@@ -829,7 +988,64 @@ pub(super) unsafe fn is_fair(
 ) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [caller] the caller's cell is readable.
-    let (size, flags, align) = unsafe { ((*cell).size, (*cell).flags, (*cell).align) };
+    unsafe {
+        is_consistent(kind, header, data, src, (*cell).size, (*cell).flags)
+            || is_recorded(call, kind, header, data, src, false) != Prefix::Wrong
+    }
+}
+
+/// [`is_fair`], or [`is_whole`] if the cell is to be `ours`, of one that has a record, which its size and flags contradict, or is damaged.
+///
+/// # Safety
+/// As for [`is_whole`].
+#[cold]
+#[inline(never)]
+unsafe fn is_recorded(
+    call: &'static str,
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    ours: bool,
+) -> Prefix {
+    let cell = prefix(data, header);
+    // SAFETY: [caller, record] the caller's cell is readable, and so is its record.
+    unsafe {
+        let record = record::of(cell);
+        let (flags, align) = ((*cell).flags & !FLAG_RECORD, (*cell).align);
+        let misuse = if record.is_null()
+            || kind == Kind::Tree
+            || !is_consistent(kind, header, data, src, (*record).size, flags)
+        {
+            Misuse::Damaged
+        } else if !ours
+            || (*record).heap == seal::of_cell((*record).size, flags, align)
+            || kind != Kind::Heap && !src.is_null()
+        {
+            return Prefix::Recorded;
+        } else {
+            Misuse::OtherHeap
+        };
+        fault::report(call, data, misuse);
+    }
+    Prefix::Wrong
+}
+
+/// Whether a cell with these flags, and so many bytes of header and data, contradicts nothing.
+///
+/// # Safety
+/// As for [`is_whole`].
+#[inline(always)]
+unsafe fn is_consistent(
+    kind: Kind,
+    header: usize,
+    data: *mut u8,
+    src: *mut Cell,
+    size: usize,
+    flags: u8,
+) -> bool {
+    // SAFETY: [caller] the caller's cell is readable.
+    let align = unsafe { (*prefix(data, header)).align };
     let aligned =
         align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
     let end = data.addr().wrapping_add(size);
@@ -837,11 +1053,7 @@ pub(super) unsafe fn is_fair(
     // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
     let sourced =
         src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
-    if aligned && sized && sourced && may_have(kind, flags) {
-        return true;
-    }
-    fault::report(call, data, Misuse::Damaged);
-    false
+    aligned && sized && sourced && may_have(kind, flags)
 }
 
 #[cfg(test)]

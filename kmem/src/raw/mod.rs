@@ -18,8 +18,8 @@
 //! | look: parent, first and last child | `p`, `c`, `cl` | | | | [`p`](tree::p), [`c`](tree::c), [`cl`](tree::cl) |
 //! | look: next and previous child | `cn`, `cp` | | | | [`cn`](tree::cn), [`cp`](tree::cp) |
 //! | free all below, keep the node | `x` | | | | [`x`](tree::x) |
-//! | adopt, let go | `k`, `l` | | | | [`k`](tree::k), [`l`](tree::l) |
-//! | hook a destructor on, take it off | `h`, `hx` | | | | [`h`](tree::h), [`hx`](tree::hx) |
+//! | adopt, let go | `k`, `l` | | [`k`](refs::k), [`l`](refs::l) | | [`k`](tree::k), [`l`](tree::l) |
+//! | hook a destructor on, take it off; for any kind [`ptr::hook`] | `h`, `hx` | | | | [`h`](tree::h), [`hx`](tree::hx) |
 //! | walk | `n` | | | [`walk`](pool::walk) | [`walk`](tree::walk) |
 //! | count | `q` | | | [`count`](pool::count) | [`count`](report::count) |
 //! | report as text, as JSON | `t`, `j` | | | [`pool_text`](report::pool_text), [`pool_json`](report::pool_json) | [`text`](report::text), [`json`](report::json) |
@@ -37,7 +37,8 @@
 //!
 //! Data is aligned to 16 bytes, or to `1 << align` where the header's `align` is not zero, and the header ends
 //! where the data begins. `base`, the address that the source gave, is `data` minus the larger of header and
-//! alignment.
+//! alignment. In a heap or counted cell with [`FLAG_RECORD`] the header's `size` is the address of a record: it has the size, and what
+//! the cell got after it was made, a destructor or objects that it owns.
 //!
 //! # Order of events when a cell goes
 //!
@@ -46,15 +47,19 @@
 //! bytes go back. A destructor that unwinds is let through only after all of this, for its cell and for every
 //! other cell that the same call frees; a second one that unwinds meanwhile ends the program, as everywhere in Rust.
 //!
+//! What is freed with a cell goes first: all below a node, all that a counted cell [owns](refs::k). The walk over it takes constant
+//! stack, whatever owns what. What a destructor frees uses the stack of that call.
+//!
 //! # Threads
 //!
 //! Heap functions and reference counts may be used from any thread. A pool, a tree and everything drawn from them
 //! belong to one thread at a time and may be handed over whole.
 
 mod block;
-#[doc(hidden)]
-pub mod marks;
+#[cfg(feature = "pool")]
+mod marks;
 pub mod ptr;
+mod record;
 mod seal;
 mod source;
 #[cfg(feature = "totals")]
@@ -77,7 +82,7 @@ pub mod tree;
 
 pub use crate::cell::{
     Cell, FLAG_BUFFER, FLAG_BUSY, FLAG_CAREFUL, FLAG_DEEP, FLAG_ENDING, FLAG_GROWS, FLAG_HOLD, FLAG_HOOK,
-    FLAG_HOST, FLAG_NAME, FLAG_SAME, FLAG_SCATTERED, FLAG_SECRETS, FLAG_SLOT,
+    FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD, FLAG_SAME, FLAG_SCATTERED, FLAG_SECRETS, FLAG_SLOT,
 };
 pub use crate::fault::Damage;
 pub use block::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};

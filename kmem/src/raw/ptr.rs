@@ -1,6 +1,7 @@
 //! One handle over all methods: free, shred, stat, taint.
 
 mod at;
+mod hook;
 mod look;
 mod resize;
 
@@ -11,6 +12,7 @@ use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Misuse};
 
 pub use at::At;
+pub use hook::hook;
 pub use look::{cast, name, rename, size, size_for};
 pub use resize::resize;
 pub(crate) use resize::resize_kept;
@@ -215,6 +217,11 @@ pub(super) unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
             kind => contradicted(call, data, kind),
         }
     }
+}
+
+/// Returns true if a handle on an object with this cell does not contradict it. A handle that C made may have no cell.
+pub(super) fn agrees(handle: Handle, found: *mut Cell) -> bool {
+    !handle.is_null() && (handle.cell == found || handle.cell.is_null())
 }
 
 /// Reports a handle of a kind that does not agree with its cell, or that this kmem cannot free.

@@ -1,5 +1,8 @@
 //! Reference-counted cells: freed when the last reference is dropped, on whatever thread.
 
+#[cfg(feature = "tree")]
+mod own;
+
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::AtomicUsize;
@@ -10,6 +13,11 @@ use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shared::{self, Left};
+
+#[cfg(feature = "tree")]
+pub(crate) use own::owned;
+#[cfg(feature = "tree")]
+pub use own::{k, l};
 
 /// The header of a reference-counted cell (`kmref` in C).
 ///
@@ -96,22 +104,67 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 
 #[inline]
 pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
-    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
-    if data.is_null() || !unsafe { block::check(call, Kind::Ref, HEADER, data) } {
-        return;
-    }
-    let header = header(data);
-    if shred.is_yes() {
-        // SAFETY: [live, last-ref] the check found a live reference-counted cell, of which the caller holds a
-        // reference.
-        unsafe { (*header).cell.taint() };
-    }
-    // SAFETY: [last-ref] as above. The cell of the last reference is the caller's.
+    // SAFETY: [caller] the contract is the caller's. The cell of the last reference is the caller's.
     unsafe {
-        if down(call, data) {
+        if drop_one(data, call, shred) {
             end(call, data);
         }
     }
+}
+
+/// Drops a reference on behalf of a walk that frees nodes. If it was the last one and the cell owns something, returns the node below
+/// which that hangs: the walk frees it, and then [ends](end_owner) the cell, which is marked as dying.
+///
+/// # Safety
+/// As for [`f`].
+#[cfg(feature = "tree")]
+pub(super) unsafe fn release_below(
+    data: *mut u8,
+    call: &'static str,
+    shred: Shred,
+) -> Option<NonNull<super::Node>> {
+    // SAFETY: [caller] the contract is the caller's. The cell of the last reference is the caller's.
+    unsafe {
+        if !drop_one(data, call, shred) {
+            return None;
+        }
+        match own::take(call, data) {
+            own::Owned::Below(root) => return Some(root),
+            own::Owned::Nothing => end(call, data),
+            own::Owned::Refused => {}
+        }
+    }
+    None
+}
+
+/// Ends a cell after what it owned.
+///
+/// # Safety
+/// [`release_below`] returned what the cell owned, and that is freed.
+#[cfg(feature = "tree")]
+pub(super) unsafe fn end_owner(call: &'static str, data: *mut u8) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { block::end_carefully(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
+}
+
+/// Drops a reference, after marking the cell if it is to be zeroed, and returns true if it was the last one: then the caller has to
+/// end the cell.
+///
+/// # Safety
+/// As for [`f`].
+#[inline(always)]
+unsafe fn drop_one(data: *mut u8, call: &'static str, shred: Shred) -> bool {
+    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
+    if data.is_null() || !unsafe { block::check(call, Kind::Ref, HEADER, data) } {
+        return false;
+    }
+    if shred.is_yes() {
+        // SAFETY: [live, last-ref] the check found a live reference-counted cell, of which the caller holds a
+        // reference.
+        unsafe { (*header(data)).cell.taint() };
+    }
+    // SAFETY: [live, last-ref] as above.
+    unsafe { down(call, data) }
 }
 
 /// Drops a reference, and returns true if it was the last one: then the caller has to [`end`] the cell.
@@ -140,7 +193,50 @@ pub(crate) unsafe fn down(call: &'static str, data: *mut u8) -> bool {
 #[inline(never)]
 pub(crate) unsafe fn end(call: &'static str, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's; its source outlives it.
-    unsafe { block::end(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
+    unsafe {
+        if !block::end_plain(Kind::Ref, HEADER, data, (*header(data)).src) {
+            end_slowly(call, data);
+        }
+    }
+}
+
+/// [`end`] of a cell that may have more to it than its bytes.
+///
+/// # Safety
+/// As for [`end`].
+#[inline(never)]
+unsafe fn end_slowly(call: &'static str, data: *mut u8) {
+    /// Ends the cell when dropped, even if what it owned unwinds.
+    struct Ending(&'static str, *mut u8);
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            // SAFETY: [guard] nobody else knows of the cell.
+            unsafe { block::end_carefully(self.0, Kind::Ref, HEADER, self.1, (*header(self.1)).src, false) };
+        }
+    }
+    let ending = Ending(call, data);
+    #[cfg(feature = "tree")]
+    // SAFETY: [caller] the cell is the caller's, and so is what it owns.
+    unsafe {
+        match own::take(call, data) {
+            own::Owned::Nothing => {}
+            own::Owned::Below(root) => super::tree::free_owned(call, root.as_ptr()),
+            own::Owned::Refused => return core::mem::forget(ending),
+        }
+    }
+    drop(ending);
+}
+
+/// The source of a cell to which there is no other reference than the caller's.
+///
+/// # Safety
+/// `data` is that of a live cell of which the caller has a reference.
+pub(super) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocError> {
+    // SAFETY: [caller, last-ref] the reference keeps the cell live. Who finds no other has the cell alone.
+    unsafe {
+        let Ref { refs, src, .. } = &*header(data);
+        if shared::count(refs) == 1 { Ok(*src) } else { Err(AllocError::Shared) }
+    }
 }
 
 /// [`resize`] on behalf of `call`, before the old block goes back.
@@ -159,11 +255,8 @@ pub(crate) unsafe fn resize_kept(
         if !block::check(call, Kind::Ref, HEADER, data) {
             return Err(AllocError::Misused);
         }
-        let Ref { refs, src, .. } = &*header(data);
-        if shared::count(refs) != 1 {
-            return Err(AllocError::Shared);
-        }
-        block::resize(call, Kind::Ref, HEADER, data, *src, To { size, shred: shred.is_yes(), alone: true })
+        let src = source_of_only(data)?;
+        block::resize(call, Kind::Ref, HEADER, data, src, To { size, shred: shred.is_yes(), alone: true })
     }
 }
 

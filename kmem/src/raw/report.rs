@@ -25,7 +25,8 @@
 //! hooks, and the node that holds an adopted object. `holder` is the part of `block` that is that node's. A counted cell that several nodes
 //! have adopted is listed below each of them, with the same `at`, and the totals count it each time: `holder` is what its other lines have
 //! for themselves. `source` is where the block was drawn, the heap where it is not there. A store has `cell`, the bytes of one, `cells`,
-//! how many there are, `live`, how many are in use, and `peak`, how many ever were at once. `below` counts what is not listed.
+//! how many there are, `live`, how many are in use, and `peak`, how many ever were at once. `below` counts what is not listed:
+//! what lies deeper, and what a counted cell owns, but for what a counted cell among that owns in turn.
 
 use core::ffi::CStr;
 #[cfg(feature = "tree")]
@@ -62,6 +63,12 @@ impl Sum {
         self.cells += 1;
         self.size += facts.size;
         self.block += facts.block;
+    }
+
+    fn plus(&mut self, other: &Sum) {
+        self.cells += other.cells;
+        self.size += other.size;
+        self.block += other.block;
     }
 }
 
@@ -101,6 +108,7 @@ impl Facts {
     /// # Safety
     /// The node is a live one of this thread's, no hook, and the object it or what it holds.
     #[cfg(feature = "tree")]
+    #[inline(never)]
     unsafe fn of(node: *mut Node, object: Handle) -> Facts {
         let mut facts = Facts::new(Kind::from_raw(object.kind).unwrap_or(Kind::None), object.data);
         // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and the object is one that is live.
@@ -124,6 +132,10 @@ impl Facts {
                 Kind::Ref => {
                     facts.refs = Some(super::refs::count(object.data));
                     facts.prefixed(super::refs::HEADER, (*super::refs::header(object.data)).src);
+                    let owner = super::refs::owned(object.data);
+                    if !owner.is_null() {
+                        facts.block += block::extent(tree::data(owner), tree::HEADER).1;
+                    }
                 }
                 #[cfg(feature = "pool")]
                 Kind::Pool => {
@@ -204,6 +216,31 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
     if src.is_null() { None } else { Kind::from_raw(unsafe { (*src).kind }) }
 }
 
+/// Counts what the counted cell of a line owns, all of it or what has one name. It has no lines of its own: a cell may be below several
+/// nodes, and what lies below it knows none of them.
+///
+/// # Safety
+/// The object is a live one that this thread may look at, and nobody changes what it owns meanwhile.
+#[cfg(feature = "tree")]
+#[inline(never)]
+unsafe fn owned(object: Handle, name: Option<&CStr>) -> Sum {
+    let mut sum = Sum::default();
+    #[cfg(feature = "ref")]
+    // SAFETY: [caller, owned, links] the caller's object is live, and where its kind says so it is a counted cell. What it owns is live.
+    unsafe {
+        if Kind::from_raw(object.kind) == Some(Kind::Ref) {
+            for visit in tree::walk_below(super::refs::owned(object.data)) {
+                let facts = Facts::of(visit.node, visit.object);
+                if name.is_none() || facts.name == name {
+                    sum.add(&facts);
+                }
+            }
+        }
+    }
+    let _ = (object, name, &mut sum);
+    sum
+}
+
 /// Counts the nodes and adopted objects at and below a node, all of them or those of one name.
 ///
 /// A counted cell that several trees have adopted counts in each. What is no node counts nothing, after a report.
@@ -237,6 +274,8 @@ pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
         if name.is_none() || facts.name == name {
             sum.add(&facts);
         }
+        // SAFETY: [caller] as above.
+        sum.plus(&unsafe { owned(visit.object, name) });
     }
     sum
 }
@@ -419,13 +458,15 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         total.add(&facts);
         if visit.depth > depth {
             below.add(&facts);
-            continue;
-        }
-        // A cell is written once it is known what lies below it.
-        if let Some((depth, facts)) = listed.replace((visit.depth, facts)) {
+        } else if let Some((depth, facts)) = listed.replace((visit.depth, facts)) {
+            // A cell is written once it is known what lies below it.
             form.cell(out, depth, &facts, &below);
             below = Sum::default();
         }
+        // SAFETY: [caller] as above.
+        let owned = unsafe { owned(visit.object, None) };
+        total.plus(&owned);
+        below.plus(&owned);
     }
     if let Some((depth, facts)) = &listed {
         form.cell(out, *depth, facts, &below);

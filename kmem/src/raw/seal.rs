@@ -134,6 +134,18 @@ pub(super) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     (mixed >> (usize::BITS - 8)) as u8 | 0x80
 }
 
+/// The byte that ends the prefix of a cell whose record lies at this address. Every copy of kmem in the process may follow it, so
+/// the key takes the place of the heap's secret, which the record has.
+pub(super) fn of_record(record: usize, flags: u8, align: u8) -> u8 {
+    let rest = usize::from(flags) << (usize::BITS - 16) | usize::from(align) << (usize::BITS - 24);
+    ((key() ^ record ^ rest).wrapping_mul(SPREAD) >> (usize::BITS - 8)) as u8 | 0x80
+}
+
+/// What the record of this cell has as its seal.
+pub(super) fn of_recorded(cell: *mut crate::cell::Cell) -> usize {
+    key() ^ cell.addr()
+}
+
 /// The seal of the pool at this address, under a key.
 #[inline(always)]
 #[cfg(feature = "pool")]
@@ -177,6 +189,7 @@ impl Slot {
     ///
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
+    #[inline(always)]
     pub(super) unsafe fn read(at: *mut Slot) -> Option<Destructor> {
         // SAFETY: [caller] the slot is the caller's.
         let Slot { run, arg } = unsafe { at.read() };

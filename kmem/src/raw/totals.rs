@@ -72,6 +72,15 @@ pub(super) fn made(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
     if let Some(counter) = COUNTERS.get(kind as usize) {
         counter.cells.fetch_add(1, Ordering::Relaxed);
+    }
+    drawn(kind, bytes);
+}
+
+/// Counts bytes that were drawn for a cell that was made before.
+#[inline(always)]
+pub(super) fn drawn(kind: Kind, bytes: usize) {
+    #[cfg(feature = "totals")]
+    if let Some(counter) = COUNTERS.get(kind as usize) {
         let now = counter.bytes.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
         if now > counter.most.load(Ordering::Relaxed) {
             counter.most.fetch_max(now, Ordering::Relaxed);
@@ -86,6 +95,15 @@ pub(super) fn ended(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
     if let Some(counter) = COUNTERS.get(kind as usize) {
         counter.cells.fetch_sub(1, Ordering::Relaxed);
+    }
+    returned(kind, bytes);
+}
+
+/// Counts bytes of a cell that go back, other than its block.
+#[inline(always)]
+pub(super) fn returned(kind: Kind, bytes: usize) {
+    #[cfg(feature = "totals")]
+    if let Some(counter) = COUNTERS.get(kind as usize) {
         counter.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
     let _ = (kind, bytes);

@@ -2,7 +2,8 @@
 //!
 //! A tree belongs to one thread at a time. Nodes are linked in the order they were made, and pools on nodes behind all others, so
 //! that adding to a node takes a time that grows with the number of pools on it. A tree is freed children first, the first child
-//! before the second, in constant stack however deep or wide it is.
+//! before the second, in constant stack however deep or wide it is, with what adopted counted cells own. What a destructor frees
+//! uses the stack of that call.
 //!
 //! What else a node may have is a child too, of the library's own, so that a node without pays nothing: a *hook*, which runs
 //! when the free of the node begins ([`h`]), and a *holder*, which frees an object of another kind that the node has adopted
@@ -18,20 +19,24 @@ use core::alloc::Layout;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
+use super::Handle;
 use super::block::{self, Fill, Request};
-use super::{Handle, marks};
-use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_SLOT, Kind, Shred};
+use crate::cell::{
+    Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
+};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 
+#[cfg(feature = "ref")]
+pub(super) use hold::{adopt, let_go};
 pub use hold::{k, l};
-pub(crate) use hook::carrying;
+pub(crate) use hook::{carrying, hook_for};
 pub use hook::{h, hx};
 pub use place::{c, cl, cn, cp, m, mc, mu, p, r, resize, x};
 pub(crate) use place::{is_child, resize_kept};
 pub use verify::verify;
-pub(crate) use walk::walk_for;
 pub use walk::{Visit, Walk, step, walk};
+pub(crate) use walk::{walk_below, walk_for};
 
 /// The header of a tree node (`kmnode` in C): one cache line.
 ///
@@ -131,21 +136,20 @@ pub(crate) unsafe fn alloc_flagged(
     Ok(data)
 }
 
-/// Allocates a node of the library's own, drawn from where `above` was, below `parent`, which may be null. Out of line: those who
-/// call it are not in a hurry.
+/// Allocates a node of the library's own below `parent`, which may be null. Out of line: those who call it are not in a hurry.
 ///
 /// # Safety
-/// As for [`alloc`], of a live node `above` of this thread's.
+/// As for [`alloc`].
 #[inline(never)]
-unsafe fn alloc_own(
-    above: *mut Node,
+pub(super) unsafe fn alloc_own(
+    src: *mut Cell,
     parent: *mut u8,
     request: &Request,
     flags: u8,
     call: &'static str,
 ) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller, outlives] the caller gives a live node, whose source is alive and outlives it.
-    unsafe { alloc_flagged((*above).src, parent, request, flags, call) }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_flagged(src, parent, request, flags, call) }
 }
 
 /// A block of this layout as the data of a node below `parent` that will take the pool in it down when it goes. It
@@ -154,7 +158,7 @@ unsafe fn alloc_own(
 pub(super) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_own(parent, data(parent), &request, FLAG_HOST, "kmpooli") }
+    unsafe { alloc_own((*parent).src, data(parent), &request, FLAG_HOST, "kmpooli") }
 }
 
 #[inline]
@@ -194,7 +198,6 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 /// Makes `node`, which is linked nowhere, the last child of `parent`, but for pools, which lie behind: what was drawn from them goes
 /// before they do.
 unsafe fn link(parent: *mut Node, node: *mut Node) {
-    marks::changed(parent);
     // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
@@ -254,7 +257,6 @@ unsafe fn held_by(node: *mut Node) -> [*mut *mut Node; 2] {
 /// Takes a node's first child out. Its own links stay as they are: it is about to go.
 #[inline]
 unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
-    marks::changed(parent);
     // SAFETY: [one-thread, links] the caller gives live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let next = (*child).next;
@@ -278,8 +280,7 @@ unsafe fn unlink_checked(node: *mut Node) -> bool {
         match around(node) {
             Around::Nobody => {}
             Around::Known([before, behind]) => {
-                let Node { parent, prev, next, .. } = *node;
-                marks::changed(parent);
+                let Node { prev, next, .. } = *node;
                 *before = next;
                 *behind = prev;
             }
@@ -378,6 +379,25 @@ impl Felling {
         true
     }
 
+    /// Goes on below a holder that was taken out as a leaf and is none any more; or leaves a leaf alone that was damaged.
+    ///
+    /// # Safety
+    /// The walk has stepped to its parent, and its neighbours have not changed.
+    #[cold]
+    #[inline(never)]
+    unsafe fn go_below(&mut self, node: *mut Node) {
+        // SAFETY: [caller, felling] the contract is the caller's.
+        unsafe {
+            if (*node).child.is_null() {
+                return;
+            }
+            if node != self.root {
+                relink(node);
+            }
+        }
+        self.at = node;
+    }
+
     unsafe fn run(&mut self) {
         // SAFETY: [felling] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a
         // child, or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
@@ -390,7 +410,10 @@ impl Felling {
                     if !self.at.is_null() {
                         unlink_first(self.at, node);
                     }
-                    end(self.call, node, self.shred);
+                    let plain = !self.shred && end_plain(node);
+                    if !plain && !end_slowly(self.call, node, self.shred) {
+                        self.go_below(node);
+                    }
                 } else if super::seal::is_wild(child.addr()) || (*child).parent != node {
                     // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
                     self.at = null_mut();
@@ -430,21 +453,15 @@ impl Drop for Felling {
     }
 }
 
-/// Ends a node without children that is linked nowhere, or leaves it alone and returns false where its header is damaged.
-#[inline(always)]
-unsafe fn end(call: &'static str, node: *mut Node, shred: bool) -> bool {
-    // SAFETY: [caller] the caller gives a live node that nobody uses any more.
-    unsafe { !shred && end_plain(node) || end_slowly(call, node, shred) }
-}
-
-/// [`end`] of a node that has nothing to it; false where it has.
+/// Ends a node without children that is linked nowhere and has nothing to it; false if it has.
 #[inline(always)]
 unsafe fn end_plain(node: *mut Node) -> bool {
     // SAFETY: [caller] the contract is the caller's. What is plain is none of the library's own, nor above what is being freed.
     unsafe { block::end_plain(Kind::Tree, HEADER, data(node), (*node).src) }
 }
 
-/// [`end`] of a node that may have more to it.
+/// [`end_plain`] of a node that may have more to it. If this returns false the node is as it was, for its header is damaged, which was
+/// reported; or it is a holder, and has a child now, which is to be freed before it ends.
 #[inline(never)]
 unsafe fn end_slowly(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
@@ -479,10 +496,8 @@ unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
                 true
             }
             FLAG_HOOK => hook::run(call, node),
-            FLAG_HOLD => {
-                hold::release(call, node, shred || (*node).cell.tainted());
-                true
-            }
+            FLAG_HOLD => hold::release(call, node, shred || (*node).cell.tainted()),
+            FLAG_OWNER => true,
             _ => {
                 fault::report(call, data(node), Misuse::Damaged);
                 false
@@ -499,7 +514,7 @@ unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
 ///
 /// # Safety
 /// The node is there, and this thread's.
-unsafe fn deepen(node: *mut Node) {
+pub(super) unsafe fn deepen(node: *mut Node) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         (*node).cell.taint();
@@ -616,12 +631,31 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
             fell(call, root, shred)
         };
         if !went {
-            (*root).cell.kind = Kind::Tree as i32;
-            relink(root);
+            return stayed(call, root, shred);
+        }
+        if parent.is_null() || place::is_owner(parent) {
             return Handle::NULL;
         }
-        if parent.is_null() { Handle::NULL } else { handle(data(parent)) }
+        // As `handle` makes it, of data that is not null.
+        Handle { kind: Kind::Tree as i32, shred: 0, data: data(parent), cell: parent.cast() }
     }
+}
+
+/// What [`release`] returns of a node that was to be freed and is there: one that was damaged stays, and a holder has a child now, which is
+/// freed before it ends.
+#[cold]
+#[inline(never)]
+unsafe fn stayed(call: &'static str, root: *mut Node, shred: bool) -> Handle {
+    // SAFETY: [caller, felling] the caller gives a node that is marked as dying and was taken out.
+    unsafe {
+        let parent = (*root).parent;
+        if (*root).cell.flags & FLAG_HOLD != 0 && !(*root).child.is_null() && fell(call, root, shred) {
+            return handle(data(parent));
+        }
+        (*root).cell.kind = Kind::Tree as i32;
+        relink(root);
+    }
+    Handle::NULL
 }
 
 /// Whether no function of the program's is called as a node ends, if its header is right.
@@ -665,6 +699,19 @@ unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
 pub unsafe fn d(data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { release(data, "kmtreed", Shred::No) };
+}
+
+/// Frees what a counted cell owned.
+///
+/// # Safety
+/// `root` is the node below which it hangs, to which nothing leads any more.
+#[cfg(feature = "ref")]
+pub(super) unsafe fn free_owned(call: &'static str, root: *mut Node) {
+    // SAFETY: [caller, felling] the caller gives a live root that nobody uses any more.
+    unsafe {
+        (*root).cell.kind = Kind::Tree.dying();
+        Felling { call, root, at: root, shred: false, kept: false }.run();
+    }
 }
 
 /// The number of nodes and adopted objects below a node, counted by walking them.

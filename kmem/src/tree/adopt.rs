@@ -57,6 +57,78 @@ unsafe impl<T: ?Sized, S> Handled for crate::Ref<T, S> {
 #[cfg(feature = "ref")]
 impl<T: ?Sized, S> Adopt for crate::Ref<T, S> {}
 
+#[cfg(feature = "ref")]
+impl<T: ?Sized, S> crate::Ref<T, S> {
+    /// Has the cell own a heap cell or a reference: it is freed when the last reference goes, before the value is dropped.
+    ///
+    /// The object may outlive every borrow that the program knows of, hence `'static`, and is freed on whatever thread drops the
+    /// last reference, hence `Send`. It is freed in constant stack, however many cells own one another. The first object takes 112
+    /// bytes drawn from where this cell was, and each 88 more. If the cell is tainted they are zeroed too.
+    ///
+    /// # Errors
+    /// Gives the owner back with [`AllocError::Shared`] if there are other references, and if the source of this cell cannot serve what
+    /// this takes, as [`AllocError`] says.
+    ///
+    /// ```
+    /// use kmem::{HeapBox, Ref};
+    /// let mut list = Ref::new(0);
+    /// for number in 1..1000 {
+    ///     let mut longer = Ref::new(number);
+    ///     Ref::adopt(&mut longer, list).unwrap();
+    ///     list = longer;
+    /// }
+    /// Ref::adopt(&mut list, HeapBox::new(7)).unwrap();
+    /// let other = list.clone();
+    /// assert!(Ref::adopt(&mut list, HeapBox::new(8)).is_err());
+    /// ```
+    pub fn adopt<O: Adopt + Send + 'static>(this: &mut Self, owner: O) -> Result<(), Refused<O>> {
+        // SAFETY: [last-ref, owned, outlives, threads] this reference is borrowed exclusively. The owner is given up if this succeeds; by
+        // the bounds its object may stay with this cell and be freed where that is.
+        match unsafe { raw::refs::k(this.handle().data, Handled::handle(&owner)) } {
+            Ok(()) => {
+                core::mem::forget(owner);
+                Ok(())
+            }
+            Err(error) => Err(Refused::new(error, owner)),
+        }
+    }
+
+    /// Has the cell own a tree: it is freed, with all that is below it, when the last reference goes, before the value is dropped. So a
+    /// tree is shared by whoever has a reference, nodes that [adopt](NodeRef::adopt) one among them.
+    ///
+    /// The first object that the cell owns takes 112 bytes drawn from where this cell was; a tree takes no more.
+    ///
+    /// # Errors
+    /// Gives the tree back as [`adopt`](crate::Ref::adopt) does.
+    ///
+    /// ```
+    /// use kmem::{Ref, Tree};
+    /// let entries = Tree::new(String::from("entries"));
+    /// entries.node().push("entry".into());
+    /// let mut shared = Ref::new("config");
+    /// Ref::graft(&mut shared, entries).unwrap();
+    /// let (one, two) = (Tree::new(1), Tree::new(2));
+    /// one.node().adopt(shared.clone());
+    /// two.node().adopt(shared);
+    /// drop(one);
+    /// drop(two); // and with it the entries
+    /// ```
+    pub fn graft<U, S2>(this: &mut Self, tree: super::Tree<U, S2>) -> Result<(), Refused<super::Tree<U, S2>>>
+    where
+        U: ?Sized + Send + 'static,
+        S2: Send + 'static,
+    {
+        let root = tree.into_non_null();
+        let data = root.as_ptr().cast();
+        // SAFETY: [last-ref, owned, outlives, threads] as in `adopt`, of a root that nobody else owns.
+        match unsafe { raw::refs::k(this.handle().data, raw::tree::handle(data)) } {
+            Ok(()) => Ok(()),
+            // SAFETY: [sole] the root is still the caller's.
+            Err(error) => Err(Refused::new(error, unsafe { super::Tree::own(root) })),
+        }
+    }
+}
+
 /// What a node has [adopted](NodeRef::adopt), lent as its owner: the [`HeapBox`](crate::HeapBox) or [`Ref`](crate::Ref) that it was.
 ///
 /// Dropping it leaves the object with the node, where it goes when that does; [`let_go`](Adopted::let_go) takes it back. It borrows the

@@ -38,6 +38,8 @@ mod life;
 mod misuse;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod model;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred"))]
+mod owned;
 #[cfg(all(feature = "heap", feature = "pool"))]
 mod pool;
 mod reasons;

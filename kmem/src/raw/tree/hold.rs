@@ -8,6 +8,8 @@ use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::block::{self, Request};
 use crate::raw::{Handle, ptr};
+#[cfg(feature = "ref")]
+use crate::{cell::FLAG_BUSY, raw::refs};
 
 /// Has a node adopt an object of any kind: the node frees it as [`ptr::free`] does, among its children and in their order, when it goes.
 /// A tree becomes a child of the node, from wherever it was, as [`m`](super::m) moves it.
@@ -53,21 +55,37 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
+        adopt(CALL, above, object)
+    }
+}
+
+/// Has a node adopt an object on behalf of `call`.
+///
+/// # Safety
+/// `above` is a live node of this thread's, no hook and no holder; the handle as for [`k`].
+pub(crate) unsafe fn adopt(call: &'static str, above: *mut Node, object: Handle) -> Result<(), AllocError> {
+    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
+    // for a handle, and nobody else has seen it.
+    unsafe {
         if object.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !ptr::check(CALL, object, ptr::For::Change) {
+        if !ptr::check(call, object, ptr::For::Change) {
             return Err(AllocError::Misused);
         }
         if object.kind == Kind::Tree as i32 {
-            place::move_below(CALL, object.data, node, true)?;
+            place::move_into(call, object.data, above, true)?;
             if object.shred != 0 {
                 super::deepen(super::header(object.data));
             }
             return Ok(());
         }
-        place::check_end(CALL, above, false)?;
-        let new = alloc_own(above, node, &Request::new(size_of::<Handle>()), FLAG_HOLD, CALL)?;
+        #[cfg(feature = "ref")]
+        if object.kind == Kind::Ref as i32 && place::is_owned_by(above, object.data) {
+            return Err(AllocError::Below);
+        }
+        place::check_end(call, above, false)?;
+        let new = alloc_own((*above).src, data(above), &Request::new(size_of::<Handle>()), FLAG_HOLD, call)?;
         new.cast::<Handle>().write(object);
     }
     Ok(())
@@ -104,7 +122,17 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
         if node.is_null() || !block::check_seen(CALL, Kind::Tree, HEADER, node) {
             return Handle::NULL;
         }
-        let node = super::header(node);
+        let_go(CALL, super::header(node), object)
+    }
+}
+
+/// Has a node let go of an object on behalf of `call`.
+///
+/// # Safety
+/// The node is one of this thread's that is there.
+pub(crate) unsafe fn let_go(call: &'static str, node: *mut Node, object: *const u8) -> Handle {
+    // SAFETY: [caller, links, holders] the contract is the caller's, and the children of a node are live.
+    unsafe {
         let mut child = (*node).lastchild;
         while !child.is_null() {
             if !place::is_child(child, node) {
@@ -115,18 +143,18 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
                 let held = at.cast::<Handle>().read();
                 if held.data.cast_const() == object {
                     // What was freed meanwhile is reported now, and stays with the node.
-                    if !ptr::check(CALL, held, ptr::For::Change) {
+                    if !ptr::check(call, held, ptr::For::Change) {
                         return Handle::NULL;
                     }
                     if !unlink_checked(child) {
                         break;
                     }
-                    let went = block::end_carefully(CALL, Kind::Tree, HEADER, at, (*child).src, false);
+                    let went = block::end_carefully(call, Kind::Tree, HEADER, at, (*child).src, false);
                     return if went { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {
                 let shred = i32::from((*child).cell.flags & FLAG_DEEP != 0);
-                return match place::move_below(CALL, at, null_mut(), false) {
+                return match place::move_below(call, at, null_mut(), false) {
                     Ok(()) => Handle { shred, ..super::handle(at) },
                     Err(_) => Handle::NULL,
                 };
@@ -134,7 +162,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
             child = (*child).prev;
         }
         if !child.is_null() {
-            fault::report(CALL, data(node), Misuse::Damaged);
+            fault::report(call, data(node), Misuse::Damaged);
         }
     }
     Handle::NULL
@@ -169,7 +197,7 @@ impl Holders {
         // SAFETY: [caller, fresh] the new node is nobody else's.
         unsafe {
             let request = Request::new(size_of::<Handle>());
-            let new = alloc_own(above, null_mut(), &request, FLAG_HOLD, self.call)?;
+            let new = alloc_own((*above).src, null_mut(), &request, FLAG_HOLD, self.call)?;
             self.push(super::header(new.as_ptr()));
         }
         Ok(())
@@ -247,14 +275,29 @@ pub(super) unsafe fn held(node: *mut Node) -> Handle {
     unsafe { data(node).cast::<Handle>().read() }
 }
 
-/// Frees what a holder holds.
+/// Frees what a holder holds, and returns true; or, if that is the last reference to a counted cell that owns something, hangs that below
+/// the holder and returns false: the cell ends when the holder is released again, after that.
 ///
 /// # Safety
 /// The node is a holder on its way out.
-pub(super) unsafe fn release(call: &'static str, node: *mut Node, shred: bool) {
+pub(super) unsafe fn release(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, holders] the data of a holder is a handle, whose object was given up to it.
     unsafe {
-        let object = data(node).cast::<Handle>().read();
-        ptr::release(object, call, Shred::from(shred || object.shred != 0));
+        let object = held(node);
+        let shred = Shred::from(shred || object.shred != 0);
+        #[cfg(feature = "ref")]
+        if object.kind == Kind::Ref as i32 && ptr::agrees(object, refs::header(object.data).cast()) {
+            if (*node).cell.flags & FLAG_BUSY != 0 {
+                refs::end_owner(call, object.data);
+            } else if let Some(root) = refs::release_below(object.data, call, shred) {
+                (*node).cell.flags |= FLAG_BUSY;
+                (*root.as_ptr()).parent = node;
+                ((*node).child, (*node).lastchild) = (root.as_ptr(), root.as_ptr());
+                return false;
+            }
+            return true;
+        }
+        ptr::release(object, call, shred);
     }
+    true
 }

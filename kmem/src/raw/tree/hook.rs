@@ -9,7 +9,6 @@ use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::DropFn;
 use crate::raw::block::{self, Destructor, Request};
-use crate::raw::marks;
 use crate::raw::seal::Slot;
 
 /// Adds a hook to a node: `hook.run` is called, with the node's data, when the free of the node begins and everything below it is still
@@ -46,7 +45,13 @@ use crate::raw::seal::Slot;
 /// ```
 pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { add(node, &Request::new(size_of::<Slot>()), |_| hook) }
+    unsafe { hook_for("kmtreeh", node, hook) }
+}
+
+/// [`h`] on behalf of `call`.
+pub(crate) unsafe fn hook_for(call: &'static str, node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { add(call, node, &Request::new(size_of::<Slot>()), |_| hook) }
 }
 
 /// Adds a hook, as [`h`] does, that carries what it needs: `run` gets as its argument the address of a room of this layout in the hook,
@@ -64,7 +69,7 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
         Destructor { run: Some(run), arg: carried.as_ptr().cast() }
     };
     // SAFETY: [caller] the contract is the caller's; the data has room for a slot and what is carried.
-    unsafe { add(node, &Request { align: room.align(), ..Request::new(size) }, hook) }?;
+    unsafe { add("kmtreeh", node, &Request { align: room.align(), ..Request::new(size) }, hook) }?;
     Ok(carried)
 }
 
@@ -73,20 +78,20 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
 /// # Safety
 /// As for [`h`]; the request has room for a slot.
 unsafe fn add(
+    call: &'static str,
     node: *mut u8,
     request: &Request,
     hook: impl FnOnce(NonNull<u8>) -> Destructor,
 ) -> Result<(), AllocError> {
-    const CALL: &str = "kmtreeh";
     // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
     // for a slot, and nobody else has seen it.
     unsafe {
-        let above = place::check(CALL, node)?;
+        let above = place::check(call, node)?;
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
-        place::check_end(CALL, above, true)?;
-        let new = alloc_own(above, core::ptr::null_mut(), request, FLAG_HOOK, CALL)?;
+        place::check_end(call, above, true)?;
+        let new = alloc_own((*above).src, core::ptr::null_mut(), request, FLAG_HOOK, call)?;
         Slot::write(new.cast().as_ptr(), hook(new));
         link_first(above, header(new.as_ptr()));
     }
@@ -95,7 +100,6 @@ unsafe fn add(
 
 /// Makes a node, which is linked nowhere, the first child of another.
 unsafe fn link_first(parent: *mut Node, node: *mut Node) {
-    marks::changed(parent);
     // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let first = (*parent).child;

@@ -131,6 +131,30 @@ unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
     !node.is_null()
 }
 
+/// Returns true if a node lies below what this counted cell owns.
+///
+/// # Safety
+/// The node is live and this thread's, and so is the cell.
+#[cfg(feature = "ref")]
+pub(super) unsafe fn is_owned_by(node: *mut Node, cell: *mut u8) -> bool {
+    // SAFETY: [caller, links, record] the contract is the caller's.
+    unsafe {
+        let root = crate::raw::refs::owned(cell);
+        !root.is_null() && is_within(node, root)
+    }
+}
+
+/// Returns true if the children of a node are what a counted cell owns: nobody sees such a node.
+///
+/// # Safety
+/// The node is there.
+#[inline(always)]
+pub(super) unsafe fn is_owner(node: *mut Node) -> bool {
+    // A hook has no children.
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { (*node).cell.flags & FLAG_HOOK != 0 }
+}
+
 /// Moves a node, with everything below it, to the end of the children of `parent` (of those that are no pools), the data of another node, or makes it a root
 /// where that is null.
 ///
@@ -189,12 +213,29 @@ pub(super) unsafe fn move_below(
     parent: *mut u8,
     check_above: bool,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller, one-thread, links] the caller vouches for readable headers, the checks for what they say, and live nodes for
+    // SAFETY: [caller] the caller vouches for readable headers, and the check for what that of the parent says.
+    unsafe {
+        let parent =
+            if parent.is_null() { null_mut() } else { check_movable(call, parent, OWN & !FLAG_HOST)? };
+        move_into(call, moved, parent, check_above)
+    }
+}
+
+/// [`move_below`] of a parent that was looked at, or is null.
+///
+/// # Safety
+/// As for [`m`]; the parent is a live node.
+#[inline(always)]
+pub(super) unsafe fn move_into(
+    call: &'static str,
+    moved: *mut u8,
+    parent: *mut Node,
+    check_above: bool,
+) -> Result<(), AllocError> {
+    // SAFETY: [caller, one-thread, links] the caller vouches for readable headers, the check for what they say, and live nodes for
     // those around them.
     unsafe {
         let node = check_movable(call, moved, OWN & !FLAG_HOST)?;
-        let parent =
-            if parent.is_null() { null_mut() } else { check_movable(call, parent, OWN & !FLAG_HOST)? };
         if !parent.is_null() {
             // Below a node without children is nothing but, perhaps, what is being freed and hangs there no more.
             let lone = (*node).child.is_null() && (*node).cell.flags & FLAG_BUSY == 0;
@@ -465,6 +506,7 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
         if node.is_null()
             || !block::check_seen("kmtreep", Kind::Tree, HEADER, node)
             || (*header(node)).parent.is_null()
+            || is_owner((*header(node)).parent)
         {
             null_mut()
         } else {

@@ -80,6 +80,12 @@ pub(crate) unsafe fn walk_for(call: &'static str, data: *mut u8) -> Walk {
     Walk { root: data, here: null_mut(), depth: 0, call }
 }
 
+/// Walks over what lies below a node that a counted cell has for what it owns; over nothing if that is null.
+pub(crate) unsafe fn walk_below(owner: *mut Node) -> Walk {
+    let root = if owner.is_null() { null_mut() } else { data(owner) };
+    Walk { root, here: owner, depth: 0, call: CALL }
+}
+
 /// Under which name a walk reports that is nobody else's.
 const CALL: &str = "kmtreen";
 

@@ -1,0 +1,73 @@
+//! A destructor for an object that exists.
+
+use super::{For, Handle, check};
+use crate::cell::Kind;
+use crate::error::AllocError;
+use crate::raw::block::{self, Destructor};
+
+/// Gives an object that exists a destructor.
+///
+/// A heap cell, and the cell of an only reference, has one: it replaces the one that the cell has, and an empty one takes that away. A
+/// cell that was made without room for it takes a record of 48 bytes from where the cell was drawn. A node gets a
+/// [hook](crate::raw::tree::h) beside those that it has.
+///
+/// Fails with [`AllocError::Shared`] if there are other references, with [`AllocError::Fixed`] for a pool's cell, whose pool has the
+/// destructor of all its cells, for an object that kmem did not allocate, and for an empty destructor of a node; and as [`AllocError`]
+/// says. Nothing has changed then.
+///
+/// # Safety
+/// The handle is null or holds a live object that nobody else uses meanwhile, and the destructor can be called with its data when it is
+/// freed. What the handle or the header shows to be wrong goes to the [fault handler](crate::fault), and the call fails with
+/// [`AllocError::Misused`].
+///
+/// ```
+/// use kmem::raw::{Destructor, heap, ptr};
+/// use std::ffi::c_void;
+///
+/// unsafe extern "C-unwind" fn add(data: *mut c_void, sum: *mut c_void) {
+///     unsafe { *sum.cast::<u64>() += data.cast::<u64>().read() };
+/// }
+/// let mut sum = 0u64;
+/// unsafe {
+///     let handle = heap::zo(8);
+///     handle.data.cast::<u64>().write(7); // what the destructor needs is there first
+///     ptr::hook(handle, Destructor { run: Some(add), arg: (&raw mut sum).cast() }).unwrap();
+///     ptr::free(handle);
+/// }
+/// assert_eq!(sum, 7);
+/// ```
+pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocError> {
+    const CALL: &str = "kmhook";
+    let Handle { kind, data, .. } = handle;
+    if data.is_null() {
+        return Err(AllocError::Source(None));
+    }
+    let _ = destructor;
+    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        if !check(CALL, handle, For::Change) {
+            return Err(AllocError::Misused);
+        }
+        match Kind::from_raw(kind) {
+            #[cfg(feature = "heap")]
+            Some(Kind::Heap) => block::hook(
+                CALL,
+                Kind::Heap,
+                crate::raw::heap::HEADER,
+                data,
+                core::ptr::null_mut(),
+                destructor,
+            ),
+            #[cfg(feature = "ref")]
+            Some(Kind::Ref) => {
+                let src = crate::raw::refs::source_of_only(data)?;
+                block::hook(CALL, Kind::Ref, crate::raw::refs::HEADER, data, src, destructor)
+            }
+            #[cfg(feature = "tree")]
+            Some(Kind::Tree) if destructor.run.is_some() => {
+                crate::raw::tree::hook_for(CALL, data, destructor)
+            }
+            kind => Err(AllocError::Fixed(kind.unwrap_or(Kind::None))),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Records: what a heap cell or a counted cell gets after it was made, a destructor or objects that it owns.
+//!
+//! Neither header has a spare word, so the address of the record takes the place of the cell's size, which the record repeats.
+//! [`FLAG_RECORD`] says so. A cell without a record pays nothing. Before a cell ends its header is made plain again.
+
+use core::alloc::Layout;
+use core::ptr::null_mut;
+
+use super::block::{BASE_ALIGN, Destructor, Fill};
+use super::seal::{self, Slot};
+use super::source::{draw, give_back};
+use super::totals;
+use crate::cell::{Cell, FLAG_RECORD, Kind};
+use crate::error::AllocError;
+
+/// The record of a cell.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Record {
+    /// Bytes of the cell's header and data.
+    pub(super) size: usize,
+    /// The destructor of a cell that was made without a slot for one; empty in others.
+    pub(super) drop: Slot,
+    /// The root of what the cell owns, a node of the library's own, or null.
+    #[cfg(all(feature = "ref", feature = "tree"))]
+    pub(super) owned: *mut super::Node,
+    /// The address of the cell under the key: nobody who writes over a header can give it the record of another cell.
+    seal: usize,
+    /// The last byte of the cell's prefix as it was without a record.
+    pub(super) heap: u8,
+}
+
+/// The layout of a record.
+pub(super) const LAYOUT: Layout = match Layout::new::<Record>().align_to(BASE_ALIGN) {
+    Ok(layout) => layout.pad_to_align(),
+    Err(_) => unreachable!(),
+};
+
+/// Returns true if these are the flags of a cell with a record.
+#[inline(always)]
+pub(super) fn has(flags: u8) -> bool {
+    flags & FLAG_RECORD == FLAG_RECORD
+}
+
+/// The record of a cell, or null if it has none or its header is damaged.
+///
+/// # Safety
+/// `cell` is readable.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn of(cell: *mut Cell) -> *mut Record {
+    // SAFETY: [caller, record] the caller's cell is readable. A word that has the seal of a record's address is one.
+    unsafe {
+        let Cell { flags, align, heap, size, .. } = *cell;
+        let record = core::ptr::with_exposed_provenance_mut::<Record>(size);
+        let found = has(flags)
+            && size & (BASE_ALIGN - 1) == 0
+            && !seal::is_wild(size)
+            && heap == seal::of_record(size, flags, align)
+            && (*record).seal == seal::of_recorded(cell);
+        if found { record } else { null_mut() }
+    }
+}
+
+/// Bytes of header and data of a cell; `none` if its record cannot be followed.
+///
+/// # Safety
+/// `cell` is readable.
+#[inline(always)]
+pub(super) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
+    // SAFETY: [caller, record] the caller's cell is readable, and so is its record.
+    unsafe {
+        if !has((*cell).flags) {
+            return (*cell).size;
+        }
+        let record = of(cell);
+        if record.is_null() { none } else { (*record).size }
+    }
+}
+
+/// The record of a cell, drawn from where the cell was if it has none yet.
+///
+/// # Safety
+/// The caller has the cell alone. Its prefix is whole, its kind is heap or counted, and it was drawn from `src`.
+#[inline(never)]
+pub(super) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Result<*mut Record, AllocError> {
+    // SAFETY: [caller, record, drawn, outlives] the cell is the caller's, and its source outlives it. The block has room for a record.
+    unsafe {
+        if has((*cell).flags) {
+            return Ok(of(cell));
+        }
+        let record = draw(src, LAYOUT, Fill::Undefined)?.cast::<Record>().as_ptr();
+        totals::drawn(kind, LAYOUT.size());
+        record.write(Record {
+            size: 0,
+            drop: Slot::sealed(&raw mut (*record).drop, Destructor::NONE),
+            #[cfg(all(feature = "ref", feature = "tree"))]
+            owned: null_mut(),
+            seal: 0,
+            heap: 0,
+        });
+        drop(Lifted { record, cell });
+        Ok(record)
+    }
+}
+
+/// A record that no cell leads to: that cell's header is plain meanwhile. Dropping it links it to `cell`.
+pub(super) struct Lifted {
+    record: *mut Record,
+    pub(super) cell: *mut Cell,
+}
+
+/// Takes a cell's record out of its header, which is plain then.
+///
+/// # Safety
+/// The caller has the cell alone, and this is its record.
+pub(super) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
+    // SAFETY: [caller, record] the contract is the caller's.
+    unsafe {
+        (*cell).flags &= !FLAG_RECORD;
+        ((*cell).size, (*cell).heap) = ((*record).size, (*record).heap);
+    }
+    Lifted { record, cell }
+}
+
+impl Lifted {
+    /// Gives the record back when dropped, in the place of linking it.
+    pub(super) fn spent(self, kind: Kind, src: *mut Cell) -> Spent {
+        let Lifted { record, .. } = *core::mem::ManuallyDrop::new(self);
+        Spent { kind, record, src }
+    }
+}
+
+impl Drop for Lifted {
+    fn drop(&mut self) {
+        let Lifted { record, cell } = *self;
+        // SAFETY: [guard, record] who lifted the record has it and the cell alone.
+        unsafe {
+            ((*record).size, (*record).heap) = ((*cell).size, (*cell).heap);
+            (*record).seal = seal::of_recorded(cell);
+            (*cell).flags |= FLAG_RECORD;
+            (*cell).size = record.expose_provenance();
+            (*cell).heap = seal::of_record((*cell).size, (*cell).flags, (*cell).align);
+        }
+    }
+}
+
+/// The record of a cell on its way out. Dropping it gives its block back.
+pub(super) struct Spent {
+    kind: Kind,
+    record: *mut Record,
+    src: *mut Cell,
+}
+
+impl Drop for Spent {
+    fn drop(&mut self) {
+        totals::returned(self.kind, LAYOUT.size());
+        // SAFETY: [guard, origin] the record was drawn from there with this layout, and nobody knows of it any more.
+        unsafe { give_back(self.src, self.record.cast(), LAYOUT) };
+    }
+}
+
+/// The destructor of a cell that was made without a slot for one, which may be an empty one; `None` if it was written over.
+///
+/// # Safety
+/// As for [`arm`].
+#[inline(never)]
+pub(super) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
+    // SAFETY: [caller, record] the contract is the caller's.
+    unsafe { Slot::read(&raw mut (*record).drop) }
+}
+
+/// Sets the destructor of a cell that was made without a slot for one.
+///
+/// # Safety
+/// The caller has the cell alone, and this is its record.
+pub(super) unsafe fn arm(record: *mut Record, destructor: Destructor) {
+    // SAFETY: [caller, record] the contract is the caller's.
+    unsafe { Slot::write(&raw mut (*record).drop, destructor) };
+}

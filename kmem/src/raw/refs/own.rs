@@ -1,0 +1,181 @@
+//! What a counted cell owns: objects that are freed with it.
+//!
+//! They hang, as those that a node has adopted do, below a node of the library's own to which the cell's record leads. When the
+//! last reference goes, a walk frees all of it before the cell's destructor runs. If that reference was itself adopted, the walk is the
+//! one that came to it: so all that kmem links is freed in constant stack, whatever owns what.
+
+use core::ptr::{NonNull, null_mut};
+
+use super::{HEADER, header, source_of_only};
+use crate::cell::{Cell, FLAG_BUSY, FLAG_OWNER, Kind};
+use crate::error::AllocError;
+use crate::fault::{self, Misuse};
+use crate::raw::block::{self, Request};
+use crate::raw::record::{self, Record};
+use crate::raw::{Handle, Node, tree};
+use crate::shared;
+
+/// Has a counted cell adopt an object of any kind, as a [node](crate::raw::tree::k) does: it is freed, as
+/// [`ptr::free`](crate::raw::ptr::free) does, when the last reference goes, before the cell's destructor runs. A tree is freed with all that
+/// is below it.
+///
+/// The caller's reference is the only one, so that nobody looks meanwhile. What the cell owns is freed on the thread that drops
+/// the last reference: it, and what it was drawn from, may be used from there. If the cell is tainted then, all of it is zeroed.
+/// The objects are freed in the order in which they were adopted. The first takes 112 bytes, drawn from where the cell was, and each one other
+/// than a tree 88 more.
+///
+/// Fails with [`AllocError::Shared`] if there are other references, with [`AllocError::Below`] if the object is a reference to the cell
+/// itself, and otherwise as [`tree::k`](crate::raw::tree::k) does; the object is still the caller's then. Cells that own references to
+/// one another by way of others are never freed.
+///
+/// # Safety
+/// `data` is that of a counted cell of which the caller holds a reference. The handle holds a live object that the caller owns, and
+/// gives up: nobody frees or resizes it before the cell lets it go. Its source outlives the cell. What the headers show to be wrong goes
+/// to the [fault handler](crate::fault), and the call fails with [`AllocError::Misused`].
+///
+/// ```
+/// use kmem::raw::{refs, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let config = refs::a(null_mut(), 8);
+///     let entries = tree::ao(null_mut(), null_mut(), 100);
+///     tree::a(null_mut(), entries.data, 100);
+///     refs::k(config, entries).unwrap();
+///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
+///     tree::k(one, refs::handle(refs::u(config))).unwrap();
+///     tree::k(two, refs::handle(config)).unwrap();
+///     tree::f(one);
+///     tree::f(two); // and with it the cell and the entries
+/// }
+/// ```
+pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
+    const CALL: &str = "kmrefk";
+    // SAFETY: [caller, live, last-ref, record] the caller vouches for a readable header and a reference, and the checks for what the header
+    // says. Who finds no reference but its own has the cell, its record and what that leads to alone.
+    unsafe {
+        if data.is_null() {
+            return Err(AllocError::Source(None));
+        }
+        if !block::check(CALL, Kind::Ref, HEADER, data) {
+            return Err(AllocError::Misused);
+        }
+        let src = source_of_only(data)?;
+        if !block::is_whole(CALL, Kind::Ref, HEADER, data, src) {
+            return Err(AllocError::Misused);
+        }
+        let cell: *mut Cell = header(data).cast();
+        let had = record::has((*cell).flags);
+        let record = record::ensure(Kind::Ref, cell, src)?;
+        let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
+        if adopted.is_err() {
+            // What was drawn for it alone goes back.
+            let root = (*record).owned;
+            if !root.is_null() && (*root).child.is_null() {
+                (*record).owned = null_mut();
+                tree::free_owned(CALL, root);
+            }
+            if !had {
+                drop(record::lift(cell, record).spent(Kind::Ref, src));
+            }
+        }
+        adopted
+    }
+}
+
+/// The node below which hangs what a cell owns.
+///
+/// # Safety
+/// The caller has the cell of this record alone, which was drawn from `src`.
+unsafe fn root(record: *mut Record, src: *mut Cell, call: &'static str) -> Result<*mut Node, AllocError> {
+    // SAFETY: [caller, record] the contract is the caller's.
+    unsafe {
+        if (*record).owned.is_null() {
+            let root = tree::alloc_own(src, null_mut(), &Request::new(0), FLAG_OWNER, call)?;
+            (*record).owned = tree::header(root.as_ptr());
+        }
+        Ok((*record).owned)
+    }
+}
+
+/// Has a counted cell let go of an object that it adopted: returns the handle, which is the caller's to free again; or the null handle
+/// if the cell does not own the object, or there are other references. As of a [node](crate::raw::tree::l), of several references to
+/// one cell the one that was adopted last is given back.
+///
+/// # Safety
+/// `data` is that of a counted cell of which the caller holds a reference. What the header shows to be wrong goes to the
+/// [fault handler](crate::fault).
+///
+/// ```
+/// use kmem::raw::{heap, ptr, refs};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let cell = refs::a(null_mut(), 8);
+///     let object = heap::ao(100);
+///     refs::k(cell, object).unwrap();
+///     assert_eq!(refs::l(cell, object.data), object);
+///     assert!(refs::l(cell, object.data).is_null());
+///     refs::f(cell);
+///     ptr::free(object);
+/// }
+/// ```
+pub unsafe fn l(data: *mut u8, object: *const u8) -> Handle {
+    const CALL: &str = "kmrefl";
+    // SAFETY: [caller, live, last-ref, record] as in `k`.
+    unsafe {
+        if data.is_null() || !block::check(CALL, Kind::Ref, HEADER, data) {
+            return Handle::NULL;
+        }
+        let root = owned(data);
+        if root.is_null() || source_of_only(data).is_err() {
+            return Handle::NULL;
+        }
+        tree::let_go(CALL, root, object)
+    }
+}
+
+/// The node below which hangs what a cell owns, or null.
+///
+/// # Safety
+/// `data` is that of a live counted cell.
+pub(crate) unsafe fn owned(data: *mut u8) -> *mut Node {
+    // SAFETY: [caller, record] the caller's cell is live, and its record too.
+    unsafe {
+        let record = record::of(header(data).cast());
+        if record.is_null() { null_mut() } else { (*record).owned }
+    }
+}
+
+/// What is to be freed before a cell ends.
+pub(super) enum Owned {
+    Nothing,
+    /// What hangs below this node, with the node. The cell is marked as dying.
+    Below(NonNull<Node>),
+    /// The cell does not end: it was damaged, or what it owns is being freed. That was reported.
+    Refused,
+}
+
+/// Takes from a cell what it owns, for the last reference was dropped.
+///
+/// # Safety
+/// `data` is that of a live counted cell that the caller alone knows of.
+pub(super) unsafe fn take(call: &'static str, data: *mut u8) -> Owned {
+    // SAFETY: [caller, record] the caller has the cell alone, and what its record leads to.
+    unsafe {
+        let Some(root) = NonNull::new(owned(data)) else { return Owned::Nothing };
+        let cell = &mut (*header(data)).cell;
+        if !block::is_whole(call, Kind::Ref, HEADER, data, (*header(data)).src) {
+            return Owned::Refused;
+        }
+        if (*root.as_ptr()).cell.flags & FLAG_BUSY != 0 {
+            shared::keep(&(*header(data)).refs);
+            fault::report(call, data, Misuse::FreeingBelow);
+            return Owned::Refused;
+        }
+        (*record::of(cell)).owned = null_mut();
+        cell.kind = Kind::Ref.dying();
+        if cell.tainted() {
+            tree::deepen(root.as_ptr());
+        }
+        Owned::Below(root)
+    }
+}

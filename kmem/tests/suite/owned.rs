@@ -1,0 +1,489 @@
+//! Counted cells own objects as nodes do, and cells get destructors after they were made.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::ptr::null_mut;
+
+use kmem::raw::{Destructor, Handle, Request, heap, pool, ptr, refs, tree};
+use kmem::{AllocError, Kind};
+
+use crate::support::{MARK, leaks_nothing, marked_when_freed, quietly, unwind, with_allocations};
+
+thread_local! {
+    static ENDED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+unsafe extern "C-unwind" fn note(_: *mut c_void, number: *mut c_void) {
+    ENDED.with_borrow_mut(|ended| ended.push(number.addr()));
+}
+
+unsafe extern "C-unwind" fn note_and_unwind(data: *mut c_void, number: *mut c_void) {
+    unsafe { note(data, number) };
+    unwind();
+}
+
+fn noting(number: usize) -> Destructor {
+    Destructor { run: Some(note), arg: std::ptr::without_provenance_mut(number) }
+}
+
+fn ended() -> Vec<usize> {
+    ENDED.take()
+}
+
+fn counted(number: usize) -> Handle {
+    let request = Request { drop: Some(noting(number)), ..Request::new(64) };
+    unsafe { refs::handle(refs::alloc(null_mut(), &request).unwrap().as_ptr()) }
+}
+
+fn node(parent: *mut u8, number: usize) -> *mut u8 {
+    let request = Request { drop: Some(noting(number)), ..Request::new(64) };
+    unsafe { tree::alloc(null_mut(), parent, &request) }.unwrap().as_ptr()
+}
+
+fn cell(number: usize) -> Handle {
+    let request = Request { drop: Some(noting(number)), ..Request::new(64) };
+    unsafe { heap::handle(heap::alloc(&request).unwrap().as_ptr()) }
+}
+
+/// Runs `work` on a stack a hundredth of the one that a program has.
+fn on_a_small_stack(work: fn()) {
+    std::thread::Builder::new().stack_size(80 << 10).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
+fn what_a_counted_cell_owns_is_freed_with_its_last_reference_and_before_it() {
+    leaks_nothing(|| unsafe {
+        let owner = counted(9);
+        let root = node(null_mut(), 2);
+        node(root, 1);
+        refs::k(owner.data, tree::handle(root)).unwrap();
+        refs::k(owner.data, cell(3)).unwrap();
+        refs::k(owner.data, counted(4)).unwrap();
+        refs::u(owner.data);
+        refs::f(owner.data);
+        assert!(ended().is_empty());
+        refs::f(owner.data);
+        assert_eq!(ended(), [1, 2, 3, 4, 9]);
+    });
+}
+
+#[test]
+fn what_an_adopted_counted_cell_owns_is_freed_by_the_walk_that_frees_its_last_owner() {
+    leaks_nothing(|| unsafe {
+        let owner = counted(5);
+        refs::k(owner.data, tree::handle(node(null_mut(), 4))).unwrap();
+        let roots = [8, 7].map(|number| node(null_mut(), number));
+        for root in roots {
+            node(root, 1);
+            tree::k(root, refs::handle(refs::u(owner.data))).unwrap();
+            node(root, 6);
+        }
+        refs::f(owner.data);
+        tree::f(roots[0]);
+        assert_eq!(ended(), [1, 6, 8]);
+        tree::f(roots[1]);
+        assert_eq!(ended(), [1, 4, 5, 6, 7]);
+    });
+}
+
+#[test]
+fn emptying_a_node_frees_what_an_adopted_cell_owns() {
+    leaks_nothing(|| unsafe {
+        let root = node(null_mut(), 9);
+        let owner = counted(2);
+        refs::k(owner.data, tree::handle(node(null_mut(), 1))).unwrap();
+        tree::k(root, owner).unwrap();
+        tree::x(root);
+        assert_eq!(ended(), [1, 2]);
+        tree::f(root);
+        ended();
+    });
+}
+
+/// A chain of owners, each of which is adopted by a leaf of the tree that the one before owns.
+fn chain_of_trees(links: usize) -> *mut u8 {
+    unsafe {
+        let root = tree::a(null_mut(), null_mut(), 8);
+        let mut leaf = root;
+        for _ in 0..links {
+            let owner = refs::a(null_mut(), 8);
+            let owned = tree::a(null_mut(), null_mut(), 8);
+            refs::k(owner, tree::handle(owned)).unwrap();
+            tree::k(leaf, refs::handle(owner)).unwrap();
+            leaf = tree::a(null_mut(), owned, 8);
+        }
+        root
+    }
+}
+
+#[test]
+fn a_chain_of_a_hundred_thousand_trees_and_counted_cells_is_freed_in_a_small_stack() {
+    on_a_small_stack(|| leaks_nothing(|| unsafe { _ = tree::f(chain_of_trees(100_000)) }));
+}
+
+#[test]
+fn a_chain_of_a_hundred_thousand_counted_cells_is_freed_in_a_small_stack() {
+    on_a_small_stack(|| {
+        leaks_nothing(|| unsafe {
+            let mut owner = refs::a(null_mut(), 8);
+            for _ in 0..100_000 {
+                let next = refs::a(null_mut(), 8);
+                refs::k(next, refs::handle(owner)).unwrap();
+                owner = next;
+            }
+            refs::f(owner);
+        });
+    });
+}
+
+#[test]
+fn a_wide_mix_of_objects_is_freed_with_their_owner() {
+    on_a_small_stack(|| {
+        leaks_nothing(|| unsafe {
+            let owner = refs::a(null_mut(), 8);
+            for at in 0..50_000 {
+                refs::k(owner, heap::ao(8)).unwrap();
+                refs::k(owner, tree::handle(tree::a(null_mut(), null_mut(), 8))).unwrap();
+                let inner = refs::a(null_mut(), 8);
+                refs::k(inner, refs::ao(null_mut(), 8)).unwrap();
+                refs::k(inner, tree::handle(tree::a(null_mut(), null_mut(), 8))).unwrap();
+                refs::k(owner, refs::handle(inner)).unwrap();
+                if at == 7 {
+                    refs::k(owner, tree::handle(chain_of_trees(50_000))).unwrap();
+                }
+            }
+            refs::f(owner);
+        });
+    });
+}
+
+#[test]
+fn only_the_holder_of_the_only_reference_has_a_cell_adopt_or_let_go() {
+    leaks_nothing(|| unsafe {
+        let (owner, object) = (refs::a(null_mut(), 8), heap::ao(8));
+        refs::u(owner);
+        assert_eq!(refs::k(owner, object), Err(AllocError::Shared));
+        refs::d(owner);
+        refs::k(owner, object).unwrap();
+        refs::u(owner);
+        assert!(refs::l(owner, object.data).is_null());
+        refs::d(owner);
+        assert_eq!(refs::l(owner, object.data), object);
+        assert!(refs::l(owner, object.data).is_null());
+        assert_eq!(refs::k(owner, Handle::NULL), Err(AllocError::Source(None)));
+        ptr::free(object);
+        refs::f(owner);
+    });
+}
+
+#[test]
+fn a_tree_that_a_cell_lets_go_of_is_a_root_as_it_was() {
+    leaks_nothing(|| unsafe {
+        let (owner, root) = (refs::a(null_mut(), 8), node(null_mut(), 2));
+        node(root, 1);
+        refs::k(owner, tree::handle(root)).unwrap();
+        assert!(tree::p(root).is_null(), "nobody sees what it hangs below");
+        assert_eq!(refs::l(owner, root).data, root);
+        refs::f(owner);
+        assert!(ended().is_empty());
+        assert!(tree::f(root).is_null());
+        assert_eq!(ended(), [1, 2]);
+    });
+}
+
+#[test]
+fn a_tree_that_a_cell_owns_may_be_freed_or_moved_away() {
+    leaks_nothing(|| unsafe {
+        let owner = refs::a(null_mut(), 8);
+        let [freed, moved, with_a_child] = [1, 2, 4].map(|number| node(null_mut(), number));
+        node(with_a_child, 3);
+        for root in [freed, moved, with_a_child] {
+            refs::k(owner, tree::handle(root)).unwrap();
+        }
+        assert!(tree::f(freed).is_null(), "it has no node above");
+        tree::m(moved, null_mut()).unwrap();
+        assert!(tree::f(with_a_child).is_null());
+        refs::f(owner);
+        assert_eq!(ended(), [1, 3, 4]);
+        tree::f(moved);
+        assert_eq!(ended(), [2]);
+    });
+}
+
+#[test]
+fn a_cell_is_not_owned_by_what_it_owns() {
+    leaks_nothing(|| unsafe {
+        let (owner, root) = (refs::a(null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
+        assert_eq!(refs::k(owner, refs::handle(owner)), Err(AllocError::Below));
+        refs::k(owner, tree::handle(root)).unwrap();
+        assert_eq!(refs::k(owner, refs::handle(owner)), Err(AllocError::Below));
+        let leaf = tree::a(null_mut(), root, 8);
+        refs::u(owner);
+        assert_eq!(tree::k(leaf, refs::handle(owner)), Err(AllocError::Below));
+        refs::d(owner);
+        refs::f(owner);
+    });
+}
+
+#[test]
+fn what_a_tainted_cell_owns_is_zeroed_with_it() {
+    for way in 0..4 {
+        let freed = marked_when_freed(|| unsafe {
+            let owner = refs::a(null_mut(), 8);
+            let (root, inner) = (tree::a(null_mut(), null_mut(), 64), refs::a(null_mut(), 64));
+            let (below, deep) = (tree::a(null_mut(), root, 64), heap::ao(64));
+            for data in [root, inner, below, deep.data] {
+                data.write_bytes(MARK, 64);
+            }
+            refs::k(inner, deep).unwrap();
+            tree::k(below, refs::handle(inner)).unwrap();
+            refs::k(owner, tree::handle(root)).unwrap();
+            let mut handle = refs::handle(owner);
+            match way {
+                0 => refs::s(owner),
+                1 => {
+                    refs::u(owner);
+                    refs::s(owner);
+                    refs::f(owner);
+                }
+                2 => {
+                    ptr::taint(&mut handle);
+                    refs::f(owner);
+                }
+                _ => {
+                    let node = tree::a(null_mut(), null_mut(), 8);
+                    tree::k(node, handle).unwrap();
+                    tree::s(node);
+                }
+            }
+        });
+        assert_eq!(freed, 0, "{way}");
+    }
+}
+
+#[test]
+fn destructors_that_unwind_stop_nothing_that_a_counted_cell_owns() {
+    for (adopted, who) in [false, true].into_iter().flat_map(|adopted| (1..=6).map(move |who| (adopted, who)))
+    {
+        leaks_nothing(|| unsafe {
+            let destructor = |number| {
+                let run = if number == who { note_and_unwind } else { note };
+                Some(Destructor { run: Some(run), arg: std::ptr::without_provenance_mut(number) })
+            };
+            let request = |number| Request { drop: destructor(number), ..Request::new(8) };
+            let owner = refs::alloc(null_mut(), &request(5)).unwrap().as_ptr();
+            let root = tree::alloc(null_mut(), null_mut(), &request(3)).unwrap().as_ptr();
+            let inner = refs::alloc(null_mut(), &request(2)).unwrap().as_ptr();
+            refs::k(inner, heap::handle(heap::alloc(&request(1)).unwrap().as_ptr())).unwrap();
+            tree::k(root, refs::handle(inner)).unwrap();
+            refs::k(owner, tree::handle(root)).unwrap();
+            refs::k(owner, heap::handle(heap::alloc(&request(4)).unwrap().as_ptr())).unwrap();
+            let result = quietly(|| {
+                if adopted {
+                    let node = tree::alloc(null_mut(), null_mut(), &request(6)).unwrap().as_ptr();
+                    tree::k(node, refs::handle(owner)).unwrap();
+                    tree::f(node);
+                } else {
+                    refs::f(owner);
+                }
+            });
+            assert_eq!(result.is_err(), adopted || who != 6);
+            drop(result);
+            assert_eq!(ended(), if adopted { &[1, 2, 3, 4, 5, 6][..] } else { &[1, 2, 3, 4, 5] });
+        });
+    }
+}
+
+#[test]
+fn adopting_into_a_counted_cell_that_runs_out_of_memory_changes_nothing() {
+    leaks_nothing(|| unsafe {
+        let (owner, object) = (refs::a(null_mut(), 8), cell(1));
+        for allowed in 0..3 {
+            let refused = with_allocations(allowed, || refs::k(owner, object));
+            assert!(matches!(refused, Err(AllocError::Exhausted { .. })), "{refused:?}");
+            assert_eq!(ptr::size(refs::handle(owner)), 8);
+        }
+        assert!(ended().is_empty());
+        with_allocations(3, || refs::k(owner, object)).unwrap();
+        let more = cell(2);
+        with_allocations(0, || refs::k(owner, more)).unwrap_err();
+        refs::k(owner, more).unwrap();
+        refs::f(owner);
+        assert_eq!(ended(), [1, 2]);
+    });
+}
+
+#[test]
+fn an_owner_grows_moves_and_is_looked_at_as_any_cell() {
+    leaks_nothing(|| unsafe {
+        let name = Some(c"owner");
+        let request = Request { drop: Some(noting(2)), name, align: 64, ..Request::new(8) };
+        let mut owner = refs::alloc(null_mut(), &request).unwrap().as_ptr();
+        owner.cast::<u64>().write(7);
+        refs::k(owner, cell(1)).unwrap();
+        for size in [8, 100, 5000, 100_000, 16, 0, 8] {
+            owner = refs::resize(owner, size).unwrap().as_ptr();
+            let handle = refs::handle(owner);
+            assert_eq!((ptr::size(handle), ptr::name(handle), owner.addr() % 64), (size, name, 0));
+        }
+        let failed = with_allocations(0, || refs::resize(owner, 1_000_000));
+        assert!(failed.is_err() && ptr::size(refs::handle(owner)) == 8);
+        refs::f(owner);
+        assert_eq!(ended(), [1, 2]);
+    });
+}
+
+#[test]
+fn a_counted_cell_from_a_pool_keeps_what_it_owns_there() {
+    leaks_nothing(|| unsafe {
+        let cells = pool::i(null_mut(), 112, 4);
+        let owner = refs::a(cells.cast(), 8);
+        refs::k(owner, cell(1)).unwrap();
+        assert_eq!(pool::live(cells), 4);
+        let more = cell(2);
+        assert!(matches!(refs::k(owner, more), Err(AllocError::Exhausted { .. })));
+        refs::k(owner, tree::handle(node(null_mut(), 3))).unwrap();
+        refs::f(owner);
+        assert_eq!((pool::live(cells), ended()), (0, vec![1, 3]));
+        ptr::free(more);
+        pool::x(cells);
+        ended();
+    });
+}
+
+#[test]
+fn what_a_shared_cell_owns_goes_on_the_thread_that_drops_the_last_reference() {
+    unsafe {
+        let owner = refs::a(null_mut(), 8);
+        let root = tree::a(null_mut(), null_mut(), 8);
+        for _ in 0..100 {
+            tree::a(null_mut(), root, 8);
+        }
+        refs::k(owner, tree::handle(root)).unwrap();
+        for _ in 0..4 {
+            refs::u(owner);
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let address = owner.expose_provenance();
+                scope.spawn(move || refs::f(std::ptr::with_exposed_provenance_mut(address)));
+            }
+            refs::f(owner);
+        });
+    }
+}
+
+#[test]
+fn a_report_counts_what_an_adopted_counted_cell_owns_below_its_line() {
+    use kmem::raw::report;
+    unsafe {
+        let root = tree::a(null_mut(), null_mut(), 8);
+        let owner = refs::a(null_mut(), 16);
+        let tree_of_two = tree::a(null_mut(), null_mut(), 100);
+        tree::a(null_mut(), tree_of_two, 200);
+        refs::k(owner, tree::handle(tree_of_two)).unwrap();
+        refs::k(owner, heap::ao(50)).unwrap();
+        tree::k(root, refs::handle(owner)).unwrap();
+        let count = report::count(root, None);
+        assert_eq!((count.cells, count.size), (5, 8 + 16 + 100 + 200 + 50));
+        let held = 72 + 88 + (32 + 16) + (48 + 64) + (64 + 100) + (64 + 200) + (88 + 16 + 50);
+        assert_eq!(count.block, held);
+        let mut text = String::new();
+        report::text(root, usize::MAX, &mut |piece| text.push_str(piece));
+        let expected = format!(
+            "tree, 8 bytes\n  ref, 16 bytes, 1 reference, adopted, 3 cells of 350 bytes below\n5 cells, 374 bytes, {held} with headers\n"
+        );
+        assert_eq!(text, expected);
+        tree::f(root);
+    }
+}
+
+#[test]
+fn a_cell_gets_a_destructor_after_it_was_made() {
+    leaks_nothing(|| unsafe {
+        let slotted = Request { drop: Some(noting(9)), ..Request::new(24) };
+        let make: [&dyn Fn() -> Handle; 5] = [
+            &|| heap::ao(24),
+            &|| refs::ao(null_mut(), 24),
+            &|| heap::handle(heap::alloc(&slotted).unwrap().as_ptr()),
+            &|| refs::handle(refs::alloc(null_mut(), &slotted).unwrap().as_ptr()),
+            &|| heap::handle(heap::alloc(&Request { align: 256, ..Request::new(24) }).unwrap().as_ptr()),
+        ];
+        for make in make {
+            let mut handle = make();
+            ptr::hook(handle, noting(1)).unwrap();
+            ptr::hook(handle, noting(2)).unwrap();
+            assert_eq!(ptr::size(handle), 24);
+            ptr::resize(&mut handle, 10_000).unwrap();
+            ptr::resize(&mut handle, 24).unwrap();
+            assert_eq!((ptr::size(handle), ended()), (24, vec![]));
+            ptr::free(handle);
+            assert_eq!(ended(), [2], "the one that was set last, once");
+
+            let handle = make();
+            ptr::hook(handle, noting(1)).unwrap();
+            ptr::hook(handle, Destructor { run: None, arg: null_mut() }).unwrap();
+            ptr::free(handle);
+            assert!(ended().is_empty());
+        }
+        let root = node(null_mut(), 3);
+        ptr::hook(tree::handle(root), noting(1)).unwrap();
+        ptr::hook(tree::handle(root), noting(2)).unwrap();
+        tree::f(root);
+        assert_eq!(ended(), [2, 1, 3], "a node has as many as it is given");
+    });
+}
+
+#[test]
+fn a_destructor_set_later_is_refused_where_it_could_not_run() {
+    leaks_nothing(|| unsafe {
+        let cells = pool::i(null_mut(), 8, 1);
+        let cell = pool::ao(cells, 8);
+        assert_eq!(ptr::hook(cell, noting(1)), Err(AllocError::Fixed(Kind::Pool)));
+        let number = 7;
+        let object = ptr::stat((&raw const number).cast());
+        assert_eq!(ptr::hook(object, noting(1)), Err(AllocError::Fixed(Kind::None)));
+        assert_eq!(ptr::hook(Handle::NULL, noting(1)), Err(AllocError::Source(None)));
+        let root = tree::handle(tree::a(null_mut(), null_mut(), 8));
+        let none = Destructor { run: None, arg: null_mut() };
+        assert_eq!(ptr::hook(root, none), Err(AllocError::Fixed(Kind::Tree)));
+        let shared = refs::ao(null_mut(), 8);
+        refs::u(shared.data);
+        assert_eq!(ptr::hook(shared, noting(1)), Err(AllocError::Shared));
+        refs::d(shared.data);
+        let refused = with_allocations(0, || ptr::hook(shared, noting(1)));
+        assert!(matches!(refused, Err(AllocError::Exhausted { .. })));
+        ptr::hook(shared, none).unwrap();
+        for handle in [cell, root, shared] {
+            ptr::free(handle);
+        }
+        pool::x(cells);
+        assert!(ended().is_empty());
+    });
+}
+
+#[test]
+fn a_cell_whose_destructor_was_set_later_is_zeroed_as_any() {
+    let freed = marked_when_freed(|| unsafe {
+        for (at, mut handle) in [heap::ao(64), refs::ao(null_mut(), 64)].into_iter().enumerate() {
+            handle.data.write_bytes(MARK, 64);
+            ptr::hook(handle, noting(at)).unwrap();
+            ptr::taint(&mut handle);
+            ptr::resize(&mut handle, 10_000).unwrap();
+            ptr::resize(&mut handle, 32).unwrap();
+            ptr::free(Handle { shred: 0, ..handle });
+        }
+    });
+    assert_eq!(freed, 0);
+    assert_eq!(ended(), [0, 1]);
+}
+
+#[test]
+fn a_destructor_set_later_that_unwinds_leaves_nothing_behind() {
+    leaks_nothing(|| unsafe {
+        let handle = heap::ao(64);
+        ptr::hook(handle, Destructor { run: Some(note_and_unwind), arg: null_mut() }).unwrap();
+        assert!(quietly(|| ptr::free(handle)).is_err());
+        assert_eq!(ended(), [0]);
+    });
+}
