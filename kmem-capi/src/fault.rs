@@ -6,6 +6,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kmem::fault::{self, Fault};
 
+use crate::written;
+
 /// `kmfault`: what is known of a misuse.
 ///
 /// Exhaustive: C code relies on this layout.
@@ -54,6 +56,10 @@ fn bridge(fault: &Fault) {
         what: what.0.as_ptr().cast(),
         found,
     };
+    written(&report);
+    written(&call);
+    written(&what);
+    kmem::raw::marks::calls(size_of::<*const CFault>());
     // SAFETY: the program set this handler; the report and its texts live while it runs.
     unsafe { handler(&raw const report) }
 }

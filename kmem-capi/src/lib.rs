@@ -33,3 +33,9 @@ pub mod tree;
 pub mod walk;
 
 pub use options::Options;
+
+/// The library has written this, or is about to, where the program reads it.
+#[inline(always)]
+fn written<T>(at: *const T) {
+    kmem::raw::marks::written(at.cast(), size_of::<T>());
+}

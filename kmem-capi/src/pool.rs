@@ -9,6 +9,7 @@ use kmem::raw::{Cell, Fill, Handle, Pool};
 use crate::options::{Options, or_null, plain};
 use crate::ptr::handed;
 use crate::walk::{Walk, Write, writing};
+use crate::written;
 
 fn spec(options: &Options, cells: usize) -> Spec {
     Spec {
@@ -104,6 +105,7 @@ pub unsafe extern "C" fn kmpooln(walk: *mut Walk) -> c_int {
         let Walk { root, km_at_: after, .. } = *walk;
         let data = pool::walk_after(root.cast(), after.cast()).next().unwrap_or(null_mut());
         *walk = Walk { root, at: pool::handle(data), depth: 0, pool: null_mut(), km_at_: data.cast() };
+        written(walk);
         (!data.is_null()).into()
     }
 }

@@ -6,6 +6,7 @@ use kmem::AllocError;
 use kmem::raw::{Destructor, DropFn, Handle, ptr};
 
 use crate::options::refuse;
+use crate::written;
 
 /// A handle as it is handed to C: with its first sixteen bytes in one store.
 ///
@@ -101,5 +102,6 @@ pub unsafe extern "C" fn kmtaint(handle: *mut Handle) {
     if let Some(handle) = unsafe { handle.as_mut() } {
         // SAFETY: as above.
         unsafe { ptr::taint(handle) }
+        written(&raw const handle.shred);
     }
 }

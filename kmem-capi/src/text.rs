@@ -9,6 +9,7 @@ use kmem::raw::{Fill, Handle, Request};
 
 use crate::options::{Options, plain, refuse};
 use crate::ptr::handed;
+use crate::written;
 
 /// What C gets of a result: the handle, or the null handle and `errno`.
 fn or_null_handle(result: Result<Handle, AllocError>) -> Handle {
@@ -60,7 +61,9 @@ unsafe fn copy(at: &At, bytes: *const u8, size: usize, string: bool) -> Handle {
         if !handle.is_null() {
             handle.data.copy_from_nonoverlapping(bytes, size);
             if string {
-                handle.data.add(size).write(0);
+                let end = handle.data.add(size);
+                end.write(0);
+                written(end);
             }
         }
         handle
@@ -93,13 +96,16 @@ unsafe fn grow(handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 
         // SAFETY: the contract is the caller's.
         Some(size) => unsafe { ptr::resize(handle, size) },
     };
+    written(handle);
     crate::options::or_null(grown)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmresize(handle: *mut Handle, size: usize) -> *mut c_void {
     // SAFETY: the caller gives a handle of its own.
-    crate::options::or_null(unsafe { ptr::resize(&mut *handle, size) }).cast()
+    let resized = unsafe { ptr::resize(&mut *handle, size) };
+    written(handle);
+    crate::options::or_null(resized).cast()
 }
 
 #[unsafe(no_mangle)]
@@ -198,6 +204,7 @@ pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *
         }
         end.copy_from(bytes.now((*handle).data), more);
         end.add(more).write(0);
+        written(end.add(more));
         (*handle).data.cast()
     }
 }

@@ -12,6 +12,7 @@ use crate::options::{Options, or_null, plain, same_or_null};
 use crate::ptr::handed;
 use crate::text::kmnew;
 use crate::walk::{Walk, Write, writing};
+use crate::written;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreea(src: *mut Cell, parent: *mut c_void, size: usize) -> *mut c_void {
@@ -173,6 +174,7 @@ pub unsafe extern "C" fn kmtreen(walk: *mut Walk) -> c_int {
         let hosts = !here.is_null() && (*here).cell.flags & FLAG_HOST != 0;
         let pool = if hosts { at.data.cast() } else { null_mut() };
         *walk = Walk { root, at, depth, pool, km_at_: here.cast() };
+        written(walk);
         (!at.is_null()).into()
     }
 }

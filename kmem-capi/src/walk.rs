@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_void};
 use core::mem::offset_of;
 
-use kmem::raw::Handle;
+use kmem::raw::{Handle, marks};
 
 /// `kmwalk`: a walk over the cells of a store, and where it stands.
 ///
@@ -36,6 +36,10 @@ pub type Write = unsafe extern "C" fn(context: *mut c_void, text: *const c_char,
 
 /// Gives each piece of a report to the program.
 pub(crate) fn writing(write: Write, context: *mut c_void) -> impl FnMut(&str) {
-    // SAFETY: the caller gives a function that takes its context and so many readable bytes.
-    move |text| unsafe { write(context, text.as_ptr().cast(), text.len()) }
+    move |text| {
+        marks::written(text.as_ptr(), text.len());
+        marks::calls(size_of::<[usize; 3]>());
+        // SAFETY: the caller gives a function that takes its context and so many readable bytes.
+        unsafe { write(context, text.as_ptr().cast(), text.len()) }
+    }
 }

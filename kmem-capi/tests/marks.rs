@@ -1,5 +1,6 @@
 //! Built with the marks, kmem shows AddressSanitizer and valgrind what is not in use inside a pool: both report each wrong
-//! program of `marks/marks.c` and of `marks/rust`, at the line where it goes wrong, and nothing of a right one.
+//! program of `marks/marks.c` and of `marks/rust`, at the line where it goes wrong, and nothing of a right one. So do MemorySanitizer
+//! with `marks/undefined.c` and ThreadSanitizer with `marks/threads.c`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,8 @@ use std::process::{Command, Output};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 const C: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/marks.c");
+const UNDEFINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/undefined.c");
+const THREADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/threads.c");
 const RUST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/rust/src/main.rs");
 
 /// What is wrong with a program. Where valgrind knows a block that the address belongs to, with the bytes of that.
@@ -82,17 +85,18 @@ fn works(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-fn compiler() -> Command {
-    command(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+/// The C compiler of the other tests.
+fn cc() -> String {
+    std::env::var("CC").unwrap_or_else(|_| "cc".into())
 }
 
-fn sanitizes() -> bool {
-    let empty = scratch().join("empty.c");
-    fs::write(&empty, "int main(void) { return 0; }\n").expect("written");
-    let there =
-        works(compiler().arg("-fsanitize=address").arg(&empty).arg("-o").arg(scratch().join("empty")));
+/// Returns true if the compiler has this sanitizer.
+fn sanitizes(compiler: &str, flag: &str) -> bool {
+    let (source, binary) = (scratch().join("empty.c"), scratch().join(format!("empty-{compiler}{flag}")));
+    fs::write(&source, "int main(void) { return 0; }\n").expect("written");
+    let there = works(command(compiler).arg(flag).arg(&source).arg("-o").arg(binary));
     if !there {
-        eprintln!("left out: the C compiler has no AddressSanitizer here");
+        eprintln!("left out: {compiler} has no {flag} here");
     }
     there
 }
@@ -115,9 +119,13 @@ fn library(switch: &str) -> PathBuf {
 
 /// A C program with the library, statically or not.
 fn compiled(source: &str, library: &Path, shared: bool, flags: &[&str]) -> PathBuf {
+    compiled_by(&cc(), source, library, shared, flags)
+}
+
+fn compiled_by(compiler: &str, source: &str, library: &Path, shared: bool, flags: &[&str]) -> PathBuf {
     let name = Path::new(source).file_stem().expect("a file").to_str().expect("UTF-8");
-    let binary = library.join(if shared { format!("{name}-shared") } else { name.to_owned() });
-    let mut cc = compiler();
+    let binary = library.join(format!("{name}-{compiler}-{}", if shared { "shared" } else { "static" }));
+    let mut cc = command(compiler);
     cc.args(["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-DKMEM_MARKED", "-O1", "-g", "-Wno-unused-result"]);
     cc.args(flags).arg("-I").arg(library).arg(source).arg("-o").arg(&binary);
     if shared {
@@ -229,15 +237,15 @@ fn valgrind_sees(binary: &Path, source: &str, programs: &[(&str, Wrong)]) {
 
 /// The C tests and the examples.
 fn right_programs() -> Vec<String> {
-    let tests =
-        ["heap", "ref", "pool", "tree", "ptr", "source", "layout"].map(|name| format!("tests/{name}.c"));
+    let tests = ["heap", "ref", "pool", "tree", "ptr", "source", "layout", "life", "text"]
+        .map(|name| format!("tests/{name}.c"));
     let examples = ["tour", "request", "embedded"].map(|name| format!("examples/{name}.c"));
     tests.into_iter().chain(examples).map(|path| format!("{HERE}/{path}")).collect()
 }
 
 #[test]
 fn address_sanitizer_sees_into_pools_of_a_c_program() {
-    if !sanitizes() {
+    if !sanitizes(&cc(), "-fsanitize=address") {
         return;
     }
     let library = library("asan");
@@ -250,6 +258,70 @@ fn address_sanitizer_sees_into_pools_of_a_c_program() {
         // The tests ask for more memory than there is, to be refused.
         succeeds(command(binary).env("ASAN_OPTIONS", "allocator_may_return_null=1:detect_leaks=1"));
     }
+}
+
+/// Compiles a program, and the C tests, with each compiler that has this sanitizer, statically and not. Each wrong program is
+/// reported in these words, at its line if it has one, and nothing else is.
+fn the_sanitizer_reports(switch: &str, flag: &str, source: &str, wrong: &[&str], words: &str) {
+    let compilers: Vec<_> =
+        ["gcc", "clang"].into_iter().filter(|compiler| sanitizes(compiler, flag)).collect();
+    if compilers.is_empty() {
+        return;
+    }
+    let library = library(switch);
+    // The tests ask for more memory than there is, to be refused.
+    let run_it = |binary: &Path, program: Option<&str>| {
+        let options = ["MSAN_OPTIONS", "TSAN_OPTIONS"].map(|name| (name, "allocator_may_return_null=1"));
+        run(command(binary).args(program).envs(options))
+    };
+    for (compiler, shared) in compilers.iter().flat_map(|compiler| [(compiler, false), (compiler, true)]) {
+        let binary = compiled_by(compiler, source, &library, shared, &[flag]);
+        for program in wrong {
+            let output = run_it(&binary, Some(program));
+            let report = report(&output);
+            says(&report, words);
+            if fs::read_to_string(source).expect("the source").contains(&format!("{program}: used")) {
+                says(&report, &place(source, program, "used"));
+            }
+            assert!(!output.status.success(), "{program}");
+        }
+        let output = run_it(&binary, Some("right"));
+        let report = report(&output);
+        assert!(output.status.success() && report.is_empty(), "{compiler}: {}: {report}", output.status);
+    }
+    for (compiler, source) in compilers
+        .iter()
+        .flat_map(|compiler| right_programs().into_iter().map(move |source| (compiler, source)))
+    {
+        let output = run_it(&compiled_by(compiler, &source, &library, false, &[flag]), None);
+        // What is refused for its size is told of, too.
+        let report = report(&output);
+        let quiet =
+            !report.contains("MemorySanitizer: use") && !report.contains("ThreadSanitizer: data race");
+        assert!(output.status.success() && quiet, "{compiler} {source}: {}: {report}", output.status);
+    }
+}
+
+#[test]
+fn memory_sanitizer_sees_what_was_never_written_to_a_cell() {
+    let wrong = [
+        "heap_cell",
+        "grown_heap_cell",
+        "pool_cell",
+        "freed_pool_cell",
+        "counted_cell_of_a_pool",
+        "grown_counted_cell_of_a_pool",
+        "copy_of_it",
+    ];
+    let words = "MemorySanitizer: use-of-uninitialized-value";
+    the_sanitizer_reports("msan", "-fsanitize=memory", UNDEFINED, &wrong, words);
+}
+
+#[test]
+fn thread_sanitizer_sees_who_shares_a_store_and_how_references_order_threads() {
+    let wrong = ["one_pool", "one_source", "one_tree", "after_its_reference"];
+    let words = "ThreadSanitizer: data race";
+    the_sanitizer_reports("tsan", "-fsanitize=thread", THREADS, &wrong, words);
 }
 
 #[test]

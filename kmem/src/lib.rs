@@ -30,6 +30,8 @@ pub mod allocator_api2;
 mod atomic {
     //! The models of `shared` have loom's here.
     pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+
+    pub(crate) use crate::raw::marks::{acquired, released};
 }
 mod cell;
 mod downcast;

@@ -66,3 +66,9 @@ macro_rules! atomic {
 atomic!([] AtomicUsize of usize: load() -> usize, fetch_add(value) -> usize, fetch_sub(value) -> usize);
 atomic!([] AtomicU8 of u8: load() -> u8, store(value));
 atomic!([T] AtomicPtr of *mut T: load() -> *mut T, swap(value) -> *mut T);
+
+/// What ThreadSanitizer is told elsewhere.
+pub(crate) fn released<T>(_: &T) {}
+
+/// What ThreadSanitizer is told elsewhere.
+pub(crate) fn acquired<T>(_: &T) {}

@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use super::record;
 use super::seal::{self, Label, Slot};
 use super::source::{draw, draw_heap, free_heap, give_back, grow_heap, shreds};
-use super::totals;
+use super::{marks, totals};
 use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD,
     FLAG_SAME, FLAG_SLOT, Kind,
@@ -86,6 +86,7 @@ impl Destructor {
     #[inline]
     pub(crate) unsafe fn call(&self, data: *mut u8) {
         let Some(run) = self.run else { return };
+        marks::calls(size_of::<[*mut u8; 2]>());
         // Where a panic aborts nothing unwinds, and the compiler need not prepare for it at this call.
         #[cfg(panic = "abort")]
         // SAFETY: [platform] the two types differ in what may unwind alone.
@@ -273,6 +274,7 @@ pub(crate) unsafe fn carve(
                 if let Some(block) = NonNull::new(super::pool::serve_plain(src.cast(), size)) {
                     if request.fill == Fill::Zeroed {
                         block.write_bytes(0, size);
+                        marks::written(block.as_ptr(), size);
                     }
                     return Ok(write_plain(block, kind, header, size, flags));
                 }
@@ -315,6 +317,7 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize
         let seal = seal::of_cell(size, flags, 0);
         block.cast::<u64>().write(word(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
+        marks::written(block.as_ptr(), header);
         block.add(header)
     }
 }
@@ -357,6 +360,7 @@ unsafe fn carve_carefully(
     totals::made(kind, layout.size());
     // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
     unsafe { place.write(cell) };
+    marks::written(place.cast(), header);
     if let Some(destructor) = request.drop {
         // SAFETY: [extent] the shape made room for a slot at this aligned offset.
         unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>().as_ptr(), destructor) };

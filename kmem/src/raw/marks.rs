@@ -1,42 +1,56 @@
-//! What AddressSanitizer and valgrind are told about the inside of a pool.
+//! What AddressSanitizer, MemorySanitizer, ThreadSanitizer and valgrind are told about cells.
 //!
-//! Both know the blocks of `malloc` by themselves; of a pool they see one block, in which every byte may be used at any
+//! They know the blocks of `malloc` by themselves. A pool is one such block to them, in which every byte may be used at any
 //! time. Told which cells are live, they report a use of any other byte as they do for freed memory.
 //!
-//! | bytes | AddressSanitizer | valgrind |
-//! |---|---|---|
-//! | the pool's header | accessible | accessible |
-//! | a cell never handed out, with its header | poisoned | no access |
-//! | the header of a cell that was handed out | accessible | accessible |
-//! | the data of a live cell | accessible | an undefined block of a mempool |
-//! | the data of a freed cell | poisoned | no access, a freed block of a mempool |
-//! | what lies between a cell's data and the next header | poisoned | no access |
+//! | bytes | AddressSanitizer | MemorySanitizer | valgrind |
+//! |---|---|---|---|
+//! | the pool's header | accessible | defined | accessible |
+//! | a cell never handed out, with its header | poisoned | undefined | no access |
+//! | the header of a cell that was handed out | accessible | defined | accessible |
+//! | the data of a live cell | accessible | undefined until written | an undefined block of a mempool |
+//! | the data of a freed cell | poisoned | undefined | no access, a freed block of a mempool |
+//! | what lies between a cell's data and the next header | poisoned | undefined | no access |
 //!
-//! The engine reads and writes headers of free cells, so those stay accessible. Built in by `--cfg kmem_asan` and
-//! `--cfg kmem_valgrind`; otherwise nothing is left of the calls. They are safe: they touch no memory, and what they say
-//! wrongly is reported wrongly, no more.
+//! The engine reads and writes headers of free cells, so those stay accessible.
+//!
+//! MemorySanitizer and ThreadSanitizer follow what the compiler instrumented, and stable Rust instruments nothing. The first is
+//! also told what the library writes for the program to read: headers, zeroed data, results, arguments of callbacks. The second is
+//! told how reference counts order threads, and that each change of a pool or a tree is a write, so that two threads that use one at
+//! the same time are reported.
+//!
+//! Built in by `--cfg kmem_asan`, `kmem_msan`, `kmem_tsan` and `kmem_valgrind`; otherwise nothing is left of the calls. They are
+//! safe: they touch no memory, and what they say wrongly is reported wrongly, no more.
 
+#[cfg(feature = "pool")]
 use super::pool::{HEADER, Pool};
 
 /// Whether any tool is told anything.
-pub(super) const ON: bool = cfg!(any(kmem_asan, kmem_valgrind));
+#[cfg(feature = "pool")]
+pub(super) const ON: bool = cfg!(any(kmem_asan, kmem_msan, kmem_tsan, kmem_valgrind));
 
 /// Bytes that nobody may use behind each cell of a pool on the heap, so that a write past a cell whose size is a multiple of
 /// 16 does not reach the next header unseen. Pools in buffers, and in cells of other sources, go without: their callers
 /// have counted the bytes.
-pub(super) const RED_ZONE: usize = if ON { 16 } else { 0 };
+#[cfg(feature = "pool")]
+pub(super) const RED_ZONE: usize = if cfg!(any(kmem_asan, kmem_valgrind)) { 16 } else { 0 };
 
 /// A pool is about to be written at `pool`, whose cells are the `len` bytes from `cells`. What an earlier pool that was
 /// never torn down left marked in a buffer is forgotten.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn pool_reserved(pool: *mut Pool, cells: *mut u8, len: usize) {
-    asan::unpoison(pool.cast(), cells.addr().wrapping_sub(pool.addr()));
+    let header = cells.addr().wrapping_sub(pool.addr());
+    asan::unpoison(pool.cast(), header);
     asan::poison(cells, len);
+    msan::defined(pool.cast(), header);
+    msan::undefined(cells, len);
     valgrind::forget_pool(pool);
-    valgrind::undefined(pool.cast(), cells.addr().wrapping_sub(pool.addr()));
+    valgrind::undefined(pool.cast(), header);
 }
 
 /// The pool is written.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn pool_made(pool: *mut Pool, cells: *mut u8, len: usize, behind: usize) {
     valgrind::make_pool(pool, cells, behind);
@@ -44,15 +58,22 @@ pub(super) fn pool_made(pool: *mut Pool, cells: *mut u8, len: usize, behind: usi
 }
 
 /// The `size` bytes of data of a cell are someone's; its header is about to be written.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
+    let data = cell.wrapping_add(HEADER);
     asan::unpoison(cell, HEADER + size);
+    msan::defined(cell, HEADER);
+    msan::undefined(data, size);
+    changed(pool);
+    tsan::written(data, size);
     // In this order: a new block of a mempool has its surroundings made inaccessible.
-    valgrind::allocated(pool, cell.wrapping_add(HEADER), size);
+    valgrind::allocated(pool, data, size);
     valgrind::undefined(cell, HEADER);
 }
 
 /// Of a live cell's `whole` bytes only the first `size` may be used.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn narrowed(data: *mut u8, size: usize, whole: usize) {
     asan::poison(data.wrapping_add(size), whole.wrapping_sub(size));
@@ -61,16 +82,19 @@ pub(super) fn narrowed(data: *mut u8, size: usize, whole: usize) {
 }
 
 /// Of a live cell's `whole` bytes the first `to` may be used now, and not the first `from`.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn resized(data: *mut u8, from: usize, to: usize, whole: usize) {
     asan::unpoison(data, to);
     asan::poison(data.wrapping_add(to), whole.wrapping_sub(to));
+    msan::undefined(data.wrapping_add(from.min(to)), whole.wrapping_sub(from.min(to)));
     valgrind::resized(data, to);
     valgrind::undefined(data.wrapping_add(from), to.saturating_sub(from));
     valgrind::no_access(data.wrapping_add(to), whole.wrapping_sub(to));
 }
 
 /// All of a cell's data is about to be zeroed.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn widened(data: *mut u8, whole: usize) {
     asan::unpoison(data, whole);
@@ -78,22 +102,70 @@ pub(super) fn widened(data: *mut u8, whole: usize) {
 }
 
 /// A cell is free and its header written; `len` bytes lie between that and the next header.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn given_back(pool: *mut Pool, data: *mut u8, len: usize) {
     asan::poison(data, len);
+    msan::undefined(data, len);
+    changed(pool);
+    tsan::written(data, len);
     valgrind::freed(pool, data);
     valgrind::defined(data.wrapping_sub(HEADER), HEADER);
     valgrind::no_access(data, len);
 }
 
 /// No cell is used any more: the block is its source's again.
+#[cfg(feature = "pool")]
 #[inline(always)]
 pub(super) fn pool_gone(pool: *mut Pool, cells: *mut u8, len: usize) {
     asan::unpoison(cells, len);
     valgrind::destroy_pool(pool);
     // What they held is for the owner of a buffer, or the source, to know.
     let behind = pool.wrapping_add(1).cast::<u8>();
-    valgrind::defined(behind, cells.addr().wrapping_sub(behind.addr()) + len);
+    let to_the_end = cells.addr().wrapping_sub(behind.addr()) + len;
+    msan::defined(behind, to_the_end);
+    valgrind::defined(behind, to_the_end);
+}
+
+/// The library has written these bytes, or is about to, for the program to read.
+#[inline(always)]
+pub fn written(from: *const u8, len: usize) {
+    msan::defined(from.cast_mut(), len);
+}
+
+/// The library is about to call a function of the program with so many bytes of arguments.
+#[inline(always)]
+pub fn calls(arguments: usize) {
+    msan::arguments(arguments);
+}
+
+/// A pool or a node is being changed.
+#[inline(always)]
+pub(super) fn changed<T>(store: *mut T) {
+    tsan::written(store.cast(), size_of::<usize>());
+}
+
+/// Whatever this thread did happens before what another does that has [`acquired`] the same afterwards.
+#[inline(always)]
+pub(crate) fn released<T>(at: &T) {
+    tsan::release(core::ptr::from_ref(at).cast());
+}
+
+/// Whatever was [`released`] has happened.
+#[inline(always)]
+pub(crate) fn acquired<T>(at: &T) {
+    tsan::acquire(core::ptr::from_ref(at).cast());
+}
+
+/// Functions that do nothing, for a tool that is told nothing.
+#[allow(unused_macros, reason = "with all tools there is none")]
+macro_rules! nothing {
+    ($($name:ident($($argument:ty),*))*) => {
+        $(
+            #[inline(always)]
+            pub(super) fn $name($(_: $argument),*) {}
+        )*
+    };
 }
 
 #[cfg(kmem_asan)]
@@ -116,151 +188,94 @@ mod asan {
 
 #[cfg(not(kmem_asan))]
 mod asan {
-    #[inline(always)]
-    pub(super) fn poison(_: *mut u8, _: usize) {}
-    #[inline(always)]
-    pub(super) fn unpoison(_: *mut u8, _: usize) {}
+    nothing! {
+        poison(*mut u8, usize)
+        unpoison(*mut u8, usize)
+    }
 }
 
-#[cfg(kmem_valgrind)]
-mod valgrind {
-    use crabgrind::memcheck::{MemState, mark_memory};
-    use crabgrind::valgrind as request;
+#[cfg(kmem_msan)]
+mod msan {
+    use core::ffi::c_void;
 
-    use super::super::pool::header;
-    use super::Pool;
-    use crate::cell::{Cell, FLAG_BUFFER, FLAG_HOST, Kind};
-    #[cfg(feature = "tree")]
-    use crate::raw::tree;
-
-    pub(super) fn no_access(from: *mut u8, len: usize) {
-        mark(from, len, MemState::NoAccess);
+    unsafe extern "C" {
+        safe fn __msan_allocated_memory(from: *const c_void, len: usize);
+        safe fn __msan_unpoison(from: *const c_void, len: usize);
+        safe fn __msan_unpoison_param(arguments: usize);
     }
 
+    /// With this call as the place where it was allocated.
     pub(super) fn undefined(from: *mut u8, len: usize) {
-        mark(from, len, MemState::Undefined);
+        __msan_allocated_memory(from.cast(), len);
     }
 
     pub(super) fn defined(from: *mut u8, len: usize) {
-        mark(from, len, MemState::Defined);
+        __msan_unpoison(from.cast(), len);
     }
 
-    fn mark(from: *mut u8, len: usize, state: MemState) {
-        // It fails where the program does not run under valgrind, which is as good.
-        let _ = mark_memory(from.cast(), len, state);
-    }
-
-    pub(super) fn allocated(pool: *mut Pool, data: *mut u8, size: usize) {
-        request::mempool_alloc(pool.cast(), data.cast(), size);
-    }
-
-    pub(super) fn resized(data: *mut u8, size: usize) {
-        // SAFETY: [caller, tag] this is the data of a live cell.
-        let pool = unsafe { (*header(data)).pool };
-        request::mempool_change(pool.cast(), data.cast(), data.cast(), size);
-    }
-
-    pub(super) fn freed(pool: *mut Pool, data: *mut u8) {
-        request::mempool_free(pool.cast(), data.cast());
-    }
-
-    /// valgrind ends the program where a pool is made twice.
-    pub(super) fn forget_pool(pool: *mut Pool) {
-        if request::mempool_exists(pool.cast()) {
-            request::mempool_destroy(pool.cast());
-        }
-    }
-
-    /// Of the `behind` bytes between a cell's data and the next header valgrind says that they lie next to the cell. It makes
-    /// as many inaccessible on either side of each cell that is handed out or given back.
-    pub(super) fn make_pool(pool: *mut Pool, cells: *mut u8, behind: usize) {
-        request::create_mempool(pool.cast(), behind.min(super::HEADER), false, None);
-        if let Some(block) = Around::of(pool) {
-            block.resize(block.whole, block.header);
-            let groups = pool.wrapping_add(1).cast();
-            undefined(groups, cells.addr() - groups.addr());
-        }
-    }
-
-    pub(super) fn destroy_pool(pool: *mut Pool) {
-        request::mempool_destroy(pool.cast());
-        if let Some(block) = Around::of(pool) {
-            block.resize(block.header, block.whole);
-        }
-    }
-
-    /// The block around a pool as valgrind knows it.
-    ///
-    /// While the pool lives it is said to end with the pool's header. An address in a freed cell would otherwise be
-    /// described as one in this block or, in the first cell, as one close to it; and the leak check gives up where one
-    /// block lies in another.
-    struct Around {
-        src: *mut Cell,
-        base: *mut u8,
-        /// Bytes from its base to the end of the pool's header.
-        header: usize,
-        /// All of its bytes.
-        whole: usize,
-    }
-
-    impl Around {
-        fn of(pool: *mut Pool) -> Option<Around> {
-            // SAFETY: [caller, hosted] the pool has been written and is not given back yet; one with this flag is the data of a node.
-            unsafe {
-                let at = |src, offset| Around {
-                    src,
-                    base: pool.cast::<u8>().wrapping_sub(offset),
-                    header: offset + size_of::<Pool>(),
-                    whole: offset + (*pool).cell.size,
-                };
-                match (*pool).cell.flags & (FLAG_BUFFER | FLAG_HOST) {
-                    0 => Some(at((*pool).src, 0)),
-                    #[cfg(feature = "tree")]
-                    FLAG_HOST => {
-                        let node = tree::header(pool.cast());
-                        Some(at((*node).src, tree::HEADER.max(1 << (*node).cell.align)))
-                    }
-                    _ => None,
-                }
-            }
-        }
-
-        fn resize(&self, from: usize, to: usize) {
-            // SAFETY: [outlives] the source of a pool outlives it.
-            let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
-            // Without a word where this is no block that valgrind knows: the heap beneath, or a source of the program's, may
-            // be something else than `malloc`.
-            request::disable_error_reporting();
-            if pool {
-                request::mempool_change(self.src.cast(), self.base.cast(), self.base.cast(), to);
-            } else {
-                request::resizeinplace_block(self.base.cast(), from, to, 0);
-            }
-            request::enable_error_reporting();
-        }
+    /// Code that is not instrumented leaves what MemorySanitizer knows of an earlier call's arguments.
+    pub(super) fn arguments(count: usize) {
+        __msan_unpoison_param(count);
     }
 }
 
-#[cfg(not(kmem_valgrind))]
+#[cfg(not(kmem_msan))]
+mod msan {
+    nothing! {
+        undefined(*mut u8, usize)
+        defined(*mut u8, usize)
+        arguments(usize)
+    }
+}
+
+#[cfg(kmem_tsan)]
+mod tsan {
+    use core::ffi::c_void;
+
+    unsafe extern "C" {
+        safe fn __tsan_acquire(at: *mut c_void);
+        safe fn __tsan_release(at: *mut c_void);
+        safe fn __tsan_write_range(from: *mut c_void, len: usize);
+    }
+
+    pub(super) fn acquire(at: *const u8) {
+        __tsan_acquire(at.cast_mut().cast());
+    }
+
+    pub(super) fn release(at: *const u8) {
+        __tsan_release(at.cast_mut().cast());
+    }
+
+    pub(super) fn written(from: *mut u8, len: usize) {
+        __tsan_write_range(from.cast(), len);
+    }
+}
+
+#[cfg(not(kmem_tsan))]
+mod tsan {
+    nothing! {
+        acquire(*const u8)
+        release(*const u8)
+        written(*mut u8, usize)
+    }
+}
+
+#[cfg(all(kmem_valgrind, feature = "pool"))]
+mod valgrind;
+
+#[cfg(all(not(kmem_valgrind), feature = "pool"))]
 mod valgrind {
     use super::Pool;
 
-    #[inline(always)]
-    pub(super) fn no_access(_: *mut u8, _: usize) {}
-    #[inline(always)]
-    pub(super) fn undefined(_: *mut u8, _: usize) {}
-    #[inline(always)]
-    pub(super) fn defined(_: *mut u8, _: usize) {}
-    #[inline(always)]
-    pub(super) fn allocated(_: *mut Pool, _: *mut u8, _: usize) {}
-    #[inline(always)]
-    pub(super) fn resized(_: *mut u8, _: usize) {}
-    #[inline(always)]
-    pub(super) fn freed(_: *mut Pool, _: *mut u8) {}
-    #[inline(always)]
-    pub(super) fn forget_pool(_: *mut Pool) {}
-    #[inline(always)]
-    pub(super) fn make_pool(_: *mut Pool, _: *mut u8, _: usize) {}
-    #[inline(always)]
-    pub(super) fn destroy_pool(_: *mut Pool) {}
+    nothing! {
+        no_access(*mut u8, usize)
+        undefined(*mut u8, usize)
+        defined(*mut u8, usize)
+        allocated(*mut Pool, *mut u8, usize)
+        resized(*mut u8, usize)
+        freed(*mut Pool, *mut u8)
+        forget_pool(*mut Pool)
+        make_pool(*mut Pool, *mut u8, usize)
+        destroy_pool(*mut Pool)
+    }
 }

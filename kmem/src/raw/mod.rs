@@ -56,8 +56,8 @@
 //! belong to one thread at a time and may be handed over whole.
 
 mod block;
-#[cfg(feature = "pool")]
-mod marks;
+#[doc(hidden)]
+pub mod marks;
 pub mod ptr;
 mod record;
 mod seal;

@@ -1047,6 +1047,7 @@ pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, A
         let data = take(pool)?;
         if request.fill == Fill::Zeroed {
             data.write_bytes(0, (*pool).cellsz);
+            marks::written(data.as_ptr(), (*pool).cellsz);
         }
         Ok(data)
     }

@@ -5,6 +5,7 @@ use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 
 use super::block::Fill;
+use super::marks;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault;
@@ -78,6 +79,7 @@ impl Source {
                 allocate,
             )
         };
+        marks::calls(size_of::<[usize; 3]>());
         // SAFETY: [custom] the function takes what its documentation says.
         unsafe { allocate(this, layout.size(), layout.align()) }
     }
@@ -94,6 +96,7 @@ impl Source {
             type From = unsafe extern "C-unwind" fn(*mut Source, *mut c_void, usize, usize);
             core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, *mut c_void, usize, usize)>(free)
         };
+        marks::calls(size_of::<[usize; 4]>());
         // SAFETY: [custom] the function takes what its documentation says.
         unsafe { free(this, block.cast(), layout.size(), layout.align()) }
     }
@@ -211,6 +214,7 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
     if fill == Fill::Zeroed {
         // SAFETY: [drawn] the block has this many bytes and is ours.
         unsafe { block.write_bytes(0, layout.size()) };
+        marks::written(block.as_ptr(), layout.size());
     }
     Ok(block)
 }
@@ -388,8 +392,8 @@ pub(super) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: us
     #[cfg(feature = "pool")]
     // SAFETY: [caller, live] as in `keeps`.
     unsafe {
-        if super::marks::ON && !src.is_null() && (*src).kind == Kind::Pool as i32 {
-            super::marks::resized(block, from, to, (*src.cast::<super::Pool>()).cellsz);
+        if marks::ON && !src.is_null() && (*src).kind == Kind::Pool as i32 {
+            marks::resized(block, from, to, (*src.cast::<super::Pool>()).cellsz);
         }
     }
     let _ = (src, block, from, to);

@@ -19,8 +19,8 @@ use core::alloc::Layout;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
-use super::Handle;
 use super::block::{self, Fill, Request};
+use super::{Handle, marks};
 use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
 };
@@ -198,6 +198,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 /// Makes `node`, which is linked nowhere, the last child of `parent`, but for pools, which lie behind: what was drawn from them goes
 /// before they do.
 unsafe fn link(parent: *mut Node, node: *mut Node) {
+    marks::changed(parent);
     // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
@@ -257,6 +258,7 @@ unsafe fn held_by(node: *mut Node) -> [*mut *mut Node; 2] {
 /// Takes a node's first child out. Its own links stay as they are: it is about to go.
 #[inline]
 unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
+    marks::changed(parent);
     // SAFETY: [one-thread, links] the caller gives live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let next = (*child).next;
@@ -280,7 +282,8 @@ unsafe fn unlink_checked(node: *mut Node) -> bool {
         match around(node) {
             Around::Nobody => {}
             Around::Known([before, behind]) => {
-                let Node { prev, next, .. } = *node;
+                let Node { parent, prev, next, .. } = *node;
+                marks::changed(parent);
                 *before = next;
                 *behind = prev;
             }

@@ -9,6 +9,7 @@ use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::DropFn;
 use crate::raw::block::{self, Destructor, Request};
+use crate::raw::marks;
 use crate::raw::seal::Slot;
 
 /// Adds a hook to a node: `hook.run` is called, with the node's data, when the free of the node begins and everything below it is still
@@ -100,6 +101,7 @@ unsafe fn add(
 
 /// Makes a node, which is linked nowhere, the first child of another.
 unsafe fn link_first(parent: *mut Node, node: *mut Node) {
+    marks::changed(parent);
     // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let first = (*parent).child;
