@@ -1,10 +1,9 @@
 //! What every cell begins with: its kind, its shred mark, its size.
 
+use crate::atomic::AtomicU8;
+use crate::shared;
 use core::fmt;
 use core::mem::offset_of;
-use core::sync::atomic::AtomicU8;
-
-use crate::shared;
 
 /// How a piece of memory was allocated, and so how it is given back.
 ///

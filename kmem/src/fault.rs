@@ -22,8 +22,8 @@
 //! fault::set_handler(before);
 //! ```
 
+use crate::atomic::AtomicPtr;
 use core::fmt;
-use core::sync::atomic::AtomicPtr;
 
 use crate::cell::Kind;
 use crate::text::Text;

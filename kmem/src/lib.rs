@@ -27,12 +27,7 @@ extern crate std;
 
 #[cfg(any(feature = "allocator-api2-02", feature = "allocator-api2-04"))]
 pub mod allocator_api2;
-mod atomic {
-    //! The models of `shared` have loom's here.
-    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
-
-    pub(crate) use crate::raw::marks::{acquired, released};
-}
+mod atomic;
 mod cell;
 mod downcast;
 mod error;

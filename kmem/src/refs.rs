@@ -34,8 +34,11 @@ pub struct Ref<T: ?Sized, S = Heap> {
 
 // SAFETY: [threads] as for `Arc`: any thread may read the value, hence `Sync`, and the last may drop it, hence `Send`.
 // That last one also gives the cell back to its source, hence `S: Send`.
+// The count is changed at once only if the processor can.
+#[cfg(target_has_atomic = "ptr")]
 unsafe impl<T: ?Sized + Send + Sync, S: Send> Send for Ref<T, S> {}
 // SAFETY: [threads] who shares a reference can clone it and take the clone along, so this needs all that `Send` does.
+#[cfg(target_has_atomic = "ptr")]
 unsafe impl<T: ?Sized + Send + Sync, S: Send + Sync> Sync for Ref<T, S> {}
 
 /// What a constructor draws with.

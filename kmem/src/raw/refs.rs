@@ -5,10 +5,10 @@ mod own;
 
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::AtomicUsize;
 
 use super::Handle;
 use super::block::{self, Fill, Request, Resized, To};
+use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};

@@ -7,9 +7,9 @@
 
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::block::{Destructor, Drop};
+use crate::atomic::{AtomicUsize, Ordering};
 use crate::cell::{FLAG_BUSY, FLAG_DEEP, FLAG_SAME};
 use crate::os;
 
@@ -74,14 +74,10 @@ fn find_key() -> usize {
     // it is made of.
     let key = os::random().unwrap_or_else(here).wrapping_mul(SPREAD) | 1;
     // The system may give each thread that is here at once another number: the first that is stored stays.
-    #[cfg(target_has_atomic = "ptr")]
-    let key = match KEY.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed) {
+    match KEY.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => key,
         Err(first) => first,
-    };
-    #[cfg(not(target_has_atomic = "ptr"))]
-    KEY.store(key, Ordering::Relaxed);
-    key
+    }
 }
 
 /// An address in this copy of kmem.

@@ -4,7 +4,7 @@
 //! and too much in the other.
 
 #[cfg(feature = "totals")]
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::atomic::{AtomicUsize, Ordering};
 
 use crate::cell::Kind;
 

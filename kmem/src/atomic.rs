@@ -1,0 +1,122 @@
+//! The atomics that counts, marks and slots are made of. The models of `shared` have loom's in their place.
+//!
+//! Some processors can load and store at once, and cannot change at once what is in memory: ARMv6-M (Cortex-M0), RISC-V
+//! without the A extension. There a count is changed by a load and a store, between which an interrupt may come, or another
+//! thread. So nothing that counts may be shared on them: [`Ref`](crate::Ref) is neither `Send` nor `Sync` there, which keeps
+//! it out of interrupt handlers too. What is left to share are numbers that order nothing.
+
+#[cfg(target_has_atomic = "ptr")]
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};
+
+pub(crate) use core::sync::atomic::Ordering;
+
+pub(crate) use crate::raw::marks::{acquired, released};
+
+#[cfg(not(target_has_atomic = "ptr"))]
+pub(crate) use by_load_and_store::{AtomicPtr, AtomicU8, AtomicUsize};
+
+#[cfg(any(test, not(target_has_atomic = "ptr")))]
+#[allow(dead_code, reason = "it is tested on every machine, and not every build uses all of it")]
+mod by_load_and_store {
+    use core::sync::atomic::{self, Ordering};
+
+    #[allow(unused_imports, reason = "as above")]
+    pub(crate) use core::sync::atomic::AtomicU8;
+
+    /// A number that is loaded at once and stored at once, and no more.
+    #[derive(Debug)]
+    #[allow(unreachable_pub, reason = "it is the type of a public field")]
+    pub struct AtomicUsize(atomic::AtomicUsize);
+
+    impl AtomicUsize {
+        pub(crate) const fn new(value: usize) -> AtomicUsize {
+            AtomicUsize(atomic::AtomicUsize::new(value))
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> usize {
+            self.0.load(order)
+        }
+
+        pub(crate) fn compare_exchange(
+            &self,
+            from: usize,
+            to: usize,
+            _: Ordering,
+            _: Ordering,
+        ) -> Result<usize, usize> {
+            let value = self.update(|value| if value == from { to } else { value });
+            if value == from { Ok(value) } else { Err(value) }
+        }
+
+        /// Stores what `change` makes of the value, and returns the value.
+        fn update(&self, change: impl FnOnce(usize) -> usize) -> usize {
+            let value = self.0.load(Ordering::Acquire);
+            self.0.store(change(value), Ordering::Release);
+            value
+        }
+
+        pub(crate) fn fetch_add(&self, by: usize, _: Ordering) -> usize {
+            self.update(|value| value.wrapping_add(by))
+        }
+
+        pub(crate) fn fetch_sub(&self, by: usize, _: Ordering) -> usize {
+            self.update(|value| value.wrapping_sub(by))
+        }
+
+        pub(crate) fn fetch_and(&self, bits: usize, _: Ordering) -> usize {
+            self.update(|value| value & bits)
+        }
+
+        pub(crate) fn fetch_max(&self, other: usize, _: Ordering) -> usize {
+            self.update(|value| value.max(other))
+        }
+    }
+
+    /// A pointer that is loaded at once and stored at once, and no more.
+    #[derive(Debug)]
+    pub(crate) struct AtomicPtr<T>(atomic::AtomicPtr<T>);
+
+    impl<T> AtomicPtr<T> {
+        pub(crate) const fn new(pointer: *mut T) -> AtomicPtr<T> {
+            AtomicPtr(atomic::AtomicPtr::new(pointer))
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> *mut T {
+            self.0.load(order)
+        }
+
+        pub(crate) fn swap(&self, pointer: *mut T, _: Ordering) -> *mut T {
+            let before = self.0.load(Ordering::Acquire);
+            self.0.store(pointer, Ordering::Release);
+            before
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_load_and_store::{AtomicPtr, AtomicUsize};
+    use core::ptr::{dangling_mut, null_mut};
+    use core::sync::atomic::Ordering::Relaxed;
+
+    #[test]
+    fn a_change_by_load_and_store_is_that_of_the_processor() {
+        let (ours, theirs) = (AtomicUsize::new(6), core::sync::atomic::AtomicUsize::new(6));
+        for value in [0, 1, 5, usize::MAX] {
+            assert_eq!(ours.fetch_add(value, Relaxed), theirs.fetch_add(value, Relaxed));
+            assert_eq!(ours.fetch_max(value, Relaxed), theirs.fetch_max(value, Relaxed));
+            assert_eq!(ours.fetch_sub(value, Relaxed), theirs.fetch_sub(value, Relaxed));
+            assert_eq!(ours.fetch_and(!value, Relaxed), theirs.fetch_and(!value, Relaxed));
+            for from in [6, 7] {
+                assert_eq!(
+                    ours.compare_exchange(from, value, Relaxed, Relaxed),
+                    theirs.compare_exchange(from, value, Relaxed, Relaxed)
+                );
+            }
+            assert_eq!(ours.load(Relaxed), theirs.load(Relaxed));
+        }
+        let slot: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+        assert!(slot.swap(dangling_mut(), Relaxed).is_null());
+        assert_eq!(slot.load(Relaxed), dangling_mut());
+    }
+}
