@@ -76,6 +76,7 @@
 /* @switches@ */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -146,6 +147,14 @@ extern "C" {
 #else
 #  define KM_DATA(type) type data[];
 #endif
+/* Unused words, which give a header the same size on 32-bit machines as on 64-bit ones. */
+#if UINTPTR_MAX > 0xffffffff
+#  define KM_SPARE(name, words)
+#  define KM_POOL_WORDS 14
+#else
+#  define KM_SPARE(name, words) size_t name[words];
+#  define KM_POOL_WORDS 20
+#endif
 /* What every cell begins with, under one name or another for its size. */
 #ifndef KFmem_noshred
 #  define KM_SHRED unsigned char shred; /* an enum kmshred: whether the cell is zeroed when it goes */
@@ -158,7 +167,8 @@ extern "C" {
     unsigned char flags; /* what the cell carries beside its data */                                 \
     unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
     unsigned char heap;  /* which heap it came from, mixed with size and flags: a seal */              \
-    size_t size;         /* bytes of header and data, or private: kmsize() tells */
+    size_t size;         /* bytes of header and data, or private: kmsize() tells */                  \
+    KM_SPARE(km_prefix_, 1)
 
 /* ---- types: what is passed and returned, and what lies before the data ------------------------------------------ */
 
@@ -197,6 +207,7 @@ typedef struct kmref {
     KM_PREFIX(sz)
     size_t refs; /* active references; other threads may change their number */
     kmcell *src; /* the source, NULL for the heap */
+    KM_SPARE(km_spare_, 2)
     KM_DATA(unsigned char)
 } kmref;
 
@@ -209,6 +220,7 @@ typedef struct kmnode {
     struct kmnode *prev;      /* sibling, NULL if first */
     struct kmnode *next;      /* sibling, NULL if last */
     kmcell *src;              /* the source, NULL for the heap */
+    KM_SPARE(km_spare_, 6)
     KM_DATA(unsigned char)
 } kmnode;
 
@@ -217,6 +229,7 @@ typedef struct kmnode {
 typedef struct kmpoolcell {
     struct kmpoolcell *last; /* the cell handed out before it; of a free cell, one nearby that came back before it */
     struct kmpool *pool;
+    KM_SPARE(km_spare_, 2)
     KM_DATA(unsigned char)
 } kmpoolcell;
 
@@ -227,7 +240,7 @@ typedef struct kmpool {
     kmpoolcell *top;    /* the cell handed out most recently */
     kmpoolcell *bottom; /* the free cell that came back most recently */
     kmcell *src;        /* the source, NULL for the heap or a buffer */
-    size_t km_private_[14];
+    size_t km_private_[KM_POOL_WORDS];
 } kmpool;
 
 /* A source of your own: see kmsourcei(). Put it first in a struct of yours to keep state beside it. */
@@ -295,6 +308,15 @@ typedef struct kmtotals {
     size_t block; /* bytes of their blocks, headers included */
     size_t most;  /* the most bytes at once */
 } kmtotals;
+
+/* The library was compiled for enums as wide as an int, and for fields where the compiler puts them by itself. */
+#define KM_LAYOUT (sizeof(kmkind) == sizeof(int) && sizeof(kmcell) == 16 && sizeof(kmptr) == 8 + 2 * sizeof(void *) && \
+                   sizeof(kmref) == 32 && sizeof(kmnode) == 64 && sizeof(kmpoolcell) == 16 && sizeof(kmpool) % 16 == 0)
+#if defined __cplusplus && __cplusplus >= 201103L
+static_assert(KM_LAYOUT, "compiled with other layouts than kmem, as by -fshort-enums or -fpack-struct");
+#elif defined __STDC_VERSION__ && __STDC_VERSION__ >= 201112L
+_Static_assert(KM_LAYOUT, "compiled with other layouts than kmem, as by -fshort-enums or -fpack-struct");
+#endif
 
 /* ---- macros --------------------------------------------------------------------------------------------------- */
 
@@ -542,7 +564,7 @@ void *kmtreecl(const void *node) KM_USED KM_TREE;
 /* The previous child of the node's parent, or NULL; of a node that is being freed NULL. */
 void *kmtreecp(const void *node) KM_USED KM_TREE;
 /* Has a node adopt an object of any kind: it is freed as kmfree() does, among the children, when the node goes. A tree becomes a child;
- * whatever else it is takes 88 bytes from where the node was drawn. Returns the object, or NULL where that is refused and the object
+ * whatever else it is takes 88 bytes (80 on 32-bit machines) from where the node was drawn. Returns the object, or NULL where that is refused and the object
  * still yours.
  *
  * Who adopts a handle owns what the handle owned: of a counted cell one reference, of anything else the object. What is owned goes

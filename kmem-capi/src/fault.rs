@@ -1,6 +1,7 @@
 //! `kmonfault`
 
 use core::ffi::{c_char, c_int, c_void};
+use core::mem::offset_of;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -19,6 +20,12 @@ pub struct CFault {
     pub what: *const c_char,
     pub found: c_int,
 }
+
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(offset_of!(CFault, call) == 0 && offset_of!(CFault, ptr) == WORD);
+    assert!(offset_of!(CFault, what) == 2 * WORD && offset_of!(CFault, found) == 3 * WORD);
+};
 
 /// `kmfaultfn`
 pub type Handler = unsafe extern "C" fn(*const CFault);

@@ -22,18 +22,13 @@ pub struct Options {
     pub name: *const c_char,
 }
 
-#[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(
-        offset_of!(Options, sz) == 0 && offset_of!(Options, align) == 8 && offset_of!(Options, drop) == 16
-    );
-    assert!(
-        offset_of!(Options, arg) == 24 && offset_of!(Options, zero) == 32 && offset_of!(Options, grow) == 36
-    );
-    assert!(offset_of!(Options, name) == 40);
+    const WORD: usize = size_of::<usize>();
+    assert!(offset_of!(Options, sz) == 0 && offset_of!(Options, align) == WORD);
+    assert!(offset_of!(Options, drop) == 2 * WORD && offset_of!(Options, arg) == 3 * WORD);
+    assert!(offset_of!(Options, zero) == 4 * WORD && offset_of!(Options, grow) == 4 * WORD + 4);
+    assert!(offset_of!(Options, name) == 4 * WORD + 8 && size_of::<Options>() == 5 * WORD + 8);
 };
-#[cfg(not(target_pointer_width = "64"))]
-const _: () = assert!(offset_of!(Options, sz) == 0);
 
 impl Options {
     pub(crate) fn destructor(&self) -> Option<Destructor> {

@@ -20,16 +20,12 @@ pub struct Walk {
     pub km_at_: *mut c_void,
 }
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(
-    offset_of!(Walk, at) == 8
-        && offset_of!(Walk, depth) == 32
-        && offset_of!(Walk, pool) == 40
-        && offset_of!(Walk, km_at_) == 48
-        && size_of::<Walk>() == 56
-);
-#[cfg(not(target_pointer_width = "64"))]
-const _: () = assert!(offset_of!(Walk, root) == 0);
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(offset_of!(Walk, root) == 0 && offset_of!(Walk, at) == WORD);
+    assert!(offset_of!(Walk, depth) == 3 * WORD + 8 && offset_of!(Walk, pool) == 4 * WORD + 8);
+    assert!(offset_of!(Walk, km_at_) == 5 * WORD + 8 && size_of::<Walk>() == 6 * WORD + 8);
+};
 
 /// `kmwritefn`: what a report is given to, a piece at a time.
 pub type Write = unsafe extern "C" fn(context: *mut c_void, text: *const c_char, len: usize);

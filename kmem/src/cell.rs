@@ -1,9 +1,12 @@
 //! What every cell begins with: its kind, its shred mark, its size.
 
 use crate::atomic::AtomicU8;
-use crate::shared;
 use core::fmt;
+#[cfg(target_pointer_width = "32")]
+use core::mem::MaybeUninit;
 use core::mem::offset_of;
+
+use crate::shared;
 
 /// How a piece of memory was allocated, and so how it is given back.
 ///
@@ -143,6 +146,9 @@ pub struct Cell {
     pub heap: u8,
     /// Bytes of header and data together.
     pub size: usize,
+    /// Unused. It makes the prefix 16 bytes on 32-bit machines too.
+    #[cfg(target_pointer_width = "32")]
+    spare: MaybeUninit<u32>,
 }
 
 /// The cell has a destructor slot behind its data.
@@ -181,7 +187,16 @@ pub const FLAG_SCATTERED: u8 = 128;
 
 impl Cell {
     pub(crate) fn new(kind: Kind, flags: u8, align: u8, size: usize) -> Cell {
-        Cell { kind: kind as i32, shred: AtomicU8::new(0), flags, align, heap: crate::raw::heap_id(), size }
+        Cell {
+            kind: kind as i32,
+            shred: AtomicU8::new(0),
+            flags,
+            align,
+            heap: crate::raw::heap_id(),
+            size,
+            #[cfg(target_pointer_width = "32")]
+            spare: MaybeUninit::uninit(),
+        }
     }
 
     /// Marks the cell to be zeroed when it goes.
@@ -201,6 +216,5 @@ const _: () = {
     assert!(offset_of!(Cell, align) == 6);
     assert!(offset_of!(Cell, heap) == 7);
     assert!(offset_of!(Cell, size) == 8);
+    assert!(size_of::<Cell>() == 16 && align_of::<Cell>() == align_of::<usize>());
 };
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Cell>() == 16);

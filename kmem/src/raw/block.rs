@@ -29,6 +29,10 @@ pub const MAX_ALIGN: usize = 4096;
 /// The most data bytes of a cell. Nothing that is added to them here, nor rounding up to any alignment, overflows.
 const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
 
+/// The alignment, in bytes, of what lies behind the data: the destructor slot and the name.
+const BEHIND_ALIGN: usize = 8;
+const _: () = assert!(align_of::<Slot>() <= BEHIND_ALIGN && align_of::<Label>() <= BEHIND_ALIGN);
+
 /// Whether the data of a new cell is zeroed.
 ///
 /// ```
@@ -218,13 +222,12 @@ impl Shape {
 
     /// Bytes from the data to the destructor slot.
     fn slot(&self) -> usize {
-        const ALIGN: usize = align_of::<Destructor>();
-        (self.size + (ALIGN - 1)) & !(ALIGN - 1)
+        (self.size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1)
     }
 
     /// Bytes of what lies behind the data: the destructor slot, the name.
     fn behind(&self) -> usize {
-        let slot = if self.slot { size_of::<Destructor>() } else { 0 };
+        let slot = if self.slot { size_of::<Slot>() } else { 0 };
         slot + if self.name { size_of::<Label>() } else { 0 }
     }
 
@@ -271,7 +274,7 @@ pub(crate) unsafe fn carve(
             // SAFETY: [caller, drawn] as above; a source that is not null has a readable prefix.
             unsafe {
                 let size = plain_layout(header, request).size();
-                if let Some(block) = NonNull::new(super::pool::serve_plain(src.cast(), size)) {
+                if let Some(block) = NonNull::new(super::pool::serve_plain(src, size)) {
                     if request.fill == Fill::Zeroed {
                         block.write_bytes(0, size);
                         marks::written(block.as_ptr(), size);
@@ -515,7 +518,9 @@ unsafe fn resize_plain(kind: Kind, header: usize, cell: *mut Cell, size: usize) 
     unsafe {
         let old = (*cell).size;
         let end = cell.addr().wrapping_add(old);
-        if old < header || size > MOST || seal::is_wild(end) || !is_plain(cell, old) {
+        // A size that leads to no wild address may be too large all the same where no address is.
+        let too_large = cfg!(target_pointer_width = "32") && old > MOST;
+        if old < header || too_large || size > MOST || seal::is_wild(end) || !is_plain(cell, old) {
             return None;
         }
         let new = header + size;
@@ -716,7 +721,25 @@ unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
     bytes & MASK == u32::from_ne_bytes([0, 0, 0, seal::of_cell(size, 0, 0)])
 }
 
-/// The first word of a prefix.
+/// The first word of a prefix, of whatever kind of cell. On 32-bit machines a prefix lies where a `u64` may not.
+///
+/// # Safety
+/// `cell` is a readable and aligned prefix, to which no other thread writes.
+#[inline(always)]
+pub(super) unsafe fn first_word(cell: *mut Cell) -> u64 {
+    #[cfg(target_pointer_width = "64")]
+    // SAFETY: [caller] the caller vouches for the prefix, which is aligned as its size is.
+    unsafe {
+        cell.cast::<u64>().read()
+    }
+    #[cfg(target_pointer_width = "32")]
+    // SAFETY: [caller] the caller vouches for the prefix; any bytes are a number.
+    unsafe {
+        core::mem::transmute::<[u32; 2], u64>(cell.cast::<[u32; 2]>().read())
+    }
+}
+
+/// What [`first_word`] reads of a prefix with these fields.
 pub(super) const fn word(kind: i32, shred: u8, flags: u8, align: u8, heap: u8) -> u64 {
     let [a, b, c, d] = kind.to_ne_bytes();
     u64::from_ne_bytes([a, b, c, d, shred, flags, align, heap])
@@ -823,7 +846,7 @@ pub(crate) unsafe fn end_plain(kind: Kind, header: usize, data: *mut u8, src: *m
             return true;
         }
         #[cfg(feature = "pool")]
-        if plain && !seal::is_wild(src.addr()) && super::pool::is_plain(src.cast()) {
+        if plain && !seal::is_no_source(src.addr()) && super::pool::is_plain(src) {
             (*cell).kind = kind.freed();
             totals::ended(kind, size);
             super::pool::take_back_plain(src.cast(), cell.cast());
@@ -1054,9 +1077,9 @@ unsafe fn is_consistent(
         align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
     let end = data.addr().wrapping_add(size);
     let sized = size >= header && size <= MOST + header && !seal::is_wild(end);
-    // SAFETY: [caller] the source of a cell is there, and what is no address of a program is not looked at.
-    let sourced =
-        src.is_null() || !seal::is_wild(src.addr()) && unsafe { super::source::may_have_served(src, size) };
+    // SAFETY: [caller] the source of a cell is there, and where none can be nothing is read.
+    let sourced = src.is_null()
+        || !seal::is_no_source(src.addr()) && unsafe { super::source::may_have_served(src, size) };
     aligned && sized && sourced && may_have(kind, flags)
 }
 
@@ -1087,11 +1110,10 @@ mod tests {
 
     #[test]
     fn the_slot_lies_aligned_behind_the_data() {
-        const WORD: usize = align_of::<Destructor>();
         for size in 0..40 {
             let (offset, slot, layout) = shape(16, size, 16, true).unwrap();
-            assert!(slot >= size && slot < size + WORD && slot % WORD == 0);
-            assert_eq!(layout.size(), offset + slot + size_of::<Destructor>());
+            assert!(slot >= size && slot < size + 8 && slot % 8 == 0);
+            assert_eq!(layout.size(), offset + slot + 16);
         }
     }
 

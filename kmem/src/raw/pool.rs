@@ -84,7 +84,7 @@ pub struct Pool {
 /// 64 neighbouring cells. The groups of a pool lie between its header and its first cell; each is written when the first
 /// of its cells is handed out.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(8))]
 struct Group {
     /// A bit for each cell that is free and not on the free list.
     free: u64,
@@ -109,6 +109,55 @@ pub struct PoolCell {
     /// The pool, or the block of a growing pool, that the cell belongs to. The lowest bit is set while it is free, the one above it
     /// while its destructor runs, and the third if this cell alone is zeroed when it is freed.
     pub pool: *mut Pool,
+    /// What tells a `pool` that was written over, which on 32-bit machines may look like any address: see [`seal`].
+    #[cfg(target_pointer_width = "32")]
+    seal: usize,
+    #[cfg(target_pointer_width = "32")]
+    spare: core::mem::MaybeUninit<usize>,
+}
+
+impl PoolCell {
+    /// Has the cell name its block, with a tag or without.
+    ///
+    /// # Safety
+    /// `this` is the header of a cell of this block, which is the caller's.
+    #[inline(always)]
+    unsafe fn name(this: *mut PoolCell, named: *mut Pool) {
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe {
+            (*this).pool = named;
+            #[cfg(target_pointer_width = "32")]
+            {
+                (*this).seal = seal::of_pool_cell(named, seal::known_key());
+            }
+        }
+    }
+
+    /// Adds a tag to those that the cell has.
+    ///
+    /// # Safety
+    /// As for [`name`](PoolCell::name).
+    #[inline(always)]
+    unsafe fn tag(this: *mut PoolCell, tag: usize) {
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe { PoolCell::name(this, (*this).pool.map_addr(|addr| addr | tag)) }
+    }
+
+    /// Returns true if the block that the cell names, as `pool` without a tag, may be looked at: nobody has written over the name,
+    /// as far as that shows without a look.
+    ///
+    /// # Safety
+    /// `this` is readable and aligned.
+    #[inline(always)]
+    unsafe fn may_follow(this: *mut PoolCell, pool: *mut Pool) -> bool {
+        #[cfg(target_pointer_width = "32")]
+        // SAFETY: [caller] the contract is the caller's.
+        if unsafe { (*this).seal != seal::of_pool_cell((*this).pool, seal::key()) } {
+            return false;
+        }
+        let _ = this;
+        !seal::is_wild(pool.addr())
+    }
 }
 
 /// What [`verify`] counted in a pool.
@@ -146,13 +195,19 @@ const NEAR: usize = 16 << 10;
 /// A growing pool stops doubling its blocks here, in bytes.
 const MAX_BLOCK: usize = 64 << 20;
 
-const _: () = assert!(size_of::<PoolCell>() <= HEADER && offset_of!(PoolCell, last) == 0);
-const _: () = assert!(size_of::<Group>() == 16 && align_of::<Group>() <= BASE_ALIGN);
-#[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(offset_of!(Pool, cellsz) == 16 && offset_of!(Pool, top) == 24 && offset_of!(Pool, bottom) == 32);
-    assert!(offset_of!(Pool, src) == 40 && offset_of!(PoolCell, pool) == 8 && size_of::<PoolCell>() == 16);
-    assert!(size_of::<Pool>() == 160);
+    const WORD: usize = size_of::<usize>();
+    assert!(
+        size_of::<PoolCell>() == HEADER
+            && offset_of!(PoolCell, last) == 0
+            && offset_of!(PoolCell, pool) == WORD
+    );
+    assert!(size_of::<Group>() == 16 && align_of::<Group>() <= BASE_ALIGN);
+    assert!(offset_of!(Pool, cellsz) == 16 && offset_of!(Pool, top) == 16 + WORD);
+    assert!(offset_of!(Pool, bottom) == 16 + 2 * WORD && offset_of!(Pool, src) == 16 + 3 * WORD);
+    assert!(POOL == if WORD == 8 { 160 } else { 112 });
+    // The prefix of a source is looked at before it is known to be a pool.
+    assert!(align_of::<Pool>() == align_of::<Cell>());
 };
 
 /// What a pool is made of.
@@ -573,7 +628,7 @@ impl TearDown {
                     let cell = (*self.block).first.byte_add(self.index * (*self.block).stride);
                     self.index += 1;
                     if is_live(cell, self.block) {
-                        (*cell).pool = (*cell).pool.map_addr(|addr| addr | DYING);
+                        PoolCell::tag(cell, DYING);
                         drop.call(data(cell));
                     }
                 }
@@ -646,7 +701,7 @@ pub(super) unsafe fn taint(data: *mut u8) {
     unsafe {
         let named = (*header(data)).pool;
         if named.addr() & FREE == 0 {
-            (*header(data)).pool = named.map_addr(|addr| addr | TAINTED);
+            PoolCell::tag(header(data), TAINTED);
             (*owner_of(data)).cell.flags |= FLAG_SECRETS;
         }
     }
@@ -832,7 +887,7 @@ unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<u8> {
     unsafe {
         marks::handed_out(block, cell.cast(), (*block).cellsz);
         (*cell).last = (*block).top;
-        (*cell).pool = block;
+        PoolCell::name(cell, block);
         (*block).top = cell;
         NonNull::new_unchecked(data(cell))
     }
@@ -1090,17 +1145,15 @@ pub(super) unsafe fn serve(pool: *mut Pool, layout: Layout) -> Result<NonNull<u8
 
 /// Serves a block of the usual alignment, or returns null where that takes more than a cell that is there.
 #[inline]
-pub(super) unsafe fn serve_plain(pool: *mut Pool, size: usize) -> *mut u8 {
+pub(super) unsafe fn serve_plain(src: *mut Cell, size: usize) -> *mut u8 {
+    let pool: *mut Pool = src.cast();
     // SAFETY: [caller, live] the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
     unsafe {
         // Where a tool is told about it, `serve` tells how much of the cell is used.
         if marks::ON {
             return null_mut();
         }
-        if (*pool).cell.kind != Kind::Pool as i32
-            || (*pool).cell.flags & FLAG_CAREFUL != 0
-            || size > (*pool).cellsz
-        {
+        if (*src).kind != Kind::Pool as i32 || (*src).flags & FLAG_CAREFUL != 0 || size > (*pool).cellsz {
             return null_mut();
         }
         let mut cell = pop(pool);
@@ -1185,7 +1238,7 @@ unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
             below = park(pool, cell, below);
         }
         (*cell).last = below;
-        (*cell).pool = pool.map_addr(|addr| addr | FREE);
+        PoolCell::name(cell, pool.map_addr(|addr| addr | FREE));
         (*pool).bottom = cell;
         marks::given_back(pool, data(cell), (*pool).stride - HEADER);
     }
@@ -1244,8 +1297,8 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
             && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
-            && !seal::is_wild(pool.addr())
-            && is_plain(pool)
+            && PoolCell::may_follow(cell, pool)
+            && is_plain(pool.cast())
             && (*pool).seal == seal::of_pool(pool, seal::known_key())
             && (*pool).index(cell) < (*pool).handed
         {
@@ -1256,12 +1309,15 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     }
 }
 
-/// Whether this is a live pool with nothing to be done for a cell that goes back but to [`put`] it. One comparison of the
+/// Returns true if a source is a live pool that only has to [`put`] a cell that is given back. One comparison of the
 /// first word, in which kind, shred mark and flags lie.
+///
+/// # Safety
+/// `src` is the readable prefix of a source of any kind.
 #[inline]
-pub(super) unsafe fn is_plain(pool: *mut Pool) -> bool {
-    // SAFETY: [caller] the caller vouches for a readable pool header, aligned to 16, which only this thread touches.
-    let first = unsafe { pool.cast::<u64>().read() };
+pub(super) unsafe fn is_plain(src: *mut Cell) -> bool {
+    // SAFETY: [caller, one-thread] the prefix is the caller's; nobody writes to that of a source while cells come and go.
+    let first = unsafe { block::first_word(src) };
     first & block::word(-1, u8::MAX, FLAG_CAREFUL, 0, 0) == block::word(Kind::Pool as i32, 0, 0, 0, 0)
 }
 
@@ -1280,13 +1336,13 @@ unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
             return fault::report(call, data, Misuse::Damaged);
         };
         if shred.is_yes() {
-            (*cell).pool = pool.map_addr(|addr| addr | TAINTED);
+            PoolCell::tag(cell, TAINTED);
         }
         let mut going = GoingBack { cell, pool, flag: 0 };
         if destructor.run.is_some() {
             going.flag = FLAG_ENDING & !(*head).cell.flags;
             (*head).cell.flags |= FLAG_ENDING;
-            (*cell).pool = (*cell).pool.map_addr(|addr| addr | DYING);
+            PoolCell::tag(cell, DYING);
             destructor.call(data);
         }
         drop(going);
@@ -1300,7 +1356,7 @@ unsafe fn release_tainted(data: *mut u8, call: &'static str) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if let Some(pool) = check(call, data) {
-            (*header(data)).pool = pool;
+            PoolCell::name(header(data), pool);
             release_carefully(data, call, Shred::Yes);
         }
     }
@@ -1380,7 +1436,7 @@ unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a pool where this is an aligned address.
     unsafe {
         (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
-            && !seal::is_wild(pool.addr())
+            && PoolCell::may_follow(header(data), pool)
             && (*pool).cell.kind == Kind::Pool as i32
             && (*pool).seal == seal::of_pool(pool, seal::key())
             && (*pool).index(header(data)) < (*pool).handed
@@ -1398,7 +1454,7 @@ pub(super) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
         let named = (*header(data)).pool.map_addr(|addr| addr & !TAINTED);
         let pool = named.map_addr(|addr| addr & !DYING);
         pool.addr() & (BASE_ALIGN - 1) == 0
-            && !seal::is_wild(pool.addr())
+            && PoolCell::may_follow(header(data), pool)
             && (named != pool || (*pool).cell.kind == Kind::Pool.dying())
             && [Kind::Pool as i32, Kind::Pool.dying()].contains(&(*pool).cell.kind)
             && (*pool).seal == seal::of_pool(pool, seal::key())
@@ -1416,7 +1472,7 @@ unsafe fn accuse(call: &'static str, data: *mut u8) {
         unsafe {
             let pool = (*header(data)).pool.map_addr(|addr| addr & !TAINTED);
             match pool.addr() & (BASE_ALIGN - 1) {
-                0 if seal::is_wild(pool.addr()) || (*pool).cell.kind == Kind::Pool as i32 => {
+                0 if !PoolCell::may_follow(header(data), pool) || (*pool).cell.kind == Kind::Pool as i32 => {
                     Misuse::NotInPool
                 }
                 0 => block::judge(Kind::Pool, (*pool).cell.kind),
@@ -1690,7 +1746,7 @@ mod tests {
 
     #[test]
     fn the_inverse_undoes_every_odd_number() {
-        for odd in (1..10_000).step_by(2).chain([usize::MAX, usize::MAX / 2, (1 << 40) + 1]) {
+        for odd in (1..10_000).step_by(2).chain([usize::MAX, usize::MAX / 2, (1 << (usize::BITS - 24)) + 1]) {
             assert_eq!(odd.wrapping_mul(inverse(odd)), 1, "{odd}");
         }
     }

@@ -41,13 +41,12 @@ pub struct Handle {
     pub cell: *mut Cell,
 }
 
-#[cfg(target_pointer_width = "64")]
 const _: () = {
+    const WORD: usize = size_of::<usize>();
     assert!(offset_of!(Handle, kind) == 0 && offset_of!(Handle, shred) == 4);
-    assert!(offset_of!(Handle, data) == 8 && offset_of!(Handle, cell) == 16 && size_of::<Handle>() == 24);
+    assert!(offset_of!(Handle, data) == 8 && offset_of!(Handle, cell) == 8 + WORD);
+    assert!(size_of::<Handle>() == 8 + 2 * WORD);
 };
-#[cfg(not(target_pointer_width = "64"))]
-const _: () = assert!(offset_of!(Handle, data) == 8);
 
 impl Handle {
     /// The null handle: no kind, no object.

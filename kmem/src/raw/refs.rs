@@ -40,11 +40,12 @@ pub struct Ref {
 
 /// Bytes from the start of a reference-counted cell's header to its data.
 pub(crate) const HEADER: usize = 32;
-const _: () = assert!(size_of::<Ref>() <= HEADER);
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Ref>() == 32 && offset_of!(Ref, refs) == 16 && offset_of!(Ref, src) == 24);
-#[cfg(not(target_pointer_width = "64"))]
-const _: () = assert!(offset_of!(Ref, refs) < HEADER);
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    // On 32-bit machines two words behind the source are unused.
+    assert!(size_of::<Ref>() == 16 + 2 * WORD && size_of::<Ref>() <= HEADER);
+    assert!(offset_of!(Ref, refs) == 16 && offset_of!(Ref, src) == 16 + WORD);
+};
 
 /// Allocates a reference-counted cell with one reference and returns its data.
 ///

@@ -10,44 +10,102 @@ use core::ptr::null_mut;
 
 use super::block::{Destructor, Drop};
 use crate::atomic::{AtomicUsize, Ordering};
-use crate::cell::{FLAG_BUSY, FLAG_DEEP, FLAG_SAME};
+use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_SAME};
 use crate::os;
 
 /// The key once it is known; zero before.
 static KEY: AtomicUsize = AtomicUsize::new(0);
 
-/// An odd number without a pattern: 2^64 divided by the golden ratio.
-const SPREAD: usize = 0x9e37_79b9_7f4a_7c15_u64 as usize;
+/// An odd number without a pattern: 2^64, or on 32-bit machines 2^32, divided by the golden ratio.
+const SPREAD: usize = (0x9e37_79b9_7f4a_7c15_u64 >> (u64::BITS - usize::BITS)) as usize | 1;
 
 /// Base-2 logarithm of a page: what lies below is the same in every run.
 #[cfg(feature = "heap")]
 const PAGE: u32 = 12;
 
-/// Bits that no address of a program has. A kernel lies where programs do not.
-const WILD: usize = if cfg!(all(target_arch = "x86_64", target_pointer_width = "64", not(target_os = "none")))
-{
+/// The systems that keep the first page, the last one and, on 64-bit machines, half of all addresses to themselves.
+const HOSTED: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "windows",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    target_vendor = "apple"
+));
+
+/// Bits that are set in no address of a program's memory, whatever it asks its system for. Addresses of x86-64 and RISC-V have
+/// at most 57 bits, those of aarch64 52 and any tag in the byte above 55. Zero if there are none: on 32-bit machines, and in
+/// a kernel.
+const WILD: usize = if !HOSTED || cfg!(not(target_pointer_width = "64")) {
+    0
+} else if cfg!(target_arch = "aarch64") {
+    0x00f0_0000_0000_0000_u64 as usize
+} else if cfg!(any(
+    target_arch = "x86_64",
+    target_arch = "riscv64",
+    target_arch = "s390x",
+    target_arch = "powerpc64",
+    target_arch = "loongarch64"
+)) {
     0xff00_0000_0000_0000_u64 as usize
 } else {
     0
 };
 
 /// The lowest address that a program may have.
-const FIRST: usize = 1 << 16;
+const FIRST: usize = match (HOSTED, cfg!(target_pointer_width = "64")) {
+    (true, true) => 1 << 16,
+    (true, false) => 1 << 12,
+    // Memory may begin at zero, where nothing lies that a pointer names.
+    (false, _) => 1,
+};
 
-/// Whether this is null, or an address that no program has: one that is not even read. Systems map nothing in the first
-/// pages, so a size that is taken for an address is none either.
+/// The highest address that a program may have.
+const LAST: usize = if HOSTED { usize::MAX - 4095 } else { usize::MAX };
+
+/// Returns true for null, and for an address that no program has: one that is not even read. Systems map nothing in the first
+/// page, so a size that is taken for an address is none either.
 #[inline(always)]
 pub(super) fn is_wild(addr: usize) -> bool {
     // Null and what is below the first become the highest addresses.
-    if WILD == 0 { addr == 0 } else { addr.wrapping_sub(FIRST) & WILD != 0 }
+    let above_first = addr.wrapping_sub(FIRST);
+    if WILD == 0 { above_first > LAST - FIRST } else { above_first & WILD != 0 }
 }
 
-/// Whether this is no address of a header: null, wild, or none that a header begins at.
+/// Returns true if nothing that is aligned so lies at the address, because it is wild or misaligned.
+#[inline(always)]
+fn is_no_place(addr: usize, align: usize) -> bool {
+    let odd = align - 1;
+    // One comparison, for the first address is aligned.
+    if WILD == 0 { is_wild(addr) || addr & odd != 0 } else { addr.wrapping_sub(FIRST) & (WILD | odd) != 0 }
+}
+
+/// Returns true if no header of a cell begins at the address.
 #[inline(always)]
 #[cfg(feature = "tree")]
 pub(super) fn is_no_header(addr: usize) -> bool {
-    const ODD: usize = super::block::BASE_ALIGN - 1;
-    if WILD == 0 { addr == 0 || addr & ODD != 0 } else { addr.wrapping_sub(FIRST) & (WILD | ODD) != 0 }
+    is_no_place(addr, super::block::BASE_ALIGN)
+}
+
+/// Returns true if one of these addresses is not null and no header of a cell begins there.
+#[inline(always)]
+#[cfg(feature = "tree")]
+pub(super) fn any_is_no_header(addresses: [usize; 3]) -> bool {
+    let [a, b, c] = addresses;
+    if WILD == 0 {
+        addresses.into_iter().any(|addr| addr != 0 && is_no_header(addr))
+    } else {
+        // None of them has a bit that all of them together do not have.
+        is_no_header(a | b | c)
+    }
+}
+
+/// Returns true if no source begins at the address.
+#[inline(always)]
+pub(super) fn is_no_source(addr: usize) -> bool {
+    is_no_place(addr, align_of::<Cell>())
 }
 
 /// The process's key. All copies of kmem in the process have the same where the system gives one, for they may free each
@@ -138,8 +196,16 @@ pub(super) fn of_record(record: usize, flags: u8, align: u8) -> u8 {
 }
 
 /// What the record of this cell has as its seal.
-pub(super) fn of_recorded(cell: *mut crate::cell::Cell) -> usize {
+pub(super) fn of_recorded(cell: *mut Cell) -> usize {
     key() ^ cell.addr()
+}
+
+/// On 32-bit machines, where a `pool` that was written over may look like any address, what a pool's cell has beside it: the
+/// same under a key.
+#[inline(always)]
+#[cfg(all(feature = "pool", target_pointer_width = "32"))]
+pub(super) fn of_pool_cell(pool: *mut super::Pool, key: usize) -> usize {
+    pool.addr() ^ key
 }
 
 /// The seal of the pool at this address, under a key.
@@ -149,29 +215,119 @@ pub(super) fn of_pool(pool: *mut super::Pool, key: usize) -> u32 {
     (pool.addr() ^ key) as u32
 }
 
-/// A destructor in its slot behind the data, or in a pool's header. Written over, it is not called: what is stored is the function's address
-/// under the key, the slot's address and the argument, and all but one in 2^17 other words give no address of code.
+/// A word that nobody who does not know the key can tell, from where it lies and what it belongs to.
+fn mask(at: usize, of: usize) -> usize {
+    let word = (key() ^ at ^ of.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);
+    // A product's low bits depend on low bits alone.
+    word ^ word.rotate_left(usize::BITS / 2)
+}
+
+/// What says that an address under the key was not written over: on 64-bit machines bits that the address has to spare, on
+/// 32-bit ones a word beside it. Neither is an address read before it is judged.
+#[cfg(target_pointer_width = "64")]
+mod proof {
+    use crate::atomic::{AtomicUsize, Ordering};
+
+    /// Bits that are set in no address of code or of a name that any copy of kmem in this process is given, unless the program
+    /// asks its system for such addresses, signs them or tags them.
+    const SPARE: usize = if super::HOSTED || cfg!(any(target_os = "none", target_os = "uefi")) {
+        if cfg!(any(target_arch = "aarch64", target_arch = "loongarch64")) {
+            0xffff_0000_0000_0000
+        } else if cfg!(any(
+            target_arch = "x86_64",
+            target_arch = "riscv64",
+            target_arch = "s390x",
+            target_arch = "powerpc64"
+        )) {
+            0xffff_8000_0000_0000
+        } else {
+            0
+        }
+    } else {
+        0
+    };
+
+    /// The bits that are still to spare: those that an address had which was given to this copy of kmem are not.
+    static TO_SPARE: AtomicUsize = AtomicUsize::new(SPARE);
+
+    /// Nothing beside the address.
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Proof;
+
+    impl Proof {
+        #[inline(always)]
+        pub(super) fn new(_: usize, addr: usize, _: usize) -> Proof {
+            if addr & TO_SPARE.load(Ordering::Relaxed) != 0 {
+                learn(addr);
+            }
+            Proof
+        }
+
+        /// Returns true if the address may be one that a proof was made for.
+        #[inline(always)]
+        pub(super) fn holds(self, _: usize, addr: usize, _: usize) -> bool {
+            // Relaxed: who has a cell from another thread has what that thread did before.
+            addr & TO_SPARE.load(Ordering::Relaxed) == 0
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn learn(addr: usize) {
+        TO_SPARE.fetch_and(!addr, Ordering::Relaxed);
+    }
+}
+
+#[cfg(target_pointer_width = "32")]
+mod proof {
+    use super::mask;
+
+    /// A word that follows from the key, the place, the address and what goes with it.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub(super) struct Proof(usize);
+
+    impl Proof {
+        pub(super) fn new(at: usize, addr: usize, with: usize) -> Proof {
+            // Another place than that of the word which hides the address, so that the two say nothing about each other.
+            Proof(mask(at.wrapping_add(1), addr ^ mask(at.wrapping_add(2), with)))
+        }
+
+        /// Returns true if the proof is that of this address.
+        pub(super) fn holds(self, at: usize, addr: usize, with: usize) -> bool {
+            self == Proof::new(at, addr, with)
+        }
+    }
+}
+
+use proof::Proof;
+
+/// A destructor in its slot behind the data, or in a pool's header. Written over, it is not called: what is stored is the function's
+/// address under the key, the slot's address and the argument, and all but one in 2^16 other words give no address of code; on
+/// 32-bit machines all but one in 2^32, by a word beside it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Slot {
     run: *mut (),
     arg: *mut c_void,
+    proof: Proof,
+    /// Unused. It makes a slot 16 bytes on 32-bit machines too.
+    #[cfg(target_pointer_width = "32")]
+    spare: core::mem::MaybeUninit<usize>,
 }
 
 impl Slot {
-    const NO_CODE: usize = if WILD == 0 { 0 } else { 0xffff_8000_0000_0000_u64 as usize };
-
-    fn mask(at: *mut Slot, arg: *mut c_void) -> usize {
-        let word = (key() ^ at.addr() ^ arg.addr().rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);
-        // A product's low bits depend on low bits alone.
-        word ^ word.rotate_left(usize::BITS / 2)
-    }
-
     /// What is to be stored at this address for a destructor.
     pub(super) fn sealed(at: *mut Slot, destructor: Destructor) -> Slot {
-        let mask = Slot::mask(at, destructor.arg);
+        let (at, arg) = (at.addr(), destructor.arg.addr());
         let run = destructor.run.map_or(null_mut(), |run| run as *mut ());
-        Slot { run: run.map_addr(|addr| addr ^ mask), arg: destructor.arg }
+        let proof = Proof::new(at, run.addr(), arg);
+        Slot {
+            run: run.map_addr(|addr| addr ^ mask(at, arg)),
+            arg: destructor.arg,
+            proof,
+            #[cfg(target_pointer_width = "32")]
+            spare: core::mem::MaybeUninit::uninit(),
+        }
     }
 
     /// # Safety
@@ -181,20 +337,20 @@ impl Slot {
         unsafe { at.write(Slot::sealed(at, destructor)) };
     }
 
-    /// The destructor in the slot, or `None` where the slot was written over.
+    /// The destructor in the slot, or `None` if the slot was written over.
     ///
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
     #[inline(always)]
     pub(super) unsafe fn read(at: *mut Slot) -> Option<Destructor> {
         // SAFETY: [caller] the slot is the caller's.
-        let Slot { run, arg } = unsafe { at.read() };
-        let run = run.map_addr(|addr| addr ^ Slot::mask(at, arg));
-        if run.addr() & Slot::NO_CODE != 0 {
+        let Slot { run, arg, proof, .. } = unsafe { at.read() };
+        let run = run.map_addr(|addr| addr ^ mask(at.addr(), arg.addr()));
+        if !proof.holds(at.addr(), run.addr(), arg.addr()) {
             return None;
         }
         // SAFETY: [slot] `write` stored null, or such a function under the same mask; `None` is what null means in an option of
-        // one. What was written over is told above wherever addresses have bits to spare.
+        // one. What was written over is told above, but on a 64-bit machine whose code has no bits to spare.
         let run = unsafe { core::mem::transmute::<*mut (), Option<Drop>>(run) };
         Some(Destructor { run, arg })
     }
@@ -203,41 +359,39 @@ impl Slot {
 /// The address of a name behind a cell's data, under the key and the address where it is stored: written over, it is no name.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct Label(*mut c_char);
+pub(super) struct Label {
+    name: *mut c_char,
+    proof: Proof,
+}
 
 impl Label {
-    fn mask(at: *mut Label) -> usize {
-        let word = (key() ^ at.addr()).wrapping_mul(SPREAD);
-        word ^ word.rotate_left(usize::BITS / 2)
-    }
-
     /// # Safety
     /// `at` is an aligned place for a label, the caller's alone.
     pub(super) unsafe fn write(at: *mut Label, name: &'static CStr) {
-        let name = name.as_ptr().cast_mut().map_addr(|addr| addr ^ Label::mask(at));
+        let name = name.as_ptr().cast_mut();
+        let proof = Proof::new(at.addr(), name.addr(), 0);
         // SAFETY: [caller] the place is the caller's.
-        unsafe { at.write(Label(name)) };
+        unsafe { at.write(Label { name: name.map_addr(|addr| addr ^ mask(at.addr(), 0)), proof }) };
     }
 
-    /// The name that was written here, or `None` where it was written over.
+    /// The name that was written here, or `None` if it was written over.
     ///
     /// # Safety
     /// `at` is a label, which nobody writes meanwhile.
     pub(super) unsafe fn read(at: *mut Label) -> Option<&'static CStr> {
         // SAFETY: [caller] the label is the caller's.
-        let name = unsafe { at.read() }.0.map_addr(|addr| addr ^ Label::mask(at));
-        if is_wild(name.addr()) || name.addr() & Slot::NO_CODE != 0 {
+        let Label { name, proof } = unsafe { at.read() };
+        let name = name.map_addr(|addr| addr ^ mask(at.addr(), 0));
+        if is_wild(name.addr()) || !proof.holds(at.addr(), name.addr(), 0) {
             return None;
         }
         // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask; what was written over
-        // is told above wherever addresses have bits to spare.
+        // is told above, but on a 64-bit machine whose data has no bits to spare.
         Some(unsafe { CStr::from_ptr(name) })
     }
 }
 
-const _: () = {
-    assert!(size_of::<Slot>() == size_of::<Destructor>() && align_of::<Slot>() == align_of::<Destructor>());
-};
+const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Label>() == 8);
 
 #[cfg(test)]
 mod tests {
@@ -247,6 +401,104 @@ mod tests {
     #[cfg(any(feature = "std", unix, windows, target_os = "wasi"))]
     fn the_key_is_a_random_number_with_std_and_without() {
         assert_ne!(key(), here().wrapping_mul(SPREAD) | 1);
+    }
+
+    #[test]
+    fn no_address_of_this_program_is_wild() {
+        let (on_the_stack, on_the_heap) = (0u128, std::boxed::Box::new(0u128));
+        let here = [
+            (&raw const on_the_stack).addr(),
+            (&raw const *on_the_heap).addr(),
+            (&raw const KEY).addr(),
+            key as *const () as usize,
+            c"a name".as_ptr().addr(),
+        ];
+        for addr in here {
+            assert!(!is_wild(addr), "{addr:#x}");
+            assert!(!is_no_source(addr & !15));
+        }
+    }
+
+    #[test]
+    fn null_is_wild_and_so_are_small_numbers_and_text_where_they_are_no_addresses() {
+        assert!(is_wild(0) && is_no_source(0) && is_no_source(key as *const () as usize | 1));
+        if HOSTED {
+            assert!([8, 64, 4000, usize::MAX - 15, usize::MAX].into_iter().all(is_wild));
+        }
+        if WILD != 0 {
+            assert!((b' '..=b'~').all(|byte| is_wild(usize::from_ne_bytes([byte; size_of::<usize>()]))));
+        }
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    #[test]
+    fn an_address_with_a_tag_in_its_top_byte_is_not_wild() {
+        let addr = (&raw const KEY).addr();
+        assert!((0..=255).all(|tag| !is_wild(addr | tag << 56)));
+    }
+
+    #[cfg(feature = "tree")]
+    #[test]
+    fn one_link_of_three_that_leads_to_no_header_is_told() {
+        let right = (&raw const KEY).addr() & !15;
+        assert!(!any_is_no_header([right, 0, right + 16]) && !any_is_no_header([right; 3]));
+        for wrong in [right + 8, usize::MAX - 15] {
+            let all = [[wrong, right, right], [right, wrong, 0], [right, right, wrong]];
+            assert!(!HOSTED || all.into_iter().all(any_is_no_header), "{wrong:#x}");
+        }
+    }
+
+    unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
+
+    #[test]
+    fn a_slot_gives_its_destructor_until_a_word_of_it_is_written_over() {
+        const WORDS: usize = 16 / size_of::<usize>();
+        let mut room = core::mem::MaybeUninit::<Slot>::uninit();
+        let at = room.as_mut_ptr();
+        let arg = at.cast();
+        for run in [None, Some(nothing as Drop)] {
+            // SAFETY: the slot is this test's own, and any bytes are a word.
+            unsafe {
+                Slot::write(at, Destructor { run, arg });
+                let found = Slot::read(at).expect("a destructor");
+                assert_eq!(
+                    (found.run.map(|run| run as usize), found.arg),
+                    (run.map(|run| run as usize), arg)
+                );
+                // The last word is unused on 32-bit machines.
+                for word in 0..if WORDS == 2 { 2 } else { 3 } {
+                    let word = at.cast::<usize>().add(word);
+                    let right = word.read();
+                    for forged in [0, right ^ 1 << (usize::BITS - 2), nothing as Drop as usize, usize::MAX] {
+                        word.write(forged);
+                        assert!(forged == right || Slot::read(at).is_none(), "{forged:#x}");
+                    }
+                    word.write(right);
+                }
+            }
+        }
+    }
+
+    #[cfg(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "s390x"
+    ))]
+    #[test]
+    fn code_that_lies_higher_than_systems_put_it_is_believed_once_it_was_given() {
+        let high = 1 << 55 | 0x1234_5678;
+        assert!(!Proof::new(0, 0x1234_5678, 0).holds(0, high, 0));
+        assert!(Proof::new(0, high, 0).holds(0, high, 0));
+        assert!(!Proof.holds(0, 1 << 54, 0));
+    }
+
+    #[test]
+    fn a_size_that_is_a_few_bytes_off_bears_another_seal() {
+        for off in (1..=16).chain([32, 64, 256]) {
+            let same = (0..4096).filter(|size| of_cell(*size, 0, 0) == of_cell(size + off, 0, 0)).count();
+            assert!(same < 4096 / 8, "{same} of 4096 sizes have the seal of one {off} bytes larger");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use core::alloc::Layout;
 use core::ffi::c_void;
+use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
 use super::block::Fill;
@@ -49,6 +50,12 @@ pub struct Source {
     /// The program's own.
     pub context: *mut c_void,
 }
+
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(offset_of!(Source, allocate) == 16 && offset_of!(Source, free) == 16 + WORD);
+    assert!(offset_of!(Source, context) == 16 + 2 * WORD && size_of::<Source>() == 16 + 3 * WORD);
+};
 
 impl Source {
     /// A source over the two functions. It may be moved until a cell is drawn from it.

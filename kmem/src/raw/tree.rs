@@ -67,17 +67,14 @@ pub struct Node {
 
 /// Bytes from the start of a node's header to its data.
 pub(crate) const HEADER: usize = 64;
-const _: () = assert!(size_of::<Node>() <= HEADER);
-#[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(
-        offset_of!(Node, parent) == 16 && offset_of!(Node, child) == 24 && offset_of!(Node, lastchild) == 32
-    );
-    assert!(offset_of!(Node, prev) == 40 && offset_of!(Node, next) == 48 && offset_of!(Node, src) == 56);
-    assert!(size_of::<Node>() == 64);
+    const WORD: usize = size_of::<usize>();
+    // On 32-bit machines six words behind the source are unused.
+    assert!(size_of::<Node>() == 16 + 6 * WORD && size_of::<Node>() <= HEADER);
+    assert!(offset_of!(Node, parent) == 16 && offset_of!(Node, child) == 16 + WORD);
+    assert!(offset_of!(Node, lastchild) == 16 + 2 * WORD && offset_of!(Node, prev) == 16 + 3 * WORD);
+    assert!(offset_of!(Node, next) == 16 + 4 * WORD && offset_of!(Node, src) == 16 + 5 * WORD);
 };
-#[cfg(not(target_pointer_width = "64"))]
-const _: () = assert!(offset_of!(Node, cell) == 0);
 
 /// Allocates a node below `parent`, as its last child, or a root where that is null, and returns its data.
 ///
@@ -315,9 +312,7 @@ unsafe fn around(node: *mut Node) -> Around {
         if parent.is_null() {
             return Around::Nobody;
         }
-        // None of the three is a wild address if what they have in common is not.
-        let all = parent.addr() | prev.addr() | next.addr();
-        if all & (block::BASE_ALIGN - 1) != 0 || super::seal::is_wild(all) {
+        if super::seal::any_is_no_header([parent.addr(), prev.addr(), next.addr()]) {
             return Around::Stranger;
         }
         let [before, behind] = held_by(node);
@@ -417,7 +412,7 @@ impl Felling {
                     if !plain && !end_slowly(self.call, node, self.shred) {
                         self.go_below(node);
                     }
-                } else if super::seal::is_wild(child.addr()) || (*child).parent != node {
+                } else if !is_child(child, node) {
                     // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
                     self.at = null_mut();
                     (*self.root).parent = null_mut();

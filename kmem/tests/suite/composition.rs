@@ -142,6 +142,27 @@ fn a_source_that_has_nothing_changes_nothing() {
     }
 }
 
+/// A source is aligned as its type is, and on a 32-bit machine that is less than what its prefix is read by.
+#[test]
+fn a_source_at_any_alignment_frees_its_reference() {
+    let mut room = [0u128; 16];
+    for offset in (0..16).step_by(align_of::<SourceCell<Heap>>()) {
+        leaks_nothing(|| unsafe {
+            let place = (&raw mut room).byte_add(offset).cast::<SourceCell<Heap>>();
+            place.write(SourceCell::new(Heap));
+            let source = &*place;
+            drop(Ref::new_in(7, source));
+            let shared = Ref::new_in([7; 100], source);
+            drop((shared.clone(), shared));
+            let tree = Tree::new_in(7, source);
+            tree.node().push(8);
+            drop(tree);
+            let pool = Pool::try_growing_in(1, source).unwrap();
+            drop([pool.alloc(1), pool.alloc(2)]);
+        });
+    }
+}
+
 #[test]
 fn a_source_that_gives_misaligned_blocks_gets_them_back() {
     let mut custom = Counting::new();

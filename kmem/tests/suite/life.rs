@@ -590,7 +590,7 @@ fn names_are_those_that_were_given() {
         assert!(ptr::cast(Handle::NULL, c"key").is_null());
         assert_eq!(ptr::name(ptr::stat(data)), None);
         // One that was written over is none.
-        data.add(8).cast::<usize>().write(0x4141_4141_4141_4141);
+        data.add(8).cast::<[u8; 8]>().write([b'A'; 8]);
         assert_eq!(ptr::name(handle), None);
         tree::f(data);
         assert_eq!(Kind::from_raw(handle.kind), Some(Kind::Tree));

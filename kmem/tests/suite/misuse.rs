@@ -28,6 +28,10 @@ fn faults(work: impl FnOnce()) -> Vec<(&'static str, Misuse)> {
     SEEN.take().into_iter().map(|fault| (fault.call, fault.misuse)).collect()
 }
 
+/// A word of text, as a string that is too long leaves in the header behind it.
+#[allow(dead_code, reason = "unused if a method is left out")]
+const TEXT: usize = usize::from_ne_bytes([b'A'; size_of::<usize>()]);
+
 /// Memory of the test's own with the header of a cell that was freed, as freed memory itself must not be looked at.
 #[allow(dead_code, reason = "unused where neither method is built in")]
 #[repr(align(64))]
@@ -62,7 +66,7 @@ fn pointers_into_a_pool_that_are_no_cell_are_caught() {
         }
         assert_eq!(faults(|| raw::pool::f(cell.add(32))), [("kmpoolf", Misuse::NotInPool)]);
         // One that looks like a cell of this pool, but does not lie where one begins.
-        cell.cast::<raw::PoolCell>().write(raw::PoolCell { last: null_mut(), pool });
+        (*cell.cast::<raw::PoolCell>()).pool = pool;
         assert_eq!(faults(|| raw::pool::f(cell.add(16))), [("kmpoolf", Misuse::NotInPool)]);
         assert_eq!(raw::pool::live(pool), 1);
         raw::pool::x(pool);
@@ -77,7 +81,7 @@ fn cells_never_handed_out_are_caught() {
         let pool = raw::pool::i(null_mut(), 16, 4);
         let one = raw::pool::a(pool);
         let unused = one.add(32);
-        unused.sub(16).cast::<raw::PoolCell>().write(raw::PoolCell { last: null_mut(), pool });
+        (*unused.sub(16).cast::<raw::PoolCell>()).pool = pool;
         assert_eq!(faults(|| raw::pool::f(unused)), [("kmpoolf", Misuse::NotInPool)]);
         raw::pool::x(pool);
     }
@@ -151,8 +155,12 @@ fn a_block_of_another_copys_heap_is_reported_and_left_alone() {
 fn a_count_of_one_is_not_taken_for_a_heap_cell() {
     let mut block = Block([0; 32]);
     let data: *mut u8 = (&raw mut block.0[8]).cast();
-    for source in (0..4096u64).map(|at| 0x7f00_0000_0000 + at) {
-        unsafe { data.sub(16).cast::<[u64; 2]>().write([1, source]) };
+    for source in (0..4096).map(|at| (0x7f00 << (usize::BITS / 2)) + at) {
+        unsafe {
+            let cell = data.sub(16).cast::<raw::Cell>();
+            (&raw mut (*cell).kind).write(1);
+            (&raw mut (*cell).size).write(source);
+        }
         assert_eq!(faults(|| unsafe { raw::heap::f(data) }), [("kmheapf", Misuse::OtherHeap)], "{source:#x}");
     }
 }
@@ -166,7 +174,7 @@ fn misaligned_and_foreign_pointers_are_caught() {
         let foreign: *mut u8 = words.add(8).cast();
         assert_eq!(faults(|| raw::heap::f(foreign)), [("kmheapf", Misuse::NotACell(0))]);
         assert_eq!(faults(|| raw::heap::f(foreign.add(3))), [("kmheapf", Misuse::NotACell(0))]);
-        words.add(6).write(1);
+        words.add(6).cast::<i32>().write(1);
         assert_eq!(faults(|| raw::heap::f(foreign)), [("kmheapf", Misuse::Damaged)], "a size of zero");
     }
 }
@@ -778,7 +786,7 @@ mod past_the_end {
             let named = &raw mut (*two.sub(16).cast::<raw::PoolCell>()).pool;
             let wild: [*mut raw::Pool; 4] = [
                 forged.as_mut_ptr(),
-                std::ptr::without_provenance_mut(0x4141_4141_4141_4140),
+                std::ptr::without_provenance_mut(TEXT - 1),
                 null_mut(),
                 std::ptr::without_provenance_mut(usize::MAX - 15),
             ];
@@ -847,12 +855,16 @@ fn a_size_or_a_source_that_cannot_be_is_caught_in_what_was_drawn_from_a_pool() {
         for (data, header) in [(counted, 32), (node, 64)] {
             let free = || if header == 32 { raw::refs::f(data) } else { _ = raw::tree::f(data) };
             let cell = data.sub(header).cast::<raw::Cell>();
-            let source = data.sub(8).cast::<*mut raw::Cell>();
+            let source = if header == 32 {
+                &raw mut (*cell.cast::<raw::Ref>()).src
+            } else {
+                &raw mut (*cell.cast::<raw::Node>()).src
+            };
             let own = ((*cell).size, source.read());
             (*cell).size = 161;
             assert_eq!(faults(free).len(), 1);
             (*cell).size = own.0;
-            source.write(std::ptr::without_provenance_mut(0x4141_4141_4141_4141));
+            source.write(std::ptr::without_provenance_mut(TEXT));
             assert_eq!(faults(free).len(), 1);
             source.write(own.1);
         }
@@ -1022,16 +1034,18 @@ mod of_a_life {
             for handle in [heap::zo(8), refs::zo(null_mut(), 8), tree::zo(null_mut(), null_mut(), 8)] {
                 let cell = &mut *handle.cell;
                 let right = cell.size;
-                for (size, misuse) in
-                    [(0, Misuse::Damaged), (usize::MAX / 3, Misuse::Damaged), (right + 1, Misuse::OtherHeap)]
-                {
+                for (size, misuse) in [
+                    (0, Misuse::Damaged),
+                    (isize::MAX as usize, Misuse::Damaged),
+                    (right + 1, Misuse::OtherHeap),
+                ] {
                     cell.size = size;
                     let mut it = handle;
                     assert_eq!(fault(|| assert!(ptr::resize(&mut it, 100).is_err())), ("kmresize", misuse));
                     assert_eq!(fault(|| assert_eq!(ptr::size_for("kmcat", it), None)), ("kmcat", misuse));
                     assert_eq!(it, handle);
                 }
-                cell.size = usize::MAX / 3;
+                cell.size = isize::MAX as usize;
                 assert_eq!(fault(|| assert_eq!(ptr::size(handle), 0)), ("kmsize", Misuse::Damaged));
                 assert_eq!(fault(|| assert_eq!(ptr::name(handle), None)), ("kmname", Misuse::Damaged));
                 cell.size = right;
@@ -1049,7 +1063,7 @@ mod of_a_life {
             let (above, other, more) = (root(), root(), root());
             let kids = [0; 3].map(|_| tree::a(null_mut(), above, 8));
             let [one, two, three] = kids.map(node);
-            let wild: *mut Node = std::ptr::without_provenance_mut(0x4141_4141_4141_4141);
+            let wild: *mut Node = std::ptr::without_provenance_mut(TEXT);
             let damaged = |call| (call, Misuse::Damaged);
             let with = |link: *mut *mut Node, to: *mut Node, work: &dyn Fn()| {
                 let right = link.replace(to);
@@ -1141,7 +1155,7 @@ mod of_a_life {
             let data = heap::alloc(&request).unwrap().as_ptr();
             let label = data.add(16).cast::<usize>();
             let right = label.read();
-            for forged in [0, c"theirs".as_ptr().expose_provenance(), 0x4141_4141_4141_4141] {
+            for forged in [0, c"theirs".as_ptr().expose_provenance(), TEXT] {
                 label.write(forged);
                 assert_ne!(ptr::name(heap::handle(data)), Some(c"ours"));
                 assert!(ptr::cast(heap::handle(data), c"theirs").is_null());

@@ -90,9 +90,13 @@ fn sizes_above_the_cells_are_refused_and_zeroing_covers_the_cell() {
 
 #[test]
 fn a_pool_that_would_overflow_is_refused() {
-    for (size, cells) in
-        [(usize::MAX, 1), (usize::MAX - 15, 1), (1 << 40, 1 << 40), (16, usize::MAX), (0, usize::MAX)]
-    {
+    for (size, cells) in [
+        (usize::MAX, 1),
+        (usize::MAX - 15, 1),
+        (1 << (usize::BITS * 5 / 8), 1 << (usize::BITS * 5 / 8)),
+        (16, usize::MAX),
+        (0, usize::MAX),
+    ] {
         assert!(unsafe { pool::i(null_mut(), size, cells) }.is_null());
         assert_eq!(unsafe { pool::init(null_mut(), &Spec::new(size, cells)) }, Err(AllocError::Overflow));
     }
@@ -422,9 +426,9 @@ fn each_block_of_a_pool_has_its_name_unless_that_was_written_over() {
     assert_eq!((pool.capacity(), pool.name()), (3, Some(c"numbers")));
     let two: *const u64 = &*two;
     unsafe {
-        let block = (*two.cast::<raw::PoolCell>().sub(1)).pool;
+        let block = (*two.byte_sub(16).cast::<raw::PoolCell>()).pool;
         assert_eq!(pool::name(block), Some(c"numbers"));
-        for word in &mut *block.cast::<[usize; 2]>().add(9) {
+        for word in &mut *block.add(1).cast::<[usize; 2]>().sub(1) {
             let before = std::mem::replace(word, two.addr());
             assert_eq!(pool::name(block), None);
             *word = before;
@@ -447,7 +451,7 @@ fn a_walk_gives_each_live_cell_in_order_whatever_is_freed_and_taken_meanwhile() 
         let mut live: Vec<_> = cells.iter().copied().enumerate().filter(|(at, _)| at % 3 != 0).collect();
         assert_eq!((seen.len(), pool::live(pool)), (live.len(), live.len()));
         let mut blocks: Vec<_> =
-            seen.iter().map(|&cell| (*cell.cast::<raw::PoolCell>().sub(1)).pool).collect();
+            seen.iter().map(|&cell| (*cell.sub(16).cast::<raw::PoolCell>()).pool).collect();
         assert!(
             seen.windows(2)
                 .zip(blocks.windows(2))

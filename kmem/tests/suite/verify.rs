@@ -64,11 +64,12 @@ fn what_is_wrong_with_a_pool_is_found() {
         assert_eq!(found_in_pool(pool, of(live), mark(free)), "a free cell that is on no list");
         assert_eq!(found_in_pool(pool, of(parked), mark(live)), "a cell that is parked and not free");
         // The group of the parked cell lies behind the header: its bits, then the next group.
-        let bits = pool.add(1).cast::<u64>();
+        let behind = size_of::<Pool>().next_multiple_of(16);
+        let bits = pool.byte_add(behind).cast::<u64>();
         assert_eq!(bits.read(), 1 << 60);
         assert_eq!(found_in_pool(pool, bits, 0), "a free cell that is on no list");
         assert_eq!(
-            found_in_pool(pool, bits.add(1), (pool.addr() + 160) as u64),
+            found_in_pool(pool, bits.add(1).cast(), pool.addr() + behind),
             "a group without parked cells, among those with some"
         );
         pool::x(pool);

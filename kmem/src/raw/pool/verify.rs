@@ -22,9 +22,10 @@ use crate::raw::Damage;
 ///     pool::f(one);
 ///     let census = pool::verify(pool).unwrap();
 ///     assert_eq!((census.live, census.free, census.unused, census.blocks), (1, 1, 8, 1));
-///     two.sub(8).write(7); // into the header of the cell
+///     let header = two.sub(16).cast::<kmem::raw::PoolCell>();
+///     (*header).pool = pool.wrapping_byte_add(7);
 ///     assert_eq!(pool::verify(pool).unwrap_err().at, two.cast_const());
-/// #   two.sub(8).cast::<*mut kmem::raw::Pool>().write(pool);
+/// #   (*header).pool = pool;
 ///     pool::x(pool);
 /// }
 /// ```
@@ -36,6 +37,7 @@ pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
             header(pool, block)?;
             cells(block, &mut census)?;
             free_cells(block)?;
+            names(block)?;
             census.blocks += 1;
         }
         let current = (*pool).current;
@@ -97,6 +99,20 @@ unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
             }
         }
         census.unused += (*block).cells - (*block).handed;
+    }
+    Ok(())
+}
+
+/// The name of its block in each cell, which was found right, and the seal beside it.
+unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
+    // SAFETY: [handed] as in `cells`.
+    unsafe {
+        for index in 0..(*block).handed {
+            let cell = (*block).first.byte_add(index * (*block).stride);
+            if !PoolCell::may_follow(cell, block) {
+                return Err(Damage { at: data(cell), what: "a cell whose pool bears no seal" });
+            }
+        }
     }
     Ok(())
 }
