@@ -1201,6 +1201,108 @@ static void let_go_by_freed(const method *m)
     void *one = freed_one(m);
     WRONG(if (!kmtreel(one, holder()).ref) say("refused"));
 }
+/* Owned by a counted cell. */
+static void *owner(void)
+{
+    static void *cell;
+    if (!cell) cell = kmrefa(NULL, 8);
+    return cell;
+}
+static void owned_by(void *cell, kmptr it) { if (!kmrefk(cell, it)) say("refused"); }
+static void owning(kmptr it) { owned_by(owner(), it); }
+static void own_freed(const method *m) { owner(); freed_by(m, owning); }
+static void own_handle_cell(const method *m) { crossed_cell(m, owning); }
+static void own_by_freed(const method *m) { void *one = freed_one(m); WRONG(owned_by(one, kmheapao(SIZE))); }
+static void own_by_other(const method *m) { void *one = keep(m->alloc(SIZE)); WRONG(owned_by(one, kmheapao(SIZE))); }
+static void own_by_shared(const method *m)
+{
+    void *one = keep(kmrefu(m->alloc(SIZE)));
+    WRONG(owned_by(one, kmheapao(SIZE)));
+}
+static void own_itself(const method *m) { void *one = keep(m->alloc(SIZE)); WRONG(owned_by(one, kmrefo(one))); }
+static void own_above(const method *m)
+{
+    void *one = keep(m->alloc(SIZE)), *node = kmtreea(NULL, NULL, SIZE);
+    if (!kmrefk(one, kmtreeo(node))) exit(3);
+    void *low = kmtreea(NULL, node, SIZE);
+    WRONG(adopted(low, kmrefo(kmrefu(one))));
+}
+static void own_twice(const method *m)
+{
+    void *one = m->alloc(SIZE), *two = kmrefa(NULL, 8);
+    keep(m->alloc(SIZE));
+    if (!kmrefk(owner(), right(m, one))) exit(3);
+    WRONG(owned_by(two, right(m, one)));
+    kmreff(owner());
+    kmreff(two);
+}
+static void owned_freed(const method *m)
+{
+    void *one = m->alloc(SIZE);
+    keep(m->alloc(SIZE));
+    if (!kmrefk(owner(), right(m, one))) exit(3);
+    WRONG(m->free(one));
+    kmreff(owner());
+}
+static void disowned_none(const method *m) { void *one = keep(m->alloc(SIZE)); WRONG(if (!kmrefl(owner(), one).ref) say("refused")); }
+static void disowned_by_freed(const method *m) { void *one = freed_one(m); WRONG(if (!kmrefl(one, holder()).ref) say("refused")); }
+/* By the destructor of a node that the cell owns, as the cell is freed, or the node alone. */
+static void frees_owner(void *data) { running->free(top); }
+static void owns_by_owner(void *data) { owned_by(top, kmheapao(SIZE)); }
+static void *owned_with(const method *m, void (*run)(void *))
+{
+    runs = run, running = m;
+    top = m->alloc(SIZE);
+    kmopt opt = { 0 };
+    opt.sz = SIZE, opt.drop = run_it;
+    void *node = kmtreea(NULL, NULL, SIZE);
+    kmtreew(NULL, node, &opt);
+    if (!kmrefk(top, kmtreeo(node))) exit(3);
+    return node;
+}
+static void owner_freed_below(const method *m) { owned_with(m, frees_owner); WRONG(m->free(top)); }
+static void owner_owns_below(const method *m) { owned_with(m, owns_by_owner); WRONG(m->free(top)); }
+static void owner_leaving(const method *m) { void *node = owned_with(m, frees_owner); WRONG(kmtreef(node)); }
+
+/* Destructors that are set later, and the records that hold them. */
+static void hooking_any(kmptr it) { if (!kmhook(it, run_it, NULL)) say("refused"); }
+static void late_freed(const method *m) { freed_by(m, hooking_any); }
+static void late_handle_heap(const method *m) { crossed_by(m, kmkind_heap, hooking_any); }
+static void late_handle_ref(const method *m) { crossed_by(m, kmkind_ref, hooking_any); }
+static void late_handle_cell(const method *m) { crossed_cell(m, hooking_any); }
+static void late_shared(const method *m)
+{
+    void *one = keep(kmrefu(m->alloc(SIZE)));
+    WRONG(hooking_any(right(m, one)));
+}
+static void hooks_any(void *data) { hooking_any(right(running, data)); }
+static void late_dying(const method *m) { in_destructor(m, hooks_any); }
+static void harmed(void *data, void *arg) { say("harm: called a function of the attacker's"); }
+/* A record of the attacker's: like a real one but for what nobody knows. */
+static void late_record(const method *m, const void *record)
+{
+    byte *one = keep(m->alloc(SIZE));
+    if (!kmhook(right(m, one), run_it, NULL)) exit(3);
+    memcpy(one - header(m) + 8, &record, sizeof record);
+    WRONG(m->free(one));
+}
+static void late_record_theirs(const method *m)
+{
+    uintptr_t *words = (uintptr_t *)(void *)theirs;
+    words[0] = header(m) + SIZE, words[1] = (uintptr_t)harmed;
+    late_record(m, theirs);
+}
+static void late_record_text(const method *m) { late_record(m, (void *)(uintptr_t)0x4141414141414141); }
+static void late_record_size(const method *m) { late_record(m, (void *)(uintptr_t)(header(m) + SIZE)); }
+static void late_record_other(const method *m)
+{
+    byte *two = keep(m->alloc(SIZE));
+    if (!kmhook(right(m, two), run_it, NULL)) exit(3);
+    void *record;
+    memcpy(&record, two - header(m) + 8, sizeof record);
+    late_record(m, record);
+}
+
 static void hook_freed(const method *m) { void *one = freed_one(m); WRONG(hooking(one)); }
 static void hook_other(const method *m) { void *one = keep(m->alloc(SIZE)); WRONG(hooking(one)); }
 static void unhook_freed(const method *m) { void *one = freed_one(m); WRONG(unhooking(one)); }
@@ -1712,6 +1814,30 @@ static const struct { const char *name; void (*run)(const method *); const char 
     { "let-go-by-freed", let_go_by_freed, "tree tree@pool" },
     { "let-go-link-last", let_go_link_last, "tree tree@pool" },
     { "let-go-link-last-text", let_go_link_last_text, "tree tree@pool" },
+    { "own-freed", own_freed, PLAIN },
+    { "own-handle-cell", own_handle_cell, PLAIN },
+    { "own-by-freed", own_by_freed, "ref ref@pool" },
+    { "own-by-other", own_by_other, "heap pool tree" },
+    { "own-by-shared", own_by_shared, "ref ref@pool" },
+    { "own-itself", own_itself, "ref" },
+    { "own-above", own_above, "ref" },
+    { "own-twice", own_twice, "heap ref pool" },
+    { "owned-freed", owned_freed, "heap ref pool" },
+    { "disowned-none", disowned_none, PLAIN },
+    { "disowned-by-freed", disowned_by_freed, "ref ref@pool" },
+    { "owner-freed-below", owner_freed_below, "ref" },
+    { "owner-owns-below", owner_owns_below, "ref" },
+    { "owner-leaving", owner_leaving, "ref" },
+    { "late-freed", late_freed, PLAIN },
+    { "late-handle-heap", late_handle_heap, "ref pool tree" },
+    { "late-handle-ref", late_handle_ref, "heap pool tree" },
+    { "late-handle-cell", late_handle_cell, PLAIN },
+    { "late-shared", late_shared, "ref" },
+    { "late-dying", late_dying, "heap ref tree" },
+    { "late-record-theirs", late_record_theirs, "heap ref" },
+    { "late-record-text", late_record_text, "heap ref" },
+    { "late-record-size", late_record_size, "heap ref" },
+    { "late-record-other", late_record_other, "heap ref" },
     { "hook-freed", hook_freed, "tree tree@pool" },
     { "hook-other", hook_other, "heap ref pool" },
     { "hook-dying", hook_dying, "tree" },

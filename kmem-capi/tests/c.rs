@@ -120,6 +120,34 @@ fn what_a_life_can_go_wrong_by_is_refused_or_reported() {
 }
 
 #[test]
+fn what_the_readme_makes_in_cpp_is_not_destroyed_if_its_constructor_throws() {
+    if !available("g++") {
+        return;
+    }
+    let readme = fs::read_to_string(format!("{HERE}/README.md")).expect("the README");
+    let make = readme.split("```cpp\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let program = format!(
+        "#include <new>\n#include <utility>\n#include <cstdio>\n#include \"kmem.h\"\n{make}
+static int made, gone;
+struct part {{ part(bool whole) {{ if (!whole) throw 7; made++; }} ~part() {{ gone++; }} }};
+int main() {{
+    kmptr whole = make<part>(true);
+    bool thrown = false;
+    try {{ make<part>(false); }} catch (int) {{ thrown = true; }}
+    if (!thrown || made != 1 || gone != 0) return 1;
+    kmfree(whole);
+    return gone == 1 ? 0 : 2;
+}}\n"
+    );
+    let (file, binary) = (scratch().join("make.cpp"), scratch().join("make-cpp"));
+    fs::write(&file, program).expect("written");
+    let (include, archive) = (format!("-I{}", library()), format!("{}/libkmem.a", library()));
+    let (file, binary) = (file.to_str().expect("UTF-8"), binary.to_str().expect("UTF-8"));
+    succeeds("g++", &["-std=c++11", "-Wall", "-Wextra", "-Werror", &include, file, &archive, "-o", binary]);
+    succeeds(binary, &[]);
+}
+
+#[test]
 fn counted_cells_own_objects_and_destructors_are_set_later() {
     both("tests/own.c", "own");
 }

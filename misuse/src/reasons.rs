@@ -81,11 +81,11 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
         ("unchecked-below-itself", _) => {
             "`kmtreemu` is the move without that look. Nothing reaches the nodes any more, and they are never freed; `kmtreem` refuses it."
         }
-        ("adopted-freed" | "adopted-resized", _) => {
+        ("adopted-freed" | "adopted-resized" | "owned-freed", _) => {
             "A cell does not know that a node holds it. The node finds it gone when it frees it in its turn, or lets it go, and that is \
              reported."
         }
-        ("adopt-twice" | "adopt-twice-same", _) => {
+        ("adopt-twice" | "adopt-twice-same" | "own-twice", _) => {
             "A cell does not know that a node holds it, nor a count whose its references are. Whoever frees it first is taken for its \
              owner; the second free is reported."
         }

@@ -5,7 +5,7 @@ pub struct Group {
     pub misuses: &'static [(&'static str, &'static str)],
 }
 
-pub const GROUPS: [Group; 14] = [
+pub const GROUPS: [Group; 16] = [
     Group {
         title: "Freed twice",
         misuses: &[
@@ -204,6 +204,43 @@ pub const GROUPS: [Group; 14] = [
             ("let-go-by-freed", "let go by a node that was freed"),
             ("let-go-link-last", "let go by a node, its last child: attacker's memory"),
             ("let-go-link-last-text", "let go by a node, its last child: text"),
+        ],
+    },
+    Group {
+        title: "Owned by a counted cell",
+        misuses: &[
+            ("own-freed", "an object that was freed"),
+            ("own-handle-cell", "a handle that names the cell of another object"),
+            ("own-by-freed", "by a cell that was freed"),
+            ("own-by-other", "by what is no counted cell"),
+            ("own-by-shared", "by a cell that has another reference"),
+            ("own-itself", "a reference to the cell itself"),
+            ("own-above", "the cell, by a node that it owns"),
+            ("own-twice", "by two cells, though there is one reference"),
+            ("owned-freed", "and freed by the program"),
+            ("disowned-none", "let go, though it is not owned"),
+            ("disowned-by-freed", "let go by a cell that was freed"),
+            (
+                "owner-freed-below",
+                "a reference dropped by the destructor of what the cell owns, as it is freed",
+            ),
+            ("owner-owns-below", "adopted by the cell as it is freed"),
+            ("owner-leaving", "the last reference dropped as a tree that the cell owns is freed"),
+        ],
+    },
+    Group {
+        title: "Destructors set later",
+        misuses: &[
+            ("late-freed", "of an object that was freed"),
+            ("late-handle-heap", "by a handle that says heap"),
+            ("late-handle-ref", "by a handle that says ref"),
+            ("late-handle-cell", "by a handle that names the cell of another object"),
+            ("late-shared", "of a cell that has another reference"),
+            ("late-dying", "of an object, in its own destructor"),
+            ("late-record-theirs", "whose record is attacker's memory: 8 bytes of the header"),
+            ("late-record-text", "whose record is text: 8 bytes of the header"),
+            ("late-record-size", "whose record is the size of the cell"),
+            ("late-record-other", "whose record is that of another cell"),
         ],
     },
     Group {
