@@ -146,9 +146,10 @@ pub struct Cell {
     pub heap: u8,
     /// Bytes of header and data together.
     pub size: usize,
-    /// Unused. It makes the prefix 16 bytes on 32-bit machines too.
+    /// It makes the prefix 16 bytes on 32-bit machines too. With [`FLAG_RECORD`] it tells an address of the record that was written
+    /// over, which may look like any other; unused without.
     #[cfg(target_pointer_width = "32")]
-    spare: MaybeUninit<u32>,
+    pub(crate) spare: MaybeUninit<u32>,
 }
 
 /// The cell has a destructor slot behind its data.

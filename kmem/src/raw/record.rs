@@ -57,8 +57,26 @@ pub(super) unsafe fn of(cell: *mut Cell) -> *mut Record {
             && size & (BASE_ALIGN - 1) == 0
             && !seal::is_wild(size)
             && heap == seal::of_record(size, flags, align)
+            && may_follow(cell)
             && (*record).seal == seal::of_recorded(cell);
         if found { record } else { null_mut() }
+    }
+}
+
+/// Returns true if a record's address was not written over, as far as that shows without a look at the record.
+///
+/// # Safety
+/// `cell` is readable, and has `FLAG_RECORD`.
+unsafe fn may_follow(cell: *mut Cell) -> bool {
+    #[cfg(target_pointer_width = "32")]
+    // SAFETY: [caller, record] the word was written with the flag.
+    unsafe {
+        (*cell).spare.assume_init() as usize == seal::of_recorded(cell).rotate_left(7) ^ (*cell).size
+    }
+    #[cfg(not(target_pointer_width = "32"))]
+    {
+        let _ = cell;
+        true
     }
 }
 
@@ -141,6 +159,8 @@ impl Drop for Lifted {
             (*cell).flags |= FLAG_RECORD;
             (*cell).size = record.expose_provenance();
             (*cell).heap = seal::of_record((*cell).size, (*cell).flags, (*cell).align);
+            #[cfg(target_pointer_width = "32")]
+            (*cell).spare.write((seal::of_recorded(cell).rotate_left(7) ^ (*cell).size) as u32);
         }
     }
 }

@@ -1178,7 +1178,8 @@ fn a_header_with_a_record_that_was_written_over_is_not_followed() {
             let word = (&raw mut (*handle.cell).size).cast::<usize>();
             let was = word.read();
             let other = [0u64; 16];
-            let wrong = [0, 64, 0x4141_4141_4141_4141, was ^ 8, usize::MAX, (&raw const other).addr() & !15];
+            let wrong =
+                [0, 64, usize::MAX / 255 * 0x41, was ^ 8, usize::MAX, (&raw const other).addr() & !15];
             for wrong in wrong {
                 word.write(wrong);
                 let seen = faults(|| {
