@@ -152,7 +152,7 @@ TEST(links_that_were_written_over_are_not_followed) {
     FAULT(CHECK(!kmtreer((unsigned char *)two + 64, 1000)), "kmtreer", "a damaged header");
     two->prev = right;
     right = NODE(root)->child;
-    NODE(root)->child = (kmnode *)(uintptr_t)0x4141414141414140;
+    NODE(root)->child = (kmnode *)(uintptr_t)0x4141414141414141;
     FAULT(CHECK(!kmtreemc(root, other)), "kmtreemc", "a damaged header");
     FAULT(kmtreex(root), "kmtreex", "a damaged header");
     FAULT(CHECK(kmtreeq(root, NULL).cells == 1), "kmtreeq", "a damaged header");

@@ -16,7 +16,8 @@ use crate::source::{CellSource, Heap};
 ///
 /// The cell is drawn from `S`: the heap, a pool of bytes, or a [`SourceCell`](crate::SourceCell). It has 32 bytes of
 /// header, and 16 more where the value needs a destructor. Where the value is `Send` and `Sync` and the source may be
-/// used from any thread, references may cross threads; the last one to be dropped drops the value there.
+/// used from any thread, references may cross threads; the last one to be dropped drops the value there. On processors that
+/// cannot change a count in one step they stay on their thread, as the [crate](crate#small-processors) says.
 ///
 /// More than `isize::MAX` references abort the program, since a count that wraps would free the cell under its users.
 ///

@@ -45,7 +45,8 @@ static COUNTERS: [Counter; 5] =
 /// block; the cells that a pool hands out are its own affair, see [`pool::count`](super::pool::count). Nothing is counted of
 /// [`Kind::None`] and [`Kind::Source`].
 ///
-/// While other threads allocate, the three numbers may be of slightly different moments.
+/// While other threads allocate, the three numbers may be of slightly different moments. On processors that cannot change memory in
+/// one step, an interrupt handler that allocates may make them miscount.
 ///
 /// ```
 /// use kmem::{HeapBox, Kind, totals};
