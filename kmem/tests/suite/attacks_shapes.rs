@@ -236,18 +236,18 @@ fn owners_of_trait_objects_drop_what_they_were_made_of() {
         let value = |name| Named(name, tally.value());
         let (pool, tree) = (Pool::new(2), Tree::new(value("tree")));
         tree.node().push(value("leaf"));
-        let heap: HeapBox<dyn Both> = unsize!(HeapBox::new(value("heap")) => dyn Both);
-        let counted: Ref<dyn Both> = unsize!(Ref::new(value("ref")) => dyn Both);
+        let heap: HeapBox<dyn Both + Send> = unsize!(HeapBox::new(value("heap")) => dyn Both + Send);
+        let counted: Ref<dyn Both + Send> = unsize!(Ref::new(value("ref")) => dyn Both + Send);
         let cell: PoolBox<'_, dyn Both> = unsize!(pool.alloc(value("pool")) => dyn Both);
         let store = Tree::new(());
         let node: Node<'_, dyn Both> = unsize!(store.child(value("node")) => dyn Both);
-        let tree: Tree<dyn Both> = unsize!(tree => dyn Both);
-        let handles: [Ptr<'_, dyn Display>; 3] = [
-            unsize!(Ptr::from(pool.alloc(value("handle"))) => dyn Display),
-            unsize!(Ptr::from(tree) => dyn Display),
-            unsize!(unsize!(Ptr::from(counted.clone()) => dyn Both) => dyn Display),
+        let tree: Tree<dyn Both + Send> = unsize!(tree => dyn Both + Send);
+        let handles: [Ptr<'_, dyn Both>; 3] = [
+            unsize!(Ptr::from(pool.alloc(value("handle"))) => dyn Both),
+            unsize!(Ptr::from(tree) => dyn Both),
+            unsize!(Ptr::from(counted.clone()) => dyn Both),
         ];
-        let heap: HeapBox<dyn Debug> = unsize!(heap => dyn Debug);
+        let heap: HeapBox<dyn Both> = unsize!(heap => dyn Both);
         assert_eq!(format!("{heap:?} {counted} {cell:?} {node}"), "heap ref pool node");
         assert_eq!(handles.each_ref().map(ToString::to_string), ["handle", "tree", "ref"]);
         assert_eq!((tally.alive(), Ref::count(&counted)), (7, 2));
