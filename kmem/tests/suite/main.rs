@@ -5,6 +5,7 @@
     reason = "tests call the engine with values that they have just made"
 )]
 
+mod number;
 mod support;
 
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]

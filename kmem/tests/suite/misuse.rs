@@ -664,7 +664,7 @@ fn the_default_handler_says_what_and_where_and_aborts() {
         }
         return;
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let output = crate::support::this_program()
         .args([
             "misuse::the_default_handler_says_what_and_where_and_aborts",
             "--exact",
@@ -706,8 +706,11 @@ fn too_many_references_end_the_program_whatever_the_handler_does() {
         }
         Err(_) => {
             for handler in ["returns", "panics"] {
-                let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-                let output = child.args(["--exact", NAME]).env(HANDLER, handler).output().unwrap();
+                let output = crate::support::this_program()
+                    .args(["--exact", NAME])
+                    .env(HANDLER, handler)
+                    .output()
+                    .unwrap();
                 assert_eq!(output.status.signal(), Some(6), "{handler}: {output:?}");
             }
         }

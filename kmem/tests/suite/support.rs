@@ -4,17 +4,23 @@
 #![allow(dead_code, reason = "each combination of features uses its own part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::process::{Command, Output};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static FAIL_IN: Cell<usize> = const { Cell::new(usize::MAX) };
-    static REFUSES: Cell<bool> = const { Cell::new(false) };
-    static MARKED: Cell<usize> = const { Cell::new(0) };
-    static WATCHED: Cell<bool> = const { Cell::new(false) };
-}
+use crate::number::{Number, blocks_of_thread_locals};
+
+/// The blocks that a thread has on the heap: those that it allocated less those that it freed.
+const LIVE: Number = Number(0);
+/// One more than the allocations that a thread has left until they fail; zero if they do not fail.
+const FAIL_IN: Number = Number(1);
+/// The blocks that a thread freed with the mark still in them.
+const MARKED: Number = Number(2);
+/// One if a thread looks at the blocks that it frees.
+const WATCHED: Number = Number(3);
+/// One if the next allocation of a thread fails.
+const REFUSES: Number = Number(4);
 
 /// The byte that tests fill secrets with.
 pub const MARK: u8 = 0xA5;
@@ -46,12 +52,12 @@ unsafe impl GlobalAlloc for Watching {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let _ = LIVE.try_with(|live| live.set(live.get() - 1));
+        LIVE.set(LIVE.get().wrapping_sub(1));
         if watched() {
             let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
             // Eight in a row: a single byte of this value may be part of anything.
             if bytes.windows(8).any(|row| row == [MARK; 8] || row == [TEXT_MARK as u8; 8]) {
-                let _ = MARKED.try_with(|marked| marked.set(marked.get() + 1));
+                MARKED.set(MARKED.get() + 1);
             }
         }
         // What is looked at after it was freed must not look like what it was.
@@ -60,7 +66,7 @@ unsafe impl GlobalAlloc for Watching {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if FAIL_IN.try_with(|fail| fail.get() == 0).unwrap_or(false) {
+        if FAIL_IN.get() == 1 {
             return std::ptr::null_mut();
         }
         if watched() {
@@ -78,23 +84,21 @@ unsafe impl GlobalAlloc for Watching {
 
 /// Whether this thread looks at the blocks that it frees.
 fn watched() -> bool {
-    WATCHED.try_with(Cell::get).unwrap_or(false)
+    WATCHED.get() == 1
 }
 
 /// Counts an allocation, and says whether this is one that is to fail.
 fn refused() -> bool {
-    let refused = FAIL_IN.try_with(|fail| match fail.get() {
-        0 => true,
-        usize::MAX => false,
-        left => {
-            fail.set(left - 1);
-            false
-        }
-    });
-    if refused.unwrap_or(false) || REFUSES.try_with(Cell::take).unwrap_or(false) {
+    match FAIL_IN.get() {
+        0 => {}
+        1 => return true,
+        left => FAIL_IN.set(left - 1),
+    }
+    if REFUSES.get() == 1 {
+        REFUSES.set(0);
         return true;
     }
-    let _ = LIVE.try_with(|live| live.set(live.get() + 1));
+    LIVE.set(LIVE.get().wrapping_add(1));
     false
 }
 
@@ -104,23 +108,23 @@ static GLOBAL: Watching = Watching;
 /// Runs `work` and asserts that this thread then has as many blocks of the heap as before.
 #[track_caller]
 pub fn leaks_nothing<R>(work: impl FnOnce() -> R) -> R {
-    let before = LIVE.get();
+    let before = live_blocks();
     let result = work();
-    assert_eq!(LIVE.get() - before, 0, "blocks leaked");
+    assert_eq!(live_blocks() - before, 0, "blocks leaked");
     result
 }
 
 /// Runs `work`, in which this thread's first allocation fails and no other.
 pub fn with_one_refusal<R>(work: impl FnOnce() -> R) -> R {
-    REFUSES.set(true);
+    REFUSES.set(1);
     let result = work();
-    assert!(!REFUSES.get(), "nothing was allocated");
+    assert!(REFUSES.get() == 0, "nothing was allocated");
     result
 }
 
-/// The number of blocks that this thread has on the heap.
+/// The number of blocks that this thread has on the heap, without those that the standard library has there for it.
 pub fn live_blocks() -> isize {
-    LIVE.get()
+    LIVE.get().wrapping_sub(blocks_of_thread_locals()) as isize
 }
 
 /// Runs `work` with every allocation of this thread failing after the first `allowed`.
@@ -128,10 +132,10 @@ pub fn with_allocations<R>(allowed: usize, work: impl FnOnce() -> R) -> R {
     struct Restore;
     impl Drop for Restore {
         fn drop(&mut self) {
-            FAIL_IN.set(usize::MAX);
+            FAIL_IN.set(0);
         }
     }
-    FAIL_IN.set(allowed);
+    FAIL_IN.set(allowed + 1);
     let _restore = Restore;
     work()
 }
@@ -139,9 +143,9 @@ pub fn with_allocations<R>(allowed: usize, work: impl FnOnce() -> R) -> R {
 /// Runs `work` and returns how many blocks this thread freed meanwhile with the mark still in them.
 pub fn marked_when_freed(work: impl FnOnce()) -> usize {
     let before = MARKED.get();
-    WATCHED.set(true);
+    WATCHED.set(1);
     work();
-    WATCHED.set(false);
+    WATCHED.set(0);
     MARKED.get() - before
 }
 
@@ -236,10 +240,26 @@ pub fn lent_for_ever<T: 'static, R>(value: T, work: impl FnOnce(&'static T) -> R
     result
 }
 
+/// The command that starts this program again, with the words of `KMEM_TEST_RUNNER` before it: on another processor an
+/// emulator has to run it. Wine starts programs by itself.
+pub fn this_program() -> Command {
+    let program = std::env::current_exe().unwrap();
+    let runner = std::env::var("KMEM_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    match words.next() {
+        Some(runner) if cfg!(unix) => {
+            let mut command = Command::new(runner);
+            command.args(words).arg(program);
+            command
+        }
+        _ => Command::new(program),
+    }
+}
+
 /// Starts this program again with `test` alone and `role` in its environment, and returns how it ended.
-pub fn again(test: &str, role: &str) -> std::process::Output {
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", test, "--test-threads=1", "--nocapture"]).env(ROLE, role).output().unwrap()
+pub fn again(test: &str, role: &str) -> Output {
+    let options = ["--exact", test, "--test-threads=1", "--nocapture"];
+    this_program().args(options).env(ROLE, role).output().unwrap()
 }
 
 /// The role that [`again`] gave to this program.

@@ -365,8 +365,11 @@ fn every_fault_reaches_one_of_the_handlers_that_are_exchanged_meanwhile() {
         println!("{seen} faults were seen");
         return;
     }
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    let output = child.args(["--exact", NAME, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let output = crate::support::this_program()
+        .args(["--exact", NAME, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("20000 faults were seen"), "{output:?}");
 }
