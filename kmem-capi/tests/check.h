@@ -37,7 +37,20 @@ static inline int all(const void *data, size_t n, unsigned char byte) {
     return 1;
 }
 
-/* A source over malloc that counts what is out, and has nothing once `left` blocks were drawn. */
+/* The C library's aligned blocks, which Windows has a heap of its own for. */
+#ifdef _WIN32
+#  include <malloc.h>
+static inline void *aligned_block(size_t align, size_t size) { return _aligned_malloc(size, align); }
+static inline void aligned_free(void *block) { _aligned_free(block); }
+#else
+static inline void *aligned_block(size_t align, size_t size) {
+    void *block = NULL;
+    return posix_memalign(&block, align, size) == 0 ? block : NULL;
+}
+static inline void aligned_free(void *block) { free(block); }
+#endif
+
+/* A source over the C library's heap that counts what is out, and has nothing once `left` blocks were drawn. */
 typedef struct counting {
     kmsource source;
     long out, left;
@@ -45,8 +58,8 @@ typedef struct counting {
 
 static inline void *counting_alloc(kmsource *s, size_t size, size_t align) {
     counting *c = (counting *)(void *)s;
-    void *block = NULL;
-    if (c->left == 0 || posix_memalign(&block, align, size ? size : 1) != 0) return NULL;
+    void *block = c->left ? aligned_block(align, size ? size : 1) : NULL;
+    if (!block) return NULL;
     c->left--;
     c->out++;
     return memset(block, 0xCD, size);
@@ -57,7 +70,7 @@ static inline void counting_free(kmsource *s, void *block, size_t size, size_t a
     (void)align;
     (void)size;
     c->out--;
-    free(block);
+    aligned_free(block);
 }
 
 static inline void counting_init(counting *c) {

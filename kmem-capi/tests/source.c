@@ -86,11 +86,11 @@ TEST(a_source_that_runs_out_is_null_and_nothing_is_lost) {
 /* Gives addresses that are off by 8. */
 static long askew_out;
 static void *askew_alloc(kmsource *s, size_t size, size_t align) {
-    static union { max_align_t align; unsigned char bytes[4096]; } buffer;
+    static _Alignas(16) unsigned char buffer[4096];
     (void)align;
     (void)s;
     askew_out++;
-    return size + 8 <= sizeof buffer ? buffer.bytes + 8 : NULL;
+    return size + 8 <= sizeof buffer ? buffer + 8 : NULL;
 }
 static void askew_free(kmsource *s, void *block, size_t size, size_t align) {
     (void)s;

@@ -291,16 +291,52 @@ mod beneath {
     /// What `malloc` aligns to by itself.
     const MALLOC: usize = 2 * size_of::<usize>();
 
+    /// Blocks of a larger alignment.
+    #[cfg(not(windows))]
+    mod aligned {
+        use super::Layout;
+
+        pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
+            let mut block = core::ptr::null_mut();
+            // SAFETY: [platform] the alignment is a power of two above that of a pointer; on failure the block stays null.
+            unsafe { libc::posix_memalign(&raw mut block, layout.align(), layout.size()) };
+            block.cast()
+        }
+
+        /// No block: `realloc` would forget the alignment.
+        pub(super) unsafe fn realloc(_: *mut u8, _: Layout, _: usize) -> *mut u8 {
+            core::ptr::null_mut()
+        }
+
+        pub(super) use libc::free;
+    }
+
+    /// Windows has a heap of its own for them.
+    #[cfg(windows)]
+    mod aligned {
+        use super::Layout;
+
+        pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
+            // SAFETY: [platform] the alignment is a power of two.
+            unsafe { libc::aligned_malloc(layout.size(), layout.align()) }.cast()
+        }
+
+        pub(super) unsafe fn realloc(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            // SAFETY: [caller] the caller gives what the function above returned for this alignment.
+            unsafe { libc::aligned_realloc(block.cast(), size, layout.align()) }.cast()
+        }
+
+        pub(super) use libc::aligned_free as free;
+    }
+
     #[inline]
     pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
         if layout.align() <= MALLOC {
             // SAFETY: [platform] any size may be asked for.
             return unsafe { libc::malloc(layout.size()) }.cast();
         }
-        let mut block = core::ptr::null_mut();
-        // SAFETY: [platform] the alignment is a power of two above that of a pointer; on failure the block stays null.
-        unsafe { libc::posix_memalign(&raw mut block, layout.align(), layout.size()) };
-        block.cast()
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe { aligned::alloc(layout) }
     }
 
     #[inline]
@@ -310,7 +346,7 @@ mod beneath {
             return unsafe { libc::calloc(1, layout.size()) }.cast();
         }
         // SAFETY: [caller] the contract is the caller's.
-        let block = unsafe { alloc(layout) };
+        let block = unsafe { aligned::alloc(layout) };
         if !block.is_null() {
             // SAFETY: [drawn] the block has this many bytes.
             unsafe { block.write_bytes(0, layout.size()) };
@@ -321,17 +357,19 @@ mod beneath {
     #[inline]
     pub(super) unsafe fn realloc(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if layout.align() > MALLOC {
-            // `realloc` would forget the alignment.
-            return core::ptr::null_mut();
+            // SAFETY: [caller] the contract is the caller's.
+            return unsafe { aligned::realloc(block, layout, size) };
         }
         // SAFETY: [caller] the caller gives what one of the two above returned.
         unsafe { libc::realloc(block.cast(), size) }.cast()
     }
 
     #[inline]
-    pub(super) unsafe fn dealloc(block: *mut u8, _: Layout) {
-        // SAFETY: [caller] the caller gives back what one of the two above returned.
-        unsafe { libc::free(block.cast()) }
+    pub(super) unsafe fn dealloc(block: *mut u8, layout: Layout) {
+        // SAFETY: [caller] the caller gives back what one of the functions above returned for this alignment.
+        unsafe {
+            if layout.align() <= MALLOC { libc::free(block.cast()) } else { aligned::free(block.cast()) }
+        }
     }
 }
 
