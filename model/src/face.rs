@@ -174,6 +174,12 @@ pub trait Face {
     unsafe fn adopt(node: *mut u8, object: Handle) -> *mut u8;
     /// Has a node let go of an object.
     unsafe fn let_go(node: *mut u8, object: *const u8) -> Handle;
+    /// Sets the destructor of a cell, and returns its data.
+    unsafe fn hook_late(kind: Kind, data: *mut u8, hook: Destructor) -> *mut u8;
+    /// Has a counted cell adopt an object, and returns that.
+    unsafe fn own(cell: *mut u8, object: Handle) -> *mut u8;
+    /// Has a counted cell let go of an object.
+    unsafe fn disown(cell: *mut u8, object: *const u8) -> Handle;
     /// What a walk over a tree comes by, and how deep that is.
     unsafe fn walk_tree(node: *mut u8) -> Vec<(Handle, usize)>;
     /// The node above, the first child, the next one.
@@ -461,6 +467,18 @@ impl Face for Rust {
 
     unsafe fn let_go(node: *mut u8, object: *const u8) -> Handle {
         unsafe { tree::l(node, object) }
+    }
+
+    unsafe fn hook_late(kind: Kind, data: *mut u8, hook: Destructor) -> *mut u8 {
+        or_null_unit(unsafe { ptr::hook(handle(kind, data), hook) }, data)
+    }
+
+    unsafe fn own(cell: *mut u8, object: Handle) -> *mut u8 {
+        or_null_unit(unsafe { refs::k(cell, object) }, object.data)
+    }
+
+    unsafe fn disown(cell: *mut u8, object: *const u8) -> Handle {
+        unsafe { refs::l(cell, object) }
     }
 
     unsafe fn walk_tree(node: *mut u8) -> Vec<(Handle, usize)> {
@@ -770,6 +788,27 @@ impl Face for C {
 
     unsafe fn let_go(node: *mut u8, object: *const u8) -> Handle {
         unsafe { c::tree::kmtreel(node.cast(), object.cast()) }
+    }
+
+    unsafe fn hook_late(kind: Kind, data: *mut u8, hook: Destructor) -> *mut u8 {
+        refusing(|| match unsafe { c::ptr::kmhook(handle(kind, data), hook.run, hook.arg) } {
+            0 => null_mut(),
+            one => {
+                if one == 1 {
+                    data.cast()
+                } else {
+                    panic!("{one}")
+                }
+            }
+        })
+    }
+
+    unsafe fn own(cell: *mut u8, object: Handle) -> *mut u8 {
+        refusing(|| unsafe { c::refs::kmrefk(cell.cast(), object) })
+    }
+
+    unsafe fn disown(cell: *mut u8, object: *const u8) -> Handle {
+        unsafe { c::refs::kmrefl(cell.cast(), object.cast()) }
     }
 
     unsafe fn walk_tree(node: *mut u8) -> Vec<(Handle, usize)> {

@@ -55,6 +55,12 @@ pub enum Op {
     Adopt { at: u8, object: u8, what: Adoption },
     /// Has a node let go of what it adopted, or of a child.
     LetGo { at: u8, which: u8, child: bool },
+    /// Sets the destructor of a cell, or takes it away.
+    HookLate { at: u8, on: bool },
+    /// Has a counted cell adopt an object.
+    Own { at: u8, object: u8, what: Adoption },
+    /// Has a counted cell let go of what it owns.
+    Disown { at: u8, which: u8 },
     /// Looks at a node, with walks, counts and reports, or at a pool.
     Look { at: u8, depth: u8, pool: bool },
 }

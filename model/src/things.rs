@@ -35,6 +35,12 @@ pub struct Object {
     pub refs: usize,
     /// Whether it has a destructor of its own.
     pub drop: bool,
+    /// Whether a destructor is to run.
+    pub ends: bool,
+    /// Whether it has a record.
+    pub record: bool,
+    /// Whether it has a node for what it owns.
+    pub owner: bool,
     pub origin: Origin,
 }
 
@@ -42,7 +48,8 @@ impl Object {
     /// A plain one.
     pub fn new(kind: Kind, data: *mut u8, size: usize, origin: Origin) -> Object {
         let (align, name, tainted, refs, drop) = (0, None, false, 1, false);
-        Object { kind, data, size, align, name, tainted, refs, drop, origin }
+        let (ends, record, owner) = (false, false, false);
+        Object { kind, data, size, align, name, tainted, refs, drop, ends, record, owner, origin }
     }
 }
 
@@ -143,6 +150,10 @@ pub fn header(kind: Kind) -> usize {
 
 /// Bytes that a hook's block takes.
 pub const HOOK: (usize, usize) = (80, 16);
+/// Bytes that the record of a cell takes.
+pub const RECORD: (usize, usize) = (48, 16);
+/// Bytes that the node takes below which hangs what a cell owns.
+pub const OWNER: (usize, usize) = (64, 16);
 /// Bytes that the block of a holder takes.
 pub const HOLDER: (usize, usize) = (88, 16);
 
@@ -230,7 +241,8 @@ impl Things {
 
     /// The blocks that were drawn from a source: kmem's own count must be the same.
     pub fn drawn(&self, is: impl Fn(Origin) -> bool) -> usize {
-        let objects = self.objects.values().filter(|object| is(object.origin)).count();
+        let more = |object: &Object| 1 + usize::from(object.record) + usize::from(object.owner);
+        let objects = self.objects.values().filter(|object| is(object.origin)).map(more).sum::<usize>();
         let hooks = self.hooks.values().filter(|hook| is(hook.origin)).count();
         let holders = self.holders.values().filter(|holder| is(holder.origin)).count();
         let stores = self.stores.values().filter(|store| is(store.origin));
@@ -295,8 +307,10 @@ impl Things {
         self.objects.get(&id).map_or_else(|| self.stores[&id].origin, |object| object.origin)
     }
 
+    /// Whether a node is tainted; that of what a counted cell owns is not.
     pub fn node_tainted(&self, id: Id) -> bool {
-        self.objects.get(&id).map_or_else(|| self.stores[&id].node_tainted, |object| object.tainted)
+        let tainted = |object: &Object| object.tainted && object.kind != Kind::Ref;
+        self.objects.get(&id).map_or_else(|| self.stores[&id].node_tainted, tainted)
     }
 
     /// The data that a node, or what hangs below one, has for the program; of a hook none.
@@ -306,6 +320,24 @@ impl Things {
             (_, Some(holder)) => holder.handle.data,
             _ => self.node_data(id),
         }
+    }
+
+    /// The node that a node hangs below, if that is not what a counted cell has for what it owns.
+    pub fn parent(&self, id: Id) -> Option<Id> {
+        self.above.get(&id).copied().filter(|&above| self.is_node(above))
+    }
+
+    /// What would be freed with one of these, or with what they are owned by: all above it, and those that hold it.
+    pub fn owners(&self, id: Id) -> BTreeSet<Id> {
+        let (mut found, mut open) = (BTreeSet::new(), vec![id]);
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                open.extend(self.above.get(&id));
+                let holds = |(&holder, of): (&Id, &Holder)| (of.held == Some(id)).then_some(holder);
+                open.extend(self.holders.iter().filter_map(holds));
+            }
+        }
+        found
     }
 
     /// All that hangs below a node, hooks first.
@@ -412,16 +444,22 @@ impl Things {
     /// What goes with these, in this order; nothing where a pool would go before what it served.
     pub fn plan(&self, going: &[Id], shred: bool) -> Option<Plan> {
         let mut plan = Plan::default();
+        self.add(&mut plan, going, shred)?;
+        Some(plan)
+    }
+
+    /// Adds what goes with these to a plan.
+    fn add(&self, plan: &mut Plan, going: &[Id], shred: bool) -> Option<()> {
         for &id in going {
             let shred = shred || self.is_below_deep(id, going);
             match (self.holders.get(&id), self.objects.get(&id)) {
                 (Some(holder), _) => {
                     if let Some(object) = holder.held {
-                        self.drop_one(&mut plan, object, shred || holder.handle.shred != 0);
+                        self.drop_one(plan, object, shred || holder.handle.shred != 0)?;
                     }
                     plan.goes(id, shred, Vec::new());
                 }
-                (_, Some(_)) => self.drop_one(&mut plan, id, shred),
+                (_, Some(_)) => self.drop_one(plan, id, shred)?,
                 _ if self.stores.contains_key(&id) => {
                     if !self.may_end(id, &plan.ids) {
                         return None;
@@ -432,22 +470,28 @@ impl Things {
                 _ => plan.goes(id, shred, Vec::new()),
             }
         }
-        Some(plan)
+        Some(())
     }
 
     /// An object goes, or one reference to it.
-    fn drop_one(&self, plan: &mut Plan, id: Id, shred: bool) {
+    fn drop_one(&self, plan: &mut Plan, id: Id, shred: bool) -> Option<()> {
         let object = &self.objects[&id];
         if object.kind == Kind::Ref {
             let dropped = plan.dropped.entry(id).or_default();
             dropped.0 += 1;
             dropped.1 |= shred;
             if dropped.0 < object.refs {
-                return;
+                return Some(());
             }
         }
         let shred = shred || plan.dropped.get(&id).is_some_and(|dropped| dropped.1);
+        if object.kind == Kind::Ref {
+            let mut owned = self.felled(id);
+            owned.pop();
+            self.add(plan, &owned, shred || object.tainted)?;
+        }
         plan.goes(id, shred, Vec::new());
+        Some(())
     }
 
     /// The live cells of a pool.

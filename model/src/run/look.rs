@@ -4,6 +4,7 @@ use kmem::raw::report::Sum;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::things::{OWNER, RECORD};
 
 /// A line of a report.
 #[derive(Debug)]
@@ -49,7 +50,8 @@ impl<F: Face> Run<F> {
 
     fn block_of(object: &Object) -> usize {
         let Object { kind, size, align, drop, name, .. } = *object;
-        things::block(kind, size, align, drop, name.is_some()).expect("a block").0
+        let more = if object.record { RECORD.0 } else { 0 } + if object.owner { OWNER.0 } else { 0 };
+        things::block(kind, size, align, drop, name.is_some()).expect("a block").0 + more
     }
 
     /// What there is to say of a node, or of what it has adopted.
@@ -144,6 +146,16 @@ impl<F: Face> Run<F> {
         rows
     }
 
+    /// What the counted cell of a handle owns.
+    fn owned_by(&self, handle: Handle) -> Vec<Row> {
+        let is = |object: &Object| object.kind == Kind::Ref && object.data == handle.data;
+        let cell =
+            self.things.objects.iter().find(|(_, object)| handle.kind == Kind::Ref as i32 && is(object));
+        cell.map_or(Vec::new(), |(&id, _)| {
+            self.things.children(id).iter().flat_map(|&child| self.rows(child)).collect()
+        })
+    }
+
     pub(super) fn look(&mut self, at: u8, depth: u8) {
         let Some(id) = self.node(at) else { return };
         let data = self.things.node_data(id);
@@ -151,21 +163,27 @@ impl<F: Face> Run<F> {
         let rows = self.rows(id);
         let walked = unsafe { F::walk_tree(data) };
         assert!(walked.iter().copied().eq(rows.iter().map(|row| (row.handle, row.depth))), "a walk");
-        let total = add(rows.iter().map(|row| row.sum));
+        // What counted cells own has no lines, but is counted behind theirs.
+        let owned: Vec<Vec<Row>> = rows.iter().map(|row| self.owned_by(row.handle)).collect();
+        let all = || rows.iter().chain(owned.iter().flatten());
+        let total = add(all().map(|row| row.sum));
         assert_eq!(memory::kmem(|| unsafe { F::sum(data, None) }), total, "a count");
         for name in NAMES.iter().chain([&face::STRANGER]) {
-            let named = add(rows.iter().filter(|row| row.name == Some(name)).map(|row| row.sum));
+            let named = add(all().filter(|row| row.name == Some(name)).map(|row| row.sum));
             assert_eq!(memory::kmem(|| unsafe { F::sum(data, Some(name)) }), named, "a count of {name:?}");
         }
         let depth = if depth >= 192 { usize::MAX } else { usize::from(depth & 3) };
         let mut listed: Vec<Value> = Vec::new();
         let mut below = Sum::default();
-        for row in &rows {
+        for (row, owned) in rows.iter().zip(&owned) {
             if row.depth <= depth {
                 listed.push(row.json.clone());
                 below = Sum::default();
             } else {
                 below = add([below, row.sum]);
+            }
+            below = add(owned.iter().map(|row| row.sum).chain([below]));
+            if below.cells > 0 {
                 let last = listed.last_mut().and_then(Value::as_object_mut).expect("a line");
                 last.insert("below".into(), json_of(below));
             }
@@ -187,6 +205,7 @@ impl<F: Face> Run<F> {
         let data = |node: Option<&Id>| node.map_or(null_mut(), |&id| self.things.node_data(id));
         let first = |ids: &[Id]| data(ids.iter().find(|&&id| self.things.is_node(id)));
         let last = |ids: &[Id]| data(ids.iter().rfind(|&&id| self.things.is_node(id)));
+        let parent = self.things.parent(id);
         let above = self.things.above.get(&id).copied();
         let siblings = above.map_or(&[][..], |above| self.things.children(above));
         let (before, behind) = siblings
@@ -194,7 +213,7 @@ impl<F: Face> Run<F> {
             .position(|&other| other == id)
             .map_or((&[][..], &[][..]), |at| (&siblings[..at], &siblings[at + 1..]));
         let children = self.things.children(id);
-        let expected = [data(above.as_ref()), first(children), last(children), first(behind), last(before)];
+        let expected = [data(parent.as_ref()), first(children), last(children), first(behind), last(before)];
         let found = unsafe { F::around(self.things.node_data(id)) };
         assert_eq!(found, expected, "parent, first and last child, next, previous");
     }

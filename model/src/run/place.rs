@@ -18,6 +18,10 @@ impl<F: Face> Run<F> {
         let Some(id) = self.node_or_hosted(at) else { return };
         let parent = if to & 7 == 0 { None } else { self.node(to) };
         let below = parent.is_some_and(|parent| self.things.is_within(parent, id));
+        // What owns itself by way of counted cells is never freed.
+        if !below && parent.is_some_and(|parent| self.things.owners(parent).contains(&id)) {
+            return;
+        }
         let circular = self.things.is_circular(id, parent);
         let data = self.things.node_data(id);
         let above = parent.map_or(null_mut(), |parent| self.things.node_data(parent));
@@ -43,6 +47,10 @@ impl<F: Face> Run<F> {
         let (Some(from), Some(to)) = (self.node(from), self.node(to)) else { return };
         let children = self.things.past_hooks(from);
         let below = from != to && !children.is_empty() && self.things.is_within(to, from);
+        let owners = self.things.owners(to);
+        if from != to && !below && children.iter().any(|child| owners.contains(child)) {
+            return;
+        }
         let circular = from != to && children.iter().any(|&child| self.things.is_circular(child, Some(to)));
         let (data, target) = (self.things.node_data(from), self.things.node_data(to));
         let origin = self.things.node_origin(to);
@@ -123,6 +131,34 @@ impl<F: Face> Run<F> {
         if self.things.holders.len() >= MOST {
             return;
         }
+        let Some((adopted, handle)) = self.to_adopt(object, what) else { return };
+        let data = self.things.node_data(id);
+        if let Some(node) = adopted.filter(|&id| self.things.is_node(id)) {
+            return self.adopt_node(id, node, handle);
+        }
+        let below = adopted.is_some_and(|object| self.things.is_within(id, object));
+        if !below && adopted.is_some_and(|object| self.things.owners(id).contains(&object)) {
+            return;
+        }
+        let origin = self.things.node_origin(id);
+        let expected = if below { Some(false) } else { self.serves(origin, HOLDER) };
+        let kept = self.attempt(expected, || unsafe { F::adopt(data, handle) });
+        if kept.is_null() {
+            return self.did("adopt refused");
+        }
+        assert_eq!(kept, handle.data);
+        let new = self.things.id();
+        self.things.holders.insert(new, Holder { held: adopted, handle, origin });
+        self.things.link(id, new);
+        self.did(match what.what {
+            Adopted::Ref => "adopt a reference",
+            Adopted::Static => "adopt a static",
+            _ => "adopt",
+        });
+    }
+
+    /// An object that may be adopted, or nothing that is kmem's, and the handle to do it by.
+    pub(super) fn to_adopt(&self, object: u8, what: Adoption) -> Option<(Option<Id>, Handle)> {
         let found = |is: &dyn Fn(Kind) -> bool| {
             let free =
                 |(&id, object): (&Id, &Object)| (is(object.kind) && self.things.owned(id)).then_some(id);
@@ -144,36 +180,22 @@ impl<F: Face> Run<F> {
             None if what.what == Adopted::Static => {
                 ptr::stat((&raw const STATICS[usize::from(object & 3)]).cast())
             }
-            None => return,
+            None => return None,
         };
         let handle = Handle {
             shred: what.tainted.into(),
             cell: if what.bare { null_mut() } else { handle.cell },
             ..handle
         };
-        let data = self.things.node_data(id);
-        if let Some(node) = adopted.filter(|&id| self.things.is_node(id)) {
-            return self.adopt_node(id, node, handle);
-        }
-        let origin = self.things.node_origin(id);
-        let expected = self.serves(origin, HOLDER);
-        let kept = self.attempt(expected, || unsafe { F::adopt(data, handle) });
-        if kept.is_null() {
-            return self.did("adopt refused");
-        }
-        assert_eq!(kept, handle.data);
-        let new = self.things.id();
-        self.things.holders.insert(new, Holder { held: adopted, handle, origin });
-        self.things.link(id, new);
-        self.did(match what.what {
-            Adopted::Ref => "adopt a reference",
-            Adopted::Static => "adopt a static",
-            _ => "adopt",
-        });
+        Some((adopted, handle))
     }
 
     fn adopt_node(&mut self, id: Id, node: Id, handle: Handle) {
-        let below = self.things.is_within(id, node) || self.things.is_circular(node, Some(id));
+        let within = self.things.is_within(id, node);
+        if !within && self.things.owners(id).contains(&node) {
+            return;
+        }
+        let below = within || self.things.is_circular(node, Some(id));
         let data = self.things.node_data(id);
         let kept = memory::kmem(|| unsafe { F::adopt(data, handle) });
         if below {
@@ -181,6 +203,12 @@ impl<F: Face> Run<F> {
             return self.did("adopt refused");
         }
         assert_eq!(kept, handle.data);
+        self.adopted_node(id, node, handle);
+        self.did("adopt a tree");
+    }
+
+    /// A node hangs below another, or is a counted cell's.
+    pub(super) fn adopted_node(&mut self, id: Id, node: Id, handle: Handle) {
         self.things.moved(node, Some(id));
         if handle.shred != 0 {
             self.things.deep.insert(node);
@@ -189,7 +217,17 @@ impl<F: Face> Run<F> {
                 None => self.things.stores.get_mut(&node).expect("a pool").node_tainted = true,
             }
         }
-        self.did("adopt a tree");
+    }
+
+    /// What is given back as something is let go of.
+    pub(super) fn handle_of(&self, child: Id) -> Handle {
+        match self.things.holders.get(&child) {
+            Some(holder) => holder.handle,
+            None => {
+                let shred = self.things.deep.contains(&child).into();
+                Handle { shred, ..unsafe { tree::handle(self.things.node_data(child)) } }
+            }
+        }
     }
 
     pub(super) fn let_go(&mut self, at: u8, which: u8, child: bool) {
@@ -204,14 +242,7 @@ impl<F: Face> Run<F> {
             }
         };
         let found = children.iter().rev().copied().find(|&child| self.things.data(child) == data);
-        let expected = match found.map(|child| (child, self.things.holders.get(&child))) {
-            Some((_, Some(holder))) => holder.handle,
-            Some((child, None)) => {
-                let shred = self.things.deep.contains(&child).into();
-                Handle { shred, ..unsafe { tree::handle(self.things.node_data(child)) } }
-            }
-            None => Handle::NULL,
-        };
+        let expected = found.map_or(Handle::NULL, |child| self.handle_of(child));
         let node = self.things.node_data(id);
         let given = memory::kmem(|| unsafe { F::let_go(node, data) });
         assert_eq!(given, expected, "what a node let go of");

@@ -111,7 +111,7 @@ impl<F: Face> Run<F> {
         holds: impl Fn(*mut u8) -> bool,
         call: impl FnMut() -> *mut u8,
     ) -> bool {
-        let Object { kind, data, size: old, align, name, tainted, refs, drop, origin } =
+        let Object { kind, data, size: old, align, name, tainted, refs, drop, origin, .. } =
             self.things.objects[&id];
         let size = change.size;
         let zeroes = change.shred || tainted || self.things.shreds(origin);

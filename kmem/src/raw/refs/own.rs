@@ -66,11 +66,12 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         let cell: *mut Cell = header(data).cast();
         let had = record::has((*cell).flags);
         let record = record::ensure(Kind::Ref, cell, src)?;
+        let had_root = !(*record).owned.is_null();
         let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
         if adopted.is_err() {
             // What was drawn for it alone goes back.
             let root = (*record).owned;
-            if !root.is_null() && (*root).child.is_null() {
+            if !had_root && !root.is_null() && (*root).child.is_null() {
                 (*record).owned = null_mut();
                 tree::free_owned(CALL, root);
             }
