@@ -21,6 +21,7 @@ enum Wrong {
     AfterThePool(usize),
     Unused,
     Undefined,
+    /// Of a root, with the gap and the word behind it.
     Lost(usize),
 }
 use Wrong::{AfterFree, AfterThePool, Lost, PastTheEnd, Undefined, Unused};
@@ -35,11 +36,14 @@ const PROGRAMS_IN_C: &[(&str, Wrong)] = &[
     ("after_free_in_a_pool_in_a_pool", AfterFree(32)),
     ("counted_after_free", AfterFree(32 + 20)),
     ("behind_a_counted_cell_that_was_zeroed", Unused),
-    // Header, a group, and ten cells of a header, 32 bytes and a red zone each.
-    ("after_the_pool", AfterThePool(160 + 16 + 10 * (16 + 32 + 16))),
+    // Header, a group, ten cells of a header, 32 bytes and a red zone each, and what each block of the heap has behind it.
+    ("after_the_pool", AfterThePool(160 + 16 + 10 * (16 + 32 + 16) + 24 + 16)),
     ("past_the_end_of_a_counted_cell", PastTheEnd(32 + 21)),
     ("undefined", Undefined),
     ("lost", Lost(32)),
+    ("lost_heap_cell", Lost(32)),
+    ("lost_counted_cell", Lost(20)),
+    ("lost_root", Lost(20 + 4 + 16 + 8)),
 ];
 
 const PROGRAMS_IN_RUST: &[(&str, Wrong)] = &[
@@ -222,7 +226,8 @@ fn valgrind_sees(binary: &Path, source: &str, programs: &[(&str, Wrong)]) {
             Unused => says(access, "Invalid read of size 1"),
             Undefined => says(access, "Conditional jump or move depends on uninitialised value"),
             Lost(size) => {
-                says(&report, &format!("{size} bytes in 1 blocks are definitely lost"));
+                let alone = report.contains(&format!("{size} bytes in 1 blocks are definitely lost"));
+                assert!(alone || report.contains(&format!("({size} direct, ")), "{program}: {report}");
                 says(&report, &at("drawn"));
             }
         }

@@ -8,6 +8,7 @@
 
 static volatile int seen;
 static void *volatile kept[5];
+static void *volatile reachable[10];
 
 static void after_free(void) {
     kmpool *pool = kmpooli(NULL, 32, 10);
@@ -114,7 +115,54 @@ static void lost(void) {
     seen = kmpoola(pool) != NULL; /* lost: drawn */
 }
 
+static void lost_heap_cell(void) {
+    seen = kmheapa(32) != NULL; /* lost_heap_cell: drawn */
+}
+
+static void lost_counted_cell(void) {
+    seen = kmrefa(NULL, 20) != NULL; /* lost_counted_cell: drawn */
+}
+
+static void lost_root(void) {
+    char *root = kmtreez(NULL, NULL, 20); /* lost_root: drawn */
+    seen = kmtreez(NULL, kmtreez(NULL, root, 10), 10) != NULL;
+}
+
 /* What a program may do. */
+
+static void destroy(void *data, void *arg) {
+    seen = data != NULL;
+    free(arg);
+}
+
+/* Pointers to data in globals, and cells that only they lead to. */
+static void keep(void) {
+    reachable[0] = kmresize(&(kmptr){.kind = kmkind_heap, .ref = kmheapz(32)}, 1000);
+    kmopt options = {.sz = 8, .align = 256, .drop = destroy, .arg = malloc(10), .name = "name", .zero = 1};
+    reachable[1] = kmheapw(&options);
+    options.arg = malloc(10);
+    reachable[2] = kmrefr(kmrefw(NULL, &options), 500);
+    char *root = reachable[3] = kmtreez(NULL, NULL, 100);
+    for (int i = 0; i < 10; i++) {
+        void **child = kmtreez(NULL, root, 8);
+        *child = malloc(10);
+        if (i % 2 && !kmtreem(kmtreez(NULL, NULL, 8), child)) abort();
+        if (i == 3) reachable[4] = kmtreem(child, NULL);
+        if (i == 5 && !kmtreem(kmtreem(child, NULL), root)) abort();
+        if (i == 7 && !kmtreer(child, 500)) abort();
+        if (i == 8 && !kmtreek(child, kmrefzo(NULL, 8))) abort();
+    }
+    if (!kmtreeh(root, destroy, malloc(10))) abort();
+    char *tree = kmtreez(NULL, NULL, 8);
+    char *owner = reachable[5] = kmrefz(NULL, 8);
+    if (!kmrefk(owner, kmtreeo(tree)) || !kmtreez(NULL, tree, 8)) abort();
+    reachable[6] = kmheapz(8);
+    if (!kmhook(kmheapo(reachable[6]), destroy, malloc(10))) abort();
+    void **pointer = reachable[7] = kmheapz(sizeof(void *));
+    *pointer = kmrefz(NULL, 8);
+    kmpool *pool = kmpooli(kmtreeo(root).cell, 32, 10);
+    reachable[8] = kmpoolz(pool, 32);
+}
 
 static void count(void *data, void *arg) {
     seen = *(char *)data;
@@ -190,6 +238,7 @@ static void right(void) {
     kept[1] = inner = kmpooli((kmcell *)outer, 48, 20);
     kept[2] = kmpoolz(outer, 10);
     kept[3] = kmpoolz(inner, 10);
+    keep();
 }
 
 int main(int argc, char **argv) {
@@ -210,6 +259,9 @@ int main(int argc, char **argv) {
         {"past_the_end_of_a_counted_cell", past_the_end_of_a_counted_cell},
         {"undefined", undefined},
         {"lost", lost},
+        {"lost_heap_cell", lost_heap_cell},
+        {"lost_counted_cell", lost_counted_cell},
+        {"lost_root", lost_root},
         {"right", right},
     };
     for (size_t i = 0; i < Kmsz(programs); i++) {

@@ -4,6 +4,7 @@ use core::alloc::Layout;
 use core::ffi::{CStr, c_void};
 use core::ptr::NonNull;
 
+use super::marks::{HeapCell, Leads};
 use super::record;
 use super::seal::{self, Label, Slot};
 use super::source::{draw, draw_heap, free_heap, give_back, grow_heap, shreds};
@@ -419,7 +420,13 @@ pub(crate) unsafe fn resize(
                 return Ok(Resized { data, old: None });
             }
         }
-        resize_carefully(call, kind, header, data, src, to)
+        let resized = resize_carefully(call, kind, header, data, src, to);
+        if let (true, Ok(Resized { data: now, .. })) = (marks::HEAP, &resized) {
+            if now.as_ptr() != data {
+                told_made(kind, now.as_ptr(), header, src);
+            }
+        }
+        resized
     }
 }
 
@@ -585,6 +592,48 @@ impl Carried {
     }
 }
 
+/// A cell drawn from `src`, if valgrind is to be told of it: one from the heap. What hosts a pool is told of with that.
+///
+/// # Safety
+/// `data` is that of a live cell with this header.
+#[inline(always)]
+pub(super) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
+    let cell = prefix(data, header);
+    // SAFETY: [caller] the caller's cell is live.
+    if !marks::HEAP || !src.is_null() || unsafe { (*cell).flags & FLAG_RECORD == FLAG_HOST } {
+        return None;
+    }
+    // SAFETY: [caller] as above.
+    let end = unsafe {
+        let shape = Shape::seen(cell, header);
+        data.wrapping_sub(shape.offset()).wrapping_add(shape.layout().size())
+    };
+    Some(HeapCell { header: cell.cast(), data, end })
+}
+
+/// Tells valgrind of a cell whose header is written.
+///
+/// # Safety
+/// As for [`told`].
+#[inline(always)]
+pub(super) unsafe fn told_made(kind: Kind, data: *mut u8, header: usize, src: *mut Cell) {
+    // SAFETY: [caller] the contract is the caller's, and the kind is that of a node.
+    unsafe {
+        let Some(cell) = told(data, header, src) else { return };
+        let flags = (*prefix(data, header)).flags;
+        cell.made(match kind {
+            // A node of the library's own is found by its header, whether or not there is one above.
+            #[cfg(feature = "tree")]
+            Kind::Tree if flags & FLAG_RECORD != 0 || !(*super::tree::header(data)).parent.is_null() => {
+                Leads::Inside
+            }
+            Kind::Tree => Leads::On,
+            _ if record::has(flags) => Leads::On,
+            _ => Leads::Nowhere,
+        });
+    }
+}
+
 /// The bytes of a cell's data, and those of its block and its record.
 ///
 /// # Safety
@@ -672,6 +721,9 @@ pub(super) unsafe fn hook(
         let flags = (*cell).flags;
         if flags & FLAG_SLOT == 0 && !record::has(flags) && destructor.run.is_some() {
             record::ensure(kind, cell, src)?;
+            if let Some(cell) = told(data, header, src) {
+                cell.leads(Leads::On);
+            }
         }
         arm(data, header, destructor);
     }
@@ -794,6 +846,9 @@ impl Ending {
             }
             (*cell).kind = self.kind.freed();
             totals::ended(self.kind, shape.layout().size());
+            if let Some(cell) = told(self.data, self.header, self.src) {
+                cell.ended();
+            }
             give_back(self.src, self.data.sub(shape.offset()), shape.layout());
         }
     }
@@ -842,6 +897,9 @@ pub(crate) unsafe fn end_plain(kind: Kind, header: usize, data: *mut u8, src: *m
         if plain && src.is_null() {
             (*cell).kind = kind.freed();
             totals::ended(kind, size);
+            if let Some(cell) = told(data, header, src) {
+                cell.ended();
+            }
             free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
             return true;
         }

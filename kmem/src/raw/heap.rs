@@ -25,7 +25,11 @@ pub(crate) const HEADER: usize = 16;
 #[inline(always)]
 pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
-    unsafe { block::carve(Kind::Heap, HEADER, null_mut(), request, 0) }
+    unsafe {
+        let data = block::carve(Kind::Heap, HEADER, null_mut(), request, 0)?;
+        block::told_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
+        Ok(data)
+    }
 }
 
 #[inline]

@@ -127,6 +127,51 @@ pub(super) fn pool_gone(pool: *mut Pool, cells: *mut u8, len: usize) {
     valgrind::defined(behind, to_the_end);
 }
 
+/// Returns true if valgrind is told of cells that are drawn from the heap.
+pub(super) const HEAP: bool = cfg!(kmem_valgrind);
+
+/// Bytes that each block of the heap has behind what was asked for.
+pub(super) const SPARE: usize = if HEAP { 24 + 2 * size_of::<*mut u8>() } else { 0 };
+
+/// A cell drawn from the heap.
+#[derive(Debug)]
+#[cfg_attr(not(kmem_valgrind), allow(dead_code, reason = "only valgrind is told of it"))]
+pub(super) struct HeapCell {
+    /// Its header.
+    pub(super) header: *mut u8,
+    /// Its data.
+    pub(super) data: *mut u8,
+    /// The end of its block.
+    pub(super) end: *mut u8,
+}
+
+/// How a cell drawn from the heap is found, and where its header leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// By its data; the header leads nowhere.
+    Nowhere,
+    /// By its data; the header leads on: to children, or to what the cell owns.
+    On,
+    /// By its header, to which a node above or beside it leads.
+    Inside,
+}
+
+/// A block of the heap was drawn, `size` bytes and [`SPARE`].
+#[inline(always)]
+pub(super) fn heap_drawn(block: *mut u8, size: usize) {
+    if HEAP {
+        valgrind::no_access(block.wrapping_add(size), SPARE);
+    }
+}
+
+/// A block of the heap is about to be given back.
+#[inline(always)]
+pub(super) fn heap_given_back(block: *mut u8, size: usize) {
+    if HEAP {
+        valgrind::undefined(block.wrapping_add(size), SPARE);
+    }
+}
+
 /// The library has written these bytes, or is about to, for the program to read.
 #[inline(always)]
 pub fn written(from: *const u8, len: usize) {
@@ -260,16 +305,27 @@ mod tsan {
     }
 }
 
-#[cfg(all(kmem_valgrind, feature = "pool"))]
+#[cfg(kmem_valgrind)]
 mod valgrind;
 
-#[cfg(all(not(kmem_valgrind), feature = "pool"))]
+#[cfg(not(kmem_valgrind))]
 mod valgrind {
+    #[cfg(feature = "pool")]
     use super::Pool;
+
+    impl super::HeapCell {
+        pub(in crate::raw) fn made(&self, _: super::Leads) {}
+        pub(in crate::raw) fn leads(&self, _: super::Leads) {}
+        pub(in crate::raw) fn ended(&self) {}
+    }
 
     nothing! {
         no_access(*mut u8, usize)
         undefined(*mut u8, usize)
+    }
+
+    #[cfg(feature = "pool")]
+    nothing! {
         defined(*mut u8, usize)
         allocated(*mut Pool, *mut u8, usize)
         resized(*mut u8, usize)

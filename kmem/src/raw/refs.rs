@@ -70,6 +70,7 @@ pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, Al
     unsafe {
         (&raw mut (*header).refs).write(AtomicUsize::new(1));
         (&raw mut (*header).src).write(src);
+        block::told_made(Kind::Ref, data.as_ptr(), HEADER, src);
     }
     Ok(data)
 }

@@ -373,24 +373,40 @@ mod beneath {
     }
 }
 
+/// The layout with the bytes behind the block.
+///
+/// # Safety
+/// The layout is that of a cell or a pool, which are far from the end of the address space.
+#[cfg(feature = "heap")]
+#[inline(always)]
+unsafe fn with_spare(layout: Layout) -> Layout {
+    // SAFETY: [extent] so few bytes more do not overflow.
+    unsafe { Layout::from_size_align_unchecked(layout.size() + marks::SPARE, layout.align()) }
+}
+
 #[cfg(feature = "heap")]
 #[inline]
 pub(super) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [extent] every block has a header, so the size is not zero.
     let block = unsafe {
+        let layout = with_spare(layout);
         match fill {
             Fill::Undefined => beneath::alloc(layout),
             Fill::Zeroed => beneath::alloc_zeroed(layout),
         }
     };
+    if !block.is_null() {
+        marks::heap_drawn(block, layout.size());
+    }
     NonNull::new(block).ok_or(AllocError::Exhausted { size: layout.size() })
 }
 
 #[cfg(feature = "heap")]
 #[inline]
 pub(super) unsafe fn free_heap(block: *mut u8, layout: Layout) {
+    marks::heap_given_back(block, layout.size());
     // SAFETY: [caller] the caller gives back what `draw_heap` returned for this layout.
-    unsafe { beneath::dealloc(block, layout) }
+    unsafe { beneath::dealloc(block, with_spare(layout)) }
 }
 
 /// Gives a block of the heap another size, in place or elsewhere, with what fits of its contents, or returns `None` and leaves it as
@@ -401,6 +417,10 @@ pub(super) unsafe fn free_heap(block: *mut u8, layout: Layout) {
 /// used no more where this succeeds.
 #[cfg(feature = "heap")]
 pub(super) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> Option<NonNull<u8>> {
+    if marks::HEAP {
+        // A cell that moves always shows old pointers to it.
+        return None;
+    }
     // SAFETY: [caller] the contract is the caller's.
     NonNull::new(unsafe { beneath::realloc(block, layout, size) })
 }

@@ -19,8 +19,9 @@ use core::alloc::Layout;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
+use super::Handle;
 use super::block::{self, Fill, Request};
-use super::{Handle, marks};
+use super::marks::{self, Leads};
 use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
 };
@@ -126,6 +127,7 @@ pub(crate) unsafe fn alloc_flagged(
         (&raw mut (*node).prev).write(null_mut());
         (&raw mut (*node).next).write(null_mut());
         (&raw mut (*node).src).write(src);
+        block::told_made(Kind::Tree, data.as_ptr(), HEADER, src);
         if !parent.is_null() {
             link(parent, node);
         }
@@ -192,10 +194,24 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Tree, data, if data.is_null() { null_mut() } else { header(data).cast() })
 }
 
+/// Tells valgrind that a node is found in another way.
+///
+/// # Safety
+/// The node is live.
+#[inline(always)]
+unsafe fn leads(node: *mut Node, how: Leads) {
+    // SAFETY: [caller] the caller's node is live.
+    if let Some(cell) = unsafe { block::told(data(node), HEADER, (*node).src) } {
+        cell.leads(how);
+    }
+}
+
 /// Makes `node`, which is linked nowhere, the last child of `parent`, but for pools, which lie behind: what was drawn from them goes
 /// before they do.
 unsafe fn link(parent: *mut Node, node: *mut Node) {
     marks::changed(parent);
+    // SAFETY: [caller] the caller gives two live nodes.
+    unsafe { leads(node, Leads::Inside) };
     // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;

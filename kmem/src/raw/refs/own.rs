@@ -11,6 +11,7 @@ use crate::cell::{Cell, FLAG_BUSY, FLAG_OWNER, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::block::{self, Request};
+use crate::raw::marks::Leads;
 use crate::raw::record::{self, Record};
 use crate::raw::{Handle, Node, tree};
 use crate::shared;
@@ -67,6 +68,9 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         let had = record::has((*cell).flags);
         let record = record::ensure(Kind::Ref, cell, src)?;
         let had_root = !(*record).owned.is_null();
+        if let Some(cell) = block::told(data, HEADER, src) {
+            cell.leads(Leads::On);
+        }
         let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
         if adopted.is_err() {
             // What was drawn for it alone goes back.

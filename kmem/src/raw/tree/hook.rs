@@ -3,13 +3,13 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::{HEADER, Node, OWN, alloc_own, data, header, place, unlink_checked};
+use super::{HEADER, Node, OWN, alloc_own, data, header, leads, place, unlink_checked};
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::DropFn;
 use crate::raw::block::{self, Destructor, Request};
-use crate::raw::marks;
+use crate::raw::marks::{self, Leads};
 use crate::raw::seal::Slot;
 
 /// Adds a hook to a node: `hook.run` is called, with the node's data, when the free of the node begins and everything below it is still
@@ -102,6 +102,8 @@ unsafe fn add(
 /// Makes a node, which is linked nowhere, the first child of another.
 unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     marks::changed(parent);
+    // SAFETY: [caller] the caller gives two live nodes.
+    unsafe { leads(node, Leads::Inside) };
     // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
     unsafe {
         let first = (*parent).child;

@@ -4,12 +4,14 @@ use core::ptr::{NonNull, null_mut};
 
 use super::hold::Holders;
 use super::{
-    Around, HEADER, Node, OWN, around, data, header, held_by, hold, in_use, link, release, unlink_checked,
+    Around, HEADER, Node, OWN, around, data, header, held_by, hold, in_use, leads, link, release,
+    unlink_checked,
 };
 use crate::cell::{FLAG_BUSY, FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::block::{self, Resized, To};
+use crate::raw::marks::Leads;
 use crate::raw::seal::is_no_header;
 
 /// Whether this is the data of a live node; what is wrong with it is reported.
@@ -299,7 +301,9 @@ pub(super) unsafe fn settle(node: *mut Node, parent: *mut Node) {
         if super::hosts(node) {
             crate::raw::pool::rehost(data(node).cast(), parent);
         }
-        if !parent.is_null() {
+        if parent.is_null() {
+            leads(node, Leads::On);
+        } else {
             link(parent, node);
         }
     }
