@@ -37,6 +37,8 @@ fn cells_and_the_bytes_of_their_blocks_are_counted_as_they_come_and_go() {
     assert!(nothing());
     each_way_in_and_out();
     assert!(nothing());
+    what_a_cell_gets_later_counts_with_it();
+    assert!(nothing());
     pools_count_their_blocks_and_what_is_drawn_from_them_counts_itself();
     assert!(nothing());
     what_fails_or_unwinds_is_not_left_in();
@@ -44,6 +46,24 @@ fn cells_and_the_bytes_of_their_blocks_are_counted_as_they_come_and_go() {
     the_most_at_once_stays();
     threads_count_together();
     assert!(nothing());
+}
+
+fn what_a_cell_gets_later_counts_with_it() {
+    unsafe extern "C-unwind" fn nothing_to_do(_: *mut std::ffi::c_void, _: *mut std::ffi::c_void) {}
+    let hook = raw::Destructor { run: Some(nothing_to_do), arg: null_mut() };
+    let record = if size_of::<usize>() == 8 { 48 } else { 32 };
+    unsafe {
+        let cell = heap::ao(100);
+        raw::ptr::hook(cell, hook).unwrap();
+        assert_eq!(now(Kind::Heap), (1, 16 + 100 + record));
+        let moved = heap::resize(cell.data, 5000).unwrap().as_ptr();
+        assert_eq!(now(Kind::Heap), (1, 16 + 5000 + record));
+        let owner = refs::a(null_mut(), 8);
+        refs::k(owner, heap::handle(moved)).unwrap();
+        assert_eq!(now(Kind::Ref), (1, 32 + 8 + record));
+        assert_eq!(now(Kind::Tree).0, 2, "the holder, and what it hangs below");
+        refs::f(owner);
+    }
 }
 
 fn each_way_in_and_out() {

@@ -1016,7 +1016,7 @@ unsafe fn take_searching(head: *mut Pool) -> Result<NonNull<u8>, AllocError> {
                 return Ok(hand_out((*head).current, cell));
             }
             // The source may free cells of the pool meanwhile, so they are looked for again.
-            grow(head)?;
+            grow(first_to_grow(head))?;
         }
     }
 }
@@ -1035,6 +1035,33 @@ unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -
         }
     }
     null_mut()
+}
+
+/// The pool that has to grow first if a full one is to: itself, or that which it draws from, if that is full too, and so on. So a chain
+/// of pools, however long, grows without recursion.
+///
+/// # Safety
+/// `head` is the first block of a live growing pool, whose source is alive.
+unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
+    let mut pool = head;
+    // SAFETY: [caller, outlives, blocks] the sources of a live pool are there, each block of a pool names the first, and cells below
+    // `handed` are those that were ever in use.
+    unsafe {
+        loop {
+            let src = growth_source(pool);
+            if src.is_null() || (*src).kind != Kind::Pool as i32 {
+                return pool;
+            }
+            let below = (*src.cast::<Pool>()).head;
+            let has_a_cell = |block: *mut Pool| {
+                !(*block).bottom.is_null() || !(*block).parked.is_null() || (*block).handed < (*block).cells
+            };
+            if (*below).cell.flags & FLAG_GROWS == 0 || blocks(below).any(has_a_cell) {
+                return pool;
+            }
+            pool = below;
+        }
+    }
 }
 
 /// Draws another block for a growing pool.

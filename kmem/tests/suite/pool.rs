@@ -482,3 +482,27 @@ fn a_walk_gives_each_live_cell_in_order_whatever_is_freed_and_taken_meanwhile() 
         assert_eq!(pool::walk(null_mut()).next(), None);
     }
 }
+
+#[test]
+fn a_long_chain_of_pools_that_draw_from_one_another_grows_in_a_small_stack() {
+    use kmem::raw::pool::{self, Spec};
+    const LEVELS: usize = 2000;
+    let work = || unsafe {
+        let mut pools = Vec::new();
+        let mut source = null_mut();
+        for level in 0..LEVELS {
+            let spec = Spec { grows: true, ..Spec::new((LEVELS - level) * 256, 1) };
+            let made = pool::init(source, &spec).unwrap().as_ptr();
+            pools.push(made);
+            source = made.cast();
+        }
+        let last = pools[LEVELS - 1];
+        let cells = [(); 3].map(|()| pool::a(last));
+        assert!(cells.iter().all(|cell| !cell.is_null()), "each time all of them grow");
+        assert_eq!(pool::verify(pools[0]).unwrap().live, 3);
+        for pool in pools.into_iter().rev() {
+            pool::x(pool);
+        }
+    };
+    std::thread::Builder::new().stack_size(80 << 10).spawn(work).unwrap().join().unwrap();
+}
