@@ -24,6 +24,7 @@
  *     add a reference                     u              u
  *     mark for zeroing                                                        kmtaint
  *     resize                              r       r      r             r      kmresize
+ *     room to grow, in advance                                                kmreserve
  *     move: one, unchecked, all children  m                            m mu mc
  *     look: parent, first and last child  p c cl                       p c cl
  *     look: next and previous child       cn cp                        cn cp
@@ -35,8 +36,8 @@
  *
  * What has no letter serves objects of any kind. Beside those on the right, kmsize, kmname and kmcast look at an object, and
  * kmrename names it anew. Arrays and strings are made, where a kmat says, by kmarr, kmarrz, kmdup, kmdups, kmdupn and kmprintf, resized
- * by kmresizen, and appended to by kmcat, kmcats, kmroom and kmprintfa; the two that format are in <kmem-printf.h>. kmsourcei makes a
- * source, and kmonfault sets what a misuse does.
+ * by kmresizen, and appended to by kmcat, kmcats, kmroom and kmprintfa; the two that format are in <kmem-printf.h>. kmsourcei and
+ * kmsourceiw make a source, and kmonfault sets what a misuse does.
  *
  * All data is aligned to 16 bytes, or as the options ask. A request for zero bytes succeeds. Where an allocation fails it
  * returns NULL, or the null handle, and nothing has changed; errno is ENOMEM where memory ran out or a size overflowed,
@@ -165,7 +166,7 @@ extern "C" {
     int kind; /* a kmkind; another number where the cell is being freed or has been */               \
     KM_SHRED                                                                                         \
     unsigned char flags; /* what the cell carries beside its data */                                 \
-    unsigned char align; /* base-2 logarithm of the data's alignment where it is above 16, else 0 */ \
+    unsigned char align; /* in the low 4 bits the base-2 logarithm of the data's alignment if above 16, else 0 */ \
     unsigned char heap;  /* which heap it came from, mixed with size and flags: a seal */              \
     size_t size;         /* bytes of header and data, or private: kmsize() tells */                  \
     KM_SPARE(km_prefix_, 1)
@@ -249,7 +250,15 @@ typedef struct kmsource {
     void *(*alloc)(struct kmsource *, size_t size, size_t align);
     void (*free)(struct kmsource *, void *block, size_t size, size_t align);
     void *ctx;
+    int (*resize)(struct kmsource *, void *block, size_t from, size_t to, size_t align);
 } kmsource;
+
+/* The functions of a source: see kmsourceiw(). */
+typedef struct kmsourceopt {
+    void *(*alloc)(kmsource *, size_t size, size_t align);
+    void (*free)(kmsource *, void *block, size_t size, size_t align);
+    int (*resize)(kmsource *, void *block, size_t from, size_t to, size_t align); /* or NULL */
+} kmsourceopt;
 
 /* Options of an allocation: `kmopt o = { 0 }; o.sz = 100; o.align = 64;` */
 typedef struct kmopt {
@@ -363,6 +372,11 @@ void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 void *kmresize(kmptr *, size_t) KM_USED KM_NONNULL(1);
 /* The same for an array of n elements of sz bytes. */
 void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
+/* Asks for room in advance: for this many bytes of data in all, as kmresize() counts them. Returns the object, which may have moved, or
+ * NULL if that is refused and nothing has changed. kmsize() stays as it is. Until the object has grown to that size, what makes it grow
+ * (kmcat, kmcats, kmroom, kmprintfa, kmresize) does not fail and does not move it. The room is neither read nor written before the object
+ * has grown into it. Cutting the object with kmresize() gives room back; one that has so many bytes already stays as it is. */
+void *kmreserve(kmptr *, size_t) KM_USED KM_NONNULL(1);
 /* Bytes of data; of a pool's cell those that each cell has; 0 where the object is not kmem's. Destructors may ask, too. */
 size_t kmsize(kmptr);
 /* The name that the object was given as it was made (kmopt.name); of a pool's cell, and of a pool on a node, that of the pool; or
@@ -400,14 +414,16 @@ kmptr kmdup(kmat, const void *bytes, size_t n) KM_USED;
 kmptr kmdups(kmat, const char *string) KM_USED;
 /* Makes a string of the first n characters of another, or of all where it is shorter. */
 kmptr kmdupn(kmat, const char *string, size_t n) KM_USED;
-/* Appends n bytes behind those that the object has, resizing it as kmresize() does, and returns the object, or NULL. The bytes
- * may be its own. A pool's cell has all of its bytes from the start, and takes no more. */
+/* Appends n bytes behind those that the object has, and returns the object, or NULL. The bytes may be its own. Takes time in proportion
+ * to n, however large the object is and wherever it is from: if the object has to be resized, as kmresize() does it, it gets room for
+ * half as many bytes again. That room is not part of kmsize(); kmtreeq() and reports count it as part of the block. A pool's cell has
+ * all of its bytes from the start, and takes no more. */
 void *kmcat(kmptr *, const void *bytes, size_t n) KM_USED KM_NONNULL(1);
-/* Appends to the string in the object, resizing that where it is too small, and returns the object, or NULL. What is appended may
- * lie in the object itself. */
+/* Appends to the string in the object, resizing that as kmcat() does if it is too small, and returns the object, or NULL. What is appended
+ * may lie in the object itself. The end of the string is its first zero, which is looked for from the start. */
 void *kmcats(kmptr *, const char *string) KM_USED KM_NONNULL(1);
-/* Makes room for n more characters and a zero behind the string in the object, and returns where they go: the place of its zero.
- * The caller writes all of them, the zero too. NULL where that is refused, or where there is no zero in the object. */
+/* Makes room for n more characters and a zero behind the string in the object, as kmcats() does, and returns the place of its zero, where
+ * they are to be written. The caller writes all of them, the zero too. NULL where that is refused, or where there is no zero in the object. */
 char *kmroom(kmptr *, size_t n) KM_USED KM_NONNULL(1);
 
 /* ---- heap: cells with one owner, on any thread ------------------------------------------------------------------ */
@@ -600,6 +616,11 @@ void kmtreej(void *node, size_t depth, kmwritefn, void *ctx) KM_NONNULL(3) KM_TR
  * them back, with the same numbers. Set source->shred for all that is drawn from it to be zeroed. */
 void kmsourcei(kmsource *, void *(*alloc)(kmsource *, size_t size, size_t align),
                void (*free)(kmsource *, void *block, size_t size, size_t align), void *ctx) KM_NONNULL(1, 2, 3);
+/* Makes a source of three functions, of which the last may be NULL: resize makes a block of `from` bytes `to` bytes where it is and returns
+ * 1, after which free gets it with that size; or it returns 0 and changes nothing. It is asked before a cell of the source is moved, to
+ * grow or to shrink; NULL is a source that never resizes. A cell that has to move is allocated anew and copied, zeroed where that is asked
+ * for, and freed. What is cut off a cell that is to be zeroed is zero before resize is asked. */
+void kmsourceiw(kmsource *, const kmsourceopt *, void *ctx) KM_NONNULL(1, 2);
 
 /* ---- totals: how much each method has --------------------------------------------------------------------------- */
 

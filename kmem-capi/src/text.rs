@@ -88,16 +88,22 @@ pub unsafe extern "C" fn kmdupn(at: At, string: *const c_char, most: usize) -> H
     unsafe { copy(&at, string.cast(), if string.is_null() { 0 } else { libc::strnlen(string, most) }, true) }
 }
 
-/// Has the object of a handle at least `size` bytes, of which it has `now`, and returns its data, or null.
-unsafe fn grow(handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 {
+/// Has the object of a handle at least `size` bytes, of which it has `now`, on behalf of `call`, and returns its data, or null.
+unsafe fn grow(call: &'static str, handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 {
     let grown = match size {
         None => Err(AllocError::Overflow),
         Some(size) if size <= now && !handle.is_null() => return handle.data,
         // SAFETY: the contract is the caller's.
-        Some(size) => unsafe { ptr::resize(handle, size) },
+        Some(size) => unsafe { ptr::grow(call, handle, size) },
     };
     written(handle);
     crate::options::or_null(grown)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmreserve(handle: *mut Handle, size: usize) -> *mut c_void {
+    // SAFETY: the caller gives a handle of its own.
+    crate::options::or_null(unsafe { ptr::reserve(&mut *handle, size) }).cast()
 }
 
 #[unsafe(no_mangle)]
@@ -158,7 +164,7 @@ pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: 
             return null_mut();
         }
         let bytes = Bytes::new(bytes.cast(), handle.data, now);
-        let data = grow(handle, now, now.checked_add(size));
+        let data = grow("kmcat", handle, now, now.checked_add(size));
         if !data.is_null() {
             data.add(now).copy_from_nonoverlapping(bytes.now(data), size);
         }
@@ -169,11 +175,11 @@ pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmroom(handle: *mut Handle, more: usize) -> *mut c_char {
     // SAFETY: the contract is the caller's.
-    unsafe { size_of(*handle, "kmroom").map_or(null_mut(), |now| room(&mut *handle, now, more)) }
+    unsafe { size_of(*handle, "kmroom").map_or(null_mut(), |now| room("kmroom", &mut *handle, now, more)) }
 }
 
-/// `kmroom` of an object that has `now` bytes of data.
-unsafe fn room(handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
+/// `kmroom`, on behalf of `call`, of an object that has `now` bytes of data.
+unsafe fn room(call: &'static str, handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
     // SAFETY: the caller gives a handle of its own on a string.
     unsafe {
         let len = libc::strnlen(handle.data.cast(), now);
@@ -182,7 +188,7 @@ unsafe fn room(handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
             refuse(AllocError::Source(None));
             return null_mut();
         }
-        let data = grow(handle, now, len.checked_add(more).and_then(|len| len.checked_add(1)));
+        let data = grow(call, handle, now, len.checked_add(more).and_then(|len| len.checked_add(1)));
         if data.is_null() { null_mut() } else { data.add(len).cast() }
     }
 }
@@ -198,7 +204,7 @@ pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *
         }
         let more = libc::strlen(string);
         let bytes = Bytes::new(string.cast(), (*handle).data, now);
-        let end = room(&mut *handle, now, more).cast::<u8>();
+        let end = room("kmcats", &mut *handle, now, more).cast::<u8>();
         if end.is_null() {
             return null_mut();
         }

@@ -229,6 +229,11 @@ fn strings_and_arrays_are_made_in_cells_of_every_method() {
 }
 
 #[test]
+fn cells_grow_in_place_or_move_seldom() {
+    both("tests/growth.c", "growth");
+}
+
+#[test]
 fn any_object_is_freed_through_the_handle() {
     both("tests/ptr.c", "ptr");
 }
@@ -489,6 +494,7 @@ fn c_type(rust: &str) -> String {
         "Total" => "kmtotals",
         "*mut Source" => "kmsource *",
         "*const Options" => "const kmopt *",
+        "*const SourceOptions" => "const kmsourceopt *",
         "Allocate" => "allocate",
         "Free" => "release",
         "Option<Handler>" => "kmfaultfn",

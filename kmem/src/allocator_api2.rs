@@ -15,8 +15,8 @@ macro_rules! adapters {
 
             /// A [`Source`] as an allocator for collections.
             ///
-            /// A collection that grows draws a new block, copies and gives the old one back, so that a shredding source
-            /// zeroes it: no copy stays behind.
+            /// A collection that grows asks the source to resize its block [in place](Source::resize_in_place). Otherwise it draws a new
+            /// block, copies and gives the old one back, so that a shredding source zeroes it: no copy stays behind.
             ///
             #[doc = concat!("```\n", $example, "\n```")]
             #[derive(Debug, Default)]
@@ -50,6 +50,34 @@ macro_rules! adapters {
                 }
             }
 
+            impl<S: Source> AsAllocator<S> {
+                /// A block of another size, in place or elsewhere, with what fits of its contents.
+                ///
+                /// # Safety
+                /// As for `grow` or `shrink`.
+                unsafe fn resize(
+                    &self,
+                    block: NonNull<u8>,
+                    old: Layout,
+                    new: Layout,
+                ) -> Result<NonNull<[u8]>, Refused> {
+                    let blocks = old.size() > 0 && new.size() > 0 && old.align() == new.align();
+                    // What shreds may zero what it then does not cut off, and where this fails the block has to be as it was.
+                    let keeps = new.size() >= old.size() || !self.0.shreds();
+                    // SAFETY: [caller, drawn] the caller's block was drawn with the old layout, and the new one has its alignment; what is
+                    // copied is there in both.
+                    unsafe {
+                        if blocks && keeps && self.0.resize_in_place(block, old, new.size()) {
+                            return Ok(NonNull::slice_from_raw_parts(block, new.size()));
+                        }
+                        let moved = self.allocate(new)?;
+                        block.copy_to_nonoverlapping(moved.cast(), old.size().min(new.size()));
+                        self.deallocate(block, old);
+                        Ok(moved)
+                    }
+                }
+            }
+
             // SAFETY: [drawn] a source's blocks stay valid until they are given back, the source is dropped or its
             // type's lifetime ends, also when it is moved; the clones above share their source.
             unsafe impl<S: Source> Allocator for AsAllocator<S> {
@@ -78,6 +106,25 @@ macro_rules! adapters {
                         // a layout of this size: the slice it returned was exactly as long as asked for.
                         unsafe { self.0.give_back(block, layout) }
                     }
+                }
+
+                unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, Refused> {
+                    // SAFETY: [caller] the contract is the caller's.
+                    unsafe { self.resize(block, old, new) }
+                }
+
+                unsafe fn grow_zeroed(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, Refused> {
+                    // SAFETY: [caller] the contract is the caller's; what is added, in place or elsewhere, begins where the old block ended.
+                    unsafe {
+                        let grown = self.resize(block, old, new)?;
+                        grown.cast::<u8>().add(old.size()).write_bytes(0, new.size() - old.size());
+                        Ok(grown)
+                    }
+                }
+
+                unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, Refused> {
+                    // SAFETY: [caller] the contract is the caller's.
+                    unsafe { self.resize(block, old, new) }
                 }
             }
 

@@ -139,7 +139,8 @@ pub struct Cell {
     pub shred: AtomicU8,
     /// Bits that say what the cell carries beyond its header: see the `FLAG_` constants of [`crate::raw`].
     pub flags: u8,
-    /// Base-2 logarithm of the data's alignment where it is above 16 bytes, otherwise 0.
+    /// In the low four bits the base-2 logarithm of the data's alignment where it is above 16 bytes, otherwise 0. In the high four bits of
+    /// a heap cell, a counted cell or a node how many bytes its block has to spare, or 15 where a word behind the data says it.
     pub align: u8,
     /// Which heap the cell came from: each copy of kmem that has a heap of its own writes its own number. In the cells of heap,
     /// ref and tree it is mixed with the size and the flags, so that it tells a damaged header too.

@@ -295,6 +295,12 @@ impl<T: ?Sized> Drop for HeapBox<T> {
 }
 
 smart_pointer!([T: ?Sized] HeapBox<T> => T);
+grows! {
+    self: (&mut self) => self.handle(),
+    [] HeapBox<[T]>, HeapBox<T>,
+    fails: "As [`AllocError`] says; nothing has changed then.",
+    example: ("HeapBox::try_copy(&[1, 2])?", "it.", ""),
+}
 has_name!([T: ?Sized] HeapBox<T>, "HeapBox::named(c\"key\", 7)", "HeapBox");
 has_rename!([T: ?Sized] HeapBox<T>, "HeapBox::named(c\"key\", 7)", "HeapBox", this => Some(this.handle()), "");
 unsizable!([T: ?Sized] HeapBox<T> => HeapBox<U>);

@@ -68,6 +68,7 @@ pub use cell::{Kind, Shred};
 pub use error::{AllocError, Refused};
 #[cfg(feature = "heap")]
 pub use heap::HeapBox;
+pub use place::Elements;
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub use pool::InNode;
 #[cfg(feature = "pool")]

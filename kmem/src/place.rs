@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 
 use crate::cell::{Kind, Shred};
 use crate::error::{AllocError, Refused};
-use crate::raw::{self, Destructor, Handle, Request};
+use crate::raw::{self, Destructor, Handle, Request, To};
 use crate::shred;
 
 unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
@@ -87,10 +87,59 @@ pub(crate) unsafe fn str(
     unsafe { copy(text.as_bytes(), draw) }.map(as_str)
 }
 
+/// A slice of values that can be copied, or a string: what an owner may hold that changes its length.
+///
+/// ```
+/// fn reserved<T: kmem::Elements + ?Sized>(mut owner: kmem::HeapBox<T>) -> kmem::HeapBox<T> {
+///     owner.try_reserve(100).expect("memory");
+///     owner
+/// }
+/// assert_eq!(&*reserved::<str>("text".into()), "text");
+/// ```
+///
+/// # Safety
+/// Both functions give a pointer with the address, the provenance and the length of what they get.
+pub unsafe trait Elements {
+    /// The type of one of them; of a string, a byte.
+    type Element: Copy;
+    #[doc(hidden)]
+    fn as_slice(this: NonNull<Self>) -> NonNull<[Self::Element]>;
+    #[doc(hidden)]
+    fn from_slice(slice: NonNull<[Self::Element]>) -> NonNull<Self>;
+}
+
+// SAFETY: [provenance] it is the same pointer.
+unsafe impl<T: Copy> Elements for [T] {
+    type Element = T;
+    fn as_slice(this: NonNull<Self>) -> NonNull<[T]> {
+        this
+    }
+    fn from_slice(slice: NonNull<[T]>) -> NonNull<Self> {
+        slice
+    }
+}
+
+// SAFETY: [provenance] a cast changes the type alone.
+unsafe impl Elements for str {
+    type Element = u8;
+    fn as_slice(this: NonNull<Self>) -> NonNull<[u8]> {
+        as_bytes(this)
+    }
+    fn from_slice(slice: NonNull<[u8]>) -> NonNull<Self> {
+        as_str(slice)
+    }
+}
+
 /// A slice of bytes that hold UTF-8, as a string.
 pub(crate) fn as_str(bytes: NonNull<[u8]>) -> NonNull<str> {
     // SAFETY: [provenance] a pointer with the same address, provenance and length is not null either.
     unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
+}
+
+/// The bytes of a string.
+fn as_bytes(string: NonNull<str>) -> NonNull<[u8]> {
+    // SAFETY: [provenance] a pointer with the same address, provenance and length is not null either.
+    unsafe { NonNull::new_unchecked(string.as_ptr() as *mut [u8]) }
 }
 
 /// A slice under construction in a cell of its own. Dropping it drops the elements so far, and zeroes and frees the cell: nobody
@@ -138,7 +187,7 @@ impl<T> Filling<T> {
     fn resize(&mut self, room: usize) -> Result<(), AllocError> {
         let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
         // SAFETY: [fresh] nobody else has the cell, which is known by its new address before the old block is given back.
-        let resized = unsafe { raw::ptr::resize_kept(self.handle(), size) }?;
+        let resized = unsafe { raw::ptr::resize_kept(self.handle(), To::Size(size), "kmresize") }?;
         if let Some(resized) = &resized {
             self.data = resized.data.cast();
         }
@@ -276,7 +325,7 @@ pub(crate) unsafe fn resize<T: Copy>(
     slice: NonNull<[T]>,
     len: usize,
     value: T,
-    moved: impl FnOnce(NonNull<[T]>),
+    moved: impl FnMut(NonNull<[T]>),
 ) -> Result<(), AllocError> {
     let fill = |added: NonNull<T>| {
         // Values of no size are all there already, however many.
@@ -286,8 +335,50 @@ pub(crate) unsafe fn resize<T: Copy>(
             unsafe { added.add(index).write(value) };
         }
     };
+    let size = size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?;
     // SAFETY: [caller] the contract is the caller's; the elements that are added are written.
-    unsafe { set_len(handle, slice, len, fill, moved) }
+    unsafe { change(handle, slice, len, To::Size(size), fill, moved) }
+}
+
+/// Appends copies of `values` to the slice in the object of a handle.
+///
+/// # Safety
+/// As for [`resize`].
+pub(crate) unsafe fn extend<T: Copy>(
+    handle: Handle,
+    slice: NonNull<[T]>,
+    values: &[T],
+    moved: impl FnMut(NonNull<[T]>),
+) -> Result<(), AllocError> {
+    let (len, size) = grown(slice, values.len())?;
+    let fill = |added: NonNull<T>| {
+        // SAFETY: [fresh] so many elements were added, and nobody else has seen them.
+        unsafe { ptr::copy_nonoverlapping(values.as_ptr(), added.as_ptr(), values.len()) }
+    };
+    // SAFETY: [caller] the contract is the caller's; the elements that are added are written.
+    unsafe { change(handle, slice, len, To::Appended(size), fill, moved) }
+}
+
+/// Has room for so many elements more behind what is in the object of a handle.
+///
+/// # Safety
+/// As for [`resize`].
+pub(crate) unsafe fn reserve<T: Elements + ?Sized>(
+    handle: Handle,
+    value: NonNull<T>,
+    additional: usize,
+    mut moved: impl FnMut(NonNull<T>),
+) -> Result<(), AllocError> {
+    let slice = T::as_slice(value);
+    let (_, size) = grown(slice, additional)?;
+    // SAFETY: [caller] the contract is the caller's; the elements are the same.
+    unsafe { change(handle, slice, slice.len(), To::Room(size), |_| (), |slice| moved(T::from_slice(slice))) }
+}
+
+/// The length, and the bytes, of a slice with so many elements more.
+fn grown<T>(slice: NonNull<[T]>, additional: usize) -> Result<(usize, usize), AllocError> {
+    let len = slice.len().checked_add(additional).ok_or(AllocError::Overflow)?;
+    Ok((len, size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?))
 }
 
 /// Appends to the string in the object of a handle. `moved` gets the string as it is then, to write it into its owner.
@@ -298,31 +389,28 @@ pub(crate) unsafe fn push_str(
     handle: Handle,
     string: NonNull<str>,
     text: &str,
-    moved: impl FnOnce(NonNull<str>),
+    mut moved: impl FnMut(NonNull<str>),
 ) -> Result<(), AllocError> {
-    // SAFETY: [provenance] a pointer with the same address, provenance and length is not null either.
-    let bytes = unsafe { NonNull::new_unchecked(string.as_ptr() as *mut [u8]) };
-    let len = bytes.len().checked_add(text.len()).ok_or(AllocError::Overflow)?;
-    let fill = |added: NonNull<u8>| {
-        // SAFETY: [fresh] so many bytes were added, and nobody else has seen them.
-        unsafe { ptr::copy_nonoverlapping(text.as_ptr(), added.as_ptr(), text.len()) }
-    };
     // SAFETY: [caller] the contract is the caller's; the bytes that are added are those of a string.
-    unsafe { set_len(handle, bytes, len, fill, |bytes| moved(as_str(bytes))) }
+    unsafe { extend(handle, as_bytes(string), text.as_bytes(), |bytes| moved(as_str(bytes))) }
 }
 
 /// # Safety
 /// As for [`resize`]; `fill`, which does not unwind, writes the elements that are added, from the first of them on.
-unsafe fn set_len<T: Copy>(
+unsafe fn change<T: Copy>(
     handle: Handle,
     slice: NonNull<[T]>,
     len: usize,
+    to: To,
     fill: impl FnOnce(NonNull<T>),
-    moved: impl FnOnce(NonNull<[T]>),
+    mut moved: impl FnMut(NonNull<[T]>),
 ) -> Result<(), AllocError> {
-    let size = size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?;
+    let call = if matches!(to, To::Room(_)) { "kmreserve" } else { "kmresize" };
+    let cut = (len < slice.len()).then(|| Cut { handle, slice, len, moved: &mut moved });
     // SAFETY: [caller] the contract is the caller's.
-    let resized = unsafe { raw::ptr::resize_kept(handle, size) }?;
+    let resized = unsafe { raw::ptr::resize_kept(handle, to, call) };
+    core::mem::forget(cut);
+    let resized = resized?;
     let data = resized.as_ref().map_or(slice.cast(), |resized| resized.data.cast::<T>());
     if len > slice.len() {
         // SAFETY: [extent] the cell has room for `len` elements, which is more than there were.
@@ -332,6 +420,24 @@ unsafe fn set_len<T: Copy>(
     // The source that now gets the old block may look at the owner, or unwind.
     drop(resized);
     Ok(())
+}
+
+/// A slice that is being cut. Dropped as the source of its cell unwinds, it tells the owner if the rest is gone already.
+struct Cut<'a, T> {
+    handle: Handle,
+    slice: NonNull<[T]>,
+    len: usize,
+    moved: &'a mut dyn FnMut(NonNull<[T]>),
+}
+
+impl<T> Drop for Cut<'_, T> {
+    fn drop(&mut self) {
+        let bytes = self.slice.len() * size_of::<T>();
+        // SAFETY: [guard, live] a cell that is being resized is whole and where it was until that returns.
+        if unsafe { raw::ptr::size(self.handle) } < bytes {
+            (self.moved)(NonNull::slice_from_raw_parts(self.slice.cast(), self.len));
+        }
+    }
 }
 
 /// What an infallible constructor does where its fallible twin returns an error.

@@ -602,6 +602,11 @@ unsafe impl<S> Source for Pool<[u8], S> {
         unsafe { raw::pool::f(block.as_ptr()) }
     }
 
+    unsafe fn resize_in_place(&self, block: NonNull<u8>, layout: Layout, size: usize) -> bool {
+        // SAFETY: [caller] the caller has the data of a live cell of this pool.
+        unsafe { raw::pool::resize_in_place(block.as_ptr(), layout.size(), size) }
+    }
+
     fn shreds(&self) -> bool {
         // SAFETY: [outlives] the pool is live, and so are the sources below it.
         unsafe { raw::shreds(self.pool.as_ptr().cast()) }

@@ -505,6 +505,12 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] Ptr<'_, T> => T);
+grows! {
+    self: (&mut self) => self.owned_handle()?,
+    [] Ptr<'_, [T]>, Ptr<'_, T>,
+    fails: "As for [`try_resize`](Ptr::try_resize).",
+    example: ("Ptr::from(HeapBox::try_copy(&[1, 2])?)", "it.", ""),
+}
 has_name!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::named(c\"key\", 7))", "Ptr");
 has_rename!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::named(c\"key\", 7))", "Ptr", this => this.sole_handle(),
     ", if the handle is lent or static, or if there are other references");

@@ -486,6 +486,13 @@ impl<T: ?Sized, S> Drop for Ref<T, S> {
 }
 
 smart_pointer!([T: ?Sized, S] Ref<T, S> => T);
+grows! {
+    this: (this: &mut Self) => this.handle(),
+    [S] Ref<[T], S>, Ref<T, S>,
+    fails: "[`AllocError::Shared`](crate::AllocError::Shared) where there are other references, and otherwise as \
+            [`AllocError`](crate::AllocError) says; nothing has changed then.",
+    example: ("Ref::try_copy_in(&[1, 2], Heap)?", "Ref::", "&mut it, "),
+}
 has_name!([T: ?Sized, S] Ref<T, S>, "Ref::named_in(c\"key\", 7, Heap)", "Ref");
 has_rename!([T: ?Sized, S] Ref<T, S>, "Ref::named_in(c\"key\", 7, Heap)", "Ref",
     this => (Self::count(this) == 1).then(|| this.handle()), ", or if there are other references");

@@ -111,6 +111,16 @@ unsafe impl<S: Source> Source for Shredding<S> {
         self.inner.draw_zeroed(layout)
     }
 
+    unsafe fn resize_in_place(&self, block: NonNull<u8>, layout: Layout, size: usize) -> bool {
+        // SAFETY: [caller] the caller has no use for what is cut off, and vouches for the rest.
+        unsafe {
+            if size < layout.size() {
+                shred::zero(block.as_ptr().add(size), layout.size() - size);
+            }
+            self.inner.resize_in_place(block, layout, size)
+        }
+    }
+
     fn shreds(&self) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! Sources: where the bytes of cells, pools and collections come from.
 
 use core::alloc::Layout;
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::fmt;
 use core::ptr::{NonNull, null_mut};
 
@@ -17,7 +17,7 @@ use crate::raw::{self, Fill};
 ///
 /// # Safety
 /// A block that [`draw`](Source::draw) or [`draw_zeroed`](Source::draw_zeroed) returns is valid for reads and writes of the
-/// layout's size, aligned to its alignment, and stays so until it is given back, the source is dropped, or a lifetime in
+/// layout's size, or of that which [`resize_in_place`](Source::resize_in_place) gave it, aligned to its alignment, and stays so until it is given back, the source is dropped, or a lifetime in
 /// the source's type ends, also when the source is moved. Live blocks do not overlap. What `draw_zeroed` returns reads as
 /// zero.
 ///
@@ -78,6 +78,49 @@ pub unsafe trait Source {
         Ok(block)
     }
 
+    /// Makes a block `size` bytes where it is and returns true, or returns false, and the block is as it was. Asked before anything is moved
+    /// to another block; by default it never resizes.
+    ///
+    /// If the block is to become smaller, what is cut off is nobody's any more. A source that [shreds](Source::shreds) zeroes it first,
+    /// and may have done so where it returns false.
+    ///
+    /// # Safety
+    /// `block` came from [`draw`](Source::draw) of this source with this layout, or has had it since this returned true. Neither size is zero,
+    /// and `size` with the alignment of the layout is a layout, with which the block is given back where this returns true.
+    ///
+    /// ```
+    /// use kmem::{AllocError, Heap, Ref, Source, SourceCell};
+    /// use std::alloc::Layout;
+    /// use std::ptr::NonNull;
+    ///
+    /// /// The heap in steps of 256 bytes.
+    /// struct Steps;
+    /// fn step(layout: Layout) -> Layout {
+    ///     Layout::from_size_align(layout.size().next_multiple_of(256), layout.align()).unwrap()
+    /// }
+    /// unsafe impl Source for Steps {
+    ///     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    ///         Heap.draw(step(layout))
+    ///     }
+    ///     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+    ///         unsafe { Heap.give_back(block, step(layout)) }
+    ///     }
+    ///     unsafe fn resize_in_place(&self, _: NonNull<u8>, layout: Layout, size: usize) -> bool {
+    ///         size.next_multiple_of(256) == step(layout).size()
+    ///     }
+    /// }
+    /// let steps = SourceCell::new(Steps);
+    /// let mut bytes = Ref::try_copy_in(&[7u8; 10], &steps)?;
+    /// let first = bytes.as_ptr();
+    /// Ref::try_resize(&mut bytes, 200, 7)?;
+    /// assert_eq!(bytes.as_ptr(), first);
+    /// # Ok::<(), AllocError>(())
+    /// ```
+    unsafe fn resize_in_place(&self, block: NonNull<u8>, layout: Layout, size: usize) -> bool {
+        let _ = (block, layout, size);
+        false
+    }
+
     /// Whether the source zeroes what it takes back.
     ///
     /// ```
@@ -100,6 +143,10 @@ unsafe impl<S: Source + ?Sized> Source for &S {
     }
     fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         (**self).draw_zeroed(layout)
+    }
+    unsafe fn resize_in_place(&self, block: NonNull<u8>, layout: Layout, size: usize) -> bool {
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe { (**self).resize_in_place(block, layout, size) }
     }
     fn shreds(&self) -> bool {
         (**self).shreds()
@@ -208,7 +255,7 @@ impl<S: Source> SourceCell<S> {
     ///
     /// See the [type](SourceCell) for an example.
     pub fn new(source: S) -> Self {
-        let cell = raw::Source::new(allocate::<S>, free::<S>, null_mut());
+        let cell = raw::Source::new(allocate::<S>, free::<S>, null_mut()).with_resize(resize::<S>);
         if source.shreds() {
             cell.cell.taint();
         }
@@ -242,7 +289,7 @@ impl<S: fmt::Debug> fmt::Debug for SourceCell<S> {
     }
 }
 
-// SAFETY: [custom, threads] the raw part is two functions and a mark; the null context is never used.
+// SAFETY: [custom, threads] the raw part is three functions and a mark; the null context is never used.
 unsafe impl<S: Send> Send for SourceCell<S> {}
 // SAFETY: [custom, threads] sharing it shares the source, whose functions are then called from several threads; the
 // mark is atomic.
@@ -300,5 +347,20 @@ unsafe extern "C-unwind" fn free<S: Source>(
         let source = &(*cell.cast::<SourceCell<S>>()).source;
         source
             .give_back(NonNull::new_unchecked(block.cast()), Layout::from_size_align_unchecked(size, align));
+    }
+}
+
+unsafe extern "C-unwind" fn resize<S: Source>(
+    cell: *mut raw::Source,
+    block: *mut c_void,
+    from: usize,
+    to: usize,
+    align: usize,
+) -> c_int {
+    // SAFETY: [custom] as in `free`; the engine asks for a size that is possible and not zero.
+    unsafe {
+        let source = &(*cell.cast::<SourceCell<S>>()).source;
+        let layout = Layout::from_size_align_unchecked(from, align);
+        source.resize_in_place(NonNull::new_unchecked(block.cast()), layout, to).into()
     }
 }

@@ -161,3 +161,46 @@ macro_rules! has_rename {
         }
     };
 }
+
+/// What the owners of slices and strings have that grow.
+macro_rules! grows {
+    (
+        $this:ident: ($($receiver:tt)*) => $handle:expr,
+        [$($of_slice:tt)*] $slice:ty, $any:ty,
+        fails: $fails:literal,
+        example: ($numbers:literal, $call:literal, $first:literal),
+    ) => {
+        impl<T: Copy, $($of_slice)*> $slice {
+            /// Appends copies of `values`. Takes time in proportion to their number: a cell that has to move for them gets room for half
+            /// as many values again as it has then. A pool's cell holds what it holds.
+            ///
+            /// # Errors
+            #[doc = $fails]
+            ///
+            #[doc = concat!("```\nuse kmem::{Heap, HeapBox, Ptr, Ref, Tree};\nlet tree = Tree::new(0);\nlet mut it = ", $numbers, ";")]
+            #[doc = concat!($call, "try_extend_from_slice(", $first, "&[3, 4])?;\nassert_eq!(*it, [1, 2, 3, 4]);")]
+            #[doc = "# Ok::<(), kmem::AllocError>(())\n```"]
+            pub fn try_extend_from_slice($($receiver)*, values: &[T]) -> Result<(), $crate::AllocError> {
+                // SAFETY: [sole, last-ref] as in `try_resize`.
+                unsafe { $crate::place::extend($handle, $this.data, values, |data| $this.data = data) }
+            }
+        }
+
+        impl<T: $crate::Elements + ?Sized, $($of_slice)*> $any {
+            /// Has room for `additional` more elements, as `Vec` has it, or more bytes of a string: until so many have been added, adding
+            /// them does not fail, and the cell does not move. Cutting the value gives the room back.
+            ///
+            /// # Errors
+            #[doc = $fails]
+            ///
+            #[doc = concat!("```\nuse kmem::{Heap, HeapBox, Ptr, Ref, Tree};\nlet tree = Tree::new(0);\nlet mut it = ", $numbers, ";")]
+            #[doc = concat!($call, "try_reserve(", $first, "100)?;\nlet first = it.as_ptr();\nfor number in 3..=102 {")]
+            #[doc = concat!("    ", $call, "try_extend_from_slice(", $first, "&[number])?;\n}\nassert_eq!(it.as_ptr(), first);")]
+            #[doc = "# Ok::<(), kmem::AllocError>(())\n```"]
+            pub fn try_reserve($($receiver)*, additional: usize) -> Result<(), $crate::AllocError> {
+                // SAFETY: [sole, last-ref] as in `try_resize`.
+                unsafe { $crate::place::reserve($handle, $this.data, additional, |data| $this.data = data) }
+            }
+        }
+    };
+}

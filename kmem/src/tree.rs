@@ -414,6 +414,12 @@ impl<T: ?Sized, S> Drop for Tree<T, S> {
 }
 
 smart_pointer!([T: ?Sized, S] Tree<T, S> => T);
+grows! {
+    self: (&mut self) => self.handle(),
+    [S] Tree<[T], S>, Tree<T, S>,
+    fails: "As [`AllocError`] says; nothing has changed then.",
+    example: ("Tree::try_copy_in(&[1, 2], Heap)?", "it.", ""),
+}
 has_name!([T: ?Sized, S] Tree<T, S>, "Tree::named_in(c\"key\", 7, Heap)", "Tree");
 has_rename!([T: ?Sized, S] Tree<T, S>, "Tree::named_in(c\"key\", 7, Heap)", "Tree", this => Some(this.handle()), "");
 unsizable!([T: ?Sized, S] Tree<T, S> => Tree<U, S>);
@@ -992,6 +998,12 @@ impl<T> Node<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] Node<'_, T> => T);
+grows! {
+    self: (&mut self) => self.handle(),
+    [] Node<'_, [T]>, Node<'_, T>,
+    fails: "As [`AllocError`] says; nothing has changed then.",
+    example: ("tree.node().try_child_copy(&[1, 2])?", "it.", ""),
+}
 has_name!([T: ?Sized] Node<'_, T>, "tree.node().child_named(c\"key\", 7)", "Node");
 has_rename!([T: ?Sized] Node<'_, T>, "tree.node().child_named(c\"key\", 7)", "Node", this => Some(this.handle()), "");
 has_name!([T] NodeRef<'_, T>, "tree.node().push_named(c\"key\", 7)", "NodeRef");

@@ -1,13 +1,17 @@
-//! The block of memory around a cell: where its parts lie, how it is drawn, how it ends.
+//! The block of memory around a cell: how it is drawn, how it ends.
 
 use core::alloc::Layout;
-use core::ffi::{CStr, c_void};
+use core::ffi::CStr;
 use core::ptr::NonNull;
 
 use super::marks::{HeapCell, Leads};
 use super::record;
+pub(crate) use super::request::{BASE_ALIGN, align_byte, data_align, round_up};
+pub use super::request::{Destructor, Drop, Fill, MAX_ALIGN, Request};
 use super::seal::{self, Label, Slot};
-use super::source::{draw, draw_heap, free_heap, give_back, grow_heap, shreds};
+pub(crate) use super::shape::prefix;
+use super::shape::{MOST, Shape, far_end};
+use super::source::{draw, draw_heap, free_heap, give_back, shreds};
 use super::{marks, totals};
 use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD,
@@ -16,238 +20,6 @@ use crate::cell::{
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
-
-/// The alignment, in bytes, of all data that does not ask for more.
-pub(crate) const BASE_ALIGN: usize = 16;
-
-/// The largest alignment, in bytes, that a cell's data can ask for: a page.
-///
-/// ```
-/// assert_eq!(kmem::raw::MAX_ALIGN, 4096);
-/// ```
-pub const MAX_ALIGN: usize = 4096;
-
-/// The most data bytes of a cell. Nothing that is added to them here, nor rounding up to any alignment, overflows.
-const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
-
-/// The alignment, in bytes, of what lies behind the data: the destructor slot and the name.
-const BEHIND_ALIGN: usize = 8;
-const _: () = assert!(align_of::<Slot>() <= BEHIND_ALIGN && align_of::<Label>() <= BEHIND_ALIGN);
-
-/// Whether the data of a new cell is zeroed.
-///
-/// ```
-/// assert_ne!(kmem::raw::Fill::Zeroed, kmem::raw::Fill::Undefined);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fill {
-    /// The contents are whatever the source left there.
-    Undefined,
-    /// Every data byte is zero.
-    Zeroed,
-}
-
-/// What a destructor looks like: it gets the cell's data and the argument that was stored with it.
-///
-/// In C it is a plain function pointer. One written in Rust may unwind; see the [module](crate::raw) for what
-/// happens then. It may use the library, but frees neither what is being freed nor the pool that it is in, and frees or resizes no node
-/// above.
-pub type Drop = unsafe extern "C-unwind" fn(data: *mut c_void, arg: *mut c_void);
-
-/// A function that runs once when the cell goes, before its bytes are zeroed or given back.
-///
-/// Exhaustive: C code relies on this layout.
-///
-/// ```
-/// use std::ffi::c_void;
-/// use kmem::raw::{heap, Destructor, Request};
-///
-/// unsafe extern "C-unwind" fn count(_data: *mut c_void, arg: *mut c_void) {
-///     unsafe { *arg.cast::<u32>() += 1 };
-/// }
-/// let mut ended = 0u32;
-/// let request = Request { drop: Some(Destructor { run: Some(count), arg: (&raw mut ended).cast() }), ..Request::new(8) };
-/// unsafe { heap::f(heap::alloc(&request).unwrap().as_ptr()) };
-/// assert_eq!(ended, 1);
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Destructor {
-    /// The function; `None` leaves the slot empty.
-    pub run: Option<Drop>,
-    /// Its second argument.
-    pub arg: *mut c_void,
-}
-
-impl Destructor {
-    /// An empty one.
-    pub(crate) const NONE: Destructor = Destructor { run: None, arg: core::ptr::null_mut() };
-
-    /// Runs it, if there is one.
-    ///
-    /// # Safety
-    /// `data` is what it was given for, and it has not run yet.
-    #[inline]
-    pub(crate) unsafe fn call(&self, data: *mut u8) {
-        let Some(run) = self.run else { return };
-        marks::calls(size_of::<[*mut u8; 2]>());
-        // Where a panic aborts nothing unwinds, and the compiler need not prepare for it at this call.
-        #[cfg(panic = "abort")]
-        // SAFETY: [platform] the two types differ in what may unwind alone.
-        let run =
-            unsafe { core::mem::transmute::<Drop, unsafe extern "C" fn(*mut c_void, *mut c_void)>(run) };
-        // SAFETY: [caller] the caller vouches for the data.
-        unsafe { run(data.cast(), self.arg) }
-    }
-}
-
-/// What an `alloc` is asked for.
-///
-/// Exhaustive, so that other crates can write `..Request::new(size)`. A new field is a breaking change.
-///
-/// ```
-/// use kmem::raw::{heap, Fill, Request};
-/// let page = Request { align: 4096, fill: Fill::Zeroed, ..Request::new(100) };
-/// let data = unsafe { heap::alloc(&page) }.unwrap();
-/// assert_eq!(data.addr().get() % 4096, 0);
-/// unsafe { heap::f(data.as_ptr()) };
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// Data bytes; zero is allowed.
-    pub size: usize,
-    /// Alignment of the data in bytes: a power of two up to [`MAX_ALIGN`]. Less than 16 gives 16.
-    pub align: usize,
-    /// Whether the data is zeroed.
-    pub fill: Fill,
-    /// The destructor; `Some` takes 16 bytes behind the data.
-    pub drop: Option<Destructor>,
-    /// The name, which reports show and [`ptr::cast`](super::ptr::cast) compares; `Some` takes 8 bytes behind the data.
-    pub name: Option<&'static CStr>,
-}
-
-impl Request {
-    /// `size` bytes, aligned to 16, undefined, with no destructor and no name.
-    ///
-    /// ```
-    /// assert_eq!(kmem::raw::Request::new(3).align, 16);
-    /// ```
-    #[must_use]
-    pub const fn new(size: usize) -> Request {
-        Request { size, align: BASE_ALIGN, fill: Fill::Undefined, drop: None, name: None }
-    }
-}
-
-/// `n` rounded up to a multiple of the power of two `to`, or `None` on overflow.
-pub(crate) const fn round_up(n: usize, to: usize) -> Option<usize> {
-    match n.checked_add(to - 1) {
-        Some(sum) => Some(sum & !(to - 1)),
-        None => None,
-    }
-}
-
-/// The alignment that data asking for `align` gets.
-pub(crate) fn data_align(align: usize) -> Result<usize, AllocError> {
-    if align <= BASE_ALIGN && (align == 0 || align.is_power_of_two()) {
-        Ok(BASE_ALIGN)
-    } else if align.is_power_of_two() && align <= MAX_ALIGN {
-        Ok(align)
-    } else {
-        Err(AllocError::Align { align, max: MAX_ALIGN })
-    }
-}
-
-/// The value of a header's `align` byte for data aligned to `align`.
-pub(crate) fn align_byte(align: usize) -> u8 {
-    if align > BASE_ALIGN { align.trailing_zeros() as u8 } else { 0 }
-}
-
-/// The extent of a cell: everything that follows from the request when it is made and from the prefix ever after.
-#[derive(Clone, Copy)]
-struct Shape {
-    header: usize,
-    size: usize,
-    align: usize,
-    slot: bool,
-    name: bool,
-}
-
-impl Shape {
-    fn new(header: usize, request: &Request) -> Result<(Shape, Layout), AllocError> {
-        let align = data_align(request.align)?;
-        let (slot, name) = (request.drop.is_some(), request.name.is_some());
-        let shape = Shape { header, size: 0, align, slot, name }.with(request.size)?;
-        // SAFETY: [fresh] a cell of this shape is about to be made, and its size has been looked at.
-        Ok((shape, unsafe { shape.layout() }))
-    }
-
-    /// The same with so many bytes of data.
-    fn with(self, size: usize) -> Result<Shape, AllocError> {
-        if size > MOST { Err(AllocError::Overflow) } else { Ok(Shape { size, ..self }) }
-    }
-
-    /// # Safety
-    /// `cell` is the prefix of a cell that [`carve`] made with this `header`, and has no record.
-    unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
-        // SAFETY: [caller, prefix] the caller's cell is readable.
-        unsafe { Shape::sized(cell, header, (*cell).size) }
-    }
-
-    /// [`of`](Shape::of) a cell that may have a record. One that cannot be followed is for the checks to report.
-    ///
-    /// # Safety
-    /// As for [`of`](Shape::of).
-    unsafe fn seen(cell: *mut Cell, header: usize) -> Shape {
-        // SAFETY: [caller, prefix] the caller's cell is readable.
-        unsafe { Shape::sized(cell, header, record::size(cell, header)) }
-    }
-
-    /// The shape of a cell with so many bytes of header and data.
-    ///
-    /// # Safety
-    /// As for [`of`](Shape::of).
-    #[inline(always)]
-    unsafe fn sized(cell: *mut Cell, header: usize, size: usize) -> Shape {
-        // SAFETY: [caller, prefix] the caller's cell is readable.
-        let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
-        let align = if align == 0 { BASE_ALIGN } else { 1 << align };
-        let (slot, name) = (flags & FLAG_SLOT != 0, flags & FLAG_NAME != 0);
-        Shape { header, size: size - header, align, slot, name }
-    }
-
-    /// Bytes from the base of the block to the data.
-    fn offset(&self) -> usize {
-        self.header.max(self.align)
-    }
-
-    /// Bytes from the data to the destructor slot.
-    fn slot(&self) -> usize {
-        (self.size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1)
-    }
-
-    /// Bytes of what lies behind the data: the destructor slot, the name.
-    fn behind(&self) -> usize {
-        let slot = if self.slot { size_of::<Slot>() } else { 0 };
-        slot + if self.name { size_of::<Label>() } else { 0 }
-    }
-
-    /// Bytes from the data to the name.
-    fn label(&self) -> usize {
-        self.slot() + self.behind() - size_of::<Label>()
-    }
-
-    /// The layout of the block.
-    ///
-    /// # Safety
-    /// The shape is that of a cell that exists, or came of [`new`](Shape::new) or [`with`](Shape::with).
-    unsafe fn layout(&self) -> Layout {
-        let end = if self.behind() > 0 { self.slot() + self.behind() } else { self.size };
-        // SAFETY: [extent] no cell has more than `MOST` bytes of data, to which offset and what lies behind add less than two
-        // pages; the alignment was found to be valid when the cell was made.
-        unsafe { Layout::from_size_align_unchecked(self.offset() + end, self.align) }
-    }
-}
 
 /// Draws a block from `src` and makes a cell of `kind` in it: prefix, destructor slot, and zeroed data where asked
 /// for. Returns the data; the caller fills the rest of its header.
@@ -352,12 +124,13 @@ unsafe fn carve_carefully(
     request: &Request,
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
-    let (shape, layout) = Shape::new(header, request)?;
+    let shape = Shape::new(header, request)?;
+    let layout = shape.layout();
     // SAFETY: [caller] the caller vouches for the source.
     let base = unsafe { draw(src, layout, request.fill) }?;
     // SAFETY: [extent] the block has `layout.size()` bytes, of which the data begins `offset` in.
     let data = unsafe { base.add(shape.offset()) };
-    let carried = if shape.slot { FLAG_SLOT } else { 0 } | if shape.name { FLAG_NAME } else { 0 };
+    let carried = if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
     let mut cell = Cell::new(kind, flags | carried, align_byte(shape.align), header + request.size);
     let place = prefix(data.as_ptr(), header);
     cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
@@ -376,239 +149,31 @@ unsafe fn carve_carefully(
     Ok(data)
 }
 
-/// What a cell that was given another size leaves to be done: dropping it gives the old block back, if the cell has moved.
-/// What names the cell has to learn of the new address before that, for the source may look.
-pub(crate) struct Resized {
-    /// The data where it is now.
-    pub(crate) data: NonNull<u8>,
-    #[allow(dead_code, reason = "it is there to be dropped")]
-    old: Option<Ending>,
-}
-
-/// What a cell is to become.
-#[derive(Clone, Copy)]
-pub(crate) struct To {
-    /// Bytes of data.
-    pub(crate) size: usize,
-    /// Whether what is cut off or left behind is zeroed even where neither the cell nor its source says so.
-    pub(crate) shred: bool,
-    /// Whether nothing names the cell that anybody but the caller could follow, so that the heap may move it.
-    pub(crate) alone: bool,
-}
-
-/// Gives a cell, on behalf of `call`, data of `size` bytes: what fits of the old contents, the rest undefined. Alignment,
-/// destructor, name and mark stay. In place where the source can, otherwise moved. Where the cell is to be zeroed when it goes,
-/// or `shred` says so, so are the bytes that are cut off, and those that a move leaves.
-///
-/// Where it fails nothing has changed.
-///
-/// # Safety
-/// `data` is that of a live cell of `kind` with this header, drawn from `src`, which nobody else uses meanwhile.
-#[inline(always)]
-pub(crate) unsafe fn resize(
-    call: &'static str,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    to: To,
-) -> Result<Resized, AllocError> {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe {
-        if src.is_null() && to.alone && !to.shred {
-            if let Some(data) = resize_plain(kind, header, prefix(data, header), to.size) {
-                return Ok(Resized { data, old: None });
-            }
-        }
-        let resized = resize_carefully(call, kind, header, data, src, to);
-        if let (true, Ok(Resized { data: now, .. })) = (marks::HEAP, &resized) {
-            if now.as_ptr() != data {
-                told_made(kind, now.as_ptr(), header, src);
-            }
-        }
-        resized
-    }
-}
-
-/// [`resize`] of a cell that may have more to it than its bytes.
-#[inline(never)]
-unsafe fn resize_carefully(
-    call: &'static str,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    To { size, shred, alone }: To,
-) -> Result<Resized, AllocError> {
-    let cell = prefix(data, header);
-    // SAFETY: [live] the caller's cell is readable, and the caller's alone.
-    unsafe {
-        match check_prefix(call, kind, header, data, src) {
-            Prefix::Whole => {}
-            Prefix::Wrong => return Err(AllocError::Misused),
-            Prefix::Recorded => {
-                return resize_recorded(call, kind, header, data, src, To { size, shred, alone });
-            }
-        }
-        let old = Shape::of(cell, header);
-        let new = old.with(size)?;
-        let layout = new.layout();
-        let carried = match Carried::take(data, &old) {
-            Some(carried) => carried,
-            None => {
-                fault::report(call, data, Misuse::Damaged);
-                return Err(AllocError::Misused);
-            }
-        };
-        let zeroes = shred || (*cell).tainted() || shreds(src);
-        if layout.size() == old.layout().size() || super::source::keeps(src, layout.size())? {
-            if zeroes && size < old.size {
-                shred::zero(data.add(size), old.size - size);
-            }
-            super::source::resized(src, data.sub(old.offset()), old.layout().size(), layout.size());
-            totals::ended(kind, old.layout().size());
-            totals::made(kind, layout.size());
-            return Ok(Resized { data: carried.put(data, &new), old: None });
-        }
-        if src.is_null() && alone && !zeroes {
-            // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
-            (*cell).kind = kind.freed();
-            if let Some(block) = grow_heap(data.sub(old.offset()), old.layout(), layout.size()) {
-                let data = block.add(new.offset()).as_ptr();
-                (*prefix(data, header)).kind = kind as i32;
-                totals::ended(kind, old.layout().size());
-                totals::made(kind, layout.size());
-                return Ok(Resized { data: carried.put(data, &new), old: None });
-            }
-            (*cell).kind = kind as i32;
-        }
-        let moved = draw(src, layout, Fill::Undefined)?.add(new.offset()).as_ptr();
-        totals::made(kind, layout.size());
-        moved.sub(header).copy_from_nonoverlapping(data.sub(header), header + size.min(old.size));
-        let data_now = carried.put(moved, &new);
-        Ok(Resized { data: data_now, old: Some(Ending { kind, header, data, src, shred }) })
-    }
-}
-
-/// [`resize_carefully`] of a cell with a record.
-///
-/// # Safety
-/// As for [`resize`], and the prefix was found whole.
-#[cold]
-#[inline(never)]
-unsafe fn resize_recorded(
-    call: &'static str,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    to: To,
-) -> Result<Resized, AllocError> {
-    let cell = prefix(data, header);
-    // SAFETY: [caller, record] the caller's cell is the caller's alone. Its header is as that of any cell meanwhile, and leads to the record
-    // again wherever it is then.
-    unsafe {
-        let mut lifted = record::lift(cell, record::of(cell));
-        let resized = resize_carefully(call, kind, header, data, src, to)?;
-        lifted.cell = prefix(resized.data.as_ptr(), header);
-        Ok(resized)
-    }
-}
-
-/// Has the heap give a plain cell another size, or returns `None` and leaves it as it is: it is not plain, or the heap could not.
-///
-/// # Safety
-/// As for [`resize`], of a cell drawn from the heap.
-#[inline(always)]
-unsafe fn resize_plain(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: [live, extent, origin] the caller's cell is ours alone, and a plain one was drawn with just its size, see `carve`.
-    unsafe {
-        let old = (*cell).size;
-        let end = cell.addr().wrapping_add(old);
-        // A size that leads to no wild address may be too large all the same where no address is.
-        let too_large = cfg!(target_pointer_width = "32") && old > MOST;
-        if old < header || too_large || size > MOST || seal::is_wild(end) || !is_plain(cell, old) {
-            return None;
-        }
-        let new = header + size;
-        if new == old {
-            return NonNull::new(cell.cast::<u8>().add(header));
-        }
-        // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
-        (*cell).kind = kind.freed();
-        let Some(block) = grow_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
-        else {
-            (*cell).kind = kind as i32;
-            return None;
-        };
-        totals::ended(kind, old);
-        totals::made(kind, new);
-        let cell = block.cast::<Cell>().as_ptr();
-        (*cell).kind = kind as i32;
-        (*cell).heap = seal::of_cell(new, 0, 0);
-        (*cell).size = new;
-        Some(block.add(header))
-    }
-}
-
-/// What lies behind a cell's data, in hand while that changes its size.
-struct Carried {
-    drop: Option<Destructor>,
-    name: Option<&'static CStr>,
-}
-
-impl Carried {
-    /// What the cell carries, or `None` where it was written over.
-    ///
-    /// # Safety
-    /// The data is that of a live cell of this shape, which is the caller's alone.
-    unsafe fn take(data: *mut u8, shape: &Shape) -> Option<Carried> {
-        // SAFETY: [slot] a shape says where a slot and a name lie.
-        unsafe {
-            let drop = if shape.slot { Some(Slot::read(data.add(shape.slot()).cast())?) } else { None };
-            let name = if shape.name { Some(Label::read(data.add(shape.label()).cast())?) } else { None };
-            Some(Carried { drop, name })
-        }
-    }
-
-    /// Makes the prefix and what lies behind the data agree with the shape.
-    ///
-    /// # Safety
-    /// The data is that of a cell whose block has this shape's layout, which is the caller's alone.
-    unsafe fn put(&self, data: *mut u8, shape: &Shape) -> NonNull<u8> {
-        let cell = prefix(data, shape.header);
-        // SAFETY: [extent, slot] the caller's block has room for what its shape says.
-        unsafe {
-            (*cell).size = shape.header + shape.size;
-            (*cell).heap = seal::of_cell((*cell).size, (*cell).flags, (*cell).align);
-            if let Some(destructor) = self.drop {
-                Slot::write(data.add(shape.slot()).cast(), destructor);
-            }
-            if let Some(name) = self.name {
-                Label::write(data.add(shape.label()).cast(), name);
-            }
-            NonNull::new_unchecked(data)
-        }
-    }
-}
-
 /// A cell drawn from `src`, if valgrind is to be told of it: one from the heap. What hosts a pool is told of with that.
 ///
 /// # Safety
 /// `data` is that of a live cell with this header.
 #[inline(always)]
 pub(super) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
-    let cell = prefix(data, header);
+    if !marks::HEAP {
+        return None;
+    }
+    // SAFETY: [caller] the caller's cell is live.
+    unsafe { told_shaped(data, &Shape::seen(prefix(data, header), header), src) }
+}
+
+/// [`told`] of a cell of this shape.
+///
+/// # Safety
+/// As for [`told`].
+#[inline(always)]
+unsafe fn told_shaped(data: *mut u8, shape: &Shape, src: *mut Cell) -> Option<HeapCell> {
+    let cell = prefix(data, shape.header);
     // SAFETY: [caller] the caller's cell is live.
     if !marks::HEAP || !src.is_null() || unsafe { (*cell).flags & FLAG_RECORD == FLAG_HOST } {
         return None;
     }
-    // SAFETY: [caller] as above.
-    let end = unsafe {
-        let shape = Shape::seen(cell, header);
-        data.wrapping_sub(shape.offset()).wrapping_add(shape.layout().size())
-    };
-    Some(HeapCell { header: cell.cast(), data, end })
+    Some(HeapCell { header: cell.cast(), data, end: data.wrapping_add(shape.end) })
 }
 
 /// Tells valgrind of a cell whose header is written.
@@ -644,8 +209,7 @@ pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
     let (shape, flags) =
         unsafe { (Shape::seen(prefix(data, header), header), (*prefix(data, header)).flags) };
     let record = if record::has(flags) { record::LAYOUT.size() } else { 0 };
-    // SAFETY: [caller] as above.
-    (shape.size, unsafe { shape.layout() }.size() + record)
+    (shape.size, shape.offset() + shape.end + record)
 }
 
 /// The name of a cell that was made with one.
@@ -657,7 +221,7 @@ pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr>
     // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
     unsafe {
         let shape = Shape::seen(prefix(data, header), header);
-        if shape.name { Label::read(data.add(shape.label()).cast()) } else { None }
+        if shape.has_name() { Label::read(data.add(shape.label()).cast()) } else { None }
     }
 }
 
@@ -669,16 +233,11 @@ pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -
     // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
     unsafe {
         let shape = Shape::seen(prefix(data, header), header);
-        if shape.name {
+        if shape.has_name() {
             Label::write(data.add(shape.label()).cast(), name);
         }
-        shape.name
+        shape.has_name()
     }
-}
-
-/// The prefix of the cell whose data this is.
-pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
-    data.wrapping_sub(header).cast()
 }
 
 /// Sets the destructor of a cell that was made with a slot.
@@ -691,7 +250,7 @@ pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
     let shape = unsafe { Shape::seen(cell, header) };
     // SAFETY: [slot, record] a shape with a slot has room for it there; a cell without one may have a record.
     unsafe {
-        if shape.slot {
+        if shape.has_slot() {
             Slot::write(data.add(shape.slot()).cast::<Slot>(), destructor);
         } else if record::has((*cell).flags) {
             record::arm(record::of(cell), destructor);
@@ -766,7 +325,7 @@ pub(crate) unsafe fn check_seen(call: &'static str, kind: Kind, header: usize, d
 /// # Safety
 /// `cell` is readable and aligned, and no other thread has a reference to it.
 #[inline]
-unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
+pub(super) unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
     const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_SAME, u8::MAX, u8::MAX]);
     // SAFETY: [caller] the caller vouches for the prefix.
     let bytes = unsafe { (&raw const (*cell).shred).cast::<u32>().read() };
@@ -821,12 +380,14 @@ pub(crate) fn judge(expected: Kind, found: i32) -> Misuse {
 
 /// A cell on its way out. Dropping it zeroes the data where anyone asked for it and gives the block back, so that
 /// this happens even where the destructor unwinds.
-struct Ending {
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    shred: bool,
+pub(super) struct Ending {
+    pub(super) kind: Kind,
+    pub(super) header: usize,
+    pub(super) data: *mut u8,
+    pub(super) src: *mut Cell,
+    pub(super) shred: bool,
+    /// Read before anything of the program's runs.
+    pub(super) far_end: usize,
 }
 
 impl Ending {
@@ -836,20 +397,22 @@ impl Ending {
     /// It is done once.
     #[inline(always)]
     unsafe fn finish(&self) {
-        let cell = prefix(self.data, self.header);
-        // SAFETY: [guard, origin] `end` was given a live cell that nobody else uses any more, and its source, which is
+        let Ending { kind, header, data, src, shred, far_end } = *self;
+        let cell = prefix(data, header);
+        // SAFETY: [guard, origin, extent] `end` was given a live cell that nobody else uses any more, and its source, which is
         // still there.
         unsafe {
-            let shape = Shape::of(cell, self.header);
-            if self.shred || (*cell).tainted() || shreds(self.src) {
-                shred::zero(self.data, shape.size);
+            let shape = Shape::ending(cell, header, (*cell).size, far_end);
+            if shred || (*cell).tainted() || shreds(src) {
+                // The spare room too: what lies there may have been data.
+                shred::zero(data, shape.end);
             }
-            (*cell).kind = self.kind.freed();
-            totals::ended(self.kind, shape.layout().size());
-            if let Some(cell) = told(self.data, self.header, self.src) {
+            (*cell).kind = kind.freed();
+            totals::ended(kind, shape.layout().size());
+            if let Some(cell) = told_shaped(data, &shape, src) {
                 cell.ended();
             }
-            give_back(self.src, self.data.sub(shape.offset()), shape.layout());
+            give_back(src, data.sub(shape.offset()), shape.layout());
         }
     }
 }
@@ -934,9 +497,10 @@ pub(crate) unsafe fn end_carefully(
         if found != Prefix::Whole {
             return found == Prefix::Recorded && end_recorded(call, kind, header, data, src, shred);
         }
-        let ending = Ending { kind, header, data, src, shred };
+        let ending = Ending { kind, header, data, src, shred, far_end: far_end(cell, header) };
         if (*cell).flags & FLAG_SLOT != 0 {
-            let Some(destructor) = Slot::read(data.add(Shape::of(cell, header).slot()).cast()) else {
+            let slot = Shape::ending(cell, header, (*cell).size, 0).slot();
+            let Some(destructor) = Slot::read(data.add(slot).cast()) else {
                 core::mem::forget(ending);
                 fault::report(call, data, Misuse::Damaged);
                 return false;
@@ -983,7 +547,7 @@ unsafe fn end_recorded(
         if (*cell).flags & FLAG_SLOT != 0 {
             return end_carefully(call, kind, header, data, src, shred);
         }
-        let _ending = Ending { kind, header, data, src, shred };
+        let _ending = Ending { kind, header, data, src, shred, far_end: far_end(cell, header) };
         (*cell).kind = kind.dying();
         destructor.call(data);
     }
@@ -1006,7 +570,7 @@ fn may_have(kind: Kind, flags: u8) -> bool {
 /// What a look at a prefix found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Prefix {
+pub(super) enum Prefix {
     /// It is damaged, or that of another copy's heap, which was reported.
     Wrong,
     /// It is whole.
@@ -1036,7 +600,7 @@ pub(super) unsafe fn is_whole(
 /// # Safety
 /// As for [`is_whole`].
 #[inline(never)]
-unsafe fn check_prefix(
+pub(super) unsafe fn check_prefix(
     call: &'static str,
     kind: Kind,
     header: usize,
@@ -1130,15 +694,17 @@ unsafe fn is_consistent(
     flags: u8,
 ) -> bool {
     // SAFETY: [caller] the caller's cell is readable.
-    let align = unsafe { (*prefix(data, header)).align };
-    let aligned =
-        align == 0 || 1usize.checked_shl(align.into()).is_some_and(|a| a > BASE_ALIGN && a <= MAX_ALIGN);
+    let (cell, align) = unsafe { (prefix(data, header), (*prefix(data, header)).align) };
     let end = data.addr().wrapping_add(size);
     let sized = size >= header && size <= MOST + header && !seal::is_wild(end);
     // SAFETY: [caller] the source of a cell is there, and where none can be nothing is read.
     let sourced = src.is_null()
         || !seal::is_no_source(src.addr()) && unsafe { super::source::may_have_served(src, size) };
-    aligned && sized && sourced && may_have(kind, flags)
+    // SAFETY: [caller] the size is a possible one, and behind so many bytes lies what the prefix says.
+    sized
+        && sourced
+        && may_have(kind, flags)
+        && (align == 0 || unsafe { Shape::is_possible(cell, header, size) })
 }
 
 #[cfg(test)]
@@ -1152,8 +718,8 @@ mod tests {
         slot: bool,
     ) -> Result<(usize, usize, Layout), AllocError> {
         let drop = slot.then_some(Destructor { run: None, arg: core::ptr::null_mut() });
-        let (shape, layout) = Shape::new(header, &Request { align, drop, ..Request::new(size) })?;
-        Ok((shape.offset(), shape.slot(), layout))
+        let shape = Shape::new(header, &Request { align, drop, ..Request::new(size) })?;
+        Ok((shape.offset(), shape.slot(), shape.layout()))
     }
 
     #[test]

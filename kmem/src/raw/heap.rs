@@ -3,7 +3,8 @@
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-use super::block::{self, Fill, Request, Resized, To};
+use super::block::{self, Fill, Request};
+use super::resize::{self, How, Resized, To};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 
@@ -53,9 +54,10 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 }
 
 /// [`resize`] on behalf of `call`.
+#[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
-    size: usize,
+    to: To,
     call: &'static str,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
@@ -64,14 +66,8 @@ pub(crate) unsafe fn resize_kept(
         if !block::check(call, Kind::Heap, HEADER, data) {
             return Err(AllocError::Misused);
         }
-        block::resize(
-            call,
-            Kind::Heap,
-            HEADER,
-            data,
-            null_mut(),
-            To { size, shred: shred.is_yes(), alone: true },
-        )
+        let how = How { shred: shred.is_yes(), alone: true };
+        resize::resize(call, Kind::Heap, HEADER, data, null_mut(), to, how)
     }
 }
 

@@ -30,13 +30,16 @@
 //! # A cell in memory
 //!
 //! ```text
-//! base ........ header .......... data ................ slot ....... name
-//! |<- offset --------------------->|<- size - header ->|             |      its address, only with FLAG_NAME
+//! base ........ header .......... data ................ slot ....... name ... end ...... spare room
+//! |<- offset --------------------->|<- size - header ->|             |      |      a word, only with much spare room
+//!                                                      |             |      its address, only with FLAG_NAME
 //!                                                      |<- 16 bytes ->|      destructor, only with FLAG_SLOT
 //! ```
 //!
-//! Data is aligned to 16 bytes, or to `1 << align` where the header's `align` is not zero, and the header ends
-//! where the data begins. `base`, the address that the source gave, is `data` minus the larger of header and
+//! Data is aligned to 16 bytes, or to `1 << align` where the low four bits of the header's `align` are not zero, and the header ends
+//! where the data begins. The high four bits count spare bytes at the end of the block; 15 says that a word behind the data tells where
+//! it ends. A cell has room to spare once it was appended to, or asked for it with [`ptr::reserve`]. `base`, the address that the source
+//! gave, is `data` minus the larger of header and
 //! alignment. In a heap or counted cell with [`FLAG_RECORD`] the header's `size` is the address of a record: it has the size, and what
 //! the cell got after it was made, a destructor or objects that it owns.
 //!
@@ -60,7 +63,10 @@ mod block;
 pub mod marks;
 pub mod ptr;
 mod record;
+mod request;
+mod resize;
 mod seal;
+mod shape;
 mod source;
 #[cfg(feature = "totals")]
 pub mod totals;
@@ -92,9 +98,10 @@ pub use ptr::Handle;
 #[cfg(feature = "ref")]
 pub use refs::Ref;
 pub(crate) use seal::heap_id;
-pub use source::Source;
+pub use source::{ResizeFn, Source};
 pub(crate) use source::{draw, give_back, shreds};
 #[cfg(feature = "tree")]
 pub use tree::Node;
 
 pub(crate) use block::arm;
+pub(crate) use resize::To;

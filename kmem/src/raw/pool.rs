@@ -1412,6 +1412,21 @@ pub(super) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     }
 }
 
+/// Whether a live cell of `from` bytes may have `to` bytes. What is cut off is zeroed where the pool asks for it.
+///
+/// # Safety
+/// As for [`holds`].
+pub(crate) unsafe fn resize_in_place(data: *mut u8, from: usize, to: usize) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let fits = holds(data, to).is_ok();
+        if to < from {
+            cut(data, to, Shred::No);
+        }
+        fits
+    }
+}
+
 /// The pool that a cell's header names, whether the cell is live or free.
 #[inline]
 pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {

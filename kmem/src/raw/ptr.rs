@@ -14,8 +14,8 @@ use crate::fault::{self, Misuse};
 pub use at::At;
 pub use hook::hook;
 pub use look::{cast, name, rename, size, size_for};
-pub use resize::resize;
 pub(crate) use resize::resize_kept;
+pub use resize::{grow, reserve, resize};
 
 /// A handle on any object (`kmptr` in C), passed by value.
 ///

@@ -7,7 +7,8 @@ use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-use super::block::{self, Fill, Request, Resized, To};
+use super::block::{self, Fill, Request};
+use super::resize::{self, How, Resized, To};
 use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
@@ -242,9 +243,10 @@ pub(super) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocErr
 }
 
 /// [`resize`] on behalf of `call`, before the old block goes back.
+#[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
-    size: usize,
+    to: To,
     call: &'static str,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
@@ -258,7 +260,8 @@ pub(crate) unsafe fn resize_kept(
             return Err(AllocError::Misused);
         }
         let src = source_of_only(data)?;
-        block::resize(call, Kind::Ref, HEADER, data, src, To { size, shred: shred.is_yes(), alone: true })
+        let how = How { shred: shred.is_yes(), alone: true };
+        resize::resize(call, Kind::Ref, HEADER, data, src, to, how)
     }
 }
 

@@ -8,7 +8,7 @@
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 
-use super::block::{Destructor, Drop};
+use super::request::{Destructor, Drop};
 use crate::atomic::{AtomicUsize, Ordering};
 use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_SAME};
 use crate::os;
@@ -86,7 +86,7 @@ fn is_no_place(addr: usize, align: usize) -> bool {
 #[inline(always)]
 #[cfg(feature = "tree")]
 pub(super) fn is_no_header(addr: usize) -> bool {
-    is_no_place(addr, super::block::BASE_ALIGN)
+    is_no_place(addr, super::request::BASE_ALIGN)
 }
 
 /// Returns true if one of these addresses is not null and no header of a cell begins there.
@@ -391,7 +391,39 @@ impl Label {
     }
 }
 
-const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Label>() == 8);
+/// Where a block ends, under the key and the address where it is stored.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct End {
+    end: usize,
+    proof: Proof,
+}
+
+impl End {
+    /// What tells it from a name that lies in the same place.
+    const END: usize = 1;
+
+    /// # Safety
+    /// `at` is an aligned place for this, the caller's alone.
+    pub(super) unsafe fn write(at: *mut End, end: usize) {
+        let proof = Proof::new(at.addr(), end, End::END);
+        // SAFETY: [caller] the place is the caller's.
+        unsafe { at.write(End { end: end ^ mask(at.addr(), End::END), proof }) };
+    }
+
+    /// The end that was written here. If it was written over, that is a random number, or one that is larger than any block.
+    ///
+    /// # Safety
+    /// `at` is aligned and readable, and nobody writes there meanwhile.
+    pub(super) unsafe fn read(at: *mut End) -> usize {
+        // SAFETY: [caller] the place is the caller's.
+        let End { end, proof } = unsafe { at.read() };
+        let end = end ^ mask(at.addr(), End::END);
+        if proof.holds(at.addr(), end, End::END) { end } else { usize::MAX }
+    }
+}
+
+const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Label>() == 8 && size_of::<End>() == 8);
 
 #[cfg(test)]
 mod tests {

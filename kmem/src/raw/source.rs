@@ -1,12 +1,12 @@
 //! Where the engine draws blocks from and gives them back to: one dispatch for all methods.
 
 use core::alloc::Layout;
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
-use super::block::Fill;
 use super::marks;
+use super::request::Fill;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault;
@@ -49,13 +49,25 @@ pub struct Source {
     pub free: unsafe extern "C-unwind" fn(source: *mut Source, block: *mut c_void, size: usize, align: usize),
     /// The program's own.
     pub context: *mut c_void,
+    /// Makes a block `to` bytes where it is and returns 1, or returns 0 and changes nothing: see [`with_resize`](Source::with_resize).
+    pub resize: Option<ResizeFn>,
 }
 
 const _: () = {
     const WORD: usize = size_of::<usize>();
     assert!(offset_of!(Source, allocate) == 16 && offset_of!(Source, free) == 16 + WORD);
-    assert!(offset_of!(Source, context) == 16 + 2 * WORD && size_of::<Source>() == 16 + 3 * WORD);
+    assert!(offset_of!(Source, context) == 16 + 2 * WORD && offset_of!(Source, resize) == 16 + 3 * WORD);
+    assert!(size_of::<Source>() == 16 + 4 * WORD);
 };
+
+/// The function of a [`Source`] that gives a block another size where it is.
+pub type ResizeFn = unsafe extern "C-unwind" fn(
+    source: *mut Source,
+    block: *mut c_void,
+    from: usize,
+    to: usize,
+    align: usize,
+) -> c_int;
 
 impl Source {
     /// A source over the two functions. It may be moved until a cell is drawn from it.
@@ -68,7 +80,43 @@ impl Source {
         context: *mut c_void,
     ) -> Source {
         let cell = Cell::new(Kind::Source, 0, 0, size_of::<Source>());
-        Source { cell, allocate, free, context }
+        Source { cell, allocate, free, context, resize: None }
+    }
+
+    /// The same source, which is asked to resize a block in place before its cell is moved.
+    ///
+    /// The function gets a block that `allocate` returned, the size that it has and the one that it is to have, and its alignment. If it
+    /// returns 1 the block has that size from then on, and `free` gets it with that. If it returns 0 nothing has changed, and the cell
+    /// is moved: another block is allocated, the contents are copied, the old block is freed. Without the function every cell moves.
+    ///
+    /// ```
+    /// use kmem::raw::{refs, Source};
+    /// use std::alloc::{alloc, dealloc, Layout};
+    /// use std::ffi::{c_int, c_void};
+    ///
+    /// // Blocks come in steps of 256 bytes.
+    /// fn step(size: usize, align: usize) -> Layout {
+    ///     Layout::from_size_align(size.next_multiple_of(256), align).unwrap()
+    /// }
+    /// unsafe extern "C-unwind" fn allocate(_: *mut Source, size: usize, align: usize) -> *mut c_void {
+    ///     unsafe { alloc(step(size, align)).cast() }
+    /// }
+    /// unsafe extern "C-unwind" fn free(_: *mut Source, block: *mut c_void, size: usize, align: usize) {
+    ///     unsafe { dealloc(block.cast(), step(size, align)) }
+    /// }
+    /// unsafe extern "C-unwind" fn resize(_: *mut Source, _: *mut c_void, from: usize, to: usize, align: usize) -> c_int {
+    ///     (step(from, align) == step(to, align)).into()
+    /// }
+    /// let mut source = Source::new(allocate, free, std::ptr::null_mut()).with_resize(resize);
+    /// unsafe {
+    ///     let data = refs::a((&raw mut source).cast(), 100);
+    ///     assert_eq!(refs::r(data, 200), data);
+    ///     refs::f(data);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn with_resize(self, resize: ResizeFn) -> Source {
+        Source { resize: Some(resize), ..self }
     }
 
     /// # Safety
@@ -107,6 +155,36 @@ impl Source {
         // SAFETY: [custom] the function takes what its documentation says.
         unsafe { free(this, block.cast(), layout.size(), layout.align()) }
     }
+}
+
+/// Whether the source is to be asked before a cell is moved, see [`resize_block`].
+///
+/// # Safety
+/// `src` is null or a live source.
+pub(super) unsafe fn resizes(src: *mut Cell) -> bool {
+    // SAFETY: [caller, custom] the caller vouches for a source that is not null, and the kind says that it is a custom one.
+    unsafe {
+        !src.is_null() && (*src).kind == Kind::Source as i32 && (*src.cast::<Source>()).resize.is_some()
+    }
+}
+
+/// Asks a custom source to make a block `to` bytes where it is. Returns false if nothing has changed.
+///
+/// # Safety
+/// `src` is a live custom source, from which `block` was drawn with this layout.
+pub(super) unsafe fn resize_block(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
+    let source = src.cast::<Source>();
+    // SAFETY: [caller] the caller's source is live.
+    let Some(resize) = (unsafe { (*source).resize }) else { return false };
+    #[cfg(panic = "abort")]
+    // SAFETY: [platform] as in `call_allocate`.
+    let resize = unsafe {
+        type Aborts = unsafe extern "C" fn(*mut Source, *mut c_void, usize, usize, usize) -> c_int;
+        core::mem::transmute::<ResizeFn, Aborts>(resize)
+    };
+    marks::calls(size_of::<[usize; 5]>());
+    // SAFETY: [custom] the function takes what its documentation says.
+    unsafe { resize(source, block.cast(), layout.size(), to, layout.align()) != 0 }
 }
 
 /// Returns true if the source zeroes everything drawn from it: it does if it is marked, or the source that it was itself drawn

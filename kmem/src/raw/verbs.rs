@@ -1,7 +1,7 @@
 //! The actions that every method has, said once: `a`, `z`, `ao`, `zo`, `f`, `s`; and `r`, which those have whose cells take any size.
 //!
 //! A method gives `allocate(its arguments, size, fill)`, `release(data, call, shred)`, `handle(data)` and
-//! `resize_kept(data, size, call, shred)`; from these the macros write the functions with their documentation and examples.
+//! `resize_kept(data, to, call, shred)`; from these the macros write the functions with their documentation and examples.
 
 macro_rules! verbs {
     (
@@ -144,7 +144,7 @@ macro_rules! resizes {
         )]
         pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
             // SAFETY: [caller] the contract is the caller's.
-            unsafe { resize_kept(data, size, concat!($call, "r"), Shred::No) }.map(|resized| resized.data)
+            unsafe { resize_kept(data, To::Size(size), concat!($call, "r"), Shred::No) }.map(|resized| resized.data)
         }
     };
 }

@@ -30,6 +30,8 @@ mod destructors;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod exhaustion;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod growth;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod handle;
 #[cfg(feature = "heap")]
 mod heap;

@@ -778,6 +778,39 @@ mod past_the_end {
         }
     }
 
+    #[cfg(all(feature = "heap", feature = "ref", feature = "tree"))]
+    #[test]
+    fn spare_room_that_was_written_over_is_reported() {
+        use raw::ptr;
+
+        for make in [
+            raw::heap::ao,
+            |size| unsafe { raw::refs::ao(null_mut(), size) },
+            |size| unsafe { raw::tree::ao(null_mut(), null_mut(), size) },
+        ] {
+            unsafe {
+                let mut handle = make(20);
+                ptr::reserve(&mut handle, 1000).unwrap();
+                // Past the end of the data: a text that was too long, a pointer, zeros, a size that could be one.
+                for forged in [0x4141_4141_4141_4141, handle.data.addr() as u64, 0, 1016] {
+                    let end = handle.data.add(24).cast::<u64>();
+                    let seen = with(end, forged, || ptr::free(handle));
+                    assert_eq!(seen, [Misuse::Damaged], "{forged:x}");
+                    for call in [
+                        |mut handle: raw::Handle| _ = ptr::resize(&mut handle, 10),
+                        |mut handle: raw::Handle| _ = ptr::grow("kmcat", &mut handle, 30),
+                        |mut handle: raw::Handle| _ = ptr::reserve(&mut handle, 30),
+                        |handle: raw::Handle| _ = ptr::size(handle),
+                    ] {
+                        assert_eq!(with(end, forged, || call(handle)), [Misuse::Damaged], "{forged:x}");
+                    }
+                }
+                assert_eq!(ptr::size(handle), 20);
+                ptr::free(handle);
+            }
+        }
+    }
+
     #[test]
     fn a_forged_pool_is_not_followed() {
         unsafe {

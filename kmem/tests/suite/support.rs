@@ -21,6 +21,10 @@ const MARKED: Number = Number(2);
 const WATCHED: Number = Number(3);
 /// One if the next allocation of a thread fails.
 const REFUSES: Number = Number(4);
+/// The blocks that a thread asked the heap for, by allocating or resizing.
+const DRAWN: Number = Number(5);
+/// Their bytes.
+const BYTES: Number = Number(6);
 
 /// The byte that tests fill secrets with.
 pub const MARK: u8 = 0xA5;
@@ -33,7 +37,7 @@ struct Watching;
 // SAFETY: it passes everything on to `System`, or returns null.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if refused() {
+        if refused(layout.size()) {
             return std::ptr::null_mut();
         }
         let block = unsafe { System.alloc(layout) };
@@ -45,7 +49,7 @@ unsafe impl GlobalAlloc for Watching {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if refused() {
+        if refused(layout.size()) {
             return std::ptr::null_mut();
         }
         unsafe { System.alloc_zeroed(layout) }
@@ -78,6 +82,7 @@ unsafe impl GlobalAlloc for Watching {
             }
             return new;
         }
+        count(size);
         unsafe { System.realloc(block, layout, size) }
     }
 }
@@ -87,8 +92,15 @@ fn watched() -> bool {
     WATCHED.get() == 1
 }
 
+/// Counts what was asked for.
+fn count(size: usize) {
+    DRAWN.set(DRAWN.get().wrapping_add(1));
+    BYTES.set(BYTES.get().wrapping_add(size));
+}
+
 /// Counts an allocation, and says whether this is one that is to fail.
-fn refused() -> bool {
+fn refused(size: usize) -> bool {
+    count(size);
     match FAIL_IN.get() {
         0 => {}
         1 => return true,
@@ -120,6 +132,14 @@ pub fn with_one_refusal<R>(work: impl FnOnce() -> R) -> R {
     let result = work();
     assert!(REFUSES.get() == 0, "nothing was allocated");
     result
+}
+
+/// Runs `work` and returns how many blocks this thread asked the heap for meanwhile, by allocating or resizing, and their bytes.
+pub fn drawn(work: impl FnOnce()) -> (usize, usize) {
+    DRAWN.set(0);
+    BYTES.set(0);
+    work();
+    (DRAWN.get(), BYTES.get())
 }
 
 /// The number of blocks that this thread has on the heap, without those that the standard library has there for it.

@@ -101,7 +101,7 @@ unsafe fn size_checked(call: &'static str, handle: Handle, what: For) -> Option<
             return None;
         }
         Some(match header(handle.kind) {
-            Some(header) => block::extent(handle.data, header).0,
+            Some(header) => crate::raw::record::size(block::prefix(handle.data, header), header) - header,
             #[cfg(feature = "pool")]
             None if handle.kind == Kind::Pool as i32 => (*crate::raw::pool::owner_of(handle.data)).cellsz,
             None => 0,

@@ -1,11 +1,11 @@
-//! Another size for whatever a handle holds.
+//! Another size, or room to grow, for whatever a handle holds.
 
 use core::ptr::NonNull;
 
 use super::{For, Handle, check};
 use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
-use crate::raw::block::Resized;
+use crate::raw::resize::{Resized, To};
 
 /// Gives the object of a handle `size` bytes of data, in place where its source can, and returns the data. The object may have moved;
 /// the handle says where it is now. Of the contents stays what fits; what is added is undefined. Where the handle, the cell or
@@ -33,14 +33,74 @@ use crate::raw::block::Resized;
 /// ```
 pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    let resized = unsafe { resize_kept(*handle, size) }?;
-    let Some(Resized { data, .. }) = &resized else {
-        // SAFETY: [handle, tag] what was resized is not null, and a pool's cell where it has no other place.
-        unsafe {
-            #[cfg(feature = "pool")]
+    unsafe {
+        let data = change(handle, To::Size(size), "kmresize")?;
+        #[cfg(feature = "pool")]
+        if handle.kind == Kind::Pool as i32 {
             crate::raw::pool::cut(handle.data, size, Shred::from(handle.shred != 0));
-            return Ok(NonNull::new_unchecked(handle.data));
         }
+        Ok(data)
+    }
+}
+
+/// Gives the object of a handle `size` bytes of data, as [`resize`] does, on behalf of `call`, which appends to it: where it takes another
+/// block for that, the block has room for half as many bytes again, or for `size` alone if there is no such block. So what is built by
+/// many small appends takes a time in proportion to its size. An object that has `size` bytes or more stays as it is.
+///
+/// # Safety
+/// As for [`resize`].
+///
+/// ```
+/// use kmem::raw::{heap, ptr};
+/// unsafe {
+///     let mut handle = heap::ao(0);
+///     let mut moves = 0;
+///     for size in 1..=1000 {
+///         let before = handle.data;
+///         ptr::grow("kmcat", &mut handle, size).unwrap();
+///         assert_eq!(ptr::size(handle), size);
+///         moves += usize::from(handle.data != before);
+///     }
+///     assert!(moves < 20);
+///     ptr::free(handle);
+/// }
+/// ```
+pub unsafe fn grow(call: &'static str, handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { change(handle, To::Appended(size), call) }
+}
+
+/// Gives the object of a handle room for `size` bytes of data in all, of which it has as many as before, and returns the data. The object
+/// may have moved; the handle says where it is. Until it has grown to that size, whatever makes it grow stays in place and does not
+/// fail. The room is not data: it is neither read nor written before the object has grown into it.
+///
+/// Fails as [`resize`] does for so many bytes. An object that has them already stays as it is.
+///
+/// # Safety
+/// As for [`resize`].
+///
+/// ```
+/// use kmem::raw::{heap, ptr};
+/// unsafe {
+///     let mut handle = heap::ao(8);
+///     let data = ptr::reserve(&mut handle, 1000).unwrap();
+///     assert_eq!(ptr::size(handle), 8);
+///     assert_eq!(ptr::resize(&mut handle, 1000), Ok(data));
+///     ptr::free(handle);
+/// }
+/// ```
+pub unsafe fn reserve(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { change(handle, To::Room(size), "kmreserve") }
+}
+
+/// Changes the object of a handle, which learns where it is.
+unsafe fn change(handle: &mut Handle, to: To, call: &'static str) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    let resized = unsafe { resize_kept(*handle, to, call) }?;
+    let Some(Resized { data, .. }) = &resized else {
+        // SAFETY: [handle] what was changed is not null.
+        return Ok(unsafe { NonNull::new_unchecked(handle.data) });
     };
     let data = *data;
     if !handle.cell.is_null() {
@@ -52,33 +112,36 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
     Ok(data)
 }
 
-/// [`resize`] before the old block goes back; `None` for a pool's cell, which stays where it is and as it is: what was cut off goes with
+/// Any of these on behalf of `call`, before the old block goes back; `None` for a pool's cell, which stays where it is and as it is: what was cut off goes with
 /// the cell, and until then is part of the value that the pool knows of.
 ///
 /// # Safety
 /// As for [`resize`].
-pub(crate) unsafe fn resize_kept(handle: Handle, size: usize) -> Result<Option<Resized>, AllocError> {
-    const CALL: &str = "kmresize";
+pub(crate) unsafe fn resize_kept(
+    handle: Handle,
+    to: To,
+    call: &'static str,
+) -> Result<Option<Resized>, AllocError> {
     let Handle { kind, shred, data, .. } = handle;
     if data.is_null() {
         return Err(AllocError::Source(None));
     }
     let shred = Shred::from(shred != 0);
-    let _ = (size, shred);
+    let _ = (to, shred);
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it and the handle say.
     unsafe {
-        if !check(CALL, handle, For::Change) {
+        if !check(call, handle, For::Change) {
             return Err(AllocError::Misused);
         }
         match Kind::from_raw(kind) {
             #[cfg(feature = "heap")]
-            Some(Kind::Heap) => crate::raw::heap::resize_kept(data, size, CALL, shred).map(Some),
+            Some(Kind::Heap) => crate::raw::heap::resize_kept(data, to, call, shred).map(Some),
             #[cfg(feature = "ref")]
-            Some(Kind::Ref) => crate::raw::refs::resize_kept(data, size, CALL, shred).map(Some),
+            Some(Kind::Ref) => crate::raw::refs::resize_kept(data, to, call, shred).map(Some),
             #[cfg(feature = "tree")]
-            Some(Kind::Tree) => crate::raw::tree::resize_kept(data, size, CALL, shred).map(Some),
+            Some(Kind::Tree) => crate::raw::tree::resize_kept(data, to, call, shred).map(Some),
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) => crate::raw::pool::holds(data, size).map(|()| None),
+            Some(Kind::Pool) => crate::raw::pool::holds(data, to.room()).map(|()| None),
             _ => Err(AllocError::Fixed(Kind::None)),
         }
     }

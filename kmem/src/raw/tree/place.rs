@@ -10,8 +10,9 @@ use super::{
 use crate::cell::{FLAG_BUSY, FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
-use crate::raw::block::{self, Resized, To};
+use crate::raw::block;
 use crate::raw::marks::Leads;
+use crate::raw::resize::{self, How, Resized, To};
 use crate::raw::seal::is_no_header;
 
 /// Whether this is the data of a live node; what is wrong with it is reported.
@@ -71,9 +72,10 @@ unsafe fn check_movable(call: &'static str, data: *mut u8, own: u8) -> Result<*m
 }
 
 /// [`resize`] on behalf of `call`, before the old block goes back.
+#[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
-    size: usize,
+    to: To,
     call: &'static str,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
@@ -91,8 +93,8 @@ pub(crate) unsafe fn resize_kept(
         }
         // A global allocator may be the program's own, and meet the node by its neighbours. That of C does not know of it.
         let alone = cfg!(kmem_libc) || (*node).parent.is_null() && (*node).child.is_null();
-        let to = To { size, shred: shred.is_yes(), alone };
-        let resized = block::resize(call, Kind::Tree, HEADER, data, (*node).src, to)?;
+        let how = How { shred: shred.is_yes(), alone };
+        let resized = resize::resize(call, Kind::Tree, HEADER, data, (*node).src, to, how)?;
         let now = header(resized.data.as_ptr());
         if now != node {
             if !(*now).parent.is_null() {

@@ -1,0 +1,398 @@
+//! Where the parts of a cell lie in its block, and how much room the block has to spare.
+//!
+//! Behind the data lie, as far as the cell has them, the destructor slot, the address of the name, and the *far end*: a word that says
+//! where a block ends that has much room to spare. They move as the data grows into that room, so that the room is one piece and
+//! the block is what it was. The four high bits of the prefix's `align` say how much there is.
+
+use core::alloc::Layout;
+use core::ffi::CStr;
+use core::ptr::NonNull;
+
+use super::record;
+use super::request::{BASE_ALIGN, Destructor, MAX_ALIGN, Request, data_align};
+use super::seal::{self, End, Label, Slot};
+use crate::cell::{Cell, FLAG_NAME, FLAG_SLOT};
+use crate::error::AllocError;
+
+/// The most data bytes of a cell. Nothing that is added to them here, nor rounding up to any alignment, overflows.
+pub(super) const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
+
+/// The low bits of the prefix's `align`: the logarithm of the alignment.
+const ALIGN_BITS: u8 = 15;
+
+/// The number in the high bits of the prefix's `align` that says that a far end lies behind the data. Less is the number of spare
+/// bytes: with so many or more there is always room for an aligned word.
+const FAR: usize = 15;
+const _: () = assert!(FAR >= size_of::<End>() + BEHIND_ALIGN - 1);
+
+/// The alignment, in bytes, of what lies behind the data.
+const BEHIND_ALIGN: usize = 8;
+const _: () = assert!(
+    align_of::<Slot>() <= BEHIND_ALIGN
+        && align_of::<Label>() <= BEHIND_ALIGN
+        && align_of::<End>() <= BEHIND_ALIGN
+);
+
+/// The farthest end that is written down. No block of a program is larger, so that most words that were written over are told by
+/// their high bits.
+const FARTHEST: usize = if usize::BITS == 64 { usize::MAX >> 17 } else { MOST + MAX_ALIGN };
+
+/// The prefix of the cell whose data this is.
+pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
+    data.wrapping_sub(header).cast()
+}
+
+/// The alignment that a prefix says with its `align`.
+#[inline(always)]
+fn alignment(byte: u8) -> usize {
+    if byte & ALIGN_BITS == 0 { BASE_ALIGN } else { 1 << (byte & ALIGN_BITS) }
+}
+
+/// Bytes from the data to the far end of a cell without a record, or zero if there is none.
+///
+/// # Safety
+/// As for [`Shape::of`].
+#[inline(always)]
+pub(super) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
+    // SAFETY: [caller, prefix] the caller's cell is readable.
+    unsafe { sized_far_end(cell, header, (*cell).size) }
+}
+
+/// [`far_end`] of a cell with so many bytes of header and data.
+///
+/// # Safety
+/// As for [`Shape::of`].
+#[inline(always)]
+unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
+    // SAFETY: [caller, extent] the caller's cell is readable, and where its prefix says so the word lies behind the data.
+    unsafe { if usize::from((*cell).align >> 4) == FAR { read_far_end(cell, header, size) } else { 0 } }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn read_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
+    // SAFETY: [caller, extent] as above.
+    unsafe {
+        let shape = Shape::ending(cell, header, size, 0);
+        End::read(cell.cast::<u8>().add(header + shape.far()).cast())
+    }
+}
+
+/// Bytes of the destructor slot and the name of a cell that has these.
+#[inline(always)]
+fn bytes_behind(slot: bool, name: bool) -> usize {
+    usize::from(slot) * size_of::<Slot>() + usize::from(name) * size_of::<Label>()
+}
+
+/// The extent of a cell and its block: what follows from the request when it is made, and from the prefix and the far end ever after.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) header: usize,
+    /// Bytes of data.
+    pub(super) size: usize,
+    pub(super) align: usize,
+    /// Bytes of the destructor slot and the name.
+    behind: usize,
+    /// Bytes from the data to the end of the block.
+    pub(super) end: usize,
+}
+
+impl Shape {
+    pub(super) fn new(header: usize, request: &Request) -> Result<Shape, AllocError> {
+        let align = data_align(request.align)?;
+        let behind = bytes_behind(request.drop.is_some(), request.name.is_some());
+        Shape { header, size: 0, align, behind, end: 0 }.with(request.size)
+    }
+
+    /// The same with so many bytes of data, in a block of its own with no room to spare.
+    #[inline(always)]
+    pub(super) fn with(self, size: usize) -> Result<Shape, AllocError> {
+        if size > MOST {
+            return Err(AllocError::Overflow);
+        }
+        let shape = Shape { size, ..self };
+        Ok(Shape { end: shape.tight(), ..shape })
+    }
+
+    /// The same in a block of its own that has room for so many bytes of data.
+    pub(super) fn with_room(self, room: usize) -> Result<Shape, AllocError> {
+        let end = self.with(room.max(self.size))?.end;
+        self.to(end).within(self.size).ok_or(AllocError::Overflow)
+    }
+
+    /// The same data in a block that ends there.
+    #[inline(always)]
+    pub(super) fn to(self, end: usize) -> Shape {
+        Shape { end, ..self }
+    }
+
+    /// The same block with so many bytes of data, if it has room for them and the rest can be written down.
+    #[inline(always)]
+    pub(super) fn within(self, size: usize) -> Option<Shape> {
+        let shape = Shape { size, ..self };
+        let fits = size <= MOST && shape.tight() <= self.end;
+        (fits && (shape.spare() < FAR || self.end <= FARTHEST)).then_some(shape)
+    }
+
+    /// What a prefix says that was found to be whole.
+    ///
+    /// # Safety
+    /// `cell` is the prefix of a cell that was made with this `header` and has no record, and what it says of its size was found to be
+    /// possible.
+    #[inline(always)]
+    pub(super) unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
+        // SAFETY: [caller, prefix] the contract is the caller's.
+        unsafe { Shape::ending(cell, header, (*cell).size, far_end(cell, header)) }
+    }
+
+    /// [`of`](Shape::of) a cell that may have a record. One that cannot be followed is for the checks to report.
+    ///
+    /// # Safety
+    /// As for [`of`](Shape::of).
+    pub(super) unsafe fn seen(cell: *mut Cell, header: usize) -> Shape {
+        // SAFETY: [caller, prefix] the contract is the caller's.
+        unsafe {
+            let size = record::size(cell, header);
+            Shape::ending(cell, header, size, sized_far_end(cell, header, size))
+        }
+    }
+
+    /// The shape of a cell with so many bytes of header and data, for a caller who knows its [`far_end`].
+    ///
+    /// # Safety
+    /// As for [`of`](Shape::of).
+    #[inline(always)]
+    pub(super) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> Shape {
+        // SAFETY: [caller, prefix] the caller's cell is readable.
+        let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
+        let behind = if flags & (FLAG_SLOT | FLAG_NAME) == 0 {
+            0
+        } else {
+            bytes_behind(flags & FLAG_SLOT != 0, flags & FLAG_NAME != 0)
+        };
+        let shape = Shape { header, size: size - header, align: BASE_ALIGN, behind, end: 0 };
+        let shape = shape.to(shape.tight());
+        if align == 0 {
+            return shape;
+        }
+        let end = if far_end == 0 { shape.end + usize::from(align >> 4) } else { far_end };
+        Shape { align: alignment(align), end, ..shape }
+    }
+
+    /// Whether what the `align` of a prefix says is possible: the alignment, and the far end, if there is one, which was not written over.
+    ///
+    /// # Safety
+    /// As for [`of`](Shape::of).
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
+        // SAFETY: [caller] the contract is the caller's.
+        let (align, shape) = unsafe {
+            let far_end = sized_far_end(cell, header, size);
+            ((*cell).align, Shape::ending(cell, header, size, far_end))
+        };
+        let aligned = align & ALIGN_BITS == 0 || (BASE_ALIGN + 1..=MAX_ALIGN).contains(&alignment(align));
+        let told = usize::from(align >> 4) < FAR || shape.end <= FARTHEST && shape.end >= shape.tight() + FAR;
+        aligned && told
+    }
+
+    /// Bytes from the base of the block to the data.
+    pub(super) fn offset(&self) -> usize {
+        self.header.max(self.align)
+    }
+
+    /// Bytes from the data to the destructor slot.
+    pub(super) fn slot(&self) -> usize {
+        (self.size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1)
+    }
+
+    /// Whether the cell has a destructor slot.
+    pub(super) fn has_slot(&self) -> bool {
+        self.behind >= size_of::<Slot>()
+    }
+
+    /// Whether the cell has a name.
+    pub(super) fn has_name(&self) -> bool {
+        self.behind % size_of::<Slot>() != 0
+    }
+
+    /// Bytes from the data to the name.
+    pub(super) fn label(&self) -> usize {
+        self.slot() + self.behind - size_of::<Label>()
+    }
+
+    /// Bytes from the data to the far end.
+    fn far(&self) -> usize {
+        self.slot() + self.behind
+    }
+
+    /// Bytes from the data to the end of a block with no room to spare.
+    #[inline(always)]
+    fn tight(&self) -> usize {
+        if self.behind > 0 { self.slot() + self.behind } else { self.size }
+    }
+
+    /// What the prefix says of the room to spare.
+    fn spare(&self) -> usize {
+        (self.end - self.tight()).min(FAR)
+    }
+
+    /// What [`far_end`] is of a cell of this shape.
+    pub(super) fn far_end(&self) -> usize {
+        if self.spare() == FAR { self.end } else { 0 }
+    }
+
+    /// The layout of the block.
+    pub(super) fn layout(&self) -> Layout {
+        // SAFETY: [extent] no cell has more than `MOST` bytes of data or room, to which offset and what lies behind add less than two
+        // pages; the alignment was found to be valid when the cell was made.
+        unsafe { Layout::from_size_align_unchecked(self.offset() + self.end, self.align) }
+    }
+}
+
+/// What lies behind a cell's data, in hand while that changes its size.
+#[derive(Clone, Copy)]
+pub(super) struct Carried {
+    pub(super) drop: Option<Destructor>,
+    pub(super) name: Option<&'static CStr>,
+}
+
+impl Carried {
+    /// What the cell carries, or `None` where it was written over.
+    ///
+    /// # Safety
+    /// The data is that of a live cell of this shape, which is the caller's alone.
+    #[inline(always)]
+    pub(super) unsafe fn take(data: *mut u8, shape: &Shape) -> Option<Carried> {
+        // SAFETY: [slot] a shape says where a slot and a name lie.
+        unsafe {
+            let drop = if shape.has_slot() { Some(Slot::read(data.add(shape.slot()).cast())?) } else { None };
+            let name =
+                if shape.has_name() { Some(Label::read(data.add(shape.label()).cast())?) } else { None };
+            Some(Carried { drop, name })
+        }
+    }
+
+    /// Makes the prefix and what lies behind the data agree with the shape.
+    ///
+    /// # Safety
+    /// The data is that of a cell whose block has this shape's layout, which is the caller's alone. Its prefix says the alignment.
+    #[inline(always)]
+    pub(super) unsafe fn put(&self, data: *mut u8, shape: &Shape) -> NonNull<u8> {
+        let cell = prefix(data, shape.header);
+        // SAFETY: [extent, slot] the caller's block has room for what its shape says.
+        unsafe {
+            (*cell).size = shape.header + shape.size;
+            let spare = shape.spare();
+            (*cell).align = (*cell).align & ALIGN_BITS | (spare << 4) as u8;
+            (*cell).heap = seal::of_cell((*cell).size, (*cell).flags, (*cell).align);
+            if let Some(destructor) = self.drop {
+                Slot::write(data.add(shape.slot()).cast(), destructor);
+            }
+            if let Some(name) = self.name {
+                Label::write(data.add(shape.label()).cast(), name);
+            }
+            if spare == FAR {
+                End::write(data.add(shape.far()).cast(), shape.end);
+            }
+            NonNull::new_unchecked(data)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::MaybeUninit;
+    use core::ptr::null_mut;
+
+    use super::*;
+    use crate::cell::Kind;
+    use crate::raw::request::align_byte;
+
+    #[repr(C, align(16))]
+    struct Block([MaybeUninit<u8>; 512]);
+
+    /// Shapes with all that a cell may carry.
+    fn shapes() -> impl Iterator<Item = Shape> {
+        (0..16).map(|bits| {
+            let drop = (bits & 1 != 0).then_some(Destructor { run: None, arg: null_mut() });
+            let name = (bits & 2 != 0).then_some(c"name");
+            let request = Request { align: [16, 32, 64, 128][bits >> 2], drop, name, ..Request::new(0) };
+            Shape::new(16, &request).expect("a shape")
+        })
+    }
+
+    /// What is read of a cell that was written so.
+    fn written(shape: &Shape) -> Option<Shape> {
+        let mut block = Block([MaybeUninit::uninit(); 512]);
+        let data = (&raw mut block).cast::<u8>().wrapping_add(128);
+        let flags =
+            if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
+        let carried = Carried {
+            drop: shape.has_slot().then_some(Destructor { run: None, arg: null_mut() }),
+            name: shape.has_name().then_some(c"name"),
+        };
+        // SAFETY: the block has room for the header and for 384 bytes behind it.
+        unsafe {
+            prefix(data, 16).write(Cell::new(Kind::Heap, flags, align_byte(shape.align), 0));
+            carried.put(data, shape);
+            let carried = Carried::take(data, shape).expect("what was put");
+            assert_eq!(
+                (carried.drop.is_some(), carried.name.is_some()),
+                (shape.has_slot(), shape.has_name())
+            );
+            let cell = prefix(data, 16);
+            Shape::is_possible(cell, 16, (*cell).size).then(|| Shape::of(cell, 16))
+        }
+    }
+
+    #[test]
+    fn every_size_in_every_block_that_has_room_for_it_is_written_and_read() {
+        for shape in shapes() {
+            for room in 0..100 {
+                let block = shape.with(room).unwrap();
+                for size in 0..200 {
+                    let Some(within) = block.within(size) else {
+                        assert!(size > room && shape.with(size).unwrap().end > block.end);
+                        continue;
+                    };
+                    assert_eq!(within.layout(), block.layout());
+                    let read = written(&within).unwrap();
+                    assert_eq!((read.size, read.end, read.align), (size, block.end, shape.align));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn room_for_so_many_bytes_is_a_block_of_so_many() {
+        for shape in shapes() {
+            for (size, room) in (0..50).flat_map(|size| (0..90).map(move |room| (size, room))) {
+                let roomy = shape.with(size).unwrap().with_room(room).unwrap();
+                assert_eq!((roomy.size, roomy.end), (size, shape.with(room.max(size)).unwrap().end));
+            }
+            assert!(shape.with_room(usize::MAX).is_err() && shape.with_room(FARTHEST + 1).is_err());
+        }
+    }
+
+    #[test]
+    fn a_far_end_that_was_written_over_is_none() {
+        let shape = Shape::new(16, &Request::new(0)).unwrap().with_room(200).unwrap();
+        let mut block = Block([MaybeUninit::uninit(); 512]);
+        let data = (&raw mut block).cast::<u8>().wrapping_add(128);
+        // SAFETY: as above.
+        unsafe {
+            prefix(data, 16).write(Cell::new(Kind::Heap, 0, 0, 0));
+            Carried { drop: None, name: None }.put(data, &shape);
+            let word = data.cast::<usize>();
+            assert_eq!(Shape::of(prefix(data, 16), 16).end, 200);
+            let forged = (0..1000).map(|n: usize| n.wrapping_mul(0x9e37_79b9) << (n & 31));
+            let possible = forged.filter(|&forged| {
+                word.write(forged);
+                Shape::is_possible(prefix(data, 16), 16, 16)
+            });
+            // One in 2^17 is possible by chance.
+            assert!(possible.count() < if usize::BITS == 64 { 3 } else { 1000 });
+        }
+    }
+}
