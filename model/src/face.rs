@@ -5,7 +5,9 @@ use std::ptr::{NonNull, null, null_mut};
 
 use kmem::raw::ptr::At;
 use kmem::raw::report::{self, Sum};
-use kmem::raw::{Cell, Destructor, Fill, Handle, Pool, Request, Source, heap, pool, ptr, refs, tree};
+use kmem::raw::{
+    Cell, Destructor, Fill, Handle, Pool, Request, ResizeFn, Source, heap, pool, ptr, refs, tree,
+};
 use kmem::{AllocError, Kind};
 use kmem_capi as c;
 
@@ -147,10 +149,12 @@ pub trait Face {
     unsafe fn taint(kind: Kind, data: *mut u8);
     /// Gives an object another name, and returns true if there was room.
     unsafe fn rename(kind: Kind, data: *mut u8, name: &'static CStr) -> bool;
-    /// Makes a source of the two functions.
-    unsafe fn source(at: *mut Source, allocate: Allocate, free: Give);
+    /// Makes a source of these functions.
+    unsafe fn source(at: *mut Source, allocate: Allocate, free: Give, resize: Option<ResizeFn>);
     /// Makes an array, or a copy of `n` bytes, which a zero follows.
     unsafe fn text(at: &At, what: Words, n: usize, size: usize, bytes: *const u8) -> *mut u8;
+    /// Asks for room for so many bytes.
+    unsafe fn reserve(kind: Kind, data: *mut u8, size: usize, how: How) -> *mut u8;
     /// Gives an object another size.
     unsafe fn resize(kind: Kind, data: *mut u8, size: usize, how: How) -> *mut u8;
     /// Appends `n` bytes, which a zero follows, to what an object of this size holds.
@@ -382,8 +386,9 @@ impl Face for Rust {
         unsafe { ptr::rename(handle(kind, data), name) }
     }
 
-    unsafe fn source(at: *mut Source, allocate: Allocate, free: Give) {
-        unsafe { at.write(Source::new(allocate, free, null_mut())) }
+    unsafe fn source(at: *mut Source, allocate: Allocate, free: Give, resize: Option<ResizeFn>) {
+        let source = Source::new(allocate, free, null_mut());
+        unsafe { at.write(if let Some(resize) = resize { source.with_resize(resize) } else { source }) }
     }
 
     unsafe fn text(at: &At, what: Words, n: usize, size: usize, bytes: *const u8) -> *mut u8 {
@@ -397,6 +402,10 @@ impl Face for Rust {
             }
             handle.data
         }
+    }
+
+    unsafe fn reserve(kind: Kind, data: *mut u8, size: usize, how: How) -> *mut u8 {
+        unsafe { by_handle(kind, data, how, |handle| or_null(ptr::reserve(handle, size))) }
     }
 
     unsafe fn resize(kind: Kind, data: *mut u8, size: usize, how: How) -> *mut u8 {
@@ -424,7 +433,7 @@ impl Face for Rust {
             let now = match total {
                 _ if string && held == size => null_mut(),
                 _ if total <= size => data,
-                _ => by_handle(kind, data, how, |handle| or_null(ptr::resize(handle, total))),
+                _ => by_handle(kind, data, how, |handle| or_null(ptr::grow("kmcat", handle, total))),
             };
             if !now.is_null() {
                 now.add(held).copy_from_nonoverlapping(bytes.as_ptr(), n);
@@ -690,8 +699,12 @@ impl Face for C {
         said == 0
     }
 
-    unsafe fn source(at: *mut Source, allocate: Allocate, free: Give) {
-        unsafe { c::source::kmsourcei(at, allocate, free, null_mut()) }
+    unsafe fn source(at: *mut Source, alloc: Allocate, free: Give, resize: Option<ResizeFn>) {
+        use c::source::*;
+        match resize {
+            Some(_) => unsafe { kmsourceiw(at, &SourceOptions { alloc, free, resize }, null_mut()) },
+            None => unsafe { kmsourcei(at, alloc, free, null_mut()) },
+        }
     }
 
     unsafe fn text(at: &At, what: Words, n: usize, size: usize, bytes: *const u8) -> *mut u8 {
@@ -709,6 +722,12 @@ impl Face for C {
             assert_eq!(handle.shred, 0);
             assert!(handle.is_null() || handle.kind == at.kind);
             handle.data.cast()
+        })
+    }
+
+    unsafe fn reserve(kind: Kind, data: *mut u8, size: usize, how: How) -> *mut u8 {
+        refusing(|| unsafe {
+            by_handle(kind, data, how, |handle| c::text::kmreserve(handle, size).cast()).cast()
         })
     }
 
@@ -750,6 +769,7 @@ impl Face for C {
                     room.copy_from_nonoverlapping(bytes, n + 1);
                     handle.data
                 }
+                Appended::Reserve => unreachable!("that is another call"),
             })
             .cast()
         })

@@ -19,6 +19,8 @@ thread_local! {
     /// Whether kmem is at work, and not the model.
     static AT_WORK: Cell<bool> = const { Cell::new(false) };
     static LIVE: Cell<isize> = const { Cell::new(0) };
+    /// The bytes of the block that was allocated last.
+    static LAST: Cell<usize> = const { Cell::new(0) };
     static ASKED: Cell<usize> = const { Cell::new(0) };
     static REFUSE: Cell<usize> = const { Cell::new(usize::MAX) };
     static ZEROED: RefCell<Vec<Range>> = const { RefCell::new(Vec::new()) };
@@ -45,6 +47,7 @@ fn refused(size: usize) -> bool {
         return true;
     }
     LIVE.set(LIVE.get() + 1);
+    LAST.set(size);
     false
 }
 
@@ -123,6 +126,11 @@ pub(crate) fn asked() -> usize {
 /// Whether a request was refused on purpose between two numbers of requests.
 pub(crate) fn refused_between(before: usize, after: usize) -> bool {
     (before..after).contains(&REFUSE.get())
+}
+
+/// The bytes of the block that kmem allocated last.
+pub(crate) fn last() -> usize {
+    LAST.get()
 }
 
 /// The blocks that kmem holds.

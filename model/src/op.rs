@@ -81,6 +81,8 @@ pub enum Appended {
     String,
     /// Characters, where there was made room for them.
     Room,
+    /// Nothing yet: room is asked for in advance.
+    Reserve,
 }
 
 /// What a node is to adopt.

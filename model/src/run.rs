@@ -7,7 +7,7 @@ mod size;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::Ordering;
@@ -25,8 +25,9 @@ use crate::things::{self, Buffer, Id, Object, Origin, Plan, Store, Things};
 
 /// No more objects than this at a time, so that a step stays short.
 const MOST: usize = 80;
-/// Sources of the model's own.
+/// Sources of the model's own. The last one resizes, in steps of so many bytes.
 const CUSTOM: usize = 2;
+const STEP: usize = 64;
 
 thread_local! {
     /// What is alive, by the address of its data: its number and size. For destructors, which know nothing else.
@@ -103,8 +104,7 @@ struct Run<F> {
 
 unsafe extern "C-unwind" fn take(source: *mut Source, size: usize, align: usize) -> *mut c_void {
     assert!(align >= 16 && align.is_power_of_two() && size > 0);
-    let layout = std::alloc::Layout::from_size_align(size, align).expect("a layout");
-    let block = unsafe { std::alloc::alloc(layout) };
+    let block = unsafe { std::alloc::alloc(behind(source, size, align)) };
     memory::model(|| {
         if !block.is_null() {
             let before =
@@ -120,7 +120,34 @@ unsafe extern "C-unwind" fn give(source: *mut Source, block: *mut c_void, size: 
         let given = GIVEN.with_borrow_mut(|given| given.remove(&block.addr()));
         assert_eq!(given, Some((source.addr(), size, align)), "a block went back as it was not drawn");
     });
-    unsafe { std::alloc::dealloc(block.cast(), std::alloc::Layout::from_size_align_unchecked(size, align)) };
+    unsafe { std::alloc::dealloc(block.cast(), behind(source, size, align)) };
+}
+
+/// The layout of the block behind what a source gives.
+fn behind(source: *mut Source, size: usize, align: usize) -> std::alloc::Layout {
+    let resizes = unsafe { (*source).resize.is_some() };
+    let size = if resizes && size < isize::MAX as usize / 2 { size.next_multiple_of(STEP) } else { size };
+    std::alloc::Layout::from_size_align(size, align).expect("a layout")
+}
+
+unsafe extern "C-unwind" fn resize(
+    source: *mut Source,
+    block: *mut c_void,
+    from: usize,
+    to: usize,
+    align: usize,
+) -> c_int {
+    memory::model(|| {
+        GIVEN.with_borrow_mut(|given| {
+            let there = given.get_mut(&block.addr()).expect("a block of this source");
+            assert_eq!(*there, (source.addr(), from, align), "a block that is resized as it was not drawn");
+            let same = behind(source, from, align) == behind(source, to, align);
+            if same {
+                there.1 = to;
+            }
+            same.into()
+        })
+    })
 }
 
 /// The destructor of everything that has one: writes down that it ran, with the contents still there, and uses kmem.
@@ -175,7 +202,8 @@ impl<F: Face> Run<F> {
         let mut things = Things::default();
         for _ in 0..CUSTOM {
             let place = Box::into_raw(Box::<Source>::new_uninit()).cast::<Source>();
-            unsafe { F::source(place, take, give) };
+            let resizes = things.sources.len() == CUSTOM - 1;
+            unsafe { F::source(place, take, give, resizes.then_some(resize)) };
             things.sources.push(place);
         }
         Run {
@@ -677,7 +705,7 @@ impl<F: Face> Run<F> {
         for gone in &plan.gone {
             if let Some(object) = self.things.objects.get(&gone.id) {
                 if gone.shred || object.tainted || self.things.shreds(object.origin) {
-                    ranges.push((object.data, object.size));
+                    ranges.push((object.data, object.zeroed()));
                 }
             } else if self.things.stores.contains_key(&gone.id) {
                 let all = gone.shred || self.things.shreds_end(gone.id);

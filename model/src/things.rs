@@ -42,14 +42,40 @@ pub struct Object {
     /// Whether it has a node for what it owns.
     pub owner: bool,
     pub origin: Origin,
+    /// Bytes that its block has to spare.
+    pub spare: usize,
 }
 
 impl Object {
     /// A plain one.
     pub fn new(kind: Kind, data: *mut u8, size: usize, origin: Origin) -> Object {
-        let (align, name, tainted, refs, drop) = (0, None, false, 1, false);
+        let (align, name, tainted, refs, drop, spare) = (0, None, false, 1, false, 0);
         let (ends, record, owner) = (false, false, false);
-        Object { kind, data, size, align, name, tainted, refs, drop, ends, record, owner, origin }
+        Object { kind, data, size, align, name, tainted, refs, drop, ends, record, owner, origin, spare }
+    }
+
+    /// The bytes of its block where it has so many bytes of data and none to spare, and the alignment; nothing where that is not
+    /// possible.
+    pub fn tight(&self, size: usize) -> Option<(usize, usize)> {
+        block(self.kind, size, self.align, self.drop, self.name.is_some())
+    }
+
+    /// The bytes of its block.
+    pub fn block(&self) -> usize {
+        self.tight(self.size).expect("a block").0 + self.spare
+    }
+
+    /// Bytes from its data on that are zeroed with it: all of a block of its own.
+    pub fn zeroed(&self) -> usize {
+        match self.origin {
+            Origin::Pool(_) => self.size,
+            _ => self.block() - self.offset(),
+        }
+    }
+
+    /// Bytes from the base of its block to its data.
+    pub fn offset(&self) -> usize {
+        header(self.kind).max(self.align)
     }
 }
 

@@ -129,6 +129,7 @@ fn random_sequences_reach_every_kind_of_step() {
         "pool in a buffer",
         "refused",
         "refused as a source",
+        "reserve",
         "resize",
         "resize a parent",
         "resize in place",

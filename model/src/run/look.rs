@@ -49,9 +49,7 @@ impl<F: Face> Run<F> {
     }
 
     fn block_of(object: &Object) -> usize {
-        let Object { kind, size, align, drop, name, .. } = *object;
-        let more = if object.record { RECORD.0 } else { 0 } + if object.owner { OWNER.0 } else { 0 };
-        things::block(kind, size, align, drop, name.is_some()).expect("a block").0 + more
+        object.block() + if object.record { RECORD.0 } else { 0 } + if object.owner { OWNER.0 } else { 0 }
     }
 
     /// What there is to say of a node, or of what it has adopted.

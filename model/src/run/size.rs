@@ -8,6 +8,10 @@ use super::*;
 struct Change {
     /// The size that is asked for, if it can be counted.
     size: usize,
+    /// The bytes that there is to be room for: as many, if no more are asked for.
+    room: usize,
+    /// Whether another block is to have room for half as many again.
+    half: bool,
     /// Whether the handle says that what goes is zeroed.
     shred: bool,
     /// Whether there is anything to be done: what has room already is left as it is.
@@ -31,7 +35,8 @@ impl<F: Face> Run<F> {
         let Some(id) = self.movable(at) else { return };
         let Object { kind, data, size: old, .. } = self.things.objects[&id];
         let size = size(self, &self.things.objects[&id]);
-        let change = Change { size, shred: how == How::Tainted, grows: true, sound: true };
+        let change =
+            Change { size, room: size, half: false, shred: how == How::Tainted, grows: true, sound: true };
         let keeps = |now: *mut u8| unsafe { things::intact(id, now, size.min(old)) };
         self.change(id, &change, keeps, || unsafe { F::resize(kind, data, size, how) });
     }
@@ -61,6 +66,24 @@ impl<F: Face> Run<F> {
     pub(super) fn append(&mut self, at: u8, what: Appended, (n, place, own): (u8, u8, bool), how: How) {
         let Some(id) = self.movable(at) else { return };
         let Object { kind, data, size, .. } = self.things.objects[&id];
+        if what == Appended::Reserve {
+            // Now and then more than there is, and of a pool's cell what it has.
+            let room = if own { usize::MAX >> (n & 3) } else { usize::from(n) * 8 + usize::from(place & 7) };
+            let room = if kind == Kind::Pool && n & 1 == 0 { size } else { room };
+            let change = Change {
+                size,
+                room: room.max(size),
+                half: false,
+                shred: how == How::Tainted,
+                grows: true,
+                sound: kind != Kind::Pool || room <= size,
+            };
+            let keeps = |now: *mut u8| unsafe { things::intact(id, now, size) };
+            if self.change(id, &change, keeps, || unsafe { F::reserve(kind, data, room, how) }) {
+                self.did("reserve");
+            }
+            return;
+        }
         let string = what != Appended::Bytes;
         // Where there is no zero there is no string.
         let held = if string { usize::from(place) * 7 % (size + 1) } else { size };
@@ -77,6 +100,8 @@ impl<F: Face> Run<F> {
         let total = held + n + usize::from(string);
         let change = Change {
             size: total.max(size),
+            room: total.max(size),
+            half: true,
             shred: how == How::Tainted,
             grows: total > size,
             sound: ended || !string,
@@ -111,24 +136,32 @@ impl<F: Face> Run<F> {
         holds: impl Fn(*mut u8) -> bool,
         call: impl FnMut() -> *mut u8,
     ) -> bool {
-        let Object { kind, data, size: old, align, name, tainted, refs, drop, origin, .. } =
-            self.things.objects[&id];
+        let object = self.things.objects[&id];
+        let Object { kind, data, size: old, align, name, tainted, refs, drop, origin, .. } = object;
         let size = change.size;
         let zeroes = change.shred || tainted || self.things.shreds(origin);
-        let block = |size| things::block(kind, size, align, drop, name.is_some());
+        let tight = |size| object.tight(size).map(|block| block.0);
         let served = match origin {
             _ if kind == Kind::Pool => size <= old,
-            Origin::Pool(store) => block(size).is_some_and(|new| new.0 <= self.things.stores[&store].cellsz),
-            _ => block(size).is_some_and(|new| new.0 <= 1 << 28),
+            Origin::Pool(store) => {
+                tight(change.room).is_some_and(|new| new <= self.things.stores[&store].cellsz)
+            }
+            _ => tight(change.room).is_some_and(|new| new <= 1 << 28),
         };
         let expected = change.sound && (!change.grows || served && refs == 1);
-        let stays = !change.grows
-            || kind == Kind::Pool
-            || matches!(origin, Origin::Pool(_))
-            || block(size) == block(old);
+        // What the block has, must have and, if it is another one, is to have.
+        let (has, needs) = (object.block(), tight(change.room));
+        let wants = if change.half { tight(size.saturating_add(size.div_ceil(2))).or(needs) } else { needs };
+        let pooled = kind == Kind::Pool || matches!(origin, Origin::Pool(_));
+        let fits = needs.is_some_and(|needs| needs == has || needs < has && size >= old);
+        let step = |block: usize| block.next_multiple_of(STEP);
+        let granted = [wants, needs].into_iter().flatten().find(|&block| {
+            origin == Origin::Custom(CUSTOM - 1) && block <= 1 << 30 && step(block) == step(has)
+        });
+        let stays = !change.grows || pooled || fits || granted.is_some();
         let mut ranges = Vec::new();
         if zeroes && !stays {
-            ranges.push((data, old));
+            ranges.push((data, object.zeroed()));
         } else if zeroes && size < old {
             // What lies behind the data has moved into what was cut off.
             let behind = if kind == Kind::Pool { 0 } else { things::behind(drop, name.is_some()) };
@@ -141,12 +174,20 @@ impl<F: Face> Run<F> {
             ranges.push((data.wrapping_add(end), old.saturating_sub(end)));
         }
         assert!(unsafe { things::intact(id, data, old) }, "the contents of a {kind}");
+        let asked = memory::asked();
         let (now, not_zeroed) = memory::zeroing(&ranges, || self.attempt(Some(expected), call));
         if now.is_null() {
             self.did("resize refused");
             return false;
         }
-        assert_eq!(not_zeroed.map(|at| ranges[at]), None, "bytes that should have been zeroed");
+        // What has been cut before its source was asked stays where there is no other block.
+        let cut = zeroes && size < old && origin == Origin::Custom(CUSTOM - 1) && !stays && now == data;
+        if cut {
+            assert!(memory::refused_between(asked, memory::asked()), "what was cut should have moved");
+            self.did("cut and stays");
+        } else {
+            assert_eq!(not_zeroed.map(|at| ranges[at]), None, "bytes that should have been zeroed");
+        }
         assert!(!stays || now == data, "what had no need to has moved");
         assert_eq!(now.addr() % align.max(16), 0, "the alignment of what has moved");
         assert!(holds(now), "the contents of what was resized");
@@ -159,8 +200,26 @@ impl<F: Face> Run<F> {
             alive.insert(now.addr(), (id, size));
         });
         unsafe { things::fill(id, now, size) };
+        let block = match granted {
+            _ if pooled => needs.unwrap_or_default(),
+            _ if !change.grows || fits || cut => has,
+            Some(block) => block,
+            None => {
+                let given = GIVEN.with_borrow(|given| given.get(&(now.addr() - object.offset())).copied());
+                given.map_or_else(memory::last, |given| given.1)
+            }
+        };
+        if !stays && !cut && Some(block) != wants {
+            let refused = memory::refused_between(asked, memory::asked()) || wants > Some(1 << 28);
+            assert!(
+                refused && Some(block) == needs,
+                "a block of {block} bytes, and not {wants:?} or {needs:?}"
+            );
+            self.did("no more than is needed");
+        }
         let object = self.things.objects.get_mut(&id).expect("an object");
         (object.data, object.size) = (now, size);
+        object.spare = if pooled { 0 } else { block - tight(size).expect("a block") };
         let below = kind == Kind::Tree && !self.things.children(id).is_empty();
         self.did(match (stays, zeroes, now == data) {
             (true, true, _) => "resize in place what is zeroed",
