@@ -71,6 +71,24 @@ fn flat(times: usize, src: *mut kmem::raw::Cell) {
     }
 }
 
+/// Appends to a cell as `kmcat` does, growing it now and then, with the bytes copied and zeroed for that.
+fn append(times: usize, tainted: bool) {
+    // SAFETY: the cell is live and nobody else's.
+    unsafe {
+        let mut handle = heap::ao(0);
+        if tainted {
+            ptr::taint(&mut handle);
+        }
+        each(times, || {
+            let size = ptr::size_for("kmcat", handle).unwrap_or(0);
+            if let Ok(data) = ptr::grow("kmcat", &mut handle, size + 16) {
+                data.add(size).write_bytes(7, 16);
+            }
+        });
+        ptr::free(handle);
+    }
+}
+
 /// A leaf made as the request says, below a root that stays, and freed.
 fn leaf(times: usize, request: &Request) {
     // SAFETY: each leaf is freed once.
@@ -166,6 +184,8 @@ const OPERATIONS: &[Operation] = &[
         each(n, || data = heap::r(heap::r(data, 48), 32));
         heap::f(data);
     }),
+    ("append 16 bytes to a heap cell", |n| append(n, false)),
+    ("append 16 bytes to a tainted heap cell", |n| append(n, true)),
     ("ref r in a pool's cell", |n| unsafe {
         let cells = pool::i(null_mut(), 96, 1);
         let mut data = refs::a(cells.cast(), 32);
