@@ -391,11 +391,12 @@ void *kmcast(kmptr, const char *name);
 /* The same as a `type *`, for objects that are named by their type. */
 #define Kmcast(type, ptr) (KM_CAST(type *, kmcast((ptr), #type)))
 
-/* Gives an object that exists a destructor, and returns 1; or 0 where that is refused. It is called as the one of kmopt is, and the
- * rules for that apply. So an object may be made first and given its destructor once it is whole: if a C++ constructor throws in memory
- * of kmheapa(), nothing runs on what was never made. A heap cell, and the cell of an only reference, has one destructor: it takes the
- * place of the one that was there, and NULL takes that away. A cell that was made without one draws 48 bytes from where it was drawn. A
- * node has any number: it gets a hook, as of kmtreeh(), and NULL is refused. So is a pool's cell: see kmpooliw(). */
+/* Sets the destructor of an object that exists, and returns 1; or 0 and errno if that is refused. The destructor is called as that of
+ * kmopt is, under the same rules. So memory can be allocated first and get its destructor once the object in it is whole: if a C++
+ * constructor throws, no destructor runs. A heap cell, or a counted cell with one reference, has one destructor: the new one replaces
+ * it, and NULL removes it. A cell that was made without a destructor draws 48 bytes from its source. A node has any number: it
+ * gets a hook, as from kmtreeh(), and NULL is refused. A pool's cell is refused: its pool has one destructor for all cells, see
+ * kmpooliw(). */
 int kmhook(kmptr, void (*drop)(void *data, void *arg), void *arg) KM_USED;
 
 /* ---- strings and arrays: text and arrays in cells of any kind, made where a kmat says ----------------------------- */
@@ -478,16 +479,17 @@ void kmreff(void *) KM_REF;
 /* Taints the cell and drops a reference. The last one, whoever drops it, zeroes the cell. */
 void kmrefs(void *) KM_REF KM_SHREDS;
 
-/* Has a counted cell adopt an object of any kind, as a node does (see kmtreek): it is freed as kmfree() does when the last reference goes,
- * before the cell's destructor runs. So several nodes share a tree: make a cell that owns it, and have each adopt a reference to that.
- * Whatever owns what, all that was adopted is freed in constant stack. Returns the object, or NULL where that is refused and the object
- * still yours: the caller's reference must be the only one (EINVAL). Objects are freed in the order in which they were adopted, on the
- * thread that drops the last reference, and zeroed if the cell is tainted. The first takes 112 bytes from where the cell was drawn, and each other
- * than a tree 88 more. Until the cell lets it go nobody else frees or resizes the object, and what it was drawn from outlives the cell.
- * Cells that own references to one another are never freed; only a cell that would own itself is refused. */
+/* Has a counted cell adopt an object of any kind, as kmtreek() does for a node. The object is freed, as by kmfree(), when the last reference
+ * is dropped, before the destructor of the cell runs. So nodes share a tree: make a counted cell that owns it, and have each
+ * node adopt a reference to the cell. All that was adopted is freed in constant stack, whatever owns what.
+ * Returns the object, or NULL if that is refused and the object is still yours. The caller's reference must be the only one (EINVAL).
+ * Objects are freed in the order in which they were adopted, on the thread that drops the last reference, and zeroed if the cell is
+ * tainted. The first one takes 112 bytes from the source of the cell, and each one other than a tree 88 more. Until the cell lets it
+ * go the object is neither freed nor resized by anybody else, and its source outlives the cell. A cell that would own itself is refused;
+ * cells that own one another by way of others are not found, and never freed. */
 void *kmrefk(void *ref, kmptr object) KM_USED KM_REF KM_TREE;
-/* Has a counted cell let go of an object that it adopted: it is yours again, with the handle that was adopted. The null handle if the
- * cell does not own it, or there are other references. */
+/* Has a counted cell let go of an object that it adopted. Returns the handle that was adopted, which is yours again; or the null handle if
+ * the cell does not own the object, or if there are other references. */
 kmptr kmrefl(void *ref, const void *object) KM_USED KM_REF KM_TREE;
 
 /* ---- pool: equal cells, handed out and taken back fast, one thread at a time -------------------------------------- */
@@ -602,8 +604,8 @@ int kmtreehx(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONN
  * at the end, and the walk is as before its first step. A pool on a node is a node whose data is the pool. Until the next step the
  * object that the walk stands on, and the nodes above it, are not freed, moved, resized or let go of; all else may be. */
 int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
-/* Counts nodes and adopted objects at and below a node: those of this name, or all where it is NULL. What an adopted counted cell owns
- * is counted too, but for what a counted cell among that owns in turn; walks pass over it, and reports count it as below the cell. */
+/* Counts nodes and adopted objects at and below a node: those of this name, or all where it is NULL. What an
+ * adopted counted cell owns is counted too, down to the next counted cell. Walks pass over it, and reports count it as below the cell. */
 kmcount kmtreeq(void *node, const char *name) KM_TREE;
 /* Reports a node and all below it as indented text: what lies deeper than depth is counted, not listed. */
 void kmtreet(void *node, size_t depth, kmwritefn, void *ctx) KM_NONNULL(3) KM_TREE;

@@ -816,6 +816,39 @@
 //! hook.cancel();
 //! ```
 //!
+//! # What a counted cell owns that borrows, must stay, or is used after it was given up
+//! ```
+//! use kmem::{HeapBox, Ref, Tree};
+//! let mut cell = Ref::new(1);
+//! Ref::adopt(&mut cell, HeapBox::new("static")).unwrap();
+//! Ref::adopt(&mut cell, Ref::new(7)).unwrap();
+//! Ref::graft(&mut cell, Tree::new(7)).unwrap();
+//! ```
+//! ```compile_fail,E0597
+//! let mut cell = kmem::Ref::new(1);
+//! let text = String::from("short");
+//! kmem::Ref::adopt(&mut cell, kmem::HeapBox::new(&text)).unwrap();
+//! ```
+//! ```compile_fail,E0277
+//! let mut cell = kmem::Ref::new(1);
+//! kmem::Ref::adopt(&mut cell, kmem::HeapBox::new(std::rc::Rc::new(7))).unwrap();
+//! ```
+//! ```compile_fail,E0277
+//! let mut cell = kmem::Ref::new(1);
+//! kmem::Ref::graft(&mut cell, kmem::Tree::new(std::rc::Rc::new(7))).unwrap();
+//! ```
+//! ```compile_fail
+//! let mut cell = kmem::Ref::new(1);
+//! let pool = kmem::Pool::bytes(200, 1);
+//! kmem::Ref::graft(&mut cell, kmem::Tree::new_in(7, &pool)).unwrap();
+//! ```
+//! ```compile_fail,E0382
+//! let mut cell = kmem::Ref::new(1);
+//! let owner = kmem::HeapBox::new(7);
+//! kmem::Ref::adopt(&mut cell, owner).unwrap();
+//! assert_eq!(*owner, 7);
+//! ```
+//!
 //! # An adopted object that borrows, must stay, is used after its node, or taken back twice
 //! ```
 //! use kmem::{HeapBox, Ref, Tree};

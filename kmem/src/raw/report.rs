@@ -26,7 +26,7 @@
 //! have adopted is listed below each of them, with the same `at`, and the totals count it each time: `holder` is what its other lines have
 //! for themselves. `source` is where the block was drawn, the heap where it is not there. A store has `cell`, the bytes of one, `cells`,
 //! how many there are, `live`, how many are in use, and `peak`, how many ever were at once. `below` counts what is not listed:
-//! what lies deeper, and what a counted cell owns, but for what a counted cell among that owns in turn.
+//! what lies deeper, and what a counted cell owns, down to the next counted cell.
 
 use core::ffi::CStr;
 #[cfg(feature = "tree")]

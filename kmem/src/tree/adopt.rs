@@ -59,11 +59,11 @@ impl<T: ?Sized, S> Adopt for crate::Ref<T, S> {}
 
 #[cfg(feature = "ref")]
 impl<T: ?Sized, S> crate::Ref<T, S> {
-    /// Has the cell own a heap cell or a reference: it is freed when the last reference goes, before the value is dropped.
+    /// Has the cell own a heap cell or a reference, which is freed when the last reference to this cell is dropped, before the value
+    /// is. A chain of cells that own one another is freed in constant stack.
     ///
-    /// The object may outlive every borrow that the program knows of, hence `'static`, and is freed on whatever thread drops the
-    /// last reference, hence `Send`. It is freed in constant stack, however many cells own one another. The first object takes 112
-    /// bytes drawn from where this cell was, and each 88 more. If the cell is tainted they are zeroed too.
+    /// The object is `'static`, since it may outlive every borrow, and `Send`, since any thread may drop the last reference. The first object
+    /// takes 112 bytes from the source of this cell, and each one 88 more. The objects are zeroed if this cell is tainted.
     ///
     /// # Errors
     /// Gives the owner back with [`AllocError::Shared`] if there are other references, and if the source of this cell cannot serve what
@@ -93,10 +93,10 @@ impl<T: ?Sized, S> crate::Ref<T, S> {
         }
     }
 
-    /// Has the cell own a tree: it is freed, with all that is below it, when the last reference goes, before the value is dropped. So a
-    /// tree is shared by whoever has a reference, nodes that [adopt](NodeRef::adopt) one among them.
+    /// Has the cell own a tree, which is freed when the last reference to this cell is dropped, before the value is. So several trees
+    /// share one: a node of each [adopts](NodeRef::adopt) a reference to a cell that owns it.
     ///
-    /// The first object that the cell owns takes 112 bytes drawn from where this cell was; a tree takes no more.
+    /// If the cell owns nothing yet this takes 112 bytes from the source of this cell, otherwise none.
     ///
     /// # Errors
     /// Gives the tree back as [`adopt`](crate::Ref::adopt) does.

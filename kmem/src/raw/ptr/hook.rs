@@ -5,15 +5,15 @@ use crate::cell::Kind;
 use crate::error::AllocError;
 use crate::raw::block::{self, Destructor};
 
-/// Gives an object that exists a destructor.
+/// Sets the destructor of an object that exists.
 ///
-/// A heap cell, and the cell of an only reference, has one: it replaces the one that the cell has, and an empty one takes that away. A
-/// cell that was made without room for it takes a record of 48 bytes from where the cell was drawn. A node gets a
-/// [hook](crate::raw::tree::h) beside those that it has.
+/// A heap cell, or a counted cell with one reference, has one destructor: the new one replaces it, and an empty one removes it. A cell
+/// that was made without a destructor draws a record of 48 bytes from its source. A node gets a [hook](crate::raw::tree::h) beside
+/// those that it has.
 ///
-/// Fails with [`AllocError::Shared`] if there are other references, with [`AllocError::Fixed`] for a pool's cell, whose pool has the
-/// destructor of all its cells, for an object that kmem did not allocate, and for an empty destructor of a node; and as [`AllocError`]
-/// says. Nothing has changed then.
+/// Fails with [`AllocError::Shared`] if there are other references. Fails with [`AllocError::Fixed`] for a pool's cell, since its pool
+/// has one destructor for all cells, for an object that kmem did not allocate, and if a node is given an empty destructor. Fails with the
+/// error of the source if that has no memory. Nothing has changed then.
 ///
 /// # Safety
 /// The handle is null or holds a live object that nobody else uses meanwhile, and the destructor can be called with its data when it is

@@ -16,23 +16,22 @@ use crate::raw::record::{self, Record};
 use crate::raw::{Handle, Node, tree};
 use crate::shared;
 
-/// Has a counted cell adopt an object of any kind, as a [node](crate::raw::tree::k) does: it is freed, as
-/// [`ptr::free`](crate::raw::ptr::free) does, when the last reference goes, before the cell's destructor runs. A tree is freed with all that
-/// is below it.
+/// Has a counted cell adopt an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. The object is freed, as by
+/// [`ptr::free`](crate::raw::ptr::free), when the last reference is dropped, before the destructor of the cell runs. A tree is freed
+/// with everything below it.
 ///
-/// The caller's reference is the only one, so that nobody looks meanwhile. What the cell owns is freed on the thread that drops
-/// the last reference: it, and what it was drawn from, may be used from there. If the cell is tainted then, all of it is zeroed.
-/// The objects are freed in the order in which they were adopted. The first takes 112 bytes, drawn from where the cell was, and each one other
-/// than a tree 88 more.
+/// Objects are freed in the order in which they were adopted, on the thread that drops the last reference, and zeroed if the cell
+/// is tainted. The first one takes 112 bytes from the source of the cell, and each one other than a tree 88 more.
 ///
 /// Fails with [`AllocError::Shared`] if there are other references, with [`AllocError::Below`] if the object is a reference to the cell
-/// itself, and otherwise as [`tree::k`](crate::raw::tree::k) does; the object is still the caller's then. Cells that own references to
-/// one another by way of others are never freed.
+/// itself, and otherwise as [`tree::k`](crate::raw::tree::k) does. The object is still the caller's then. Cells that own one another by way
+/// of others are not found, and never freed.
 ///
 /// # Safety
 /// `data` is that of a counted cell of which the caller holds a reference. The handle holds a live object that the caller owns, and
-/// gives up: nobody frees or resizes it before the cell lets it go. Its source outlives the cell. What the headers show to be wrong goes
-/// to the [fault handler](crate::fault), and the call fails with [`AllocError::Misused`].
+/// gives up: nobody frees or resizes it before the cell lets it go. Its source outlives the cell, and both may be used on the thread
+/// that drops the last reference. What the headers show to be wrong is reported to the [fault handler](crate::fault), and the call
+/// fails with [`AllocError::Misused`].
 ///
 /// ```
 /// use kmem::raw::{refs, tree};
@@ -102,9 +101,9 @@ unsafe fn root(record: *mut Record, src: *mut Cell, call: &'static str) -> Resul
     }
 }
 
-/// Has a counted cell let go of an object that it adopted: returns the handle, which is the caller's to free again; or the null handle
-/// if the cell does not own the object, or there are other references. As of a [node](crate::raw::tree::l), of several references to
-/// one cell the one that was adopted last is given back.
+/// Has a counted cell let go of an object that it adopted. Returns the handle that was adopted, which is the caller's to free again; or
+/// the null handle if the cell does not own the object, or if there are other references. Of several references to one cell the one that was
+/// adopted last is given back, as by [`tree::l`](crate::raw::tree::l).
 ///
 /// # Safety
 /// `data` is that of a counted cell of which the caller holds a reference. What the header shows to be wrong goes to the
