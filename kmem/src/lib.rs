@@ -20,6 +20,9 @@
     cfg(any())
 )]
 
+#[cfg(not(any(target_pointer_width = "32", target_pointer_width = "64")))]
+compile_error!("kmem's headers are laid out for addresses of 32 and of 64 bits");
+
 #[cfg(feature = "heap")]
 extern crate alloc;
 #[cfg(any(feature = "std", test))]
