@@ -78,8 +78,19 @@ pub(crate) fn same_or_null(argument: *mut c_void, result: Result<(), AllocError>
 /// Sets `errno` for a refusal.
 #[cold]
 pub(crate) fn refuse(error: AllocError) {
-    errno::set_errno(errno::Errno(match error {
+    let code = match error {
         AllocError::Overflow | AllocError::Exhausted { .. } => libc::ENOMEM,
         _ => libc::EINVAL,
-    }));
+    };
+    // There the crate sets the error of the last system call.
+    #[cfg(windows)]
+    {
+        unsafe extern "C" {
+            safe fn _errno() -> *mut c_int;
+        }
+        // SAFETY: the C library returns the address of this thread's `errno`.
+        unsafe { _errno().write(code) }
+    }
+    #[cfg(not(windows))]
+    errno::set_errno(errno::Errno(code));
 }

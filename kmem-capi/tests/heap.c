@@ -96,7 +96,9 @@ TEST(what_is_not_a_heap_cell_is_reported) {
 TEST(exhaustion_is_null_and_nothing_is_lost) {
     void *kept = kmheapz(8);
     volatile size_t most = (size_t)-1 / 4;
-    CHECK(kmheapa(most) == NULL);
+    void *large = kmheapa(most);
+    CHECK(large == NULL || sizeof(size_t) < 8); /* a quarter of a small address space may be free */
+    kmheapf(large);
     CHECK(all(kept, 8, 0));
     kmheapf(kept);
 }

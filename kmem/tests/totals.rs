@@ -127,7 +127,11 @@ fn pools_count_their_blocks_and_what_is_drawn_from_them_counts_itself() {
 
 fn what_fails_or_unwinds_is_not_left_in() {
     assert_eq!(unsafe { heap::alloc(&Request::new(usize::MAX)) }, Err(AllocError::Overflow));
-    assert!(unsafe { heap::alloc(&Request::new(isize::MAX as usize / 2)) }.is_err());
+    match unsafe { heap::alloc(&Request::new(isize::MAX as usize / 2)) } {
+        // A quarter of a small address space may be free.
+        Ok(cell) if usize::BITS < 64 => unsafe { heap::f(cell.as_ptr()) },
+        refused => assert!(refused.is_err()),
+    }
     let pool = Pool::bytes(40, 1);
     assert!(Ref::try_new_in([0u8; 100], &pool).is_err());
     assert_eq!(now(Kind::Ref), (0, 0));
