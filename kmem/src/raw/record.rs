@@ -6,7 +6,7 @@
 use core::alloc::Layout;
 use core::ptr::null_mut;
 
-use super::block::{BASE_ALIGN, Destructor, Fill};
+use super::request::{BASE_ALIGN, Destructor, Fill};
 use super::seal::{self, Slot};
 use super::source::{draw, give_back};
 use super::totals;
