@@ -219,7 +219,7 @@ pub(super) fn of_pool(pool: *mut super::Pool, key: usize) -> u32 {
 fn mask(at: usize, of: usize) -> usize {
     let word = (key() ^ at ^ of.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);
     // A product's low bits depend on low bits alone.
-    word ^ word.rotate_left(usize::BITS / 2)
+    word ^ word >> (usize::BITS / 2)
 }
 
 /// What says that an address under the key was not written over: on 64-bit machines bits that the address has to spare, on
@@ -280,7 +280,7 @@ mod proof {
 
 #[cfg(target_pointer_width = "32")]
 mod proof {
-    use super::mask;
+    use super::key;
 
     /// A word that follows from the key, the place, the address and what goes with it.
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -288,14 +288,21 @@ mod proof {
 
     impl Proof {
         pub(super) fn new(at: usize, addr: usize, with: usize) -> Proof {
-            // Another place than that of the word which hides the address, so that the two say nothing about each other.
-            Proof(mask(at.wrapping_add(1), addr ^ mask(at.wrapping_add(2), with)))
+            // Another function than the one that hides the address: what is forged would cancel out in both alike.
+            Proof(mix(mix(mix(key() ^ at) ^ with) ^ addr))
         }
 
         /// Returns true if the proof is that of this address.
         pub(super) fn holds(self, at: usize, addr: usize, with: usize) -> bool {
             self == Proof::new(at, addr, with)
         }
+    }
+
+    /// The last step of MurmurHash3 (Appleby), in which each bit of a word bears on every other.
+    fn mix(word: usize) -> usize {
+        let word = (word ^ word >> 16).wrapping_mul(0x85eb_ca6b);
+        let word = (word ^ word >> 13).wrapping_mul(0xc2b2_ae35);
+        word ^ word >> 16
     }
 }
 
@@ -507,6 +514,22 @@ mod tests {
                     }
                     word.write(right);
                 }
+            }
+        }
+    }
+
+    #[cfg(target_pointer_width = "32")]
+    #[test]
+    fn no_argument_of_a_hundred_thousand_goes_with_the_slot_of_another() {
+        let mut room = core::mem::MaybeUninit::<Slot>::uninit();
+        let at = room.as_mut_ptr();
+        // SAFETY: the slot is this test's own, and any bytes are a word.
+        unsafe {
+            Slot::write(at, Destructor { run: Some(nothing), arg: null_mut() });
+            let word = at.cast::<usize>().add(1);
+            for forged in (1..50_000).flat_map(|n| [n, n << 16, !n]) {
+                word.write(forged);
+                assert!(Slot::read(at).is_none(), "{forged:#x}");
             }
         }
     }
