@@ -638,6 +638,7 @@ fn safe_owners_grow_and_shrink_in_place() {
     assert!(source.source().resized.get() > 5);
 }
 
+#[cfg(feature = "shred")]
 #[test]
 fn references_to_sources_and_shredding_ones_are_asked_too() {
     let bump = Bump::new();
@@ -653,7 +654,7 @@ fn references_to_sources_and_shredding_ones_are_asked_too() {
     assert_eq!(bump.secrets.get(), 0, "what was cut off was zeroed before");
 }
 
-#[cfg(feature = "allocator-api2-02")]
+#[cfg(all(feature = "allocator-api2-02", feature = "shred"))]
 #[test]
 fn collections_grow_in_place_where_the_source_does() {
     use kmem::Shredding;
