@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use kmem::raw::{self, Destructor, Handle, Request, heap, pool, ptr, refs, report, tree};
 use kmem::{AllocError, Heap, HeapBox, Node, Pool, Ptr, Ref, Source, SourceCell, Tree};
 
-use crate::support::{drawn, leaks_nothing, quietly, unwind, with_allocations};
+use crate::support::{drawn, leaks_nothing, lent_for_ever, quietly, unwind, with_allocations};
 
 /// What cells are filled with: no byte is zero.
 static PATTERN: LazyLock<Vec<u8>> =
@@ -722,18 +722,20 @@ fn a_source_that_unwinds_as_it_is_asked_leaves_the_cell_and_its_owner_whole() {
 
 #[test]
 fn a_source_may_use_the_tree_as_it_is_asked() {
-    let source: &'static SourceCell<Bump> = Box::leak(Box::new(SourceCell::new(Bump::new())));
-    let tree: &'static Tree<usize, _> = Box::leak(Box::new(Tree::new_in(0usize, source)));
-    let mut node = tree.node().try_child_copy(&[1u8; 300]).unwrap();
-    for (round, len) in [1000, 100, 2000, 3].into_iter().enumerate() {
-        source.source().on_resize.set(Some(Box::new(move || {
-            assert_eq!(tree.node().below(), round + 1);
-            tree.node().push(round);
-        })));
-        node.try_resize(len, 1).unwrap();
-        assert_eq!(*node, vec![1; len]);
-        assert_eq!(tree.node().below(), round + 2);
-    }
+    lent_for_ever(SourceCell::new(Bump::new()), |source| {
+        lent_for_ever(Tree::new_in(0usize, source), |tree| {
+            let mut node = tree.node().try_child_copy(&[1u8; 300]).unwrap();
+            for (round, len) in [1000, 100, 2000, 3].into_iter().enumerate() {
+                source.source().on_resize.set(Some(Box::new(move || {
+                    assert_eq!(tree.node().below(), round + 1);
+                    tree.node().push(round);
+                })));
+                node.try_resize(len, 1).unwrap();
+                assert_eq!(*node, vec![1; len]);
+                assert_eq!(tree.node().below(), round + 2);
+            }
+        });
+    });
 }
 
 #[test]
