@@ -47,9 +47,8 @@ static int refuse_resize(kmsource *s, void *block, size_t from, size_t to, size_
 enum { ROOM = 16 << 20, PAGE = 4096 };
 
 static void bump_init(bump *b, int (*resize)(kmsource *, void *, size_t, size_t, size_t)) {
-    static unsigned char *room;
+    static _Alignas(PAGE) unsigned char room[ROOM];
     const kmsourceopt o = {bump_alloc, bump_free, resize};
-    if (!room) CHECK((room = (unsigned char *)aligned_block(PAGE, ROOM)) != NULL);
     memset(b, 0, sizeof *b);
     kmsourceiw(&b->source, &o, b);
     CHECK(b->source.ctx == b && b->source.resize == resize && b->source.kind == kmkind_source);

@@ -13,7 +13,9 @@ int main(void) {
     kmref *counted = (kmref *)kmrefo(kmrefa(NULL, 4)).cell;
     CHECK(counted->src == NULL && counted->refs == 1);
     kmreff(counted->data);
-    CHECK(kmheapo(kmheapa(4)).cell->size == sizeof(kmcell) + 4);
+    kmptr cell = kmheapo(kmheapa(4));
+    CHECK(cell.cell->size == sizeof(kmcell) + 4);
+    kmfree(cell);
     kmtreef(root);
     return 0;
 }
