@@ -250,22 +250,26 @@ mod proof {
     /// The bits that are still to spare: those that an address had which was given to this copy of kmem are not.
     static TO_SPARE: AtomicUsize = AtomicUsize::new(SPARE);
 
-    /// Nothing beside the address.
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct Proof;
+    /// Nothing beside the address. `PhantomData`, for no other type without a size may stand in a header that C sees.
+    pub(super) type Proof = core::marker::PhantomData<usize>;
 
-    impl Proof {
+    pub(super) trait Proves {
+        fn new(at: usize, addr: usize, with: usize) -> Self;
+        fn holds(self, at: usize, addr: usize, with: usize) -> bool;
+    }
+
+    impl Proves for Proof {
         #[inline(always)]
-        pub(super) fn new(_: usize, addr: usize, _: usize) -> Proof {
+        fn new(_: usize, addr: usize, _: usize) -> Proof {
             if addr & TO_SPARE.load(Ordering::Relaxed) != 0 {
                 learn(addr);
             }
-            Proof
+            core::marker::PhantomData
         }
 
         /// Returns true if the address may be one that a proof was made for.
         #[inline(always)]
-        pub(super) fn holds(self, _: usize, addr: usize, _: usize) -> bool {
+        fn holds(self, _: usize, addr: usize, _: usize) -> bool {
             // Relaxed: who has a cell from another thread has what that thread did before.
             addr & TO_SPARE.load(Ordering::Relaxed) == 0
         }
@@ -284,6 +288,7 @@ mod proof {
 
     /// A word that follows from the key, the place, the address and what goes with it.
     #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(transparent)]
     pub(super) struct Proof(usize);
 
     impl Proof {
@@ -306,7 +311,7 @@ mod proof {
     }
 }
 
-use proof::Proof;
+use proof::*;
 
 /// A destructor in its slot behind the data, or in a pool's header. Written over, it is not called: what is stored is the function's
 /// address under the key, the slot's address and the argument, and all but one in 2^16 other words give no address of code; on
@@ -545,7 +550,7 @@ mod tests {
         let high = 1 << 55 | 0x1234_5678;
         assert!(!Proof::new(0, 0x1234_5678, 0).holds(0, high, 0));
         assert!(Proof::new(0, high, 0).holds(0, high, 0));
-        assert!(!Proof.holds(0, 1 << 54, 0));
+        assert!(!Proof::new(0, 0x1234_5678, 0).holds(0, 1 << 54, 0));
     }
 
     #[test]
