@@ -6,7 +6,6 @@ use kmem::AllocError;
 use kmem::raw::{Destructor, DropFn, Handle, ptr};
 
 use crate::options::refuse;
-use crate::written;
 
 /// A handle as it is handed to C: with its first sixteen bytes in one store.
 ///
@@ -102,6 +101,6 @@ pub unsafe extern "C" fn kmtaint(handle: *mut Handle) {
     if let Some(handle) = unsafe { handle.as_mut() } {
         // SAFETY: as above.
         unsafe { ptr::taint(handle) }
-        written(&raw const handle.shred);
+        crate::written(&raw const handle.shred);
     }
 }
