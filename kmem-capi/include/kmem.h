@@ -9,30 +9,36 @@
  *
  * Every function is named by a method and an action:
  *
- *     action                              letter  heap   ref    pool   tree   any
- *     make a store; with options          i                     i iw
- *     the same in a buffer                if                    if ifw
- *     tear a store down                   x                     x
- *     allocate, contents undefined        a       a      a      a      a
- *     allocate zeroed                     z       z      z      z      z
- *     allocate with options               w       w      w             w      kmnew
- *     any of these three as a handle      o       ao zo wo  (for pools ao zo)
- *     the handle of an existing cell      o       o      o      o      o      kmstat
- *     free, or drop a reference           f d     f      f d    f      f d    kmfree
- *     zero and free                       s       s      s      s      s      kmshred
- *     free all below, keep the node       x                            x
- *     add a reference                     u              u
- *     mark for zeroing                                                        kmtaint
- *     resize                              r       r      r             r      kmresize
- *     room to grow, in advance                                                kmreserve
- *     move: one, unchecked, all children  m                            m mu mc
- *     look: parent, first and last child  p c cl                       p c cl
- *     look: next and previous child       cn cp                        cn cp
- *     adopt (keep), let go                k l           k l            k l
- *     hook a destructor on, take it off   h hx                         h hx   kmhook
- *     walk: the next                      n                     n      n
- *     count                               q                     q      q      kmtotal
- *     report as text, as JSON             t j                   t j    t j
+ *     action                                  heap      ref       pool    tree      any object
+ *     make a pool; with options                                   i iw
+ *     make a pool in a buffer; with options                       if ifw
+ *     destroy a pool                                              x
+ *     allocate: contents undefined; zeroed    a z       a z       a z     a z
+ *     allocate with options                   w         w                 w         kmnew
+ *     allocate and return a handle            ao zo wo  ao zo wo  ao zo   ao zo wo  kmnew
+ *     get the handle of an object             o         o         o       o         kmstat
+ *     free, or drop a reference               f         f d       f       f d       kmfree
+ *     zero and free                           s         s         s       s         kmshred
+ *     free everything below a node                                        x
+ *     add a reference                                   u
+ *     taint: zero when freed                                                        kmtaint
+ *     resize; an array                        r         r                 r         kmresize kmresizen
+ *     reserve room to grow                                                          kmreserve
+ *     move: checked, unchecked, all children                              m mu mc
+ *     get parent, first and last child                                    p c cl
+ *     get next and previous sibling                                       cn cp
+ *     get size, name; cast by name                                                  kmsize kmname kmcast
+ *     rename                                                                        kmrename
+ *     adopt, release                                    k l               k l
+ *     add a destructor, remove it                                         h hx      kmhook
+ *     walk                                                        n       n
+ *     count                                                       q       q         kmtotal
+ *     report as text, as JSON; to a file                          t j     t j       kmtofile
+ *     make an array or a copy                                                       kmarr kmarrz kmdup
+ *     make a string                                                                 kmdups kmdupn kmprintf
+ *     append bytes; to a string                                                     kmcat kmcats kmroom kmprintfa
+ *     make a source; with options                                                   kmsourcei kmsourceiw
+ *     set the fault handler                                                         kmonfault
  *
  * What has no letter serves objects of any kind. Beside those on the right, kmsize, kmname and kmcast look at an object, and
  * kmrename names it anew. Arrays and strings are made, where a kmat says, by kmarr, kmarrz, kmdup, kmdups, kmdupn and kmprintf, resized

@@ -1,28 +1,36 @@
 //! The engine: cells in memory exactly as C sees them, and the four methods over them as unsafe functions.
 //!
 //! The safe API and the C library are both thin over this module. Function names are those of the C library with
-//! the method as the module: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], `kmfree` is [`ptr::free`].
+//! the method as the module: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], `kmfree` is [`ptr::free`]. The table is written by
+//! `cargo run -p kmem-workspace --bin actions -- --write`.
 //!
-//! | action | letter | heap | ref | pool | tree |
+//! | action | heap | ref | pool | tree | any object |
 //! |---|---|---|---|---|---|
-//! | make a store, on a source or in a buffer | `i`, `if` | | | [`i`](pool::i), [`in_buffer`](pool::in_buffer) | |
-//! | tear a store down | `x` | | | [`x`](pool::x) | |
-//! | allocate, contents undefined | `a` | [`a`](heap::a) | [`a`](refs::a) | [`a`](pool::a) | [`a`](tree::a) |
-//! | allocate zeroed | `z` | [`z`](heap::z) | [`z`](refs::z) | [`z`](pool::z) | [`z`](tree::z) |
-//! | either, as a [`Handle`] | `ao`, `zo` | yes | yes | yes | yes |
-//! | free, downref | `f`, `d` | [`f`](heap::f) | [`f`](refs::f), [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f), [`d`](tree::d) |
-//! | free and zero | `s` | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](tree::s) |
-//! | add a reference | `u` | | [`u`](refs::u) | | |
-//! | resize | `r` | [`r`](heap::r) | [`r`](refs::r) | | [`r`](tree::r) |
-//! | move: one, unchecked, all children | `m`, `mu`, `mc` | | | | [`m`](tree::m), [`mu`](tree::mu), [`mc`](tree::mc) |
-//! | look: parent, first and last child | `p`, `c`, `cl` | | | | [`p`](tree::p), [`c`](tree::c), [`cl`](tree::cl) |
-//! | look: next and previous child | `cn`, `cp` | | | | [`cn`](tree::cn), [`cp`](tree::cp) |
-//! | free all below, keep the node | `x` | | | | [`x`](tree::x) |
-//! | adopt, let go | `k`, `l` | | [`k`](refs::k), [`l`](refs::l) | | [`k`](tree::k), [`l`](tree::l) |
-//! | hook a destructor on, take it off; for any kind [`ptr::hook`] | `h`, `hx` | | | | [`h`](tree::h), [`hx`](tree::hx) |
-//! | walk | `n` | | | [`walk`](pool::walk) | [`walk`](tree::walk) |
-//! | count | `q` | | | [`count`](pool::count) | [`count`](report::count) |
-//! | report as text, as JSON | `t`, `j` | | | [`pool_text`](report::pool_text), [`pool_json`](report::pool_json) | [`text`](report::text), [`json`](report::json) |
+//! | make a pool; with options | | | [`i`](pool::i) [`init`](pool::init) | | |
+//! | make a pool in a buffer; with options | | | [`in_buffer`](pool::in_buffer) [`init_in_buffer`](pool::init_in_buffer) | | |
+//! | destroy a pool | | | [`x`](pool::x) | | |
+//! | allocate: contents undefined; zeroed | [`a`](heap::a) [`z`](heap::z) | [`a`](refs::a) [`z`](refs::z) | [`a`](pool::a) [`z`](pool::z) | [`a`](tree::a) [`z`](tree::z) | |
+//! | allocate with options | [`alloc`](heap::alloc) | [`alloc`](refs::alloc) | [`alloc`](pool::alloc) | [`alloc`](tree::alloc) | [`alloc`](ptr::At::alloc) |
+//! | allocate and return a handle | [`ao`](heap::ao) [`zo`](heap::zo) | [`ao`](refs::ao) [`zo`](refs::zo) | [`ao`](pool::ao) [`zo`](pool::zo) | [`ao`](tree::ao) [`zo`](tree::zo) | |
+//! | get the handle of an object | [`handle`](heap::handle) | [`handle`](refs::handle) | [`handle`](pool::handle) | [`handle`](tree::handle) | [`stat`](ptr::stat) |
+//! | free, or drop a reference | [`f`](heap::f) | [`f`](refs::f) [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f) [`d`](tree::d) | [`free`](ptr::free) |
+//! | zero and free | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](tree::s) | [`shred`](ptr::shred) |
+//! | free everything below a node | | | | [`x`](tree::x) | |
+//! | add a reference | | [`u`](refs::u) | | | |
+//! | taint: zero when freed | | | | | [`taint`](ptr::taint) |
+//! | resize; an array | [`r`](heap::r) | [`r`](refs::r) | | [`r`](tree::r) | [`resize`](ptr::resize) |
+//! | reserve room to grow | | | | | [`reserve`](ptr::reserve) |
+//! | move: checked, unchecked, all children | | | | [`m`](tree::m) [`mu`](tree::mu) [`mc`](tree::mc) | |
+//! | get parent, first and last child | | | | [`p`](tree::p) [`c`](tree::c) [`cl`](tree::cl) | |
+//! | get next and previous sibling | | | | [`cn`](tree::cn) [`cp`](tree::cp) | |
+//! | get size, name; cast by name | | | | | [`size`](ptr::size) [`name`](ptr::name) [`cast`](ptr::cast) |
+//! | rename | | | | | [`rename`](ptr::rename) |
+//! | adopt, release | | [`k`](refs::k) [`l`](refs::l) | | [`k`](tree::k) [`l`](tree::l) | |
+//! | add a destructor, remove it | | | | [`h`](tree::h) [`hx`](tree::hx) | [`hook`](ptr::hook) |
+//! | walk | | | [`walk`](pool::walk) | [`walk`](tree::walk) | |
+//! | count | | | [`count`](pool::count) | [`count`](report::count) | |
+//! | report as text, as JSON; to a file | | | [`pool_text`](report::pool_text) [`pool_json`](report::pool_json) | [`text`](report::text) [`json`](report::json) | |
+//! | append bytes; to a string | | | | | [`grow`](ptr::grow) |
 //!
 //! Where the letters do not reach (alignment above 16 bytes, a destructor, the reason of a refusal), every method
 //! has an `alloc` that takes a [`Request`].
