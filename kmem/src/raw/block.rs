@@ -614,12 +614,17 @@ pub(super) unsafe fn check_prefix(
         if !is_consistent(kind, header, data, src, size, flags) {
             return is_recorded(call, kind, header, data, src, true);
         }
-        // What was drawn from a source that is not the heap any copy of kmem may give back to it.
-        if found == seal::of_cell(size, flags, align) || kind != Kind::Heap && !src.is_null() {
+        // Any copy of kmem may free a cell that came from a pool or a custom source.
+        if found != seal::of_cell(size, flags, align) && (kind == Kind::Heap || src.is_null()) {
+            fault::report(call, data, Misuse::OtherHeap);
+            return Prefix::Wrong;
+        }
+        // This reads behind the data, at a place that follows from the size. So the seal is checked first.
+        if has_possible_shape(cell, header, size) {
             return Prefix::Whole;
         }
     }
-    fault::report(call, data, Misuse::OtherHeap);
+    fault::report(call, data, Misuse::Damaged);
     Prefix::Wrong
 }
 
@@ -638,7 +643,8 @@ pub(super) unsafe fn is_fair(
     let cell = prefix(data, header);
     // SAFETY: [caller] the caller's cell is readable.
     unsafe {
-        is_consistent(kind, header, data, src, (*cell).size, (*cell).flags)
+        let size = (*cell).size;
+        is_consistent(kind, header, data, src, size, (*cell).flags) && has_possible_shape(cell, header, size)
             || is_recorded(call, kind, header, data, src, false) != Prefix::Wrong
     }
 }
@@ -665,6 +671,7 @@ unsafe fn is_recorded(
         let misuse = if record.is_null()
             || kind == Kind::Tree
             || !is_consistent(kind, header, data, src, (*record).size, flags)
+            || !has_possible_shape(cell, header, (*record).size)
         {
             Misuse::Damaged
         } else if !ours
@@ -680,7 +687,7 @@ unsafe fn is_recorded(
     Prefix::Wrong
 }
 
-/// Whether a cell with these flags, and so many bytes of header and data, contradicts nothing.
+/// Returns true if a cell with these flags, and so many bytes of header and data, contradicts nothing. Nothing behind the header is read.
 ///
 /// # Safety
 /// As for [`is_whole`].
@@ -693,18 +700,23 @@ unsafe fn is_consistent(
     size: usize,
     flags: u8,
 ) -> bool {
-    // SAFETY: [caller] the caller's cell is readable.
-    let (cell, align) = unsafe { (prefix(data, header), (*prefix(data, header)).align) };
     let end = data.addr().wrapping_add(size);
     let sized = size >= header && size <= MOST + header && !seal::is_wild(end);
     // SAFETY: [caller] the source of a cell is there, and where none can be nothing is read.
     let sourced = src.is_null()
         || !seal::is_no_source(src.addr()) && unsafe { super::source::may_have_served(src, size) };
-    // SAFETY: [caller] the size is a possible one, and behind so many bytes lies what the prefix says.
-    sized
-        && sourced
-        && may_have(kind, flags)
-        && (align == 0 || unsafe { Shape::is_possible(cell, header, size) })
+    sized && sourced && may_have(kind, flags)
+}
+
+/// Returns true if a cell of so many bytes of header and data can have the alignment and the far end that its prefix says. This reads
+/// the far end, behind the data.
+///
+/// # Safety
+/// `cell` is the prefix of a readable cell with this header, and the size is possible.
+#[inline(always)]
+unsafe fn has_possible_shape(cell: *mut Cell, header: usize, size: usize) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { (*cell).align == 0 || Shape::is_possible(cell, header, size) }
 }
 
 #[cfg(test)]

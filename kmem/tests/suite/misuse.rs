@@ -739,42 +739,70 @@ mod past_the_end {
         }
     }
 
+    /// A heap cell's seal has seven bits, so about one forged header in 128 bears the right one and cannot be told from a genuine
+    /// header. A genuine cell with the forged size and flags shows if a forgery is one of these.
     #[test]
-    fn a_header_that_was_written_over_is_caught() {
-        type Method = (usize, unsafe fn() -> *mut u8, unsafe fn(*mut u8));
+    fn a_header_that_was_written_over_is_caught_unless_its_seal_is_right_by_chance() {
+        type Make = unsafe fn(&raw::Request) -> Result<std::ptr::NonNull<u8>, kmem::AllocError>;
+        type Method = (usize, Make, unsafe fn(*mut u8));
         let methods: [Method; 3] = [
-            (16, || unsafe { raw::heap::a(48) }, raw::heap::f),
-            (32, || unsafe { raw::refs::a(null_mut(), 48) }, raw::refs::f),
+            (16, |request| unsafe { raw::heap::alloc(request) }, raw::heap::f),
+            (32, |request| unsafe { raw::refs::alloc(null_mut(), request) }, raw::refs::f),
             (
                 64,
-                || unsafe { raw::tree::a(null_mut(), null_mut(), 48) },
+                |request| unsafe { raw::tree::alloc(null_mut(), null_mut(), request) },
                 |data| unsafe {
                     raw::tree::f(data);
                 },
             ),
         ];
         for (header, make, free) in methods {
+            let made = |size, slot: bool| unsafe {
+                let drop = slot.then_some(raw::Destructor { run: None, arg: null_mut() });
+                let data = make(&raw::Request { drop, ..raw::Request::new(size) }).unwrap().as_ptr();
+                (data, data.sub(header).cast::<raw::Cell>())
+            };
             let mut by_chance = 0;
-            for forged in 0..256usize {
+            for (size, slot) in (16..48).flat_map(|size| [(size, false), (size, true)]) {
                 unsafe {
-                    let data = make();
+                    let (data, cell) = made(48, false);
                     // The data claims to be what a destructor's slot would be.
                     data.cast::<[usize; 6]>().write([never as *const () as usize; 6]);
-                    let cell = data.sub(header).cast::<raw::Cell>();
-                    let size = header + 47 - (forged & 31);
-                    (*cell).flags = (forged >> 5) as u8 & 1;
-                    match with(&raw mut (*cell).size, size, || free(data))[..] {
-                        // One forgery in 128 bears the right seal; the cell has gone.
-                        [] => by_chance += 1,
-                        [Misuse::OtherHeap | Misuse::Damaged] => {
-                            (*cell).flags = 0;
-                            free(data);
-                        }
-                        ref seen => panic!("{forged}: {seen:?}"),
+                    let (twin, genuine) = made(size, slot);
+                    if (*genuine).heap == (*cell).heap {
+                        by_chance += 1;
+                    } else {
+                        (*cell).flags = (*genuine).flags;
+                        let seen = with(&raw mut (*cell).size, header + size, || free(data));
+                        assert!(
+                            matches!(seen[..], [Misuse::OtherHeap | Misuse::Damaged]),
+                            "{size} bytes, slot {slot}: {seen:?}"
+                        );
+                        (*cell).flags = 0;
                     }
+                    free(data);
+                    free(twin);
                 }
             }
-            assert!(by_chance < 16, "{by_chance} of 256");
+            assert!(by_chance < 4, "{by_chance} of 64");
+        }
+    }
+
+    /// The place of the word that says where a block ends follows from the size. A forged size would lead to memory that is not there.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn nothing_behind_the_data_is_read_of_a_header_that_bears_another_seal() {
+        const FAR: u8 = 15 << 4;
+        unsafe {
+            let data = raw::heap::a(48);
+            let cell = data.sub(16).cast::<raw::Cell>();
+            let (size, seal) = ((*cell).size, (*cell).heap);
+            (*cell).align = FAR;
+            // A seal without its highest bit is no cell's. No memory is mapped so far behind the data.
+            (*cell).heap = 0;
+            assert_eq!(with(&raw mut (*cell).size, 1 << 46, || raw::heap::f(data)), [Misuse::OtherHeap]);
+            ((*cell).size, (*cell).align, (*cell).heap) = (size, 0, seal);
+            raw::heap::f(data);
         }
     }
 
