@@ -40,5 +40,5 @@ downcast!(feature = "heap", HeapBox, [], [], [], "HeapBox::new(7)");
 downcast!(feature = "ref", Ref, [S], [], [, S], "Ref::new(7)");
 downcast!(feature = "pool", PoolBox, ['p], ['p,], [], "pool.alloc(7)");
 downcast!(feature = "tree", Tree, [S], [], [, S], "Tree::new(7)");
-downcast!(feature = "tree", Node, ['p], ['p,], [], "tree.child(7)");
+downcast!(feature = "tree", Node, ['p], ['p,], [], "tree.push_child(7)");
 downcast!(all(), Ptr, ['s], ['s,], [], "Ptr::from(HeapBox::new(7))");

@@ -6,8 +6,8 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::cell::Kind;
+use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::place;
 use crate::raw;
 use crate::raw::heap::HEADER;
 
@@ -35,7 +35,7 @@ unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
 
 #[inline]
 fn draw(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [typed] `place`, which alone calls this, asks for destructors that suit the values it writes.
+    // SAFETY: [typed] `emplace`, which alone calls this, asks for destructors that suit the values it writes.
     unsafe { raw::heap::alloc(request) }
 }
 
@@ -50,7 +50,7 @@ impl<T> HeapBox<T> {
     /// ```
     #[track_caller]
     pub fn new(value: T) -> Self {
-        place::made(Self::try_new(value))
+        emplace::made(Self::try_new(value))
     }
 
     /// Moves a value into a new heap cell.
@@ -67,7 +67,7 @@ impl<T> HeapBox<T> {
     /// ```
     pub fn try_new(value: T) -> Result<Self, Refused<T>> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { place::value(value, draw).map(|data| Self::own(data)) }
+        unsafe { emplace::value(value, draw).map(|data| Self::own(data)) }
     }
 
     /// Moves a value into a new heap cell with a [name](HeapBox::name), which takes 8 bytes more.
@@ -81,7 +81,7 @@ impl<T> HeapBox<T> {
     /// ```
     #[track_caller]
     pub fn named(name: &'static CStr, value: T) -> Self {
-        place::made(Self::try_named(name, value))
+        emplace::made(Self::try_named(name, value))
     }
 
     /// Moves a value into a new heap cell with a [name](HeapBox::name), which takes 8 bytes more.
@@ -94,7 +94,7 @@ impl<T> HeapBox<T> {
     /// ```
     pub fn try_named(name: &'static CStr, value: T) -> Result<Self, Refused<T>> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { place::named(Some(name), value, draw).map(|data| Self::own(data)) }
+        unsafe { emplace::named(Some(name), value, draw).map(|data| Self::own(data)) }
     }
 
     /// Moves the value out and frees the cell.
@@ -108,7 +108,7 @@ impl<T> HeapBox<T> {
         // destructor.
         unsafe {
             let value = data.read();
-            place::disarm(data, HEADER);
+            emplace::disarm(data, HEADER);
             raw::heap::f(data.as_ptr().cast());
             value
         }
@@ -128,7 +128,7 @@ impl<T: Copy> HeapBox<[T]> {
     /// ```
     pub fn try_copy(values: &[T]) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { place::copy(values, draw).map(|data| Self::own(data)) }
+        unsafe { emplace::copy(values, draw).map(|data| Self::own(data)) }
     }
 
     /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The cell may move.
@@ -146,7 +146,7 @@ impl<T: Copy> HeapBox<[T]> {
     /// ```
     pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
         // SAFETY: [sole] this is the cell's only owner, borrowed exclusively, and learns its new address.
-        unsafe { place::resize(self.handle(), self.data, len, value, |data| self.data = data) }
+        unsafe { emplace::resize(self.handle(), self.data, len, value, |data| self.data = data) }
     }
 }
 
@@ -163,7 +163,7 @@ impl<T> HeapBox<[T]> {
     /// ```
     pub fn try_from_fn(len: usize, each: impl FnMut(usize) -> T) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { place::slice_with(Kind::Heap, len, each, draw).map(|data| Self::own(data)) }
+        unsafe { emplace::slice_with(Kind::Heap, len, each, draw).map(|data| Self::own(data)) }
     }
 }
 
@@ -179,7 +179,7 @@ impl HeapBox<[u8]> {
     #[must_use]
     #[track_caller]
     pub fn zeroed(len: usize) -> Self {
-        place::made(Self::try_zeroed(len))
+        emplace::made(Self::try_zeroed(len))
     }
 
     /// A heap cell of `len` zero bytes.
@@ -209,7 +209,7 @@ impl HeapBox<str> {
     /// ```
     pub fn try_copy_str(text: &str) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { place::str(text, draw).map(|data| Self::own(data)) }
+        unsafe { emplace::str(text, draw).map(|data| Self::own(data)) }
     }
 
     /// Appends to the string. The cell may move.
@@ -225,7 +225,7 @@ impl HeapBox<str> {
     /// ```
     pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
         // SAFETY: [sole] this is the cell's only owner, borrowed exclusively, and learns its new address.
-        unsafe { place::push_str(self.handle(), self.data, text, |data| self.data = data) }
+        unsafe { emplace::push_str(self.handle(), self.data, text, |data| self.data = data) }
     }
 }
 
@@ -338,7 +338,7 @@ impl<T> From<T> for HeapBox<T> {
 impl From<&str> for HeapBox<str> {
     #[track_caller]
     fn from(text: &str) -> Self {
-        place::made(Self::try_copy_str(text))
+        emplace::made(Self::try_copy_str(text))
     }
 }
 
@@ -347,14 +347,16 @@ impl From<alloc::string::String> for HeapBox<str> {
     #[track_caller]
     fn from(text: alloc::string::String) -> Self {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { Self::own(place::as_str(place::made(place::vec(Kind::Heap, text.into_bytes(), draw)))) }
+        unsafe {
+            Self::own(emplace::as_str(emplace::made(emplace::vec(Kind::Heap, text.into_bytes(), draw))))
+        }
     }
 }
 
 impl<T: Clone> From<&[T]> for HeapBox<[T]> {
     #[track_caller]
     fn from(values: &[T]) -> Self {
-        place::made(Self::try_from_fn(values.len(), |i| values[i].clone()))
+        emplace::made(Self::try_from_fn(values.len(), |i| values[i].clone()))
     }
 }
 
@@ -363,7 +365,7 @@ impl<T> From<alloc::vec::Vec<T>> for HeapBox<[T]> {
     #[track_caller]
     fn from(values: alloc::vec::Vec<T>) -> Self {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { Self::own(place::made(place::vec(Kind::Heap, values, draw))) }
+        unsafe { Self::own(emplace::made(emplace::vec(Kind::Heap, values, draw))) }
     }
 }
 
@@ -373,6 +375,6 @@ impl<T> FromIterator<T> for HeapBox<[T]> {
     #[track_caller]
     fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
         // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { Self::own(place::made(place::collect(Kind::Heap, iter.into_iter(), draw))) }
+        unsafe { Self::own(emplace::made(emplace::collect(Kind::Heap, iter.into_iter(), draw))) }
     }
 }

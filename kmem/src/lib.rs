@@ -33,10 +33,10 @@ pub mod allocator_api2;
 mod atomic;
 mod cell;
 mod downcast;
+mod emplace;
 mod error;
 pub mod fault;
 mod os;
-mod place;
 pub mod raw;
 mod shared;
 mod shred;
@@ -68,10 +68,10 @@ mod must_not_compile;
 mod readme {}
 
 pub use cell::{Kind, Shred};
+pub use emplace::Elements;
 pub use error::{AllocError, Refused};
 #[cfg(feature = "heap")]
 pub use heap::HeapBox;
-pub use place::Elements;
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub use pool::InNode;
 #[cfg(feature = "pool")]

@@ -133,13 +133,13 @@
 //! # A child outliving its root
 //! ```
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! assert_eq!(*child, 2);
 //! drop(tree);
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! drop(tree);
 //! assert_eq!(*child, 2);
 //! ```
@@ -147,14 +147,14 @@
 //! # Freeing a child under what is below it
 //! ```
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let below = child.node().push(3);
 //! assert_eq!(*below, 3);
 //! child.free();
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let below = child.node().push(3);
 //! child.free();
 //! assert_eq!(*below, 3);
@@ -178,13 +178,13 @@
 //! ```
 //! struct Sees(&'static str);
 //! let tree = kmem::Tree::new(1);
-//! tree.child(Sees("static"));
+//! tree.push_child(Sees("static"));
 //! ```
 //! ```compile_fail,E0597
 //! struct Sees(&'static str);
 //! let tree = kmem::Tree::new(1);
 //! let text = String::from("short");
-//! tree.child(Sees(&text));
+//! tree.push_child(Sees(&text));
 //! ```
 //!
 //! # A value of a shorter life among a pool's or a tree's
@@ -272,7 +272,7 @@
 //! ```compile_fail,E0277
 //! // A tree may be sent, so a child of any type must be sendable.
 //! let tree = kmem::Tree::new(7);
-//! tree.child(std::rc::Rc::new(7));
+//! tree.push_child(std::rc::Rc::new(7));
 //! ```
 //!
 //! # Losing what an owner holds without noticing
@@ -357,11 +357,11 @@
 //! ```
 //! fn cell<'p>(pool: &'p kmem::Pool<u8>) -> kmem::PoolBox<'p, u8> { pool.alloc(7) }
 //! fn leaked<'p>(pool: &'p kmem::Pool<u8>) -> &'p mut u8 { pool.alloc(7).leak() }
-//! fn left<'t>(tree: &'t kmem::Tree<u8>) -> &'t mut u8 { tree.child(7).leave() }
+//! fn left<'t>(tree: &'t kmem::Tree<u8>) -> &'t mut u8 { tree.push_child(7).leave() }
 //! fn lent<'t>(tree: &'t kmem::Tree<u8>) -> &'t u8 { tree.node().push(7).get() }
 //! fn drawn<'p>(pool: &'p kmem::Pool) -> kmem::Ptr<'p, u8> { kmem::Ref::new_in(7, pool).into() }
 //! fn child<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'a, u8> { ptr.children().next().unwrap() }
-//! fn lend<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'a, u8> { ptr.lend() }
+//! fn lend<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'a, u8> { ptr.as_borrowed() }
 //! ```
 //! ```compile_fail
 //! fn cell<'p>(pool: &'p kmem::Pool<u8>) -> kmem::PoolBox<'static, u8> { pool.alloc(7) }
@@ -370,7 +370,7 @@
 //! fn leaked<'p>(pool: &'p kmem::Pool<u8>) -> &'static mut u8 { pool.alloc(7).leak() }
 //! ```
 //! ```compile_fail
-//! fn left<'t>(tree: &'t kmem::Tree<u8>) -> &'static mut u8 { tree.child(7).leave() }
+//! fn left<'t>(tree: &'t kmem::Tree<u8>) -> &'static mut u8 { tree.push_child(7).leave() }
 //! ```
 //! ```compile_fail
 //! fn lent<'t>(tree: &'t kmem::Tree<u8>) -> &'static u8 { tree.node().push(7).get() }
@@ -382,7 +382,7 @@
 //! fn child<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'p, u8> { ptr.children().next().unwrap() }
 //! ```
 //! ```compile_fail
-//! fn lend<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'p, u8> { ptr.lend() }
+//! fn lend<'a, 'p>(ptr: &'a kmem::Ptr<'p, u8>) -> kmem::Ptr<'p, u8> { ptr.as_borrowed() }
 //! ```
 //!
 //! # A value that refers to the store that it is in
@@ -398,7 +398,7 @@
 //! cell.set(Some(outer.alloc(7)));
 //! let node = kmem::Tree::new(Cell::new(None));
 //! let other = kmem::Tree::new(Cell::new(None::<kmem::Node<'_, u8>>));
-//! other.set(Some(node.child(7)));
+//! other.set(Some(node.push_child(7)));
 //! node.set(Some(7));
 //! drop((other, cell));
 //! # drop((ManuallyDrop::into_inner(tree), ManuallyDrop::into_inner(pool)));
@@ -429,17 +429,17 @@
 //! ```compile_fail,E0597
 //! struct Own<'t>(std::cell::Cell<Option<kmem::Node<'t, u8>>>);
 //! let tree = kmem::Tree::new(Own(None.into()));
-//! tree.0.set(Some(tree.child(7)));
+//! tree.0.set(Some(tree.push_child(7)));
 //! ```
 //! ```compile_fail,E0597
 //! struct Own<'t>(std::cell::Cell<Option<kmem::Pool<u8, kmem::InNode<'t>>>>);
 //! let tree = kmem::Tree::new(Own(None.into()));
-//! tree.0.set(tree.node().pool(1).ok());
+//! tree.0.set(tree.node().try_push_pool(1).ok());
 //! ```
 //! ```compile_fail,E0597
 //! struct Own<'t>(std::cell::RefCell<Option<kmem::Ptr<'t, Own<'t>>>>);
 //! let root = kmem::Ptr::from(kmem::Tree::new(Own(None.into())));
-//! *root.0.borrow_mut() = Some(root.lend());
+//! *root.0.borrow_mut() = Some(root.as_borrowed());
 //! ```
 //! ```compile_fail,E0597
 //! struct Own<'t>(std::cell::RefCell<Option<&'t kmem::HeapBox<Own<'t>>>>);
@@ -468,8 +468,8 @@
 //! # A pool of a node outliving it, or its values
 //! ```
 //! let tree = kmem::Tree::new(1);
-//! let node = tree.child(2);
-//! let pool = node.node().pool(3).unwrap();
+//! let node = tree.push_child(2);
+//! let pool = node.node().try_push_pool(3).unwrap();
 //! let cell = pool.alloc(4);
 //! drop(cell);
 //! drop(pool);
@@ -477,45 +477,45 @@
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let node = tree.child(2);
-//! let pool = node.node().pool(3).unwrap();
+//! let node = tree.push_child(2);
+//! let pool = node.node().try_push_pool(3).unwrap();
 //! let cell = pool.alloc(4);
 //! drop(pool);
 //! drop(cell);
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let node = tree.child(2);
-//! let pool = node.node().pool::<u8>(3).unwrap();
+//! let node = tree.push_child(2);
+//! let pool = node.node().try_push_pool::<u8>(3).unwrap();
 //! node.free();
 //! drop(pool);
 //! ```
 //! ```compile_fail,E0502
 //! let mut tree = kmem::Tree::new(1);
-//! let pool = tree.node().pool::<u8>(3).unwrap();
+//! let pool = tree.node().try_push_pool::<u8>(3).unwrap();
 //! tree.clear();
 //! drop(pool);
 //! ```
 //! ```compile_fail,E0597
 //! let tree = kmem::Tree::new(1);
 //! let text = String::from("short");
-//! let pool = tree.node().pool::<&str>(3).unwrap();
+//! let pool = tree.node().try_push_pool::<&str>(3).unwrap();
 //! pool.alloc(&text);
 //! ```
 //! ```compile_fail,E0277
 //! let tree = kmem::Tree::new(1);
-//! tree.node().pool::<std::rc::Rc<u8>>(3);
+//! tree.node().try_push_pool::<std::rc::Rc<u8>>(3);
 //! ```
 //! ```compile_fail,E0597
 //! let tree = kmem::Tree::new(1);
 //! let text = String::from("short");
-//! tree.node().try_child_copy(&[text.as_str()]);
+//! tree.node().try_push_child_copy(&[text.as_str()]);
 //! ```
 //!
 //! # A tree or a counted cell changed, moved from or freed while something looks at it, or twice
 //! ```
 //! let mut tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let leaf = tree.node().push(3);
 //! let mut walk = tree.node().children();
 //! assert_eq!((*child, *leaf, walk.next().is_some()), (2, 3, true));
@@ -532,7 +532,7 @@
 //! ```
 //! ```compile_fail,E0502
 //! let mut tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! tree.retain(|_| true);
 //! assert_eq!(*child, 2);
 //! ```
@@ -544,7 +544,7 @@
 //! ```
 //! ```compile_fail,E0502
 //! let mut tree = kmem::Tree::new(1);
-//! let left = tree.child(2).leave();
+//! let left = tree.push_child(2).leave();
 //! tree.clear();
 //! *left += 1;
 //! ```
@@ -590,7 +590,7 @@
 //! ```compile_fail,E0599
 //! struct Once;
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(Once);
+//! let child = tree.push_child(Once);
 //! let again = child.clone();
 //! child.free();
 //! ```
@@ -688,8 +688,8 @@
 //! # A node, a reference or a heap cell as a source: each could be freed before what is drawn from it
 //! ```
 //! let tree = kmem::Tree::new(1);
-//! tree.node().child(7);
-//! let pool = tree.node().pool::<u8>(1).unwrap();
+//! tree.node().push_child(7);
+//! let pool = tree.node().try_push_pool::<u8>(1).unwrap();
 //! ```
 //! ```compile_fail,E0277
 //! let tree = kmem::Tree::new(1);
@@ -785,20 +785,20 @@
 //! ```compile_fail
 //! // Nor where the tree lives for ever: it belongs to one thread.
 //! let tree: &'static kmem::Tree<i32> = Box::leak(Box::new(kmem::Tree::new(1)));
-//! tree.child(2).node().on_free(move || { tree.node().push(2); });
+//! tree.push_child(2).node().on_free(move || { tree.node().push(2); });
 //! ```
 //!
 //! # A hook taken back after its node, or twice
 //! ```
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let hook = child.node().on_free(|| ());
 //! hook.cancel();
 //! child.free();
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let hook = child.node().on_free(|| ());
 //! child.free();
 //! hook.cancel();
@@ -853,10 +853,10 @@
 //! ```
 //! use kmem::{HeapBox, Ref, Tree};
 //! let tree = Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let adopted = child.node().adopt(HeapBox::new("static"));
 //! child.node().adopt(Ref::new(7));
-//! let back: HeapBox<&'static str> = adopted.let_go();
+//! let back: HeapBox<&'static str> = adopted.release();
 //! child.free();
 //! ```
 //! ```compile_fail,E0597
@@ -888,10 +888,10 @@
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let adopted = child.node().adopt(kmem::HeapBox::new(7));
 //! child.free();
-//! adopted.let_go();
+//! adopted.release();
 //! ```
 //! ```compile_fail,E0502
 //! let mut tree = kmem::Tree::new(1);
@@ -902,13 +902,13 @@
 //! ```compile_fail,E0382
 //! let tree = kmem::Tree::new(1);
 //! let adopted = tree.node().adopt(kmem::HeapBox::new(7));
-//! (adopted.let_go(), adopted.let_go());
+//! (adopted.release(), adopted.release());
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
 //! let adopted = tree.node().adopt(kmem::HeapBox::new(7));
 //! let value: &i32 = &adopted;
-//! drop(adopted.let_go());
+//! drop(adopted.release());
 //! assert_eq!(*value, 7);
 //! ```
 //! ```compile_fail,E0594
@@ -987,22 +987,22 @@
 //! # A child made a tree while something looks at it or at what is below
 //! ```
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
-//! let below = child.node().child(3);
+//! let child = tree.push_child(2);
+//! let below = child.node().push_child(3);
 //! assert_eq!(*below, 3);
 //! child.detach().unwrap();
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
-//! let below = child.node().child(3);
+//! let child = tree.push_child(2);
+//! let below = child.node().push_child(3);
 //! let detached = child.detach().unwrap();
 //! below.free();
 //! ```
 //! ```compile_fail,E0505
 //! let tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
-//! let pool = child.node().pool::<u8>(3).unwrap();
+//! let child = tree.push_child(2);
+//! let pool = child.node().try_push_pool::<u8>(3).unwrap();
 //! let detached = child.detach().unwrap();
 //! pool.alloc(7);
 //! ```
@@ -1015,21 +1015,21 @@
 //! # A cell that changes its size while something looks at it, or whose values need more than a copy
 //! ```
 //! let tree = kmem::Tree::new(1);
-//! let mut numbers = tree.node().try_child_copy(&[1, 2, 3]).unwrap();
+//! let mut numbers = tree.node().try_push_child_copy(&[1, 2, 3]).unwrap();
 //! let first = &numbers[0];
 //! assert_eq!(*first, 1);
 //! numbers.try_resize(1000, 7).unwrap();
 //! ```
 //! ```compile_fail,E0502
 //! let tree = kmem::Tree::new(1);
-//! let mut numbers = tree.node().try_child_copy(&[1, 2, 3]).unwrap();
+//! let mut numbers = tree.node().try_push_child_copy(&[1, 2, 3]).unwrap();
 //! let first = &numbers[0];
 //! numbers.try_resize(1000, 7).unwrap();
 //! assert_eq!(*first, 1);
 //! ```
 //! ```compile_fail,E0502
 //! let mut numbers = kmem::Tree::try_copy_in(&[1, 2, 3], kmem::Heap).unwrap();
-//! let child = numbers.child(7);
+//! let child = numbers.push_child(7);
 //! numbers.try_resize(1000, 7).unwrap();
 //! assert_eq!(*child, 7);
 //! ```
@@ -1041,13 +1041,13 @@
 //! # A walk over what could go meanwhile
 //! ```
 //! let mut tree = kmem::Tree::new(1);
-//! tree.child(2).free();
+//! tree.push_child(2).free();
 //! let mut walk = tree.walk();
 //! walk.next();
 //! ```
 //! ```compile_fail,E0502
 //! let mut tree = kmem::Tree::new(1);
-//! let child = tree.child(2);
+//! let child = tree.push_child(2);
 //! let mut walk = tree.walk();
 //! child.free();
 //! walk.next();

@@ -8,8 +8,8 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
 
 use crate::cell::Kind;
+use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::place;
 use crate::raw;
 use crate::raw::pool::{Spec, in_buffer_size};
 use crate::source::{CellSource, Heap, Source};
@@ -74,7 +74,7 @@ pub struct Buffer<'b>(PhantomData<&'b mut [MaybeUninit<u8>]>);
 /// ```
 /// use kmem::{Pool, Tree};
 /// let tree = Tree::new("request");
-/// let numbers = tree.node().pool::<u32>(100)?;
+/// let numbers = tree.node().try_push_pool::<u32>(100)?;
 /// assert_eq!(*numbers.alloc(7), 7);
 /// # Ok::<(), kmem::AllocError>(())
 /// ```
@@ -84,7 +84,7 @@ pub struct InNode<'t>(PhantomData<(&'t (), *mut ())>);
 
 /// A pool of cells for `T` as the engine is told of it.
 fn spec_of<T>(cells: usize) -> Spec {
-    Spec { align: align_of::<T>(), drop: place::destructor::<T>(), ..Spec::new(size_of::<T>(), cells) }
+    Spec { align: align_of::<T>(), drop: emplace::destructor::<T>(), ..Spec::new(size_of::<T>(), cells) }
 }
 
 #[cfg(feature = "heap")]
@@ -101,7 +101,7 @@ impl<T> Pool<T> {
     #[must_use]
     #[track_caller]
     pub fn new(cells: usize) -> Self {
-        place::made(Self::try_new_in(cells, Heap))
+        emplace::made(Self::try_new_in(cells, Heap))
     }
 
     /// A pool on the heap that grows, whose first block has 64 cells.
@@ -117,7 +117,7 @@ impl<T> Pool<T> {
     #[must_use]
     #[track_caller]
     pub fn growing() -> Self {
-        place::made(Self::try_growing_in(64, Heap))
+        emplace::made(Self::try_growing_in(64, Heap))
     }
 }
 
@@ -208,7 +208,7 @@ impl Pool {
     #[must_use]
     #[track_caller]
     pub fn bytes(size: usize, cells: usize) -> Self {
-        place::made(Self::try_bytes_in(size, cells, Heap))
+        emplace::made(Self::try_bytes_in(size, cells, Heap))
     }
 
     /// A pool on the heap of cells of `size` bytes, aligned to 16, that grows, and whose first block has 64 cells.
@@ -225,7 +225,7 @@ impl Pool {
     #[must_use]
     #[track_caller]
     pub fn growing_bytes(size: usize) -> Self {
-        place::made(Self::try_growing_bytes_in(size, 64, Heap))
+        emplace::made(Self::try_growing_bytes_in(size, 64, Heap))
     }
 }
 
@@ -335,7 +335,7 @@ impl<T, S> Pool<T, S> {
     #[track_caller]
     #[inline]
     pub fn alloc(&self, value: T) -> PoolBox<'_, T> {
-        place::made(self.try_alloc(value))
+        emplace::made(self.try_alloc(value))
     }
 
     /// Moves a value into a cell.
@@ -354,7 +354,7 @@ impl<T, S> Pool<T, S> {
     pub fn try_alloc(&self, value: T) -> Result<PoolBox<'_, T>, Refused<T>> {
         // SAFETY: [one-thread, typed] the pool is this thread's, and its cells are those of a `T` with its destructor.
         unsafe {
-            place::value(value, |request| {
+            emplace::value(value, |request| {
                 raw::pool::alloc(self.pool.as_ptr(), &raw::Request { drop: None, ..*request })
             })
             .map(|data| PoolBox::own(data))
@@ -429,7 +429,7 @@ impl<S> Pool<[u8], S> {
     /// ```
     pub fn try_alloc_copy<T: Copy>(&self, values: &[T]) -> Result<PoolBox<'_, [T]>, AllocError> {
         // SAFETY: [fresh, sole] `draw` makes a cell of this pool as it is asked, and this is its only owner.
-        unsafe { place::copy(values, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
+        unsafe { emplace::copy(values, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
     }
 
     /// Copies a string into a cell.
@@ -444,7 +444,7 @@ impl<S> Pool<[u8], S> {
     /// ```
     pub fn try_alloc_str(&self, text: &str) -> Result<PoolBox<'_, str>, AllocError> {
         // SAFETY: [fresh, sole] `draw` makes a cell of this pool as it is asked, and this is its only owner.
-        unsafe { place::str(text, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
+        unsafe { emplace::str(text, |request| self.draw(request)).map(|data| PoolBox::own(data)) }
     }
 }
 

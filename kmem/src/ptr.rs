@@ -5,8 +5,8 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::cell::{Kind, Shred};
+use crate::emplace;
 use crate::error::AllocError;
-use crate::place;
 use crate::raw::{self, Handle};
 
 /// A handle on a value, however it was allocated: a heap cell, a reference, a pool's cell, a tree with all below its
@@ -144,7 +144,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// use kmem::{HeapBox, Ptr};
     /// let owner = Ptr::from(HeapBox::new(7));
     /// assert!(owner.is_owner());
-    /// assert!(!owner.lend().is_owner());
+    /// assert!(!owner.as_borrowed().is_owner());
     /// ```
     #[must_use]
     pub fn is_owner(&self) -> bool {
@@ -156,10 +156,10 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     /// use kmem::{HeapBox, Ptr};
     /// let owner = Ptr::from(HeapBox::new(7));
-    /// let lent: Ptr<'_, i32> = owner.lend();
+    /// let lent: Ptr<'_, i32> = owner.as_borrowed();
     /// assert_eq!(*lent, *owner);
     /// ```
-    pub fn lend(&self) -> Ptr<'_, T> {
+    pub fn as_borrowed(&self) -> Ptr<'_, T> {
         Ptr { data: self.data, owned: false, owns: PhantomData, drops: PhantomData, ..*self }
     }
 
@@ -463,7 +463,7 @@ impl<T: Copy> Ptr<'_, [T]> {
         let handle = self.owned_handle()?;
         // SAFETY: [sole, last-ref] the handle owns the object; a cell with other references is refused. It is borrowed
         // exclusively, and learns the new address.
-        unsafe { place::resize(handle, self.data, len, value, |data| self.data = data) }
+        unsafe { emplace::resize(handle, self.data, len, value, |data| self.data = data) }
     }
 }
 
@@ -483,7 +483,7 @@ impl Ptr<'_, str> {
     pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
         let handle = self.owned_handle()?;
         // SAFETY: [sole, last-ref] as in `try_resize`.
-        unsafe { place::push_str(handle, self.data, text, |data| self.data = data) }
+        unsafe { emplace::push_str(handle, self.data, text, |data| self.data = data) }
     }
 }
 

@@ -6,8 +6,8 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::cell::Kind;
+use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::place;
 use crate::raw;
 use crate::raw::refs::HEADER;
 use crate::source::{CellSource, Heap};
@@ -46,7 +46,7 @@ unsafe impl<T: ?Sized + Send + Sync, S: Send + Sync> Sync for Ref<T, S> {}
 #[inline]
 fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [outlives, typed] a `CellSource` outlives its type's lifetime, which bounds the owner of the new cell;
-    // the destructors that `place` asks for suit the values that it writes.
+    // the destructors that `emplace` asks for suit the values that it writes.
     move |request| unsafe { raw::refs::alloc(source.as_cell(), request) }
 }
 
@@ -119,7 +119,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// ```
     #[track_caller]
     pub fn new_in(value: T, source: S) -> Self {
-        place::made(Self::try_new_in(value, source))
+        emplace::made(Self::try_new_in(value, source))
     }
 
     /// Moves a value into a new counted cell drawn from `source`.
@@ -136,7 +136,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// ```
     pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
 
     /// Moves a value into a new counted cell drawn from `source`, with a [name](Ref::name), which takes 8 bytes more.
@@ -150,7 +150,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// ```
     #[track_caller]
     pub fn named_in(name: &'static CStr, value: T, source: S) -> Self {
-        place::made(Self::try_named_in(name, value, source))
+        emplace::made(Self::try_named_in(name, value, source))
     }
 
     /// Moves a value into a new counted cell drawn from `source`, with a [name](Ref::name), which takes 8 bytes more.
@@ -166,7 +166,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// ```
     pub fn try_named_in(name: &'static CStr, value: T, source: S) -> Result<Self, Refused<T>> {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { place::named(Some(name), value, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::named(Some(name), value, draw_from(source)).map(|data| Self::own(data)) }
     }
 
     /// Moves the value out if this is the only reference.
@@ -225,7 +225,7 @@ impl<T, S: CellSource> Ref<T, S> {
         // destructor.
         unsafe {
             let value = data.read();
-            place::disarm(data, HEADER);
+            emplace::disarm(data, HEADER);
             raw::refs::end("kmreff", data.as_ptr().cast());
             value
         }
@@ -245,7 +245,7 @@ impl<T: Copy, S: CellSource> Ref<[T], S> {
     /// ```
     pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { place::copy(values, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::copy(values, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -267,7 +267,7 @@ impl<T: Copy, S> Ref<[T], S> {
     pub fn try_resize(this: &mut Self, len: usize, value: T) -> Result<(), AllocError> {
         // SAFETY: [last-ref] a cell with other references is refused; the only one is borrowed exclusively, and learns the
         // new address.
-        unsafe { place::resize(this.handle(), this.data, len, value, |data| this.data = data) }
+        unsafe { emplace::resize(this.handle(), this.data, len, value, |data| this.data = data) }
     }
 }
 
@@ -286,7 +286,7 @@ impl<S> Ref<str, S> {
     /// ```
     pub fn try_push_str(this: &mut Self, text: &str) -> Result<(), AllocError> {
         // SAFETY: [last-ref] as in `try_resize`.
-        unsafe { place::push_str(this.handle(), this.data, text, |data| this.data = data) }
+        unsafe { emplace::push_str(this.handle(), this.data, text, |data| this.data = data) }
     }
 }
 
@@ -304,7 +304,7 @@ impl<T, S: CellSource> Ref<[T], S> {
     /// ```
     pub fn try_from_fn_in(len: usize, each: impl FnMut(usize) -> T, source: S) -> Result<Self, AllocError> {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { place::slice_with(Kind::Ref, len, each, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::slice_with(Kind::Ref, len, each, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -322,7 +322,7 @@ impl<S: CellSource> Ref<str, S> {
     /// ```
     pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { place::str(text, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::str(text, draw_from(source)).map(|data| Self::own(data)) }
     }
 
     /// The same into a cell with a name, which reports show and C compares.
@@ -340,7 +340,7 @@ impl<S: CellSource> Ref<str, S> {
         let draw = draw_from(source);
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
         unsafe {
-            place::str(text, |request| draw(&raw::Request { name: Some(name), ..*request }))
+            emplace::str(text, |request| draw(&raw::Request { name: Some(name), ..*request }))
                 .map(|data| Self::own(data))
         }
     }
@@ -521,7 +521,7 @@ impl<T> From<T> for Ref<T> {
 impl From<&str> for Ref<str> {
     #[track_caller]
     fn from(text: &str) -> Self {
-        place::made(Self::try_copy_str_in(text, Heap))
+        emplace::made(Self::try_copy_str_in(text, Heap))
     }
 }
 
@@ -532,7 +532,7 @@ impl From<alloc::string::String> for Ref<str> {
     fn from(text: alloc::string::String) -> Self {
         let bytes = text.into_bytes();
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { Self::own(place::as_str(place::made(place::vec(Kind::Ref, bytes, draw_from(Heap))))) }
+        unsafe { Self::own(emplace::as_str(emplace::made(emplace::vec(Kind::Ref, bytes, draw_from(Heap))))) }
     }
 }
 
@@ -540,7 +540,7 @@ impl From<alloc::string::String> for Ref<str> {
 impl<T: Clone> From<&[T]> for Ref<[T]> {
     #[track_caller]
     fn from(values: &[T]) -> Self {
-        place::made(Self::try_from_fn_in(values.len(), |i| values[i].clone(), Heap))
+        emplace::made(Self::try_from_fn_in(values.len(), |i| values[i].clone(), Heap))
     }
 }
 
@@ -550,7 +550,7 @@ impl<T> From<alloc::vec::Vec<T>> for Ref<[T]> {
     #[track_caller]
     fn from(values: alloc::vec::Vec<T>) -> Self {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { Self::own(place::made(place::vec(Kind::Ref, values, draw_from(Heap)))) }
+        unsafe { Self::own(emplace::made(emplace::vec(Kind::Ref, values, draw_from(Heap)))) }
     }
 }
 
@@ -561,6 +561,6 @@ impl<T> FromIterator<T> for Ref<[T]> {
     #[track_caller]
     fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
         // SAFETY: [fresh] `draw_from` makes a counted cell as it is asked, and this is its only reference.
-        unsafe { Self::own(place::made(place::collect(Kind::Ref, iter.into_iter(), draw_from(Heap)))) }
+        unsafe { Self::own(emplace::made(emplace::collect(Kind::Ref, iter.into_iter(), draw_from(Heap)))) }
     }
 }

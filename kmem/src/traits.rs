@@ -182,7 +182,7 @@ macro_rules! grows {
             #[doc = "# Ok::<(), kmem::AllocError>(())\n```"]
             pub fn try_extend_from_slice($($receiver)*, values: &[T]) -> Result<(), $crate::AllocError> {
                 // SAFETY: [sole, last-ref] as in `try_resize`.
-                unsafe { $crate::place::extend($handle, $this.data, values, |data| $this.data = data) }
+                unsafe { $crate::emplace::extend($handle, $this.data, values, |data| $this.data = data) }
             }
         }
 
@@ -199,7 +199,7 @@ macro_rules! grows {
             #[doc = "# Ok::<(), kmem::AllocError>(())\n```"]
             pub fn try_reserve($($receiver)*, additional: usize) -> Result<(), $crate::AllocError> {
                 // SAFETY: [sole, last-ref] as in `try_resize`.
-                unsafe { $crate::place::reserve($handle, $this.data, additional, |data| $this.data = data) }
+                unsafe { $crate::emplace::reserve($handle, $this.data, additional, |data| $this.data = data) }
             }
         }
     };

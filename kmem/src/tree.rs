@@ -11,8 +11,8 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::cell::Kind;
+use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::place;
 use crate::raw::{self, FLAG_SAME, tree::HEADER};
 use crate::source::{CellSource, Heap};
 
@@ -26,8 +26,8 @@ pub use walk::{Visit, Walk};
 /// Nodes are added through a shared borrow, as in an arena, and stay where they are until they go:
 ///
 /// - [`NodeRef::push`] adds a child with a value of the same type, which can be walked and has children of its own;
-/// - [`NodeRef::child`] adds a child with a value of any type, whose owner, a [`Node`], may change it and free it early;
-/// - [`NodeRef::pool`] adds a pool;
+/// - [`NodeRef::push_child`] adds a child with a value of any type, whose owner, a [`Node`], may change it and free it early;
+/// - [`NodeRef::try_push_pool`] adds a pool;
 /// - [`NodeRef::graft`] and [`NodeRef::push_tree`] add a whole tree, and [`Node::detach`] makes a child one;
 /// - [`NodeRef::adopt`] adds a [`HeapBox`](crate::HeapBox) or a [`Ref`](crate::Ref), which goes with the node;
 /// - [`NodeRef::on_free`] adds a function that is called when the node is about to go.
@@ -73,7 +73,7 @@ unsafe impl<T: ?Sized + Send, S: Send> Send for Tree<T, S> {}
 /// ```
 /// use kmem::Tree;
 /// let tree = Tree::new("request");
-/// let mut body = tree.node().child(String::from("body"));
+/// let mut body = tree.node().push_child(String::from("body"));
 /// body.push_str(" and more");
 /// body.free();
 /// ```
@@ -104,7 +104,7 @@ pub struct NodeRef<'t, T> {
 #[inline]
 fn draw_from<S: CellSource>(source: S) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [outlives, typed] a `CellSource` outlives its type's lifetime, which bounds the owner of the new node;
-    // the destructors that `place` asks for suit the values that it writes.
+    // the destructors that `emplace` asks for suit the values that it writes.
     move |request| unsafe { raw::tree::alloc(source.as_cell(), core::ptr::null_mut(), request) }
 }
 
@@ -151,7 +151,7 @@ impl<T, S: CellSource> Tree<T, S> {
     /// ```
     #[track_caller]
     pub fn new_in(value: T, source: S) -> Self {
-        place::made(Self::try_new_in(value, source))
+        emplace::made(Self::try_new_in(value, source))
     }
 
     /// A tree drawn from `source` with this value at its root.
@@ -166,7 +166,7 @@ impl<T, S: CellSource> Tree<T, S> {
     /// ```
     pub fn try_new_in(value: T, source: S) -> Result<Self, Refused<T>> {
         // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
-        unsafe { place::value(value, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::value(value, draw_from(source)).map(|data| Self::own(data)) }
     }
 
     /// A tree drawn from `source` with this value at its root, which has a [name](Tree::name); that takes 8 bytes more.
@@ -180,7 +180,7 @@ impl<T, S: CellSource> Tree<T, S> {
     /// ```
     #[track_caller]
     pub fn named_in(name: &'static CStr, value: T, source: S) -> Self {
-        place::made(Self::try_named_in(name, value, source))
+        emplace::made(Self::try_named_in(name, value, source))
     }
 
     /// A tree drawn from `source` with this value at its root, which has a [name](Tree::name); that takes 8 bytes more.
@@ -194,7 +194,7 @@ impl<T, S: CellSource> Tree<T, S> {
     /// ```
     pub fn try_named_in(name: &'static CStr, value: T, source: S) -> Result<Self, Refused<T>> {
         // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
-        unsafe { place::named(Some(name), value, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::named(Some(name), value, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -207,12 +207,12 @@ impl<S: CellSource> Tree<str, S> {
     /// ```
     /// use kmem::{Heap, Tree};
     /// let tree = Tree::try_copy_str_in("text", Heap)?;
-    /// tree.child(7).free();
+    /// tree.push_child(7).free();
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str_in(text: &str, source: S) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
-        unsafe { place::str(text, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::str(text, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -229,7 +229,7 @@ impl<T: Copy, S: CellSource> Tree<[T], S> {
     /// ```
     pub fn try_copy_in(values: &[T], source: S) -> Result<Self, AllocError> {
         // SAFETY: [fresh, sole] `draw_from` makes a root as it is asked, and this is its only owner.
-        unsafe { place::copy(values, draw_from(source)).map(|data| Self::own(data)) }
+        unsafe { emplace::copy(values, draw_from(source)).map(|data| Self::own(data)) }
     }
 }
 
@@ -242,14 +242,14 @@ impl<T: Copy, S> Tree<[T], S> {
     /// ```
     /// use kmem::{Heap, Tree};
     /// let mut numbers = Tree::try_copy_in(&[1, 2, 3], Heap)?;
-    /// numbers.child("stays below");
+    /// numbers.push_child("stays below");
     /// numbers.try_resize(1000, 7)?;
     /// assert_eq!((numbers[2], numbers[999]), (3, 7));
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
         // SAFETY: [sole] this is the tree's only owner, borrowed exclusively, and learns the root's new address.
-        unsafe { place::resize(self.handle(), self.data, len, value, |data| self.data = data) }
+        unsafe { emplace::resize(self.handle(), self.data, len, value, |data| self.data = data) }
     }
 }
 
@@ -267,7 +267,7 @@ impl<S> Tree<str, S> {
     /// ```
     pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
         // SAFETY: [sole] as in `try_resize`.
-        unsafe { place::push_str(self.handle(), self.data, text, |data| self.data = data) }
+        unsafe { emplace::push_str(self.handle(), self.data, text, |data| self.data = data) }
     }
 }
 
@@ -328,20 +328,20 @@ impl<T: ?Sized, S> Tree<T, S> {
         unsafe { raw::ptr::handle_of(Kind::Tree, self.data.as_ptr().cast()) }
     }
 
-    /// Adds a child with a value of any type, as [`NodeRef::child`] does.
+    /// Adds a child with a value of any type, as [`NodeRef::push_child`] does.
     ///
     /// # Panics
-    /// Where [`NodeRef::try_child`] fails.
+    /// Where [`NodeRef::try_push_child`] fails.
     ///
     /// ```
     /// let tree = kmem::Tree::new("numbers");
-    /// let seven = tree.child(7);
+    /// let seven = tree.push_child(7);
     /// assert_eq!(*seven, 7);
     /// ```
     #[track_caller]
-    pub fn child<U: Send + 'static>(&self, value: U) -> Node<'_, U> {
+    pub fn push_child<U: Send + 'static>(&self, value: U) -> Node<'_, U> {
         // SAFETY: [lent] the borrow of the root keeps it in place.
-        place::made(unsafe { child(self.data.cast(), None, value) })
+        emplace::made(unsafe { child(self.data.cast(), None, value) })
     }
 
     /// Frees everything below the root, and what the root has [adopted](NodeRef::adopt). What was to be [called](NodeRef::on_free)
@@ -398,7 +398,7 @@ impl<T, S> Tree<T, S> {
         // destructor.
         unsafe {
             let value = data.read();
-            place::disarm(data, HEADER);
+            emplace::disarm(data, HEADER);
             raw::tree::f(data.as_ptr().cast());
             value
         }
@@ -437,7 +437,7 @@ impl<T> From<T> for Tree<T> {
 impl From<&str> for Tree<str> {
     #[track_caller]
     fn from(text: &str) -> Self {
-        place::made(Self::try_copy_str_in(text, Heap))
+        emplace::made(Self::try_copy_str_in(text, Heap))
     }
 }
 
@@ -559,7 +559,7 @@ unsafe fn draw_below(
     flags: u8,
 ) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [lent, outlives] the parent is live, and so is its source, as long as the tree is; the destructors that
-    // `place` asks for suit the values that it writes.
+    // `emplace` asks for suit the values that it writes.
     move |request| unsafe {
         let src = (*raw::tree::header(parent.as_ptr())).src;
         raw::tree::alloc_flagged(src, parent.as_ptr(), request, flags, "kmtreea")
@@ -575,7 +575,7 @@ unsafe fn child<'p, U: Send + 'static>(
 ) -> Result<Node<'p, U>, Refused<U>> {
     // SAFETY: [caller, fresh] the contract is the caller's; the draw makes a node as it is asked, and this is its only
     // owner.
-    unsafe { place::named(name, value, draw_below(parent, 0)).map(|data| Node::own(data)) }
+    unsafe { emplace::named(name, value, draw_below(parent, 0)).map(|data| Node::own(data)) }
 }
 
 impl<'t, T> NodeRef<'t, T> {
@@ -619,7 +619,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn push(self, value: T) -> NodeRef<'t, T> {
-        place::made(self.try_push(value))
+        emplace::made(self.try_push(value))
     }
 
     /// Adds a child with a value of the same type, behind those that are there.
@@ -636,7 +636,9 @@ impl<'t, T> NodeRef<'t, T> {
     pub fn try_push(self, value: T) -> Result<NodeRef<'t, T>, Refused<T>> {
         // SAFETY: [lent, same] the node is live while its tree is borrowed, and so is the new one. The flag says that
         // the child has this node's type.
-        unsafe { place::value(value, draw_below(self.data.cast(), FLAG_SAME)).map(|data| NodeRef::new(data)) }
+        unsafe {
+            emplace::value(value, draw_below(self.data.cast(), FLAG_SAME)).map(|data| NodeRef::new(data))
+        }
     }
 
     /// Adds a child with a value of the same type, as [`push`](NodeRef::push) does, and a [name](NodeRef::name), which takes 8
@@ -652,7 +654,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn push_named(self, name: &'static CStr, value: T) -> NodeRef<'t, T> {
-        place::made(self.try_push_named(name, value))
+        emplace::made(self.try_push_named(name, value))
     }
 
     /// Adds a child with a value of the same type and a [name](NodeRef::name), as [`push_named`](NodeRef::push_named) does.
@@ -667,7 +669,7 @@ impl<'t, T> NodeRef<'t, T> {
     pub fn try_push_named(self, name: &'static CStr, value: T) -> Result<NodeRef<'t, T>, Refused<T>> {
         // SAFETY: [lent, same] as in `try_push`.
         unsafe {
-            place::named(Some(name), value, draw_below(self.data.cast(), FLAG_SAME))
+            emplace::named(Some(name), value, draw_below(self.data.cast(), FLAG_SAME))
                 .map(|data| NodeRef::new(data))
         }
     }
@@ -678,58 +680,58 @@ impl<'t, T> NodeRef<'t, T> {
     /// hence `Send`.
     ///
     /// # Panics
-    /// Where [`try_child`](NodeRef::try_child) fails.
+    /// Where [`try_push_child`](NodeRef::try_push_child) fails.
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
-    /// let headers = tree.node().child(vec!["host", "accept"]);
+    /// let headers = tree.node().push_child(vec!["host", "accept"]);
     /// assert_eq!(headers.len(), 2);
     /// ```
     #[track_caller]
-    pub fn child<U: Send + 'static>(self, value: U) -> Node<'t, U> {
-        place::made(self.try_child(value))
+    pub fn push_child<U: Send + 'static>(self, value: U) -> Node<'t, U> {
+        emplace::made(self.try_push_child(value))
     }
 
-    /// Adds a child with a value of any type, as [`child`](NodeRef::child) does.
+    /// Adds a child with a value of any type, as [`push_child`](NodeRef::push_child) does.
     ///
     /// # Errors
     /// Gives the value back where the source of this node cannot serve it, as [`AllocError`] says.
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
-    /// assert_eq!(*tree.node().try_child(7).unwrap(), 7);
+    /// assert_eq!(*tree.node().try_push_child(7).unwrap(), 7);
     /// ```
-    pub fn try_child<U: Send + 'static>(self, value: U) -> Result<Node<'t, U>, Refused<U>> {
+    pub fn try_push_child<U: Send + 'static>(self, value: U) -> Result<Node<'t, U>, Refused<U>> {
         // SAFETY: [lent] the node is live while its tree is borrowed, and so is the new one.
         unsafe { child(self.data.cast(), None, value) }
     }
 
-    /// Adds a child with a value of any type, as [`child`](NodeRef::child) does, and a [name](Node::name), which takes 8 bytes
+    /// Adds a child with a value of any type, as [`push_child`](NodeRef::push_child) does, and a [name](Node::name), which takes 8 bytes
     /// more.
     ///
     /// # Panics
-    /// Where [`try_child_named`](NodeRef::try_child_named) fails.
+    /// Where [`try_push_child_named`](NodeRef::try_push_child_named) fails.
     ///
     /// ```
     /// use kmem::{Node, Tree};
     /// let tree = Tree::new("request");
-    /// assert_eq!(Node::name(&tree.node().child_named(c"body", vec![7u8; 100])), Some(c"body"));
+    /// assert_eq!(Node::name(&tree.node().push_child_named(c"body", vec![7u8; 100])), Some(c"body"));
     /// ```
     #[track_caller]
-    pub fn child_named<U: Send + 'static>(self, name: &'static CStr, value: U) -> Node<'t, U> {
-        place::made(self.try_child_named(name, value))
+    pub fn push_child_named<U: Send + 'static>(self, name: &'static CStr, value: U) -> Node<'t, U> {
+        emplace::made(self.try_push_child_named(name, value))
     }
 
-    /// Adds a child with a value of any type and a [name](Node::name), as [`child_named`](NodeRef::child_named) does.
+    /// Adds a child with a value of any type and a [name](Node::name), as [`push_child_named`](NodeRef::push_child_named) does.
     ///
     /// # Errors
     /// Gives the value back where the source of this node cannot serve it, as [`AllocError`] says.
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
-    /// assert_eq!(*tree.node().try_child_named(c"length", 7).unwrap(), 7);
+    /// assert_eq!(*tree.node().try_push_child_named(c"length", 7).unwrap(), 7);
     /// ```
-    pub fn try_child_named<U: Send + 'static>(
+    pub fn try_push_child_named<U: Send + 'static>(
         self,
         name: &'static CStr,
         value: U,
@@ -745,13 +747,13 @@ impl<'t, T> NodeRef<'t, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new(0);
-    /// assert_eq!(&*tree.node().try_child_str("text")?, "text");
+    /// assert_eq!(&*tree.node().try_push_child_str("text")?, "text");
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
-    pub fn try_child_str(self, text: &str) -> Result<Node<'t, str>, AllocError> {
+    pub fn try_push_child_str(self, text: &str) -> Result<Node<'t, str>, AllocError> {
         // SAFETY: [lent, fresh] the node is live while its tree is borrowed, and so is the new one, whose only owner
         // this is.
-        unsafe { place::str(text, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
+        unsafe { emplace::str(text, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
     }
 
     /// Adds a child with a copy of a slice.
@@ -761,13 +763,16 @@ impl<'t, T> NodeRef<'t, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new(0);
-    /// assert_eq!(*tree.node().try_child_copy(&[1, 2])?, [1, 2]);
+    /// assert_eq!(*tree.node().try_push_child_copy(&[1, 2])?, [1, 2]);
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
-    pub fn try_child_copy<U: Copy + Send + 'static>(self, values: &[U]) -> Result<Node<'t, [U]>, AllocError> {
+    pub fn try_push_child_copy<U: Copy + Send + 'static>(
+        self,
+        values: &[U],
+    ) -> Result<Node<'t, [U]>, AllocError> {
         // SAFETY: [lent, fresh] the node is live while its tree is borrowed, and so is the new one, whose only owner
         // this is.
-        unsafe { place::copy(values, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
+        unsafe { emplace::copy(values, draw_below(self.data.cast(), 0)).map(|data| Node::own(data)) }
     }
 
     /// Adds a child that is a pool of `cells` cells, drawn as one block from where this node was.
@@ -779,12 +784,12 @@ impl<'t, T> NodeRef<'t, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
-    /// let pool = tree.node().pool::<String>(10)?;
+    /// let pool = tree.node().try_push_pool::<String>(10)?;
     /// assert_eq!(*pool.alloc("text".into()), "text");
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     #[cfg(feature = "pool")]
-    pub fn pool<U: Send + 'static>(
+    pub fn try_push_pool<U: Send + 'static>(
         self,
         cells: usize,
     ) -> Result<crate::Pool<U, crate::InNode<'t>>, AllocError> {
@@ -821,7 +826,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     /// let tree = kmem::Tree::new(0);
     /// tree.node().push(1);
-    /// tree.node().child("of another type");
+    /// tree.node().push_child("of another type");
     /// tree.node().push(2);
     /// assert_eq!(tree.node().children().map(|node| *node).sum::<i32>(), 3);
     /// assert_eq!(tree.node().children().next_back().map(|last| *last), Some(2));
@@ -899,7 +904,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new(1);
-    /// tree.child("early").free();
+    /// tree.push_child("early").free();
     /// assert_eq!(tree.node().below(), 0);
     /// ```
     pub fn free(self) {
@@ -910,7 +915,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     /// Frees the child and everything below it, and zeroes all of it.
     ///
     /// ```
-    /// kmem::Tree::new(1).child([7u8; 32]).shred();
+    /// kmem::Tree::new(1).push_child([7u8; 32]).shred();
     /// ```
     #[cfg(feature = "shred")]
     pub fn shred(self) {
@@ -922,7 +927,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new(1);
-    /// let text: &mut String = tree.child(String::new()).leave();
+    /// let text: &mut String = tree.push_child(String::new()).leave();
     /// text.push('x');
     /// ```
     pub fn leave(mut self) -> &'p mut T {
@@ -934,7 +939,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new(1);
-    /// tree.child([7u8; 32]).taint();
+    /// tree.push_child([7u8; 32]).taint();
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
@@ -951,14 +956,14 @@ impl<T: Copy> Node<'_, [T]> {
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
-    /// let mut numbers = tree.node().try_child_copy(&[1, 2, 3])?;
+    /// let mut numbers = tree.node().try_push_child_copy(&[1, 2, 3])?;
     /// numbers.try_resize(4, 7)?;
     /// assert_eq!(*numbers, [1, 2, 3, 7]);
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
         // SAFETY: [sole] this is the child's only owner, borrowed exclusively, and learns its new address.
-        unsafe { place::resize(self.handle(), self.data, len, value, |data| self.data = data) }
+        unsafe { emplace::resize(self.handle(), self.data, len, value, |data| self.data = data) }
     }
 }
 
@@ -970,14 +975,14 @@ impl Node<'_, str> {
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
-    /// let mut text = tree.node().try_child_str("one")?;
+    /// let mut text = tree.node().try_push_child_str("one")?;
     /// text.try_push_str(" and two")?;
     /// assert_eq!(&*text, "one and two");
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
         // SAFETY: [sole] as in `try_resize`.
-        unsafe { place::push_str(self.handle(), self.data, text, |data| self.data = data) }
+        unsafe { emplace::push_str(self.handle(), self.data, text, |data| self.data = data) }
     }
 }
 
@@ -986,7 +991,7 @@ impl<T> Node<'_, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new("root");
-    /// let numbers = tree.child(0);
+    /// let numbers = tree.push_child(0);
     /// numbers.node().push(1);
     /// assert_eq!(numbers.node().children().count(), 1);
     /// ```
@@ -1002,10 +1007,10 @@ grows! {
     self: (&mut self) => self.handle(),
     [] Node<'_, [T]>, Node<'_, T>,
     fails: "As [`AllocError`] says; nothing has changed then.",
-    example: ("tree.node().try_child_copy(&[1, 2])?", "it.", ""),
+    example: ("tree.node().try_push_child_copy(&[1, 2])?", "it.", ""),
 }
-has_name!([T: ?Sized] Node<'_, T>, "tree.node().child_named(c\"key\", 7)", "Node");
-has_rename!([T: ?Sized] Node<'_, T>, "tree.node().child_named(c\"key\", 7)", "Node", this => Some(this.handle()), "");
+has_name!([T: ?Sized] Node<'_, T>, "tree.node().push_child_named(c\"key\", 7)", "Node");
+has_rename!([T: ?Sized] Node<'_, T>, "tree.node().push_child_named(c\"key\", 7)", "Node", this => Some(this.handle()), "");
 has_name!([T] NodeRef<'_, T>, "tree.node().push_named(c\"key\", 7)", "NodeRef");
 unsizable!(['p, T: ?Sized] Node<'p, T> => Node<'p, U>);
 sole_owner!([T: ?Sized] Node<'_, T> => T);

@@ -67,14 +67,14 @@ fn it_may_use_the_tree_that_it_serves() {
         USED.set((&raw const *tree).expose_provenance());
         let node = tree.node();
         node.push(2);
-        let mut bytes = node.try_child_copy(&[9u8; 100]).unwrap();
+        let mut bytes = node.try_push_child_copy(&[9u8; 100]).unwrap();
         for len in [100_000, 10, 1000, 3_000_000] {
             bytes.try_resize(len, 9).unwrap();
             assert!(bytes.len() == len && bytes.iter().all(|&byte| byte == 9));
         }
-        let last = node.child(5u8);
+        let last = node.push_child(5u8);
         bytes.free();
-        node.adopt(HeapBox::new(3u16)).let_go();
+        node.adopt(HeapBox::new(3u16)).release();
         last.free();
         let reached = USED.get() == 0;
         USED.set(0);

@@ -177,7 +177,7 @@ pub trait Face {
     /// Has a node adopt an object, and returns that.
     unsafe fn adopt(node: *mut u8, object: Handle) -> *mut u8;
     /// Has a node let go of an object.
-    unsafe fn let_go(node: *mut u8, object: *const u8) -> Handle;
+    unsafe fn release(node: *mut u8, object: *const u8) -> Handle;
     /// Sets the destructor of a cell, and returns its data.
     unsafe fn hook_late(kind: Kind, data: *mut u8, hook: Destructor) -> *mut u8;
     /// Has a counted cell adopt an object, and returns that.
@@ -474,7 +474,7 @@ impl Face for Rust {
         or_null_unit(unsafe { tree::k(node, object) }, object.data)
     }
 
-    unsafe fn let_go(node: *mut u8, object: *const u8) -> Handle {
+    unsafe fn release(node: *mut u8, object: *const u8) -> Handle {
         unsafe { tree::l(node, object) }
     }
 
@@ -806,7 +806,7 @@ impl Face for C {
         refusing(|| unsafe { c::tree::kmtreek(node.cast(), object) })
     }
 
-    unsafe fn let_go(node: *mut u8, object: *const u8) -> Handle {
+    unsafe fn release(node: *mut u8, object: *const u8) -> Handle {
         unsafe { c::tree::kmtreel(node.cast(), object.cast()) }
     }
 

@@ -54,7 +54,7 @@ pub enum Op {
     /// Has a node adopt an object.
     Adopt { at: u8, object: u8, what: Adoption },
     /// Has a node let go of what it adopted, or of a child.
-    LetGo { at: u8, which: u8, child: bool },
+    Release { at: u8, which: u8, child: bool },
     /// Sets the destructor of a cell, or takes it away.
     HookLate { at: u8, on: bool },
     /// Has a counted cell adopt an object.

@@ -352,7 +352,7 @@ impl<F: Face> Run<F> {
             Op::Hook { at, arg } => self.hook(at, arg),
             Op::Unhook { at, arg } => self.unhook(at, arg),
             Op::Adopt { at, object, what } => self.adopt(at, object, what),
-            Op::LetGo { at, which, child } => self.let_go(at, which, child),
+            Op::Release { at, which, child } => self.release(at, which, child),
             Op::HookLate { at, on } => self.hook_late(at, on),
             Op::Own { at, object, what } => self.own(at, object, what),
             Op::Disown { at, which } => self.disown(at, which),

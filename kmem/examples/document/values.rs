@@ -95,10 +95,10 @@ pub fn items<'a, 's>(
     let mut keys = container.keys().iter();
     container.slots().iter().map_while(move |slot| {
         let value = match slot {
-            Slot::Null(ptr) => Value::Null(ptr.lend()),
-            Slot::Bool(ptr) => Value::Bool(ptr.lend()),
-            Slot::Number(ptr) => Value::Number(ptr.lend()),
-            Slot::Text(ptr) => Value::Text(ptr.lend()),
+            Slot::Null(ptr) => Value::Null(ptr.as_borrowed()),
+            Slot::Bool(ptr) => Value::Bool(ptr.as_borrowed()),
+            Slot::Number(ptr) => Value::Number(ptr.as_borrowed()),
+            Slot::Text(ptr) => Value::Text(ptr.as_borrowed()),
             Slot::Child => Value::Container(children.next()?),
         };
         Some((keys.next(), value))

@@ -7,8 +7,8 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
 use super::NodeRef;
+use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::place;
 use crate::raw;
 
 mod sealed {
@@ -131,7 +131,7 @@ impl<T: ?Sized, S> crate::Ref<T, S> {
 
 /// What a node has [adopted](NodeRef::adopt), lent as its owner: the [`HeapBox`](crate::HeapBox) or [`Ref`](crate::Ref) that it was.
 ///
-/// Dropping it leaves the object with the node, where it goes when that does; [`let_go`](Adopted::let_go) takes it back. It borrows the
+/// Dropping it leaves the object with the node, where it goes when that does; [`release`](Adopted::release) takes it back. It borrows the
 /// tree.
 ///
 /// ```
@@ -166,12 +166,12 @@ impl<'t, T> NodeRef<'t, T> {
     /// let mut key = tree.node().adopt(HeapBox::zeroed(32));
     /// key.get_mut()[0] = 7;
     /// assert_eq!((key[0], tree.node().below()), (7, 1));
-    /// let key: HeapBox<[u8]> = key.let_go();
+    /// let key: HeapBox<[u8]> = key.release();
     /// assert_eq!(tree.node().below(), 0);
     /// ```
     #[track_caller]
     pub fn adopt<O: Adopt + Send + 'static>(self, owner: O) -> Adopted<'t, O> {
-        place::made(self.try_adopt(owner))
+        emplace::made(self.try_adopt(owner))
     }
 
     /// Has the node own a heap cell or a reference, as [`adopt`](NodeRef::adopt) does.
@@ -203,19 +203,19 @@ impl<'t, O: Adopt> Adopted<'t, O> {
     /// ```
     /// use kmem::{HeapBox, Tree};
     /// let tree = Tree::new("request");
-    /// let body = tree.node().adopt(HeapBox::new(7)).let_go();
+    /// let body = tree.node().adopt(HeapBox::new(7)).release();
     /// drop(tree);
     /// assert_eq!(*body, 7);
     /// ```
     #[track_caller]
-    pub fn let_go(self) -> O {
+    pub fn release(self) -> O {
         let object = Handled::handle(&*self.owner).data;
         // SAFETY: [lent, holders] the node is live while its tree is borrowed, and has owned the object since. Of several references to
         // one cell any will do.
         let held = unsafe { raw::tree::l(self.node.as_ptr(), object) };
         if held.is_null() {
             // A damaged header, which has been reported: the node may still own the object.
-            place::refuse(AllocError::Misused);
+            emplace::refuse(AllocError::Misused);
         }
         ManuallyDrop::into_inner(self.owner)
     }
@@ -227,7 +227,7 @@ impl<'t, O: Adopt> Adopted<'t, O> {
     /// let tree = Tree::new("request");
     /// let mut body = tree.node().adopt(HeapBox::new(7));
     /// *body.get_mut() += 1;
-    /// assert_eq!(*body.let_go(), 8);
+    /// assert_eq!(*body.release(), 8);
     /// ```
     pub fn get_mut(&mut self) -> &mut O::Target
     where

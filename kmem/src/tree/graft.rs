@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use super::{Node, NodeRef, Tree};
-use crate::place;
+use crate::emplace;
 use crate::raw::{self, FLAG_SAME};
 
 /// Moves a tree below a node, without a look at what is in either.
@@ -19,7 +19,7 @@ unsafe fn join<T: ?Sized, S>(parent: NonNull<u8>, tree: Tree<T, S>) -> NonNull<T
     // parent does not lie in it.
     let moved = unsafe { raw::tree::mu(root.as_ptr().cast(), parent.as_ptr()) };
     // A damaged header alone makes it fail, which has been reported. The tree is out of reach then.
-    place::made(moved);
+    emplace::made(moved);
     root
 }
 
@@ -85,15 +85,15 @@ impl<T: ?Sized> Node<'_, T> {
     /// ```
     /// use kmem::{Node, Pool, Tree};
     /// let request = Tree::new("request");
-    /// let body = request.child(String::from("body"));
-    /// body.node().child(7);
+    /// let body = request.push_child(String::from("body"));
+    /// body.node().push_child(7);
     /// let body: Tree<String> = body.detach().unwrap();
     /// drop(request);
     /// assert_eq!((body.as_str(), body.node().below()), ("body", 1));
     ///
     /// let pool = Pool::bytes(100, 2);
     /// let in_pool = Tree::new_in(1, &pool);
-    /// let child: Node<'_, i32> = in_pool.child(2).detach().unwrap_err();
+    /// let child: Node<'_, i32> = in_pool.push_child(2).detach().unwrap_err();
     /// assert_eq!(*child, 2);
     /// ```
     pub fn detach(self) -> Result<Tree<T>, Self> {

@@ -7,8 +7,8 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::NodeRef;
+use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::place;
 use crate::raw::{self, Destructor};
 
 /// A function that is [called when a node is about to go](NodeRef::on_free), and may be taken back until then.
@@ -80,7 +80,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn on_free<F: FnOnce() + Send + 'static>(self, function: F) -> Hook<'t> {
-        place::made(self.try_on_free(function))
+        emplace::made(self.try_on_free(function))
     }
 
     /// Has `function` called when the node is about to go, as [`on_free`](NodeRef::on_free) does.
@@ -125,7 +125,7 @@ impl Hook<'_> {
     pub fn cancel(self) {
         // SAFETY: [lent, hooks] the node is live while its tree is borrowed, and so the hook is still there: nothing else takes it back.
         if !unsafe { (self.cancel)(self.node, self.hook) } {
-            place::refuse(AllocError::Misused);
+            emplace::refuse(AllocError::Misused);
         }
     }
 }

@@ -70,7 +70,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// use kmem::{HeapBox, Heap, Kind, Tree};
     /// let mut tree = Tree::named_in(c"request", 0u64, Heap);
     /// let body = tree.node().push_named(c"body", 1);
-    /// body.child([7u8; 100]);
+    /// body.push_child([7u8; 100]);
     /// tree.node().adopt(HeapBox::named(c"key", [0u8; 32]));
     /// let seen: Vec<_> = tree.walk().map(|visit| (visit.depth, visit.kind, visit.name, visit.size)).collect();
     /// assert_eq!(seen, [
@@ -94,7 +94,7 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// ```
     /// use kmem::{Heap, Tree};
     /// let mut tree = Tree::named_in(c"request", 0u64, Heap);
-    /// tree.node().push_named(c"body", 1).child([7u8; 100]);
+    /// tree.node().push_named(c"body", 1).push_child([7u8; 100]);
     /// let report = tree.report(1);
     /// assert!(report.starts_with("tree \"request\", 8 bytes\n  tree \"body\", 8 bytes, 1 cell of 100 bytes below\n"));
     /// ```
@@ -138,8 +138,8 @@ impl<T: ?Sized> Node<'_, T> {
     ///
     /// ```
     /// let tree = kmem::Tree::new("request");
-    /// let mut body = tree.child(7);
-    /// body.node().child("below");
+    /// let mut body = tree.push_child(7);
+    /// body.node().push_child("below");
     /// assert_eq!(body.walk().map(|visit| visit.depth).collect::<Vec<_>>(), [0, 1]);
     /// ```
     pub fn walk(&mut self) -> Walk<'_> {

@@ -90,7 +90,7 @@ fn what_is_forgotten_in_a_pool_is_lent_by_it_once_and_whole() {
         forget(nothing.alloc(()));
         assert_eq!(nothing.iter_mut().count(), 2);
         let tree = Tree::new(tally.value());
-        let mut hosted = tree.node().pool(2).unwrap();
+        let mut hosted = tree.node().try_push_pool(2).unwrap();
         hosted.alloc(tally.value()).leak();
         assert_eq!(hosted.iter_mut().count(), 1);
         forget(hosted);
@@ -108,9 +108,9 @@ fn what_is_forgotten_in_a_pool_of_bytes_is_not_dropped_and_not_reached() {
         forget(counted.clone());
         drop(counted);
         let tree = Tree::new_in(tally.value(), &pool);
-        forget(tree.child(tally.value()));
+        forget(tree.push_child(tally.value()));
         tree.node().push(tally.value());
-        forget(tree.node().pool::<u8>(3).unwrap());
+        forget(tree.node().try_push_pool::<u8>(3).unwrap());
         forget(tree);
         let inner = Pool::try_new_in(3, &pool).unwrap();
         forget(inner.alloc(tally.value()));
@@ -168,17 +168,17 @@ fn children_go_with_their_tree_whether_their_owners_are_forgotten_or_not() {
         let tally = Tally::default();
         let mut tree = Tree::new(tally.value());
         let plant = |tree: &Tree<Counted>| {
-            let node = tree.child(tally.value());
+            let node = tree.push_child(tally.value());
             node.node().push(tally.value());
             forget(node);
-            forget(Ptr::from(tree.child(tally.value())));
+            forget(Ptr::from(tree.push_child(tally.value())));
             forget(Ptr::from(tree.node().push(tally.value())));
-            forget(unsize::split(tree.child(tally.value())));
-            tree.child(tally.value()).leave();
+            forget(unsize::split(tree.push_child(tally.value())));
+            tree.push_child(tally.value()).leave();
             let mut walk = tree.node().children();
             assert!(walk.next().is_some());
             forget(walk);
-            let pool = tree.node().pool(2).unwrap();
+            let pool = tree.node().try_push_pool(2).unwrap();
             forget(pool.alloc(tally.value()));
             pool.alloc(tally.value()).leak();
             forget(pool);
@@ -200,9 +200,9 @@ fn a_node_whose_pool_is_forgotten_may_be_freed_and_walked_past() {
     leaks_nothing(|| {
         let tally = Tally::default();
         let tree = Tree::new(0);
-        let node = tree.child(0);
+        let node = tree.push_child(0);
         for _ in 0..3 {
-            let pool = node.node().pool(5).unwrap();
+            let pool = node.node().try_push_pool(5).unwrap();
             (0..5).for_each(|_| forget(pool.alloc(tally.value())));
             forget(pool);
         }
@@ -221,7 +221,7 @@ fn a_count_that_was_forgotten_keeps_the_cell_for_good() {
         let mut counted = Ref::new_in(tally.value(), &pool);
         forget(counted.clone());
         forget(Ptr::from(counted.clone()).try_clone());
-        forget(Ptr::from(counted.clone()).lend());
+        forget(Ptr::from(counted.clone()).as_borrowed());
         assert_eq!(Ref::count(&counted), 3);
         assert!(Ref::get_mut(&mut counted).is_none());
         let counted = Ref::try_unwrap(counted).unwrap_err();

@@ -61,7 +61,7 @@ unsafe impl Source for Calls {
 fn each_owner<T: Copy + Send + 'static>(values: &[T], mut work: impl FnMut(&mut dyn Slice<T>)) {
     let tree = Tree::new("above");
     let _before = tree.node().push("before");
-    let node = tree.node().try_child_copy(values).unwrap();
+    let node = tree.node().try_push_child_copy(values).unwrap();
     let _behind = tree.node().push("behind");
     work(&mut { node });
     work(&mut HeapBox::try_copy(values).unwrap());
@@ -70,7 +70,7 @@ fn each_owner<T: Copy + Send + 'static>(values: &[T], mut work: impl FnMut(&mut 
     work(&mut Ptr::from(HeapBox::try_copy(values).unwrap()));
     work(&mut Ptr::from(Ref::try_copy_in(values, Heap).unwrap()));
     work(&mut Ptr::from(Tree::try_copy_in(values, Heap).unwrap()));
-    work(&mut Ptr::from(tree.node().try_child_copy(values).unwrap()));
+    work(&mut Ptr::from(tree.node().try_push_child_copy(values).unwrap()));
     assert!(tree.node().children().map(|child| *child).eq(["before", "behind"]));
 }
 
@@ -156,7 +156,7 @@ fn arrays_that_became_slices_change_their_length_and_children_of_the_arrays_type
         let tree = Tree::new([1u8; 16]);
         tree.node().push([2; 16]).push([3; 16]);
         let tally = Tally::default();
-        tree.node().child(tally.value()).node().child(tally.value());
+        tree.node().push_child(tally.value()).node().push_child(tally.value());
         tree.node().on_free({
             let value = tally.value();
             move || drop(value)
@@ -171,7 +171,7 @@ fn arrays_that_became_slices_change_their_length_and_children_of_the_arrays_type
         assert_eq!(tally.alive(), 0);
 
         let outer = Tree::new(0);
-        let mut node: Node<'_, [u8]> = unsize!(outer.child([1u8; 3]) => [u8]);
+        let mut node: Node<'_, [u8]> = unsize!(outer.push_child([1u8; 3]) => [u8]);
         node.try_resize(100_000, 2).unwrap();
         let mut counted: Ref<[u8]> = unsize!(Ref::new([1u8; 3]) => [u8]);
         Ref::try_resize(&mut counted, 4, 2).unwrap();
@@ -187,7 +187,7 @@ fn strings_grow_by_what_is_appended() {
             HeapBox::<str>::from("a"),
             Ref::<str>::from("a"),
             Tree::<str>::from("a"),
-            tree.node().try_child_str("a").unwrap(),
+            tree.node().try_push_child_str("a").unwrap(),
             Ptr::from(HeapBox::<str>::from("a")),
         );
         let long = "ü".repeat(50_000);
@@ -218,7 +218,7 @@ fn what_others_look_at_is_not_resized() {
         let mut other = Ref::clone(&adopted);
         assert_eq!(Ref::try_resize(&mut other, 1, 0), Err(AllocError::Shared));
         let owner = Ptr::from(HeapBox::<[u8]>::from(vec![1, 2, 3]));
-        assert_eq!(owner.lend().try_resize(1, 0), Err(AllocError::Fixed(Kind::Heap)));
+        assert_eq!(owner.as_borrowed().try_resize(1, 0), Err(AllocError::Fixed(Kind::Heap)));
         assert_eq!(Ptr::from("static").try_push_str("!"), Err(AllocError::Fixed(Kind::None)));
         assert_eq!((&*other, &*owner), (&[1, 2, 3][..], &[1, 2, 3][..]));
     });
@@ -275,8 +275,8 @@ fn a_source_that_unwinds_as_a_cell_is_resized_leaves_it_whole_before_or_behind()
         let above = Tree::new_in(0, &source);
         let mut counted = Ref::try_copy_in(&[1u8; 10], &source).unwrap();
         let mut root = Tree::try_copy_in(&[1u8; 10], &source).unwrap();
-        let below = root.child([7u8; 10]).leave().as_ptr().addr();
-        let mut node = above.node().try_child_copy(&[1u8; 10]).unwrap();
+        let below = root.push_child([7u8; 10]).leave().as_ptr().addr();
+        let mut node = above.node().try_push_child_copy(&[1u8; 10]).unwrap();
         above.node().push(1);
         for (round, len) in [(0, 100), (1, 50), (2, 1000)] {
             let was = if round == 0 { 10 } else { [100, 50][round - 1] };
@@ -335,12 +335,12 @@ fn a_source_may_change_the_tree_around_a_node_that_is_resized() {
                 let change = move || {
                     // Both neighbours go, and others come.
                     siblings.take().into_iter().for_each(Node::free);
-                    siblings.borrow_mut().extend([tree.child(1), tree.child(2)]);
+                    siblings.borrow_mut().extend([tree.push_child(1), tree.push_child(2)]);
                     tree.node().push(3).adopt(HeapBox::new(4)).leave();
                     tree.node().graft(Tree::new(5));
                 };
                 change();
-                let mut node = tree.node().try_child_copy(&[1u8, 2, 3]).unwrap();
+                let mut node = tree.node().try_push_child_copy(&[1u8, 2, 3]).unwrap();
                 change();
                 for len in [1000, 10, 2000] {
                     source.source().on_draw(change);
@@ -377,13 +377,13 @@ impl Drop for Meddles {
 
 fn meddle(tree: &Tree<usize>, depth: usize) {
     let root = tree.node();
-    let mut bytes = root.try_child_copy(&[1u8; 10]).unwrap();
+    let mut bytes = root.try_push_child_copy(&[1u8; 10]).unwrap();
     let pushed = root.push_tree(Tree::new(depth));
     bytes.try_resize(1000 * (depth + 1), 2).unwrap();
     let hook = root.on_free(move || drop(Meddles(0)));
     if depth > 0 {
         let other = Tree::new(String::from("grafted"));
-        other.child(Meddles(depth - 1));
+        other.push_child(Meddles(depth - 1));
         other.node().on_free(move || drop(Meddles(depth - 1)));
         let grafted = pushed.graft(other);
         grafted.node().adopt(HeapBox::new(Meddles(depth - 1))).leave();
@@ -391,8 +391,8 @@ fn meddle(tree: &Tree<usize>, depth: usize) {
         let another = Ref::clone(&adopted);
         let shared = grafted.node().adopt(another);
         bytes.try_resize(3, 0).unwrap();
-        drop(shared.let_go());
-        drop(adopted.let_go());
+        drop(shared.release());
+        drop(adopted.release());
         let detached = grafted.detach().unwrap();
         if depth == 1 {
             drop(detached);
@@ -411,7 +411,7 @@ fn hooks_and_destructors_may_change_the_tree_that_something_is_freed_from() {
         TREE.set(Some(Tree::new(0)));
         TREE.with_borrow(|tree| {
             let tree = tree.as_ref().unwrap();
-            let node = tree.child(Meddles(2));
+            let node = tree.push_child(Meddles(2));
             node.node().on_free(|| drop(Meddles(2)));
             node.node().push(Meddles(1)).on_free(|| drop(Meddles(1)));
             node.node().adopt(HeapBox::new(Meddles(2))).leave();
@@ -440,13 +440,13 @@ fn a_hook_may_resize_detach_or_free_a_sibling_whose_owner_it_finds() {
             let mut left = 0;
             for what in 0..3 {
                 for position in 0..3 {
-                    let mut nodes = [(); 3].map(|()| Some(tree.child(7)));
+                    let mut nodes = [(); 3].map(|()| Some(tree.push_child(7)));
                     if position == 1 {
-                        SIBLING.set(Some(tree.node().try_child_copy(&[1; 8]).unwrap()));
+                        SIBLING.set(Some(tree.node().try_push_child_copy(&[1; 8]).unwrap()));
                     }
-                    let last = tree.child(8);
+                    let last = tree.push_child(8);
                     if position != 1 {
-                        SIBLING.set(Some(tree.node().try_child_copy(&[1; 8]).unwrap()));
+                        SIBLING.set(Some(tree.node().try_push_child_copy(&[1; 8]).unwrap()));
                     }
                     let first = nodes[position].take().unwrap();
                     first.node().on_free(move || {
@@ -487,9 +487,9 @@ fn each_function_is_run_or_dropped_once_whatever_becomes_of_its_node() {
         let pushed = root.push(1);
         pushed.on_free(function());
         pushed.push(2).on_free(function());
-        let child = root.child("child");
+        let child = root.push_child("child");
         child.node().on_free(function());
-        root.child("left").node().on_free(function());
+        root.push_child("left").node().on_free(function());
         assert_eq!(tally.alive(), 7);
         cancelled.cancel();
         assert_eq!((tally.alive(), runs.load(Ordering::Relaxed)), (6, 0));
@@ -592,11 +592,11 @@ fn what_unwinds_as_it_is_cancelled_let_go_cleared_or_detached_is_gone_all_the_sa
         let hook = tree.node().on_free(move || drop(value));
         assert!(quietly(|| hook.cancel()).is_err());
         let adopted = tree.node().adopt(HeapBox::new(unwinds()));
-        assert!(quietly(|| drop(adopted.let_go())).is_err());
+        assert!(quietly(|| drop(adopted.release())).is_err());
         assert_eq!((tally.alive(), tree.node().below()), (1, 0));
         tree.node().adopt(HeapBox::new(unwinds())).leave();
         tree.node().adopt(Ref::new(tally.value())).leave();
-        let child = tree.child(unwinds());
+        let child = tree.push_child(unwinds());
         child.node().push(unwinds()).adopt(HeapBox::new(tally.value())).leave();
         assert!(quietly(|| drop(child.detach().unwrap())).is_err());
         assert_eq!((tally.alive(), tree.node().below()), (3, 2));
@@ -622,7 +622,7 @@ fn a_source_that_unwinds_as_it_serves_a_hook_or_a_holder_leaves_all_as_it_was() 
         let adopted = tree.node().adopt(Ref::new(7));
         let other = Ref::clone(&adopted);
         source.source().on_take_back(|| unwind());
-        assert!(quietly(|| adopted.let_go()).is_err());
+        assert!(quietly(|| adopted.release()).is_err());
         let value = tally.value();
         let hook = tree.node().on_free(move || drop(value));
         source.source().on_take_back(|| unwind());
@@ -646,7 +646,7 @@ fn adopted_objects_go_once_whoever_forgets_or_takes_them() {
         let root = tree.node();
         let shared = Ref::new(tally.value());
         let holds: Vec<_> = (0..5).map(|_| root.adopt(shared.clone())).collect();
-        root.child("between");
+        root.push_child("between");
         let pushed = root.push(1);
         let boxed = pushed.adopt(HeapBox::new(tally.value()));
         forget(root.adopt(HeapBox::new(tally.value())));
@@ -654,14 +654,14 @@ fn adopted_objects_go_once_whoever_forgets_or_takes_them() {
         let any = root.adopt(any);
         assert_eq!((Ref::count(&shared), tally.alive(), root.below()), (6, 4, 10));
         let mut holds = holds.into_iter();
-        let let_go = [holds.next().unwrap().let_go(), holds.next_back().unwrap().let_go()];
+        let let_go = [holds.next().unwrap().release(), holds.next_back().unwrap().release()];
         forget(holds.next());
         assert!(holds.next().unwrap().leave().is_counted());
         assert!(Ref::ptr_eq(&let_go[0], &shared) && Ref::ptr_eq(&let_go[1], &shared));
         assert_eq!((Ref::count(&shared), root.below()), (6, 8));
         drop(let_go);
-        let any = any.let_go().downcast::<Counted>().unwrap();
-        let boxed = boxed.let_go();
+        let any = any.release().downcast::<Counted>().unwrap();
+        let boxed = boxed.release();
         assert!(boxed.is_counted() && any.is_counted());
         drop(holds);
         tree.clear();
@@ -678,10 +678,10 @@ fn objects_of_no_size_are_told_apart() {
     leaks_nothing(|| {
         let tree = Tree::new(());
         let adopted: Vec<_> = (0..20).map(|_| tree.node().adopt(HeapBox::new(()))).collect();
-        let children: Vec<_> = (0..20).map(|_| tree.child(())).collect();
+        let children: Vec<_> = (0..20).map(|_| tree.push_child(())).collect();
         let counted: Vec<_> = (0..20).map(|_| tree.node().adopt(Ref::new(()))).collect();
-        adopted.into_iter().for_each(|object| drop(object.let_go()));
-        counted.into_iter().rev().for_each(|object| assert_eq!(Ref::count(&object.let_go()), 1));
+        adopted.into_iter().for_each(|object| drop(object.release()));
+        counted.into_iter().rev().for_each(|object| assert_eq!(Ref::count(&object.release()), 1));
         assert_eq!(tree.node().below(), 20);
         children.into_iter().for_each(Node::free);
     });
@@ -697,7 +697,7 @@ fn trees_that_were_put_together_and_taken_apart_go_once() {
             tree.node().adopt(Ref::new(tally.value())).leave();
             let value = tally.value();
             tree.node().on_free(move || drop(value));
-            let pool = tree.node().pool(3).unwrap();
+            let pool = tree.node().try_push_pool(3).unwrap();
             forget(pool.alloc(tally.value()));
             forget(pool);
             tree
@@ -733,7 +733,7 @@ fn a_grafted_tree_keeps_its_own_source_and_is_not_taken_for_one_of_the_heap() {
             let inner = Tree::new_in(1, source);
             inner.node().push(2);
             let node = outer.node().graft(inner);
-            node.node().child(3).node().on_free(|| ());
+            node.node().push_child(3).node().on_free(|| ());
             assert_eq!(live(), 4);
             let node = node.detach().unwrap_err();
             node.node().graft(Tree::new(4)).detach().unwrap();
@@ -786,7 +786,7 @@ fn a_tree_takes_what_it_adopted_and_grafted_to_another_thread() {
     tree.node().graft(Tree::new(tally.value()));
     let value = tally.value();
     tree.node().on_free(move || drop(value));
-    let child = tree.child(tally.value());
+    let child = tree.push_child(tally.value());
     child.node().adopt(shared.clone()).leave();
     let detached = child.detach().unwrap();
     let threads = [(tree, 4), (detached, 2)].map(|(mut tree, count)| {
@@ -807,9 +807,9 @@ fn a_walk_sees_what_there_is_and_gives_no_value_out() {
         let mut tree = Tree::named_in(c"root", [0u8; 5], Heap);
         tree.node().on_free(|| ());
         let branch = tree.node().push_named(c"branch", [0; 5]);
-        branch.child_named(c"text", String::from("below")).leave();
+        branch.push_child_named(c"text", String::from("below")).leave();
         branch.adopt(Ref::named_in(c"shared", [0u64; 3], Heap)).leave();
-        forget(branch.pool::<u8>(3).unwrap());
+        forget(branch.try_push_pool::<u8>(3).unwrap());
         let seen: Vec<_> = tree.walk().map(|visit| (visit.depth, visit.kind, visit.name)).collect();
         assert_eq!(
             seen,
@@ -836,7 +836,7 @@ fn names_go_along_where_cells_move_and_owners_change() {
         let mut handle = Ptr::from(owner);
         handle.try_resize(100_000, 0).unwrap();
         assert_eq!(Ptr::name(&handle), Some(c"key"));
-        assert_eq!(Ptr::name(&handle.lend()), Some(c"key"));
+        assert_eq!(Ptr::name(&handle.as_borrowed()), Some(c"key"));
         assert_eq!(HeapBox::name(&handle.into_heap().unwrap()), Some(c"key"));
         let tree = Tree::new(0);
         let node = tree.node().graft(Tree::named_in(c"tree", String::from("value"), Heap));
@@ -854,7 +854,7 @@ fn a_trait_object_is_only_what_it_was_made_of() {
         let tree = Tree::new(tally.value());
         tree.node().push(tally.value());
         let tree: Tree<dyn Any + Send> = unsize!(tree => dyn Any + Send);
-        tree.child(tally.value());
+        tree.push_child(tally.value());
         let tree = tree.downcast::<usize>().unwrap_err().downcast::<&'static Counted>().unwrap_err();
         let tree: Tree<Counted> = tree.downcast().unwrap();
         assert!(tree.node().children().all(|child| child.is_counted()));

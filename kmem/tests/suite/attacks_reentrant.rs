@@ -187,11 +187,11 @@ impl Drop for Meddles {
             let pushed = tree.node().push("pushed");
             assert_eq!(pushed.parent().map(|parent| *parent), Some("root"));
             if self.0 > 0 {
-                let sibling = tree.child(Meddles(self.0 - 1));
-                sibling.node().child(Meddles(0));
-                pushed.child(Meddles(0)).free();
+                let sibling = tree.push_child(Meddles(self.0 - 1));
+                sibling.node().push_child(Meddles(0));
+                pushed.push_child(Meddles(0)).free();
                 sibling.free();
-                let pool = tree.node().pool::<Meddles>(2).unwrap();
+                let pool = tree.node().try_push_pool::<Meddles>(2).unwrap();
                 std::mem::forget(pool.alloc(Meddles(self.0 - 1)));
                 drop(pool.alloc(Meddles(0)));
             }
@@ -207,23 +207,23 @@ fn a_destructor_may_use_the_tree_that_its_node_is_freed_from_but_not_one_that_go
         TREE.set(Some(Tree::new("root")));
         TREE.with_borrow(|tree| {
             let tree = tree.as_ref().unwrap();
-            let node = tree.child(Meddles(2));
-            node.node().push(Meddles(1)).child(Meddles(1));
+            let node = tree.push_child(Meddles(2));
+            node.node().push(Meddles(1)).push_child(Meddles(1));
             node.free();
-            drop(Ptr::from(tree.child(Meddles(1))));
+            drop(Ptr::from(tree.push_child(Meddles(1))));
             assert!(REACHED.get() > 20);
             assert_eq!(REFUSED.get(), 0);
-            let pool = tree.node().push("pushed").pool::<Meddles>(1).unwrap();
+            let pool = tree.node().push("pushed").try_push_pool::<Meddles>(1).unwrap();
             std::mem::forget(pool.alloc(Meddles(2)));
             std::mem::forget(pool);
-            tree.child(Meddles(2));
-            tree.child(Meddles(2)).leave();
+            tree.push_child(Meddles(2));
+            tree.push_child(Meddles(2)).leave();
         });
         let reached = REACHED.get();
         TREE.with_borrow_mut(|tree| tree.as_mut().unwrap().clear());
         assert_eq!((REACHED.get(), REFUSED.get()), (reached, 3));
         TREE.with_borrow(|tree| {
-            tree.as_ref().unwrap().child(Meddles(2)).leave();
+            tree.as_ref().unwrap().push_child(Meddles(2)).leave();
         });
         drop(TREE.take());
         assert_eq!((REACHED.get(), REFUSED.get()), (reached, 4));
@@ -251,7 +251,7 @@ fn a_destructor_may_free_a_sibling_whose_owner_it_finds() {
         let tally = Tally::default();
         lent_for_ever(Tree::new(0), |tree| {
             for freed_first in [0, 1, 2] {
-                let node = || tree.child(FreesSibling(tally.value()));
+                let node = || tree.push_child(FreesSibling(tally.value()));
                 let mut nodes = [node(), node(), node()].map(Some);
                 for node in nodes.iter().flatten() {
                     node.node().push(FreesSibling(tally.value())).push(FreesSibling(tally.value()));
@@ -271,10 +271,10 @@ fn a_destructor_may_free_a_sibling_whose_owner_it_finds() {
 fn a_walk_goes_on_where_siblings_come_and_go() {
     leaks_nothing(|| {
         let tree = Tree::new(0);
-        let mut passed = vec![tree.child("before")];
+        let mut passed = vec![tree.push_child("before")];
         for number in 1..=10 {
             tree.node().push(number);
-            passed.push(tree.child("between"));
+            passed.push(tree.push_child("between"));
         }
         let mut seen = Vec::new();
         let mut walk = tree.node().children();
@@ -283,8 +283,8 @@ fn a_walk_goes_on_where_siblings_come_and_go() {
             passed.pop().into_iter().for_each(Node::free);
             if *node < 15 {
                 tree.node().push(*node + 10);
-                passed.push(tree.child("behind"));
-                drop(tree.node().pool::<u8>(1).unwrap());
+                passed.push(tree.push_child("behind"));
+                drop(tree.node().try_push_pool::<u8>(1).unwrap());
             }
             passed.drain(..passed.len() / 2).for_each(Node::free);
         }
@@ -307,7 +307,7 @@ fn what_is_asked_while_children_are_kept_may_use_every_other_store() {
         let mut asked = 0;
         tree.retain(|value| {
             asked += 1;
-            *value = Some((pool.alloc(asked), other.node().push(Ends::default()), other.child(asked)));
+            *value = Some((pool.alloc(asked), other.node().push(Ends::default()), other.push_child(asked)));
             asked % 3 == 0
         });
         assert_eq!((tree.node().children().count(), pool.live(), other.node().below()), (6, 6, 40));
@@ -372,13 +372,13 @@ fn a_source_may_add_to_the_tree_that_draws_from_it_and_gives_back_to_it() {
                     tree.node().push("from within").push("deeper");
                 }));
                 source.source().0.set(true);
-                let child = tree.child("child");
+                let child = tree.push_child("child");
                 source.source().0.set(true);
                 child.node().push("grandchild");
                 source.source().0.set(true);
                 child.free();
                 source.source().0.set(true);
-                drop(tree.node().pool::<String>(1).unwrap());
+                drop(tree.node().try_push_pool::<String>(1).unwrap());
                 let names: Vec<_> = tree.node().children().map(NodeRef::get).collect();
                 assert_eq!((names, tree.node().below()), (vec![&"from within"; 4], 8));
                 source.source().1.take();

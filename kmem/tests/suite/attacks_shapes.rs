@@ -16,7 +16,7 @@ fn under_every_owner<T: Send + 'static>(make: impl Fn() -> T, check: impl Fn(&T)
         let mut buffer = vec![MaybeUninit::uninit(); 5 * (size_of::<T>() + 4096)];
         let inside = Pool::in_buffer(&mut buffer).unwrap();
         let trees = (Tree::new(make()), Tree::new_in(make(), &source));
-        let hosted = trees.0.node().pool(3).unwrap();
+        let hosted = trees.0.node().try_push_pool(3).unwrap();
         for _ in 0..2 {
             for cell in
                 [pool.alloc(make()), growing.alloc(make()), inside.alloc(make()), hosted.alloc(make())]
@@ -25,7 +25,7 @@ fn under_every_owner<T: Send + 'static>(make: impl Fn() -> T, check: impl Fn(&T)
                 cell.leak();
             }
             check(trees.0.node().push(make()).get());
-            check(trees.1.child(make()).leave());
+            check(trees.1.push_child(make()).leave());
             check(&HeapBox::new(make()));
             check(&Ref::new(make()));
             check(&Ref::new_in(make(), &source));
@@ -94,8 +94,8 @@ fn an_alignment_above_a_page_is_refused_by_every_owner() {
     refused(HeapBox::try_from_fn(2, |_| Wide));
     refused(Ref::try_new(Wide));
     refused(Tree::try_new(Wide));
-    refused(tree.node().try_child(Wide));
-    refused(tree.node().pool::<Wide>(1));
+    refused(tree.node().try_push_child(Wide));
+    refused(tree.node().try_push_pool::<Wide>(1));
     refused(Pool::<Wide>::try_new_in(1, Heap));
     refused(Pool::<Wide, _>::in_buffer(&mut [MaybeUninit::uninit(); 100_000]));
     assert_eq!(tree.node().below(), 0);
@@ -140,7 +140,7 @@ fn lengths_that_overflow_are_refused_before_an_element_is_made() {
         assert!(Pool::<u64>::try_new_in(len, Heap).is_err());
         assert!(Pool::try_bytes_in(len.saturating_mul(8), 1, Heap).is_err());
         assert!(Pool::try_bytes_in(1, len, Heap).is_err());
-        assert!(Tree::new(0).node().pool::<u64>(len).is_err());
+        assert!(Tree::new(0).node().try_push_pool::<u64>(len).is_err());
     }
 }
 
@@ -240,7 +240,7 @@ fn owners_of_trait_objects_drop_what_they_were_made_of() {
         let counted: Ref<dyn Both + Send> = unsize!(Ref::new(value("ref")) => dyn Both + Send);
         let cell: PoolBox<'_, dyn Both> = unsize!(pool.alloc(value("pool")) => dyn Both);
         let store = Tree::new(());
-        let node: Node<'_, dyn Both> = unsize!(store.child(value("node")) => dyn Both);
+        let node: Node<'_, dyn Both> = unsize!(store.push_child(value("node")) => dyn Both);
         let tree: Tree<dyn Both + Send> = unsize!(tree => dyn Both + Send);
         let handles: [Ptr<'_, dyn Both>; 3] = [
             unsize!(Ptr::from(pool.alloc(value("handle"))) => dyn Both),
@@ -306,14 +306,14 @@ fn strings_and_slices_are_as_long_as_what_they_were_copied_from() {
             let cell = pool.try_alloc_str(text).unwrap();
             let counted = Ref::try_copy_str_in(text, &source).unwrap();
             let root = Tree::try_copy_str_in(text, Heap).unwrap();
-            let child = tree.node().try_child_str(text).unwrap();
+            let child = tree.node().try_push_child_str(text).unwrap();
             let handle = Ptr::from(HeapBox::<str>::from(text));
             for copy in [&*cell, &*counted, &*root, &*child, &*handle] {
                 assert_eq!(copy, text);
             }
             let numbers: Vec<u32> = text.chars().map(u32::from).collect();
             let cell = pool.try_alloc_copy(&numbers).unwrap();
-            let child = tree.node().try_child_copy(&numbers).unwrap();
+            let child = tree.node().try_push_child_copy(&numbers).unwrap();
             let heap = HeapBox::try_copy(&numbers).unwrap();
             for copy in [&*cell, &*child, &*heap, &*Tree::try_copy_in(&numbers, Heap).unwrap()] {
                 assert_eq!(copy, &numbers[..]);

@@ -237,8 +237,8 @@ fn a_tree_moves_with_all_below_it_and_is_grown_and_dropped_there() {
     let tree = Tree::new_in(tally.value(), &source);
     let grow = |tree: &Tree<Counted, &SourceCell<Counting>>| {
         tree.node().push(tally.value()).push(tally.value());
-        tree.child(tally.value()).node().child(tally.value());
-        let pool = tree.node().pool(3).unwrap();
+        tree.push_child(tally.value()).node().push_child(tally.value());
+        let pool = tree.node().try_push_pool(3).unwrap();
         std::mem::forget(pool.alloc(tally.value()));
         std::mem::forget(pool);
     };
@@ -263,7 +263,7 @@ fn values_lent_by_a_store_may_be_used_on_another_thread_as_the_store_is_used_her
     let (pool, tree) = (Pool::growing(), Tree::new(String::from("root")));
     let boxed = pool.alloc(String::from("cell"));
     let leaked = pool.alloc(String::new()).leak();
-    let left = tree.child(String::new()).leave();
+    let left = tree.push_child(String::new()).leave();
     let seen = tree.node().push(String::from("seen")).get();
     scope(|scope| {
         let boxed = &boxed;
@@ -277,7 +277,7 @@ fn values_lent_by_a_store_may_be_used_on_another_thread_as_the_store_is_used_her
         for number in 0..1000 {
             drop(pool.alloc(number.to_string()));
             tree.node().push(number.to_string());
-            tree.child(number).free();
+            tree.push_child(number).free();
         }
         thread.join().unwrap();
     });

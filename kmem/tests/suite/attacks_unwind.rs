@@ -136,7 +136,7 @@ fn every_trait_of_every_owner_may_unwind() {
         traits(&cell);
         traits(&tree);
         handles.iter().for_each(traits);
-        traits(&handles[0].lend());
+        traits(&handles[0].as_borrowed());
     });
     assert_eq!(unwound, 8 * TRAITS + 6, "as many traits, and the destructors of six values");
 }
@@ -258,7 +258,7 @@ fn fill<'f, S>(tree: &Tree<Touchy<'f>, S>, fuse: &'f Fuse, tally: &Tally) {
         let child = tree.node().push(value());
         child.push(value()).push(value());
         child.push(value());
-        let pool = tree.node().pool(2).unwrap();
+        let pool = tree.node().try_push_pool(2).unwrap();
         std::mem::forget(pool.alloc(tally.value()));
         std::mem::forget(pool);
     }
@@ -303,12 +303,12 @@ fn destructors_of_a_pool_in_a_tree_may_unwind() {
     let unwound = at_every_strike(|fuse, tally| {
         FUSE.with(|own| own.0.set(fuse.0.get()));
         let tree = Tree::new(0);
-        let node = tree.child(Strikes(tally.value()));
-        let kept = tree.node().pool(3).unwrap();
-        for pool in [&node.node().pool(3).unwrap(), &kept] {
+        let node = tree.push_child(Strikes(tally.value()));
+        let kept = tree.node().try_push_pool(3).unwrap();
+        for pool in [&node.node().try_push_pool(3).unwrap(), &kept] {
             (0..3).for_each(|_| std::mem::forget(pool.alloc(Strikes(tally.value()))));
         }
-        let forgotten = node.node().pool(3).unwrap();
+        let forgotten = node.node().try_push_pool(3).unwrap();
         (0..3).for_each(|_| std::mem::forget(forgotten.alloc(Strikes(tally.value()))));
         std::mem::forget((forgotten, kept));
         node.free();
@@ -364,8 +364,8 @@ fn draws(source: Unreliable<'_>, tally: &Tally) {
     let counted = Ref::new_in(tally.value(), &source);
     let slice = Ref::try_from_fn_in(3, |_| tally.value(), &source);
     let tree = Tree::new_in(tally.value(), &source);
-    tree.node().push(tally.value()).child(tally.value());
-    let hosted = tree.node().pool(2).unwrap();
+    tree.node().push(tally.value()).push_child(tally.value());
+    let hosted = tree.node().try_push_pool(2).unwrap();
     let cell = hosted.alloc(tally.value());
     let pool = Pool::try_growing_in(1, &source).unwrap();
     let cells = [(); 3].map(|()| pool.alloc(tally.value()));
@@ -400,7 +400,7 @@ fn sources_may_unwind_as_they_take_back_what_then_is_given_back_no_more() {
             let source = SourceCell::new(FromPool(&kept, Unreliable(&whole, &fuse)));
             let tree = Tree::new_in(tally.value(), &source);
             tree.node().push(tally.value()).push(tally.value());
-            tree.child(tally.value()).free();
+            tree.push_child(tally.value()).free();
             let pool = Pool::try_growing_in(1, &source).unwrap();
             let cells = [(); 3].map(|()| pool.alloc(tally.value()));
             drop(Ref::new_in(tally.value(), &source));
@@ -430,12 +430,12 @@ fn owners_are_dropped_as_the_stack_unwinds() {
             let cell = pool.alloc(value());
             pool.alloc(value()).leak();
             let tree = Tree::new_in(value(), &bytes);
-            let node = tree.child(value());
+            let node = tree.push_child(value());
             node.node().push(value());
-            let hosted = tree.node().pool(2).unwrap();
+            let hosted = tree.node().try_push_pool(2).unwrap();
             let hosted_cell = hosted.alloc(value());
             let handles: [Ptr<'_, _>; 3] =
-                [tree.child(value()).into(), pool.alloc(value()).into(), inner.into()];
+                [tree.push_child(value()).into(), pool.alloc(value()).into(), inner.into()];
             let parts = unsize::split(Ref::new_in((), &bytes));
             let walk = tree.node().children();
             assert_eq!(tally.alive(), 11);
@@ -457,7 +457,7 @@ fn stores_may_be_used_by_destructors_while_another_panic_unwinds() {
             assert!(std::thread::panicking());
             drop(self.0.alloc(self.2.value()));
             self.0.alloc(self.2.value()).leak();
-            self.1.node().push(self.2.value()).child(self.2.value()).free();
+            self.1.node().push(self.2.value()).push_child(self.2.value()).free();
             let inner = quietly(|| {
                 let _in_turn = self.0.alloc(self.2.value());
                 unwind()
@@ -532,7 +532,7 @@ fn a_second_panic_while_the_first_unwinds_ends_the_program() {
         }),
         ("hosted pool", || {
             let tree = Tree::new(());
-            let pool = tree.node().pool(2).unwrap();
+            let pool = tree.node().try_push_pool(2).unwrap();
             (0..2).for_each(|_| std::mem::forget(pool.alloc(Bomb)));
         }),
         ("slice", || drop(HeapBox::try_from_fn(2, |_| Bomb))),

@@ -98,11 +98,11 @@ fn of_a_node() {
     names_this_file(|| with_one_refusal(|| Tree::<str>::from("text")));
     let pool = Pool::bytes(80, 1);
     let tree = Tree::new_in(1, &pool);
-    names_this_file(|| tree.child(2));
+    names_this_file(|| tree.push_child(2));
     names_this_file(|| tree.node().push(2));
     names_this_file(|| tree.node().push_named(c"two", 2));
-    names_this_file(|| tree.node().child(2));
-    names_this_file(|| tree.node().child_named(c"two", 2));
+    names_this_file(|| tree.node().push_child(2));
+    names_this_file(|| tree.node().push_child_named(c"two", 2));
     names_this_file(|| tree.node().adopt(HeapBox::new(2)));
     names_this_file(|| tree.node().on_free(|| ()));
 }
@@ -115,13 +115,13 @@ fn whatever_may_panic_tracks_its_caller() {
         let source = std::fs::read_to_string(&file).unwrap();
         let lines: Vec<_> = source.lines().collect();
         for (number, line) in lines.iter().enumerate() {
-            if !line.contains("place::made(") && !line.contains("place::refuse(") {
+            if !line.contains("emplace::made(") && !line.contains("emplace::refuse(") {
                 continue;
             }
             let heads = lines[..number].iter().rev();
             let above: Vec<_> = heads.skip_while(|line| !line.contains("fn ")).take(4).collect();
             let tracks = above.iter().any(|line| line.trim() == "#[track_caller]");
-            assert!(tracks && !line.contains("| place::"), "{}:{}: {line}", file.display(), number + 1);
+            assert!(tracks && !line.contains("| emplace::"), "{}:{}: {line}", file.display(), number + 1);
             found += 1;
         }
     }

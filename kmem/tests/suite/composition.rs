@@ -303,8 +303,8 @@ fn every_source_serves_references_pools_trees_and_collections() {
         assert_eq!((pool.live(), in_buffer.live()), (0, 0));
 
         let tree = Tree::new("request");
-        let hosted = tree.node().pool(3).unwrap();
-        assert_eq!((*hosted.alloc(7), *tree.child(8)), (7, 8));
+        let hosted = tree.node().try_push_pool(3).unwrap();
+        assert_eq!((*hosted.alloc(7), *tree.push_child(8)), (7, 8));
         std::mem::forget(hosted);
     });
 }

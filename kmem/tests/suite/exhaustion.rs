@@ -12,8 +12,8 @@ fn work() -> Result<usize, Box<str>> {
     let tree = Tree::try_new(shared.clone()).map_err(|e| refused(e.error()))?;
     let branch = tree.node().try_push(shared.clone()).map_err(|e| refused(e.error()))?;
     branch.try_push(shared.clone()).map_err(|e| refused(e.error()))?;
-    let extra = branch.try_child([7u8; 100]).map_err(|e| refused(e.error()))?;
-    let numbers = branch.pool::<u32>(10).map_err(refused)?;
+    let extra = branch.try_push_child([7u8; 100]).map_err(|e| refused(e.error()))?;
+    let numbers = branch.try_push_pool::<u32>(10).map_err(refused)?;
     let pool = Pool::<Ref<[u64; 4]>, _>::try_growing_in(1, Heap).map_err(refused)?;
     let bytes = Pool::try_growing_bytes_in(300, 1, Heap).map_err(refused)?;
     let mut cells = [const { None }; 5];
@@ -44,9 +44,9 @@ fn life() -> Result<usize, AllocError> {
     branch.try_on_free(move || drop(one))?;
     let two = shared.clone();
     let hook = branch.try_on_free(move || drop(two))?;
-    let mut numbers = branch.try_child_copy(&[1u8; 8])?;
-    let mut handle = Ptr::from(branch.try_child_str("handle")?);
-    let child = branch.try_child_named(c"child", shared.clone())?;
+    let mut numbers = branch.try_push_child_copy(&[1u8; 8])?;
+    let mut handle = Ptr::from(branch.try_push_child_str("handle")?);
+    let child = branch.try_push_child_named(c"child", shared.clone())?;
     child.node().graft(Tree::try_new(shared.clone())?);
     branch.push_tree(Tree::try_new(shared.clone())?);
     // What grows in place takes no new block: something between lets each be the first to fail.
@@ -65,7 +65,7 @@ fn life() -> Result<usize, AllocError> {
     assert_eq!((numbers.len(), &*handle, held.len()), (100, "handle and more", 4));
     assert_eq!((tree.node().below(), detached.walk().count()), (6, 2));
     hook.cancel();
-    drop(held.let_go());
+    drop(held.release());
     Ok(Ref::count(&shared))
 }
 

@@ -693,7 +693,7 @@ fn a_source_that_unwinds_as_it_is_asked_leaves_the_cell_and_its_owner_whole() {
     for tainted in [false, true] {
         let source = SourceCell::new(Bump::new());
         let above = Tree::new(0);
-        let mut node: Node<'_, [u8]> = above.node().try_child_copy(&[1; 1]).unwrap();
+        let mut node: Node<'_, [u8]> = above.node().try_push_child_copy(&[1; 1]).unwrap();
         let mut counted = Ref::try_copy_in(&[9u8; 100], &source).unwrap();
         if tainted && cfg!(feature = "shred") {
             #[cfg(feature = "shred")]
@@ -724,7 +724,7 @@ fn a_source_that_unwinds_as_it_is_asked_leaves_the_cell_and_its_owner_whole() {
 fn a_source_may_use_the_tree_as_it_is_asked() {
     lent_for_ever(SourceCell::new(Bump::new()), |source| {
         lent_for_ever(Tree::new_in(0usize, source), |tree| {
-            let mut node = tree.node().try_child_copy(&[1u8; 300]).unwrap();
+            let mut node = tree.node().try_push_child_copy(&[1u8; 300]).unwrap();
             for (round, len) in [1000, 100, 2000, 3].into_iter().enumerate() {
                 source.source().on_resize.set(Some(Box::new(move || {
                     assert_eq!(tree.node().below(), round + 1);
@@ -758,7 +758,11 @@ fn every_owner_appends_and_has_room() {
     each!(HeapBox::try_copy(&[1u8, 2, 3]).unwrap(), HeapBox::try_extend_from_slice, HeapBox::try_reserve);
     each!(Ref::try_copy_in(&[1u8, 2, 3], Heap).unwrap(), Ref::try_extend_from_slice, Ref::try_reserve);
     each!(Tree::try_copy_in(&[1u8, 2, 3], Heap).unwrap(), Tree::try_extend_from_slice, Tree::try_reserve);
-    each!(tree.node().try_child_copy(&[1u8, 2, 3]).unwrap(), Node::try_extend_from_slice, Node::try_reserve);
+    each!(
+        tree.node().try_push_child_copy(&[1u8, 2, 3]).unwrap(),
+        Node::try_extend_from_slice,
+        Node::try_reserve
+    );
     each!(
         Ptr::from(pool.try_alloc_copy(&[1u8, 2, 3]).unwrap()),
         Ptr::try_extend_from_slice,

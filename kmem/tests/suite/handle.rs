@@ -32,13 +32,13 @@ fn a_handle_comes_back_only_as_what_it_is() {
     let bytes = Pool::bytes(100, 4);
     let heap =
         Ptr::from(HeapBox::new(1)).into_ref().unwrap_err().into_tree().unwrap_err().into_pool().unwrap_err();
-    assert!(heap.lend().into_heap().is_err(), "a lent handle owns nothing");
+    assert!(heap.as_borrowed().into_heap().is_err(), "a lent handle owns nothing");
     assert_eq!(*heap.into_heap().unwrap(), 1);
 
     assert!(Ptr::from(Ref::new_in(1, &bytes)).into_ref().is_err(), "drawn from a pool");
     assert!(Ptr::from(Tree::new_in(1, &bytes)).into_tree().is_err(), "drawn from a pool");
     let tree = Tree::new(0);
-    assert!(Ptr::from(tree.child(1)).into_tree().is_err(), "not a root");
+    assert!(Ptr::from(tree.push_child(1)).into_tree().is_err(), "not a root");
     assert_eq!(tree.node().below(), 0, "a handle on a child frees it");
 }
 
@@ -58,7 +58,7 @@ fn only_a_sole_owner_gives_its_value_out() {
     assert_eq!(given, [true, false, true, true, false]);
     drop(shared);
     assert!(handles[1].get_mut().is_some());
-    assert!(handles[0].lend().get_mut().is_none());
+    assert!(handles[0].as_borrowed().get_mut().is_none());
     let clones: Vec<bool> = handles.iter().map(|handle| handle.try_clone().is_some()).collect();
     assert_eq!(clones, [false, true, false, false, true]);
     let again = handles[1].try_clone();
@@ -102,7 +102,7 @@ fn a_handle_passes_through_c_and_back() {
 #[test]
 fn a_lent_handle_is_static_to_c() {
     let owner = Ptr::from(HeapBox::new(7));
-    let lent = owner.lend();
+    let lent = owner.as_borrowed();
     assert_eq!(lent.kind(), Kind::Heap);
     let handle = lent.into_raw();
     assert_eq!(handle.kind, 0);
@@ -150,7 +150,7 @@ fn every_owner_of_a_value_owns_it_as_a_trait_object_too() {
         assert_eq!(handles.each_ref().map(|handle| handle.name()), ["heap", "ref", "pool", "tree"]);
         drop(handles);
         assert_eq!(ends.seen(), ["heap", "ref", "pool", "tree"]);
-        let node: Ptr<'_, [i32]> = unsize!(tree.child([1, 2]) => [i32]).into();
+        let node: Ptr<'_, [i32]> = unsize!(tree.push_child([1, 2]) => [i32]).into();
         assert_eq!(node.len(), 2);
     });
 }

@@ -206,7 +206,7 @@ proptest! {
                 tree.node().push(value);
             }
             for &value in &values {
-                owners.push(tree.child(value));
+                owners.push(tree.push_child(value));
             }
             for owner in owners.drain(..).filter(|owner| **owner % 2 == 0) {
                 owner.free();

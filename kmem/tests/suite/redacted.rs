@@ -55,9 +55,9 @@ fn every_tainted_owner_is_redacted_and_no_other() {
     is_redacted(&root);
     is_redacted(&root.node());
     is_shown(&root.node().push(SECRET));
-    is_shown(&root.child(SECRET));
+    is_shown(&root.push_child(SECRET));
 
-    let mut child: Node<'_, &str> = tree.child(SECRET);
+    let mut child: Node<'_, &str> = tree.push_child(SECRET);
     is_shown(&child);
     child.taint();
     is_redacted(&child);
@@ -70,7 +70,7 @@ fn every_tainted_owner_is_redacted_and_no_other() {
 
     let adopted = tree.node().adopt(HeapBox::new(SECRET));
     is_shown(&adopted);
-    let mut owner = adopted.let_go();
+    let mut owner = adopted.release();
     owner.taint();
     is_redacted(&tree.node().adopt(owner));
     is_redacted(&tree.node().adopt(counted));
@@ -85,14 +85,14 @@ fn a_tainted_handle_is_redacted_whatever_it_holds_and_so_is_what_it_lends() {
         Ref::new(SECRET).into(),
         pool.alloc(SECRET).into(),
         Tree::new(SECRET).into(),
-        tree.child(SECRET).into(),
+        tree.push_child(SECRET).into(),
     ];
     for mut handle in handles {
         is_shown(&handle);
-        is_shown(&handle.lend());
+        is_shown(&handle.as_borrowed());
         handle.taint();
         is_redacted(&handle);
-        is_redacted(&handle.lend());
+        is_redacted(&handle.as_borrowed());
         is_redacted(&unsize!(handle => dyn Debug));
     }
     let mut fixed = Ptr::from(&SECRET);
@@ -112,7 +112,7 @@ fn whatever_is_drawn_from_a_source_that_shreds_is_redacted() {
     is_redacted(&Ptr::from(Ref::new_in(SECRET, &shreds)));
     is_redacted(&Tree::new_in(SECRET, &shreds));
     is_redacted(&Tree::new_in(SECRET, &shreds).node().push(SECRET));
-    is_redacted(&Tree::new_in(SECRET, &shreds).child(SECRET));
+    is_redacted(&Tree::new_in(SECRET, &shreds).push_child(SECRET));
     is_redacted(&Pool::try_new_in(1, &shreds).unwrap().alloc(SECRET));
     is_redacted(&Ref::new_in(SECRET, &tainted));
     is_redacted(&Tree::new_in(SECRET, &tainted).node().push(SECRET));
@@ -120,7 +120,7 @@ fn whatever_is_drawn_from_a_source_that_shreds_is_redacted() {
     let inner = Pool::try_bytes_in(200, 3, &tainted).unwrap();
     is_redacted(&Ref::new_in(SECRET, &inner));
     is_redacted(&Ptr::from(inner.try_alloc_str(SECRET).unwrap()));
-    is_redacted(&secret_tree.node().pool(1).unwrap().alloc(SECRET));
+    is_redacted(&secret_tree.node().try_push_pool(1).unwrap().alloc(SECRET));
 
     let mut pool = Pool::growing();
     pool.taint();

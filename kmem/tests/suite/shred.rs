@@ -251,7 +251,7 @@ mod tree {
         tree.node().push(SECRET);
         assert_eq!(marked_when_freed(|| tree.shred()), 0);
         let tree = Tree::new(SECRET);
-        let child = tree.child(SECRET);
+        let child = tree.push_child(SECRET);
         child.node().push(SECRET);
         assert_eq!(marked_when_freed(|| child.shred()), 0);
         assert_eq!(marked_when_freed(|| drop(tree)), 1);
@@ -263,7 +263,7 @@ mod tree {
         let freed = marked_when_freed(|| {
             let mut tree = Tree::new(0);
             tree.taint();
-            let pool = tree.node().pool::<[u8; 64]>(3).unwrap();
+            let pool = tree.node().try_push_pool::<[u8; 64]>(3).unwrap();
             std::mem::forget(pool.alloc(SECRET));
             std::mem::forget(pool);
         });
@@ -317,9 +317,9 @@ mod pool {
             #[cfg(feature = "tree")]
             {
                 let tree = kmem::Tree::new_in(1, &source);
-                assert_eq!(zeroes(&tree.node().pool(2).unwrap()), shreds);
+                assert_eq!(zeroes(&tree.node().try_push_pool(2).unwrap()), shreds);
                 let tree = kmem::Tree::new_in(1, &outer);
-                assert_eq!(zeroes(&tree.node().pool(2).unwrap()), shreds);
+                assert_eq!(zeroes(&tree.node().try_push_pool(2).unwrap()), shreds);
             }
         }
     }
@@ -328,9 +328,9 @@ mod pool {
     #[test]
     fn a_pool_below_a_tainted_node_zeroes_its_cells() {
         let mut tree = kmem::Tree::new(1);
-        assert!(!zeroes(&tree.node().pool(2).unwrap()));
+        assert!(!zeroes(&tree.node().try_push_pool(2).unwrap()));
         tree.taint();
-        assert!(zeroes(&tree.node().pool(2).unwrap()));
+        assert!(zeroes(&tree.node().try_push_pool(2).unwrap()));
     }
 
     #[test]
@@ -468,8 +468,8 @@ mod pool {
             #[cfg(feature = "tree")]
             {
                 let tree = kmem::Tree::new(0);
-                leave(&tree.node().pool(3).unwrap());
-                let pool = tree.node().pool(3).unwrap();
+                leave(&tree.node().try_push_pool(3).unwrap());
+                let pool = tree.node().try_push_pool(3).unwrap();
                 leave(&pool);
                 std::mem::forget(pool);
             }

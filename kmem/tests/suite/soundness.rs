@@ -60,8 +60,8 @@ fn every_owner_may_be_forgotten() {
     std::mem::forget(pool.alloc(ends.value("forgotten")));
     std::mem::forget(Ptr::from(pool.alloc(ends.value("forgotten as a handle"))));
     let tree = Tree::new(0);
-    tree.child(1);
-    std::mem::forget(tree.node().pool::<String>(3).unwrap().alloc("forgotten in a node".into()));
+    tree.push_child(1);
+    std::mem::forget(tree.node().try_push_pool::<String>(3).unwrap().alloc("forgotten in a node".into()));
     drop(tree);
     drop(pool);
     assert_eq!(ends.seen(), ["forgotten", "forgotten as a handle"]);

@@ -296,7 +296,7 @@ fn a_tree_is_handed_on_with_its_children() {
     let dropped = AtomicUsize::new(0);
     let tree = handed_on(Tree::new(Counts(&dropped)), 8, |tree| {
         tree.node().push(Counts(&dropped)).push(Counts(&dropped));
-        tree.child(String::from("of another type"));
+        tree.push_child(String::from("of another type"));
         tree
     });
     assert_eq!((tree.node().below(), dropped.load(Ordering::Relaxed)), (24, 0));

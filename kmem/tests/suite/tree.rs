@@ -51,13 +51,13 @@ fn freeing_a_parent_frees_children_deepest_first_and_first_child_first() {
 fn an_owner_frees_its_child_early_with_all_below_it() {
     leaks_nothing(|| {
         let tree = Tree::new(String::from("root"));
-        let child = tree.child(vec![1, 2, 3]);
+        let child = tree.push_child(vec![1, 2, 3]);
         child.node().push(vec![4]);
-        child.node().child("another type").leave();
+        child.node().push_child("another type").leave();
         assert_eq!(tree.node().below(), 3);
         child.free();
         assert_eq!(tree.node().below(), 0);
-        tree.child(7);
+        tree.push_child(7);
         assert_eq!(tree.node().below(), 1, "a child whose owner goes stays in its tree");
     });
 }
@@ -65,9 +65,9 @@ fn an_owner_frees_its_child_early_with_all_below_it() {
 #[test]
 fn a_walk_sees_children_of_the_same_type_alone() {
     let tree = Tree::new(0u32);
-    tree.node().child("text");
+    tree.node().push_child("text");
     let one = tree.node().push(1);
-    tree.node().child(2u32);
+    tree.node().push_child(2u32);
     one.push(3);
     let children: Vec<u32> = tree.node().children().map(|node| *node).collect();
     assert_eq!(children, [1], "a child with an owner of its own may change while it is walked");
@@ -116,7 +116,7 @@ fn a_panicking_destructor_of_an_early_free_leaves_the_tree_whole() {
             }
         }
         let tree = Tree::new(1);
-        let child = tree.child(Panics(ends.clone()));
+        let child = tree.push_child(Panics(ends.clone()));
         tree.node().push(2);
         assert!(quietly(|| child.free()).is_err());
         assert_eq!(*ends.lock().unwrap(), 1);
@@ -130,11 +130,11 @@ fn a_panicking_destructor_of_an_early_free_leaves_the_tree_whole() {
 fn strings_and_slices_are_nodes_too() {
     leaks_nothing(|| {
         let root: Tree<str> = "root".into();
-        let number = root.child(7);
-        let mut text = number.node().try_child_str("below").unwrap();
+        let number = root.push_child(7);
+        let mut text = number.node().try_push_child_str("below").unwrap();
         text.make_ascii_uppercase();
         assert_eq!(&*text, "BELOW");
-        let slice = number.node().try_child_copy(&[1u16, 2]).unwrap();
+        let slice = number.node().try_push_child_copy(&[1u16, 2]).unwrap();
         assert_eq!(*slice, [1, 2]);
     });
 }
@@ -214,7 +214,7 @@ fn children_are_walked_from_both_ends_and_each_is_seen_once() {
     let tree = Tree::new(0);
     for number in 1..=5 {
         tree.node().push(number);
-        tree.child("of another type");
+        tree.push_child("of another type");
     }
     let seen = |node: Option<NodeRef<'_, i32>>| node.map(|node| *node);
     assert_eq!(tree.node().children().rev().map(|node| *node).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
@@ -250,7 +250,7 @@ fn a_name_is_replaced_by_a_sole_owner_of_a_cell_that_has_one() {
     assert!(!Ptr::rename(&mut Ptr::from("static"), c"second"));
 
     let tree = Tree::new(0);
-    let mut child = tree.node().child_named(c"first", String::from("text"));
+    let mut child = tree.node().push_child_named(c"first", String::from("text"));
     assert!(Node::rename(&mut child, c"second"));
     assert_eq!((Node::name(&child), &**child), (Some(c"second"), "text"));
 }

@@ -230,7 +230,7 @@ impl<F: Face> Run<F> {
         }
     }
 
-    pub(super) fn let_go(&mut self, at: u8, which: u8, child: bool) {
+    pub(super) fn release(&mut self, at: u8, which: u8, child: bool) {
         let Some(id) = self.node(at) else { return };
         let children = self.things.past_hooks(id);
         let data = if child && !children.is_empty() {
@@ -244,7 +244,7 @@ impl<F: Face> Run<F> {
         let found = children.iter().rev().copied().find(|&child| self.things.data(child) == data);
         let expected = found.map_or(Handle::NULL, |child| self.handle_of(child));
         let node = self.things.node_data(id);
-        let given = memory::kmem(|| unsafe { F::let_go(node, data) });
+        let given = memory::kmem(|| unsafe { F::release(node, data) });
         assert_eq!(given, expected, "what a node let go of");
         match found {
             Some(holder) if self.things.holders.contains_key(&holder) => {

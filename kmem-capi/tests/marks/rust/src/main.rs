@@ -46,7 +46,7 @@ fn after_free_in_a_buffer() {
 
 fn after_free_in_a_node() {
     let tree = Tree::new("request");
-    let pool = tree.node().pool(10).unwrap();
+    let pool = tree.node().try_push_pool(10).unwrap();
     let cell = pool.alloc([7u8; 32]); // after_free_in_a_node: drawn
     let stale = &raw const cell[4];
     drop(cell); // after_free_in_a_node: freed
@@ -126,7 +126,7 @@ fn right() {
     let inner = Pool::try_bytes_in(100, 30, &outer).unwrap();
     let counted: Vec<_> = (0..30).map(|n| Ref::new_in([n; 5], &inner)).collect();
     let tree = Tree::new_in("request", &outer);
-    let hosted = tree.node().pool::<[u64; 3]>(20).unwrap();
+    let hosted = tree.node().try_push_pool::<[u64; 3]>(20).unwrap();
     let cells: Vec<_> = (0..20).map(|n| hosted.alloc([n; 3])).collect();
     assert_eq!(cells.iter().map(|cell| cell[2]).sum::<u64>() + counted[7][4], 197);
 }
