@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub struct Library {
-    /// What its column is called.
+    /// The title of its column.
     pub name: &'static str,
     pub version: String,
     program: PathBuf,
     vars: Vec<(&'static str, String)>,
-    /// How its own reports begin; what begins otherwise is the heap's beneath it.
+    /// How its own reports begin. Other reports are those of the heap below it.
     pub reports: &'static [&'static str],
-    /// Whether it is kmem, which the check looks at.
+    /// True for kmem, which `--check` tests.
     pub ours: bool,
 }
 
@@ -32,13 +32,13 @@ impl Library {
         )
     }
 
-    /// The cases that this library has, as misuse and method.
+    /// The cases of this library, as misuse and method.
     pub fn cases(&self) -> Vec<(String, String)> {
         let list = self.says(&["--list"]);
         list.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect()
     }
 
-    /// The command that a case is added to.
+    /// The command, to which a case is added as arguments.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.envs(self.vars.iter().map(|(name, value)| (name, value)));
@@ -46,7 +46,7 @@ impl Library {
     }
 }
 
-/// All that were built, in the order of the columns.
+/// All libraries that were built, in the order of the columns.
 pub fn all(ours_alone: bool) -> Vec<Library> {
     let built = Path::new("target/cases");
     let ours = |name, program| Library { ours: true, ..Library::new(name, &["kmem: "], program) };
@@ -73,7 +73,7 @@ pub fn all(ours_alone: bool) -> Vec<Library> {
         all.push(Library::new("talloc", &["talloc: ", "Bad talloc "], built.join("talloc")));
     }
     if let Ok(preload) = std::env::var("SCUDO") {
-        // The version is that of the compiler whose runtime it is.
+        // Scudo has the version of the compiler that it belongs to.
         let version = preload.split('/').skip_while(|part| *part != "clang").nth(1).unwrap_or("?").to_owned();
         let mut scudo = Library { version, ..Library::new("Scudo", &["Scudo "], &malloc) };
         scudo.vars = vec![("LD_PRELOAD", preload), ("SNUG", "80".to_owned())];

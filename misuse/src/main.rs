@@ -1,4 +1,4 @@
-//! Runs every misuse over every library, each in a child process, and prints what became of it.
+//! Runs every misuse over every library, each in a child process, and prints the outcomes.
 
 mod library;
 mod outcome;
@@ -14,17 +14,17 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use library::Library;
 use outcome::{Outcome, Verdict};
 
-/// What came of a case in several runs, for addresses differ from run to run.
+/// The outcome of a case in several runs: addresses differ from run to run.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// The worst that is no rarity, see [`RARE`].
+    /// The worst outcome that is not rare, see [`RARE`].
     pub outcome: Outcome,
-    /// What was worse than that, how often it was seen.
+    /// A worse but rare outcome, and the number of runs that had it.
     pub rarely: Option<(Outcome, usize)>,
     pub runs: usize,
 }
 
-/// What is seen in fewer than one of this many runs is told apart: a seal of seven bits is right by chance in one of 128.
+/// An outcome of fewer than one in this many runs is rare: a seal of seven bits is right by chance in one of 128.
 const RARE: usize = 10;
 
 /// Misuse and method.
@@ -70,7 +70,7 @@ fn work(options: &Options) -> Result<(), String> {
     let mut jobs = Vec::new();
     let ours = libraries[0].cases();
     for (index, library) in libraries.iter().enumerate() {
-        // The cases in Rust are those in C.
+        // The program over Rust has the same cases as that over C.
         let cases = if library.ours { ours.clone() } else { library.cases() };
         let wanted = cases.into_iter().filter(|(misuse, _)| misuse.contains(&options.only));
         jobs.extend(wanted.map(|case| (index, case)));
@@ -80,11 +80,12 @@ fn work(options: &Options) -> Result<(), String> {
         return check(&libraries, &results);
     }
     let cases: Vec<Case> = ours.into_iter().filter(|(misuse, _)| misuse.contains(&options.only)).collect();
-    let table = page::table(&libraries, &cases, &results)?;
+    let measured = page::Measured { libraries: &libraries, cases: &cases, results: &results };
+    let pages = measured.pages()?;
     if options.write {
-        return page::write(&table);
+        return page::write(&pages);
     }
-    print!("{table}");
+    print!("{}\n{}", pages.0, pages.1);
     Ok(())
 }
 
@@ -110,7 +111,7 @@ fn run_all(libraries: &[Library], jobs: &[(usize, Case)], runs: usize) -> Result
     results.into_inner().expect("no worker panics")
 }
 
-/// Runs a case so many times. `None` where the allocator leaves nothing for it to be about.
+/// Runs a case several times. Returns `None` if the allocator placed no two blocks side by side in any run.
 fn run(library: &Library, (misuse, method): &Case, runs: usize) -> Result<Option<Cell>, String> {
     let failed = |error: String| format!("{}: {misuse} {method}: {error}", library.name);
     let mut seen = Vec::new();
@@ -118,7 +119,7 @@ fn run(library: &Library, (misuse, method): &Case, runs: usize) -> Result<Option
         let output =
             library.command().args([misuse, method]).output().map_err(|error| failed(error.to_string()))?;
         seen.extend(Outcome::of(library, &output).map_err(failed)?);
-        // Each costs seconds.
+        // Each such run takes seconds.
         if seen.last().is_some_and(|outcome| outcome.verdict == Verdict::Hung) {
             break;
         }
@@ -132,21 +133,21 @@ fn run(library: &Library, (misuse, method): &Case, runs: usize) -> Result<Option
     Ok(Some(Cell { outcome, rarely, runs: seen.len() }))
 }
 
-/// Whether nothing of kmem's is worse than the page says.
+/// Fails if an outcome of kmem is worse than the page says.
 fn check(libraries: &[Library], results: &Results) -> Result<(), String> {
     let told = page::read()?;
     let mut worse = Vec::new();
     for ((index, case), cell) in results {
         let library = &libraries[*index];
         let Some(&told) = told.get(&(library.name.to_owned(), page::row_of(case))) else {
-            worse.push(format!("{}: {} is not in the table", library.name, page::row_of(case)));
+            worse.push(format!("{}: the page has no row {}", library.name, page::row_of(case)));
             continue;
         };
-        // Other versions of the heap beneath may say otherwise, or nothing.
+        // Another version of the heap may report another outcome.
         if told == Verdict::Beneath {
             continue;
         }
-        // What was seen may be a rarity that few runs make look common.
+        // In few runs a rare outcome can look common.
         if cell.outcome.verdict < told
             && let Some(again) = run(library, case, 10 * RARE)?
             && again.outcome.verdict < told
@@ -155,8 +156,8 @@ fn check(libraries: &[Library], results: &Results) -> Result<(), String> {
         }
     }
     if worse.is_empty() {
-        println!("{} cells of kmem are as good as the table says", results.len());
+        println!("{} outcomes of kmem are as good as the page says", results.len());
         return Ok(());
     }
-    Err(format!("worse than docs/misuse.md says:\n{}", worse.join("\n")))
+    Err(format!("worse than docs/misuse-rows.md says:\n{}", worse.join("\n")))
 }

@@ -1,4 +1,4 @@
-//! What became of a wrong free.
+//! The outcome of a misuse.
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
@@ -9,21 +9,21 @@ use crate::library::Library;
 /// From the worst to the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// The program went on, and something came of it that an attacker or a bug lives on.
+    /// The program went on, and memory was corrupted or an attacker gained something.
     Harm,
     /// The program went on.
     Unnoticed,
-    /// It did not end by itself.
+    /// The program did not end by itself.
     Hung,
-    /// A signal ended it, and nothing says why.
+    /// A signal ended the program without a report.
     Stopped,
-    /// A report, then the end, but only at a later call.
+    /// As `Caught`, but a later call reported it.
     Later,
-    /// As `Caught`, but it is the heap beneath the library that reports, in words of its own.
+    /// As `Caught`, but the heap below the library reported it.
     Beneath,
-    /// A report or a return value that says no, and the program went on.
+    /// A report or an error value, and the program went on.
     Refused,
-    /// A report by the wrong call, then the end.
+    /// The wrong call reported the misuse and ended the program.
     Caught,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub verdict: Verdict,
-    /// What the report or the program said.
+    /// The text of the report, or of the program.
     pub words: String,
 }
 
@@ -77,13 +77,13 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
-    /// The outcome that a cell of the table tells of; the words are left out.
+    /// The outcome in a cell of a table, without its text.
     pub fn verdict_of(cell: &str) -> Option<Verdict> {
         let word = cell.split(':').next()?.trim();
         VERDICTS.into_iter().find(|verdict| verdict.word() == word)
     }
 
-    /// What came of a child. `None` where the allocator leaves nothing for the case to be about.
+    /// The outcome of a child process. Returns `None` if the allocator placed no two blocks side by side.
     pub fn of(library: &Library, output: &Output) -> Result<Option<Outcome>, String> {
         let said = String::from_utf8_lossy(&output.stdout);
         let report = String::from_utf8_lossy(&output.stderr);
@@ -103,9 +103,7 @@ impl Outcome {
         match (harm, words, output.status.signal()) {
             (Some(harm), ..) => verdict(Verdict::Harm, harm),
             (None, Some(words), _) if ended => verdict(Verdict::Refused, &words),
-            (None, None, _) if ended && says("refused") => {
-                verdict(Verdict::Refused, "by the value that it returns")
-            }
+            (None, None, _) if ended && says("refused") => verdict(Verdict::Refused, "by its return value"),
             (None, None, _) if ended => verdict(Verdict::Unnoticed, ""),
             (None, _, Some(libc::SIGALRM)) => verdict(Verdict::Hung, ""),
             (None, Some(words), _) if says("on") => verdict(Verdict::Later, &words),
@@ -129,7 +127,7 @@ fn name_of(signal: i32) -> &'static str {
     }
 }
 
-/// The words of a report that stay the same, whatever the addresses.
+/// A report without its addresses, which differ from run to run.
 fn words_of(library: &Library, line: &str) -> String {
     let ours =
         library.ours.then(|| line.strip_prefix("kmem: ").and_then(|line| line.split_once("): "))).flatten();

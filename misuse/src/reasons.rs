@@ -1,97 +1,98 @@
-//! Why kmem does not catch what it does not catch.
+//! Why kmem does not catch some misuses.
 
-/// The reason for a misuse of a method, where there is one.
+/// The reason for a misuse of a method, if there is one.
 pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
     Some(match (misuse, method) {
         ("twice-reused" | "gone-reused" | "resize-reused", _) => {
-            "The cell is a live one again, of somebody else's: its header is right, and the pointer is the same."
+            "The address is that of a live cell again, which has another owner. Its header is right, and the pointer is the same."
         }
         ("dropped-for", _) => {
-            "A count says how many references there are, not whose: the second drop takes that of somebody else, whose own drop is then \
-             one too many, and reported."
+            "A count is the number of references, not a list of their owners. The second drop takes the reference of another owner, \
+             whose own drop is then reported."
         }
         ("twice-large" | "gone-large", _) | ("drawn-gone" | "resize-gone", "tree@pool") => {
-            "The heap has given the memory back to the system, header and all: what is not there cannot be read. It ends the \
-             program, without words."
+            "The heap has returned the block to the system, so there is no header to read. The program crashes without a report."
         }
         ("as-pool", "heap") => {
-            "In the place where a pool's cell names its pool a heap cell has its size, which is an address too: one at which \
-             there is nothing."
+            "The header of a heap cell has the size where the header of a pool cell has the address of its pool. kmem reads at that \
+             address, where nothing is mapped."
         }
         ("foreign-large", _) => {
-            "`malloc` maps a block of this size by itself, and the header that kmem looks for would lie on the page before, which \
-             is not there."
+            "`malloc` maps a block of this size by itself. The header that kmem reads would be on the page before, which is not \
+             mapped."
         }
         ("to-libc", "heap") => {
-            "The call is the heap's, not kmem's, and to the heap the size in kmem's header looks like one of its own."
+            "The call is the C library's, not kmem's. The C library takes the size in kmem's header for one of its own."
         }
         ("handle-none", _) => {
-            "This is what a handle on a static object says: `kmfree` leaves it alone, and the cell is never freed."
+            "The handle is that of a static object, so `kmfree` does nothing. The cell is never freed."
         }
         (
             "over-1-zero" | "over-1-text" | "over-8-zero" | "over-8-text",
             "pool" | "ref@pool" | "tree@pool",
         ) => {
-            "The 8 bytes before a pool cell's `pool` link it to the cell handed out before. Nothing follows that link while the cell \
-             is live, so nothing comes of it, and nothing looks."
+            "The write reaches the first 8 bytes of a pool cell's header, a link to the cell that was returned before. kmem neither \
+             follows nor checks that link while the cell is live."
         }
         ("over-1-text", _) => {
-            "Between two heap cells lie 8 bytes of the heap's. What is written there does not reach kmem's header, and the \
-             heap looks at it more or less closely."
+            "Between two heap cells are 8 bytes of the heap's. The write does not reach the header of kmem. Whether the heap \
+             reports it depends on the heap."
         }
         ("late-write", _) => {
-            "The data of a free cell is nobody's: kmem keeps nothing there that could be corrupted, and does not look. Build it with \
-             its marks for AddressSanitizer or valgrind to be told."
+            "kmem keeps nothing in the data of a free cell, and does not check it. A build for AddressSanitizer or valgrind reports \
+             the write."
         }
         ("forge-drop", _) => {
-            "A pool's seal says that it is a pool and where, and lies between its flags and its destructor: a write that runs on from \
-             the block before covers it too and is caught, but not one that changes just those two."
+            "The seal of a pool lies between its flags and its destructor. A write that runs on from the block before changes the \
+             seal too and is caught. One that changes only the flags and the destructor is not."
         }
         ("forge-free", _) => {
-            "A free cell is known by its tag, and who knows the address of the pool can give one to memory of theirs."
+            "A free cell is recognised by its tag. An attacker who knows the address of the pool can write that tag into other \
+             memory."
         }
         ("forge-live", _) => {
-            "The cell looks live as it is freed. That it is on the free list already is found when the list is walked."
+            "The cell looks live when it is freed. kmem finds that it is already on the free list only when it walks the list."
         }
         ("smash-size-256" | "smash-size-mark-256", _) => {
-            "The seal is a byte, into which the lowest byte of the size goes: a size that is a multiple of 256 away has the same. A pool \
-             and the C library's heap go by what they know themselves; what is marked is zeroed as far as the size says, in a pool \
-             at most to the end of the cell."
+            "The seal is one byte, computed from the lowest byte of the size. A size that differs by a multiple of 256 has the same \
+             seal. Pools and the C library's heap do not use that size. If the cell is tainted, kmem zeroes as many bytes as the \
+             size says, in a pool at most to the end of the cell."
         }
         ("smash-heap" | "resize-smash-heap", "ref@pool" | "tree@pool") => {
-            "The seal tells copies of kmem apart, each with a heap of its own, and what was drawn from a pool any copy may give back."
+            "This part of the seal names the copy of kmem whose heap the block is from. It does not matter for a block of a pool, \
+             which any copy may free."
         }
         ("smash-refs-more", _) => {
-            "A count of two is what a second reference makes of it. The cell is never freed."
+            "A count of two is valid: a second reference would give the same. The cell is never freed."
         }
         ("link-parent", _) => {
-            "A node between two others is taken out by what they say; its parent is not asked, only returned."
+            "kmem unlinks a node between two siblings by the links of the siblings. It only returns the parent."
         }
         ("link-child-text", _) => {
-            "The links below a node are followed as they are: a walk that checked each would take longer."
+            "kmem follows the links below a node without a check of each, which would take longer."
         }
         ("add-link-last" | "add-link-last-text", _) => {
-            "A new node is linked behind the last child without a look at what that says: making a node is to cost what it does. \
-             Adopting, hooking and moving look."
+            "A new node is linked behind the last child without a check of that link, to keep it fast. Adopting, hooking and moving \
+             check it."
         }
         ("move-link-above" | "move-link-above-text", _) => {
-            "What lies above the new parent is looked through as it is, for the node alone: a look at each link would take twice as long. \
-             Nothing above is changed."
+            "kmem visits the ancestors of the new parent to see if the node is one of them. A check of each link would take twice \
+             as long. kmem changes no ancestor."
         }
         ("unchecked-below-itself", _) => {
-            "`kmtreemu` is the move without that look. Nothing reaches the nodes any more, and they are never freed; `kmtreem` refuses it."
+            "`kmtreemu` is the move without the check of the ancestors. The nodes become unreachable and are never freed. `kmtreem` \
+             refuses this move."
         }
         ("adopted-freed" | "adopted-resized" | "owned-freed", _) => {
-            "A cell does not know that a node holds it. The node finds it gone when it frees it in its turn, or lets it go, and that is \
-             reported."
+            "A cell does not know that it was adopted. When the node frees or releases it later, kmem reports that it is not a live \
+             cell."
         }
         ("adopt-twice" | "adopt-twice-same" | "own-twice", _) => {
-            "A cell does not know that a node holds it, nor a count whose its references are. Whoever frees it first is taken for its \
-             owner; the second free is reported."
+            "A cell does not know that it was adopted, and a count does not know its owners. The first owner to free it is taken for the only one; the second free is reported."
         }
         ("size-smash-fair", _) => {
-            "A look believes a size that can be. It does not ask for the seal, for a cell of another copy's heap may be looked at, though \
-             not freed, resized or appended to."
+            "Reading the size does not check the seal, because the cell may belong to another copy of kmem. Only impossible sizes \
+             are reported. Freeing, resizing and appending check the seal."
         }
         _ => return None,
     })
