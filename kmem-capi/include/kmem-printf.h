@@ -3,7 +3,7 @@
  *     kmptr line = kmprintf(Kmtree(NULL, request), "%s %s", method, path);
  *     if (!kmprintfa(&line, " %d", status)) ...
  *
- * Apart from kmem.h, for not every program has stdio, and the library needs none: these are functions of the program's own.
+ * The library does not use stdio. A program that includes this header compiles these functions itself.
  */
 #ifndef KMEM_PRINTF_H
 #define KMEM_PRINTF_H
@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* KM_FORMAT: also warns about an unused result, which is the only sign of a failure. */
+/* KM_FORMAT: the result is a new object, or the only sign of a failure. */
 #if defined __GNUC__ || defined __clang__
 #  define KM_FORMAT(at, args) __attribute__((unused, warn_unused_result, format(printf, at, args)))
 #  define KM_UNUSED __attribute__((unused))
@@ -22,7 +22,7 @@
 #  define KM_UNUSED
 #endif
 
-/* Makes an object with the formatted string. The null handle if it is refused; errno is EINVAL if the format is NULL. */
+/* Allocates a formatted string and returns its handle. Fails as kmarr() does. EINVAL: the format is NULL. */
 KM_FORMAT(2, 0) static kmptr kmvprintf(kmat at, const char *format, va_list args) {
     va_list again;
     kmptr made = kmstat(KM_NULL);
@@ -48,8 +48,9 @@ KM_FORMAT(2, 3) static kmptr kmprintf(kmat at, const char *format, ...) {
     return made;
 }
 
-/* Appends the formatted string to the one in the object, and returns the object, or NULL where that is refused and nothing has
- * changed. No argument may lie in the object, which may move. */
+/* Appends a formatted string to the string in an object, growing the object as kmcat() does. Returns the object, or NULL.
+ * No argument may point into the object. EINVAL: the format is NULL, or the object has no terminating zero. See also
+ * kmroom(). */
 KM_FORMAT(2, 0) static void *kmvprintfa(kmptr *object, const char *format, va_list args) {
     va_list again;
     char *end = KM_NULL;
@@ -76,7 +77,7 @@ KM_FORMAT(2, 3) static void *kmprintfa(kmptr *object, const char *format, ...) {
     return grown;
 }
 
-/* Writes a report to a file: kmtreet(node, 3, kmtofile, stderr). */
+/* A kmwritefn that writes a report to the FILE * that is its context: kmtreet(node, 3, kmtofile, stderr). */
 KM_UNUSED static void kmtofile(void *file, const char *text, size_t len) { fwrite(text, 1, len, KM_CAST(FILE *, file)); }
 
 #endif
