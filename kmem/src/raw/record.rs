@@ -108,6 +108,11 @@ pub(super) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Resu
             return Ok(of(cell));
         }
         let record = draw(src, LAYOUT, Fill::Undefined)?.cast::<Record>().as_ptr();
+        // A custom source's `alloc` is user code. It may have given the cell a record.
+        if has((*cell).flags) {
+            give_back(src, record.cast(), LAYOUT);
+            return Ok(of(cell));
+        }
         totals::drawn(kind, LAYOUT.size());
         record.write(Record {
             size: 0,
@@ -188,6 +193,16 @@ impl Drop for Spent {
 pub(super) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { Slot::read(&raw mut (*record).drop) }
+}
+
+/// Returns true if the cell needs no record: it owns nothing, and the record has no destructor.
+///
+/// # Safety
+/// As for [`arm`].
+#[cfg(all(feature = "ref", feature = "tree"))]
+pub(super) unsafe fn is_empty(record: *mut Record) -> bool {
+    // SAFETY: [caller, record] the contract is the caller's.
+    unsafe { (*record).owned.is_null() && matches!(destructor(record), Some(Destructor { run: None, .. })) }
 }
 
 /// Sets the destructor of a cell that was made without a slot for one.

@@ -1,10 +1,11 @@
 //! Counted cells own objects as nodes do, and cells get destructors after they were made.
 
+use std::alloc::Layout;
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use kmem::raw::{Destructor, Handle, Request, heap, pool, ptr, refs, tree};
+use kmem::raw::{Destructor, Handle, Request, Source, heap, pool, ptr, refs, tree};
 use kmem::{AllocError, Kind};
 
 use crate::support::{MARK, leaks_nothing, marked_when_freed, quietly, unwind, with_allocations};
@@ -487,5 +488,81 @@ fn a_destructor_set_later_that_unwinds_leaves_nothing_behind() {
         ptr::hook(handle, Destructor { run: Some(note_and_unwind), arg: null_mut() }).unwrap();
         assert!(quietly(|| ptr::free(handle)).is_err());
         assert_eq!(ended(), [0]);
+    });
+}
+
+/// A raw source over the heap. One of its allocations calls back.
+#[repr(C)]
+struct Reentrant {
+    source: Source,
+    callback: RefCell<Option<Callback>>,
+}
+
+struct Callback {
+    /// Allocations before the one that calls.
+    after: usize,
+    work: Box<dyn FnOnce()>,
+    /// True if that allocation fails then.
+    fails: bool,
+}
+
+unsafe extern "C-unwind" fn allocate(source: *mut Source, size: usize, align: usize) -> *mut c_void {
+    let callback = unsafe { &(*source.cast::<Reentrant>()).callback };
+    match callback.take() {
+        Some(Callback { after: 0, work, fails }) => {
+            work();
+            if fails {
+                return null_mut();
+            }
+        }
+        Some(later) => _ = callback.replace(Some(Callback { after: later.after - 1, ..later })),
+        None => {}
+    }
+    unsafe { std::alloc::alloc(Layout::from_size_align(size, align).unwrap()).cast() }
+}
+
+unsafe extern "C-unwind" fn free(_: *mut Source, block: *mut c_void, size: usize, align: usize) {
+    unsafe { std::alloc::dealloc(block.cast(), Layout::from_size_align(size, align).unwrap()) };
+}
+
+#[test]
+fn a_source_may_change_the_very_cell_that_it_allocates_a_record_for() {
+    leaks_nothing(|| unsafe {
+        let mut source =
+            Reentrant { source: Source::new(allocate, free, null_mut()), callback: RefCell::new(None) };
+        let src = (&raw mut source).cast();
+        let call_back = |after, fails, work: fn(*mut u8), owner| {
+            let callback = Callback { after, work: Box::new(move || work(owner)), fails };
+            (*(src as *mut Reentrant)).callback.replace(Some(callback));
+        };
+        let hook = |owner, number| ptr::hook(refs::handle(owner), noting(number));
+        for fails in [false, true] {
+            let owner = refs::a(src, 8);
+            call_back(0, fails, |owner| ptr::hook(refs::handle(owner), noting(1)).unwrap(), owner);
+            assert_eq!(hook(owner, 2).is_err(), fails);
+            refs::f(owner);
+            assert_eq!(ended(), [if fails { 1 } else { 2 }], "the destructor that was set last");
+
+            // An adoption allocates the record, the node above the adopted objects, and the object's holder.
+            for block in 0..3 {
+                for (work, number) in [
+                    ((|owner| refs::k(owner, cell(1)).unwrap()) as fn(*mut u8), 1),
+                    (|owner| ptr::hook(refs::handle(owner), noting(3)).unwrap(), 3),
+                ] {
+                    let (owner, object) = (refs::a(src, 8), cell(2));
+                    call_back(block, fails, work, owner);
+                    assert_eq!(refs::k(owner, object).is_err(), fails);
+                    refs::f(owner);
+                    assert_eq!(
+                        ended(),
+                        if fails { vec![number] } else { vec![number.min(2), number.max(2)] }
+                    );
+                    if fails {
+                        ptr::free(object);
+                        ended();
+                    }
+                }
+            }
+        }
     });
 }

@@ -78,7 +78,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
                 (*record).owned = null_mut();
                 tree::free_owned(CALL, root);
             }
-            if !had {
+            if !had && record::is_empty(record) {
                 drop(record::lift(cell, record).spent(Kind::Ref, src));
             }
         }
@@ -95,7 +95,13 @@ unsafe fn root(record: *mut Record, src: *mut Cell, call: &'static str) -> Resul
     unsafe {
         if (*record).owned.is_null() {
             let root = tree::alloc_own(src, null_mut(), &Request::new(0), FLAG_OWNER, call)?;
-            (*record).owned = tree::header(root.as_ptr());
+            let root = tree::header(root.as_ptr());
+            // A custom source's `alloc` is user code. It may have had the cell adopt something.
+            if (*record).owned.is_null() {
+                (*record).owned = root;
+            } else {
+                tree::free_owned(call, root);
+            }
         }
         Ok((*record).owned)
     }
