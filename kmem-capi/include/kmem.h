@@ -28,7 +28,7 @@
  *     move: checked, unchecked, all children                              m mu mc
  *     get parent, first and last child                                    p c cl
  *     get next and previous sibling                                       cn cp
- *     get size, name; cast by name                                                  kmsize kmname kmcast
+ *     get size, name; cast by name                                                  kmsize kmname kmcast Kmcast
  *     rename                                                                        kmrename
  *     adopt, release                                    k l               k l
  *     add a destructor, remove it                                         h hx      kmhook
@@ -36,8 +36,8 @@
  *     count                                                       q       q         kmtotal
  *     report as text, as JSON; to a file                          t j     t j       kmtofile
  *     make an array or a copy                                                       kmarr kmarrz kmdup
- *     make a string                                                                 kmdups kmdupn kmprintf
- *     append bytes; to a string                                                     kmcat kmcats kmroom kmprintfa
+ *     make a string                                                                 kmdups kmdupn kmprintf kmvprintf
+ *     append bytes; to a string                                                     kmcat kmcats kmroom kmprintfa kmvprintfa
  *     make a source; with options                                                   kmsourcei kmsourceiw
  *     set the fault handler                                                         kmonfault
  *

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+const HEAD: [&str; 6] = ["action", "heap", "ref", "pool", "tree", "any object"];
+
 type Row = Vec<String>;
 
 /// The rows of an interface: the action, then a cell for each method.
@@ -44,8 +46,7 @@ fn markdown(head: &[&str], rows: impl Iterator<Item = Row>) -> Vec<String> {
 }
 
 fn for_c() -> Vec<String> {
-    let head = ["action", "kmheap…", "kmref…", "kmpool…", "kmtree…", "any object"];
-    markdown(&head, rows("c").into_iter().map(|row| names(row, code)))
+    markdown(&HEAD, rows("c").into_iter().map(|row| names(row, code)))
 }
 
 fn for_rust() -> Vec<String> {
@@ -65,14 +66,12 @@ fn for_rust() -> Vec<String> {
 }
 
 fn for_raw() -> Vec<String> {
-    let head = ["action", "heap", "ref", "pool", "tree", "any object"];
-    markdown(&head, rows("raw").into_iter().map(|row| names(row, link)))
+    markdown(&HEAD, rows("raw").into_iter().map(|row| names(row, link)))
 }
 
 /// In columns, as plain text.
 fn for_header() -> Vec<String> {
-    let head = ["action", "heap", "ref", "pool", "tree", "any object"].map(str::to_owned).to_vec();
-    let rows: Vec<Row> = std::iter::once(head).chain(rows("c")).collect();
+    let rows: Vec<Row> = std::iter::once(HEAD.map(str::to_owned).to_vec()).chain(rows("c")).collect();
     let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or(0) + 2;
     let widths: Vec<usize> = (0..6).map(width).collect();
     let line =
