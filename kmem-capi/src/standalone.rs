@@ -1,5 +1,19 @@
 //! What a library without a Rust program around it has to bring.
 
+// No function of the library unwinds, so only debuggers need its unwind tables. `./build` moves them to a debug file.
+#[cfg(all(
+    not(kmem_unwind),
+    not(windows),
+    any(
+        target_arch = "x86",
+        target_arch = "x86_64",
+        target_arch = "arm",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    )
+))]
+core::arch::global_asm!(".cfi_sections .debug_frame");
+
 /// Nothing panics here: a test on the built library shows that this is not reachable.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -597,6 +597,33 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
     assert!(dynamic.contains("SONAME") && dynamic.contains("libkmem.so.0.1"));
 }
 
+#[test]
+fn unwind_tables_are_in_a_file_for_debuggers_or_in_memory() {
+    if for_windows() {
+        eprintln!("left out: on Windows they are always in memory");
+        return;
+    }
+    let of_kmem = |file: &str, name: &str| {
+        let tables = binutil("readelf", &["--wide", "--section-headers", file]);
+        let size = tables.lines().find_map(|line| {
+            let mut words = line.split_whitespace().skip_while(|&word| word != name);
+            // Name, type, address, offset, size.
+            usize::from_str_radix(words.nth(4)?, 16).ok()
+        });
+        // The tables of the C compiler's own start files are smaller.
+        size.is_some_and(|size| size > 1000)
+    };
+    let shared = format!("{}/libkmem.so", library());
+    let debug = format!("{}/.debug/libkmem.so.{}.debug", library(), env!("CARGO_PKG_VERSION"));
+    assert!(of_kmem(&debug, ".debug_frame"), "a debugger finds them");
+    assert!(
+        !of_kmem(&shared, ".debug_frame") && !of_kmem(&shared, ".eh_frame"),
+        "a program does not load them"
+    );
+    let with = build("unwind", &["unwind"]).join("libkmem.so");
+    assert!(of_kmem(with.to_str().expect("UTF-8"), ".eh_frame"), "except if it is to");
+}
+
 /// The functions of kmem that a shared library exports, in which the archive was embedded.
 fn exported_by_an_embedder(name: &str, archive: &str, more: &[&str]) -> usize {
     let file = scratch().join("embeds.c");
@@ -628,10 +655,8 @@ fn a_shared_library_that_embeds_the_archive_need_not_export_it() {
 
 #[test]
 fn the_library_is_small() {
-    // With all that the life of a cell brought it is no longer the 40 KiB that allocating and freeing alone take; those hold for
-    // a program that uses these and is linked statically.
     // The oldest compiler makes the library larger by an eighth, and so do other processors.
-    let (limit, whole) = if target().is_none() { (40 << 10, 100 << 10) } else { (80 << 10, 160 << 10) };
+    let (limit, whole) = if target().is_none() { (28_000, 84_000) } else { (80 << 10, 160 << 10) };
     let shared = if for_windows() { "libkmem-0.1.dll" } else { "libkmem.so" };
     let shared = fs::metadata(format!("{}/{shared}", library())).expect("the library").len();
     assert!(shared <= whole, "libkmem.so has {shared} bytes");

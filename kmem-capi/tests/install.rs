@@ -224,6 +224,7 @@ fn uninstall_removes_the_installed_files_and_no_others() {
         "lib/libkmem.so",
         &format!("lib/{soname}"),
         &format!("lib/libkmem.so.{version}"),
+        &format!("lib/.debug/libkmem.so.{version}.debug"),
         "lib/pkgconfig/kmem.pc",
         "lib/cmake/kmem/kmem-config.cmake",
         "lib/cmake/kmem/kmem-config-version.cmake",
@@ -324,7 +325,11 @@ fn find_package_takes_a_version_that_is_compatible_with_the_one_that_was_asked_f
             fs::remove_file(other.join(link)).expect("a link");
         }
         let now = format!("libkmem.so.{}", env!("CARGO_PKG_VERSION"));
-        fs::rename(other.join(now), other.join(&file)).expect("renamed");
+        for (from, to) in
+            [(now.clone(), file.clone()), (format!(".debug/{now}.debug"), format!(".debug/{file}.debug"))]
+        {
+            fs::rename(other.join(from), other.join(to)).expect("renamed");
+        }
         symlink(&file, other.join(&soname)).expect("linked");
         symlink(&soname, other.join("libkmem.so")).expect("linked");
         install(&other, &prefix);
