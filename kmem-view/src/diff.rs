@@ -1,4 +1,4 @@
-//! What grew between two snapshots.
+//! The growth between two snapshots.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use crate::label::{Counted, many};
 use crate::outline::Outline;
 use crate::{Snapshot, Totals};
 
-/// The most paths that grew which are listed, the rest being summed.
+/// The most paths that grew which are listed. The others are summed.
 pub(crate) const GROWN: usize = 300;
 /// The most paths that shrank which are listed.
 pub(crate) const SHRUNK: usize = 100;
@@ -19,27 +19,27 @@ pub struct Diff<'a> {
     pub(crate) newer: &'a Snapshot,
 }
 
-/// How a path of names that both snapshots have grew or shrank: its own cells, and with them all that hangs below it on paths that
-/// only one of the snapshots has. What is on a path below it that both have is that path's own.
+/// The growth of a path of names that both snapshots have. It counts the cells of the path, and everything below it on paths that only
+/// one snapshot has. A path below it that both snapshots have is counted separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Growth {
-    /// The kinds and names, from the root on. Of a long path, the middle is left out; of a long name, the end. The roots themselves hang
-    /// from `all`.
+    /// The kinds and names, from the root on. The middle of a long path and the end of a long name are left out. The path of everything
+    /// is `all`.
     pub path: String,
-    /// What it was, with the paths below it that have vanished.
+    /// The older totals, with the paths below it that have vanished.
     pub older: Totals,
-    /// What it is, with the paths below it that are new.
+    /// The newer totals, with the paths below it that are new.
     pub newer: Totals,
-    /// How many paths below it are new.
+    /// The number of new paths below it.
     pub new: u64,
-    /// How many paths below it have vanished.
+    /// The number of vanished paths below it.
     pub vanished: u64,
-    /// Of the new ones, the kind and the name of that which holds most.
+    /// The kind and name of the heaviest new path.
     pub heaviest: Option<String>,
 }
 
-/// The same before it is written out, since a million of them need not be.
+/// A growth before it is converted to text. Most of a million are never converted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
     pub branch: usize,
@@ -53,9 +53,9 @@ pub(crate) struct Change {
 /// All paths that changed.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// That which grew most first.
+    /// The paths that grew, the largest change first.
     pub grown: Vec<Change>,
-    /// That which shrank most first.
+    /// The paths that shrank, the largest change first.
     pub shrunk: Vec<Change>,
 }
 
@@ -65,28 +65,28 @@ impl<'a> Diff<'a> {
         Diff { older, newer }
     }
 
-    /// Every path of names of both snapshots that holds more bytes than before, or as many in more cells, that which grew most first.
-    /// What is new counts where it hangs, so that a list whose elements all have names of their own grows as that list, and what has
-    /// vanished is taken from it. Together with what [shrank](Diff::shrunk), they sum to the growth of the whole. Cells deeper than
-    /// `depth`, than 64 levels, or than either snapshot lists count as one path where they hang.
+    /// Returns every path of both snapshots that has more bytes than before, or the same bytes in more cells, the largest change first.
+    ///
+    /// New and vanished paths count at the nearest path above them that both snapshots have. So a list grows as one path, even if each
+    /// element has a name of its own. Together with the paths that [shrank](Diff::shrunk), the paths sum to the growth of the whole.
+    /// Cells that are deeper than `depth`, than 64 levels, or than either snapshot lists count as one path below their parent.
     pub fn grown(&self, depth: Option<u32>) -> Vec<Growth> {
         let outline = self.outline(depth);
         Changes::new(&outline).grown.iter().map(|change| change.written(&outline)).collect()
     }
 
-    /// Every path of names that holds fewer bytes than before, or as many in fewer cells, that which shrank most first, as
-    /// [`Diff::grown`] tells what grew.
+    /// Returns every path of both snapshots that has fewer bytes than before, or the same bytes in fewer cells, the largest change first.
+    /// [`Diff::grown`] describes the paths.
     pub fn shrunk(&self, depth: Option<u32>) -> Vec<Growth> {
         let outline = self.outline(depth);
         Changes::new(&outline).shrunk.iter().map(|change| change.written(&outline)).collect()
     }
 
-    /// Writes a line for each path of names that grew, down to the 300 that grew most, then for each that shrank, down to 100, and one for
-    /// the whole.
+    /// Writes a line for each path that grew, at most 300, a line for each path that shrank, at most 100, and a line for the whole.
     ///
     /// # Errors
     ///
-    /// When `to` cannot be written to.
+    /// Returns the error of `to` if it cannot be written to.
     ///
     /// ```
     /// # use kmem_view::{Diff, Snapshot};
@@ -132,13 +132,13 @@ impl<'a> Diff<'a> {
         writeln!(to, "in all {}", line(&self.older.real(), &self.newer.real()))
     }
 
-    /// Both snapshots, down to the same depth: what one of them does not list would look as if it were new or had vanished.
+    /// Both snapshots, down to the same depth. Otherwise cells that only one of them lists would look new or vanished.
     pub(crate) fn outline(&self, depth: Option<u32>) -> Outline<'a> {
         let depth = [depth, self.older.limit(), self.newer.limit()].into_iter().flatten().min();
         Outline::new(Some(self.older), self.newer, depth)
     }
 
-    /// What there is to say of snapshots that do not list cells down to the same depth.
+    /// A note for snapshots that list cells down to different depths.
     pub(crate) fn limits(&self) -> Option<String> {
         let (older, newer) = (self.older.limit(), self.newer.limit());
         let to = |limit: Option<u32>| {
@@ -147,7 +147,7 @@ impl<'a> Diff<'a> {
         let least = older.into_iter().chain(newer).min()?;
         (older != newer).then(|| {
             format!(
-                "The older snapshot lists {}, the newer {}: of both, what lies deeper than {least} is gathered as “deeper”.",
+                "The older snapshot lists {}, the newer {}: in both, cells deeper than {least} are combined as “deeper”.",
                 to(older),
                 to(newer)
             )
@@ -158,7 +158,7 @@ impl<'a> Diff<'a> {
 impl Changes {
     pub fn new(outline: &Outline<'_>) -> Changes {
         let mut changes: Vec<Change> = Vec::new();
-        // For each branch the change that it belongs to: its own where both snapshots have it, otherwise that of what it hangs from.
+        // For each branch the change that it belongs to: its own if both snapshots have it, otherwise that of its parent.
         let mut belongs: Vec<usize> = Vec::with_capacity(outline.branches.len());
         for (index, branch) in outline.branches.iter().enumerate() {
             let (older, newer) = (&branch.own.older, &branch.own.newer);
@@ -177,7 +177,7 @@ impl Changes {
             change.new += u64::from(newer.is_there());
             change.vanished += u64::from(older.is_there());
             let weight = |branch: usize| outline.branches[branch].all.newer.block;
-            // The first of those that weigh the same, which is never below another of them.
+            // The first of several with the same weight: it is never below another of them.
             if newer.is_there() && change.heaviest.is_none_or(|heaviest| weight(index) > weight(heaviest)) {
                 change.heaviest = Some(index);
             }
@@ -192,7 +192,7 @@ impl Changes {
 }
 
 impl Change {
-    /// The bytes with headers and the cells by which it grew, or shrank.
+    /// The growth in bytes with headers and in cells, negative if it shrank.
     fn by(&self) -> (i128, i128) {
         let by = |older: u64, newer: u64| i128::from(newer) - i128::from(older);
         (by(self.older.block, self.newer.block), by(self.older.cells, self.newer.cells))
@@ -221,7 +221,7 @@ impl Change {
     }
 }
 
-/// What some paths were and are together.
+/// The older and newer sums over some paths.
 pub(crate) fn sums(changes: &[Change]) -> (Totals, Totals) {
     changes.iter().fold(Default::default(), |(mut older, mut newer), change| {
         older += change.older;

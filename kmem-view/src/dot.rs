@@ -7,17 +7,17 @@ use crate::label::{grouped, many, more};
 use crate::outline::{Drawn, Outline, Pair, Room, Shows, Tally};
 use crate::{Diff, Snapshot};
 
-/// The most boxes that a graph has, besides those for what is too light. Graphviz lays out more, but nobody reads it.
+/// The most boxes of a graph, without those for light branches. Graphviz can draw more, but nobody can read them.
 const BOXES: usize = 300;
 
 impl Snapshot {
-    /// Writes a graph of who holds what, for Graphviz's `dot`: a box for each path of names, tainted ones marked in word and
-    /// edge, adopted ones on dashed lines. There are at most 300 boxes, of the heaviest; what is left out is gathered where it
-    /// hangs, and the graph's title says how much that is.
+    /// Writes a graph for Graphviz's `dot`, with a box for each path of names. Tainted cells are marked by a word and a red edge, adopted
+    /// cells by a dashed line. The graph has at most 300 boxes, of the heaviest paths. The others share a box below their parent, and the
+    /// title says how many cells that are.
     ///
     /// # Errors
     ///
-    /// When `to` cannot be written to.
+    /// Returns the error of `to` if it cannot be written to.
     ///
     /// ```
     /// # use kmem_view::Snapshot;
@@ -38,11 +38,11 @@ impl Snapshot {
 }
 
 impl Diff<'_> {
-    /// Writes the graph of both snapshots: what grew is red and what shrank blue, and each box says by how much.
+    /// Writes the graph of both snapshots. Paths that grew are red, paths that shrank are blue, and each box shows the difference.
     ///
     /// # Errors
     ///
-    /// When `to` cannot be written to.
+    /// Returns the error of `to` if it cannot be written to.
     pub fn dot(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
         write(
             to,
@@ -73,7 +73,7 @@ fn write(
     if again > 0 {
         write!(
             title,
-            "\nCounted cells are held again {}: the data of such a cell counts once, where it is listed first.",
+            "\nReference-counted cells are held again {}: the data of such a cell counts once, where it is listed first.",
             many(again, "time")
         )
         .expect("text");
@@ -131,8 +131,7 @@ fn write(
     writeln!(to, "}}")
 }
 
-/// A string as DOT writes it. A backslash there introduces an escape of Graphviz's own, so every one is doubled, and lines are
-/// broken by `\n`.
+/// A string in the syntax of DOT. A backslash begins an escape of Graphviz, so each backslash is doubled. A line break is `\n`.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -140,7 +139,7 @@ fn quoted(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            // Graphviz reads entities in labels: `&lt;` would come out as `<`.
+            // Graphviz reads entities in labels: it would show `&lt;` as `<`.
             '&' => out.push_str("&amp;"),
             c => out.push(c),
         }

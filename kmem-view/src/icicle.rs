@@ -1,7 +1,7 @@
-//! The icicle: everything on top, and below each frame what hangs from it, as wide as the bytes it holds.
+//! The icicle chart: the whole at the top, the children of a frame below it, and its bytes as its width.
 //!
-//! Inferno draws it, zooms and shows tooltips. It tells frames apart by their text, so each is given a number for a name and, by
-//! the table of attributes, its text and its class; that also keeps the names of cells out of the format of stacks.
+//! Inferno draws the chart, zooms and shows tooltips. Inferno identifies frames by their text. So the text of a frame is a number, and the
+//! table of attributes has its label and class. This also keeps the names of cells out of the format of stacks.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,10 +13,10 @@ use crate::Kind;
 use crate::label::{Label, change, grouped, growth, many};
 use crate::outline::{Branch, Frame, Outline, Pair, Shows, Tally};
 
-/// What a page says of the drawing that it contains.
+/// The comment in a page about the drawing.
 pub(crate) const ORIGIN: &str = "The icicle and its script are made by inferno 0.12.8, which is under the CDDL-1.0: https://github.com/jonhoo/inferno";
 
-/// Draws frames as SVG to be put into a page, or nothing where nothing holds a byte. With `compared`, colours and texts tell growth.
+/// Draws frames as SVG for a page, or returns `None` if there are no bytes. If `compared`, colours and texts show growth.
 pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> io::Result<Option<String>> {
     let whole = outline.branches[0].all;
     if whole.newer.block == 0 {
@@ -41,7 +41,7 @@ pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> i
                 (texts(&label, &pair.newer, vec![details(pair, &whole, compared)]), *pair, colour)
             }
         };
-        // By the words and the number, the page's script finds the frame.
+        // The page's script finds the frame by these words and this number.
         write!(
             attributes,
             "{index:07}\ttitle={text}\tid=f{index}\tg_extra=data-words=\"{}\"",
@@ -76,12 +76,12 @@ pub(crate) fn draw(outline: &Outline<'_>, frames: &[Frame], compared: bool) -> i
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut options, stacks.iter().map(String::as_str), &mut svg)?;
     let svg = String::from_utf8(svg).map_err(io::Error::other)?;
-    // In a page, the declarations that head a file of its own are not allowed.
+    // A page must not contain the declarations at the start of an SVG file.
     let start = svg.find("<svg").ok_or_else(|| io::Error::other("no drawing"))?;
     Ok(Some(svg[start..].to_owned()))
 }
 
-/// What is shown of a branch, and what a tooltip adds.
+/// The label of a branch, and the details in its tooltip.
 fn text(branch: &Branch<'_>, whole: &Pair, compared: bool) -> String {
     let own = &branch.own.newer;
     let mut label = branch.label.to_string();
@@ -94,7 +94,7 @@ fn text(branch: &Branch<'_>, whole: &Pair, compared: bool) -> String {
     let mut more = vec![details(&branch.all, whole, compared)];
     if branch.all.newer.cells > own.cells || branch.all.newer.block > own.block {
         more.push(format!(
-            "{} in {} without what is below",
+            "{} in {} without its descendants",
             many(own.block, "byte"),
             many(own.cells, "cell")
         ));
@@ -104,7 +104,10 @@ fn text(branch: &Branch<'_>, whole: &Pair, compared: bool) -> String {
         more.push(many(own.refs, "reference"));
     }
     if own.again > 0 {
-        more.push(format!("held again {}, which counts only what holds it", many(own.again, "time")));
+        more.push(format!(
+            "held again {}, which counts only the node that holds it",
+            many(own.again, "time")
+        ));
     }
     if own.is_adopted() {
         more.push("adopted".to_owned());
@@ -116,7 +119,7 @@ fn text(branch: &Branch<'_>, whole: &Pair, compared: bool) -> String {
     texts(&label, own, more)
 }
 
-/// The label, which the drawing shows as far as there is room, and in the last parentheses the details: first that it is tainted.
+/// The label, which the drawing shows if there is room, and in the last parentheses the details, taint first.
 fn texts(label: &str, own: &Tally, mut details: Vec<String>) -> String {
     if !own.is_tainted() {
         return format!("{label} ({})", details.join("; "));
@@ -143,7 +146,7 @@ fn details(all: &Pair, whole: &Pair, compared: bool) -> String {
 
 const GREY: Color = Color { r: 224, g: 224, b: 224 };
 
-/// The colours of the kinds, all light enough for black text. The page's legend shows them.
+/// The colours of the kinds, light enough for black text. The legend of the page shows them.
 pub(crate) const KINDS: [(Kind, Color); 6] = [
     (Kind::Tree, Color { r: 166, g: 206, b: 227 }),
     (Kind::Heap, Color { r: 253, g: 205, b: 140 }),
@@ -162,7 +165,7 @@ fn of_label(label: Label<'_>) -> Color {
     }
 }
 
-/// Red where it grew and blue where it shrank, the fuller the more of it is new or gone.
+/// Red if it grew and blue if it shrank, stronger for a larger part of it.
 fn of_growth(pair: &Pair) -> Color {
     let (older, newer) = (pair.older.block as f64, pair.newer.block as f64);
     let share = ((newer - older).abs() / older.max(newer).max(1.0)).sqrt();

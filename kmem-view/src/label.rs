@@ -1,21 +1,21 @@
-//! How cells, names and numbers are written.
+//! The text of cells, names and numbers.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
 
 use crate::{Kind, Totals};
 
-/// The most characters of a name that a drawing shows. Names may be as long as a program likes; a page of them must not.
+/// The most characters of a name that a drawing shows. Names have no limit, pages do.
 const SHOWN: usize = 80;
 
-/// What a branch of the drawing is called: cells are alike where their kinds and names are.
+/// The label of a branch: cells with the same kind and name have the same label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Label<'a> {
-    /// What everything hangs from.
+    /// The root of all branches.
     All,
     /// Cells of this kind and this name.
     Cell(Kind, Option<&'a str>),
-    /// What lies deeper than is told apart.
+    /// Cells that are too deep to be shown separately.
     Deeper,
 }
 
@@ -30,7 +30,8 @@ impl fmt::Display for Label<'_> {
     }
 }
 
-/// A name in quotation marks, escaped as in JSON, and with it what would change a terminal, break the line or turn the text around it.
+/// A name in quotation marks, escaped as in JSON. Characters that change a terminal, break the line or change the direction of text are
+/// escaped too.
 pub(crate) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -41,7 +42,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// The same of a name that may have to be cut, which is then said.
+/// A quoted name. A long name is cut, and followed by its length.
 pub(crate) struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
@@ -56,7 +57,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The same without the quotation marks around it, of what is no name.
+/// Text that is not a name: escaped, without quotation marks.
 pub(crate) struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -116,7 +117,7 @@ pub(crate) fn growth(older: u64, newer: u64) -> String {
     signed(i128::from(newer) - i128::from(older))
 }
 
-/// The same of a number that was summed.
+/// The same for a sum.
 pub(crate) fn signed(number: i128) -> String {
     let sign = match number {
         ..0 => "-",

@@ -1,8 +1,7 @@
-//! Draws what kmem reports of a tree or a pool: who holds the bytes, and what grew.
+//! Shows which objects of a program hold its memory, and which objects grew.
 //!
-//! A program writes a [`Snapshot`] as JSON. This crate reads it and writes it as text, as a graph for Graphviz, or as one HTML page
-//! that needs nothing else. From two snapshots, [`Diff`] tells what grew between them: memory that is still held, but that nobody
-//! means to use again.
+//! kmem writes a snapshot of a tree or a pool as JSON. This crate reads the [`Snapshot`] and writes text, a graph for Graphviz, or an HTML
+//! page in one file. From two snapshots, [`Diff`] computes the growth. This finds memory that is still reachable but no longer used.
 //!
 //! ```
 //! use kmem_view::{Diff, Snapshot};
@@ -25,8 +24,8 @@
 //! # Ok::<(), kmem_view::Error>(())
 //! ```
 //!
-//! The drawings gather cells that are alike in kind, name and place, so that a snapshot of a million cells stays usable, and say
-//! how many they gathered. No input makes any of this recurse.
+//! The drawings combine cells with the same kind, name and place, so that a snapshot of a million cells stays usable, and say how
+//! many they combined. No input makes this crate recurse.
 
 mod diff;
 mod dot;

@@ -1,4 +1,4 @@
-//! Draws a snapshot that kmem wrote: as text, as a graph for Graphviz, or as an HTML page.
+//! Draws a snapshot of kmem: as text, as a graph for Graphviz, or as an HTML page.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -8,33 +8,33 @@ use std::process::ExitCode;
 use clap::Parser;
 use kmem_view::{Diff, Snapshot};
 
-/// Draws snapshots that kmem wrote: who holds the bytes, and what grew
+/// Shows which objects of a program hold its memory, and which grew, from snapshots of kmem
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit status: 0 if all was written, or if who reads it wants no more; 1 if a file cannot be read or written, \
-                  or is no snapshot; 2 if the arguments make no sense."
+    after_help = "Exit status: 0 if the output was written, or its reader closed the pipe; 1 if a file cannot be read or written, \
+                  or is not a snapshot; 2 if the arguments are wrong."
 )]
 struct Arguments {
-    /// The snapshot, or several of one program at one moment, drawn beside each other; standard input if none is given, or for `-`
+    /// The snapshot, or several of one program at one moment, drawn side by side. Standard input if none is given, or for `-`
     #[arg(value_name = "SNAPSHOT")]
     snapshots: Vec<PathBuf>,
-    /// Write one HTML page that needs no network; so it is if nothing else is asked for
+    /// Write an HTML page in one file, which works without a network. This is the default
     #[arg(long, group = "form")]
     html: bool,
-    /// Write the text form, a line for each cell
+    /// Write text, a line for each cell
     #[arg(long, group = "form")]
     text: bool,
     /// Write a graph for Graphviz's `dot`
     #[arg(long, group = "form")]
     dot: bool,
-    /// Tell apart cells down to this depth only, roots having depth 0
+    /// Combine the cells that are deeper than this. Roots have depth 0
     #[arg(long, value_name = "N")]
     depth: Option<u32>,
-    /// Show what grew since this older snapshot; once for each of several that belong together
+    /// Show the growth since this older snapshot. Give it once for each snapshot of that moment
     #[arg(long, value_name = "OLDER")]
     diff: Vec<PathBuf>,
-    /// Write to this file rather than to standard output
+    /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let is_page = !arguments.text && !arguments.dot;
     if is_page && arguments.output.is_none() && io::stdout().is_terminal() {
         return Err(
-            "a page is for a browser, not for a terminal: name a file for it with -o, or ask for --text"
+            "standard output is a terminal, and a page is for a browser: write it to a file with -o, or use --text"
                 .into(),
         );
     }
@@ -67,7 +67,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         None => write(arguments, older.as_ref(), &newer, io::stdout().lock()),
     };
     match written {
-        // Who reads only the first lines has all that they want.
+        // The reader, `head` for example, has what it wants.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => {
             let to = arguments.output.as_deref().unwrap_or(Path::new("standard output"));
@@ -80,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 /// The snapshots of these files as one, labelled with their names.
 fn read(paths: &[PathBuf]) -> Result<Snapshot, String> {
     let snapshots = paths.iter().map(|path| read_one(path)).collect::<Result<Vec<_>, _>>()?;
-    Snapshot::join(snapshots).map_err(|error| format!("all snapshots together: {error}"))
+    Snapshot::join(snapshots).map_err(|error| format!("the snapshots together: {error}"))
 }
 
 fn read_one(path: &Path) -> Result<Snapshot, String> {

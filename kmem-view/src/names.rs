@@ -1,4 +1,4 @@
-//! The cells by name, wherever they are.
+//! The cells by name, at any place.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use crate::label::{Label, Shown};
 use crate::outline::Tally;
 use crate::{Kind, Snapshot};
 
-/// All cells of one name; without a name, all of one kind.
+/// All cells with one name, or all cells of one kind without a name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Named<'a> {
     label: Label<'a>,
@@ -17,11 +17,11 @@ pub(crate) struct Named<'a> {
 /// The names of a snapshot.
 #[derive(Debug)]
 pub(crate) struct Names<'a> {
-    /// Those with the most bytes, the most first.
+    /// The names with the most bytes, the heaviest first.
     pub most: Vec<Named<'a>>,
-    /// How many others there are.
+    /// The number of other names.
     pub others: u64,
-    /// All that these hold.
+    /// The sums over the other names.
     pub rest: Tally,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Names<'a> {
             add(&mut names[index].tally);
         };
         for cell in snapshot.cells() {
-            // A name is one row whatever the kinds of its cells; that of the label stands for all of them.
+            // A name has one row for cells of all kinds. The kind in the label does not matter.
             let label = match cell.name.as_deref() {
                 Some(name) => Label::Cell(Kind::Tree, Some(name)),
                 None => Label::Cell(cell.kind, None),
@@ -58,7 +58,7 @@ impl<'a> Names<'a> {
 }
 
 impl Named<'_> {
-    /// What the row is called.
+    /// The title of the row.
     pub fn shown(&self) -> String {
         match self.label {
             Label::Cell(_, Some(name)) => Shown(name).to_string(),

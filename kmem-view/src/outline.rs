@@ -1,4 +1,4 @@
-//! Cells gathered by path of names, and the heaviest of these paths, as many as can be drawn.
+//! Cells combined by path of names, and the heaviest of these paths, as many as can be drawn.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -7,13 +7,13 @@ use std::fmt;
 use crate::label::{Label, many};
 use crate::{Cell, Kind, Snapshot, Source, Totals};
 
-/// The most levels that are told apart. Deeper cells are gathered, so that a chain of a million nodes stays drawable.
+/// The most levels that are shown separately. Deeper cells are combined, so that a chain of a million nodes can be drawn.
 pub(crate) const LEVELS: u32 = 64;
 
-/// The most labels of a path that are written out.
+/// The most labels in the text of a path.
 const WRITTEN: usize = 8;
 
-/// Sums over what there really is of some cells, and what else there is to say of them.
+/// Sums over some cells, each counted once, and their kinds and sources.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub cells: u64,
@@ -21,16 +21,16 @@ pub(crate) struct Tally {
     pub block: u64,
     pub refs: u64,
     pub tainted: u64,
-    /// Cells that came before, of which only the holders are in the sums.
+    /// The number of cells that are held again. The sums count only their holders.
     pub again: u64,
     traits: Traits,
 }
 
-/// The kinds of some cells, where they were drawn, and whether any is adopted or tainted: a bit for each.
+/// A bit for each kind and source of some cells, one if any is adopted, and one if any is tainted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits(u16);
 
-/// The same at two moments. Of a single snapshot the older is empty.
+/// Tallies of the older and the newer snapshot. Without an older snapshot, the older is empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pair {
     pub older: Tally,
@@ -41,24 +41,24 @@ pub(crate) struct Pair {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Branch<'a> {
     pub label: Label<'a>,
-    /// The branch it hangs from; that of branch 0 is itself.
+    /// The index of the parent. The parent of branch 0 is branch 0.
     pub parent: usize,
-    /// Its cells alone.
+    /// Its cells, without its descendants.
     pub own: Pair,
-    /// Its cells and all below them.
+    /// Its cells and their descendants.
     pub all: Pair,
 }
 
-/// Cells gathered by path of names. Every branch comes after the one it hangs from.
+/// Cells combined by path of names. Each branch comes after its parent.
 #[derive(Debug)]
 pub(crate) struct Outline<'a> {
     pub branches: Vec<Branch<'a>>,
 }
 
-/// What is drawn of an outline, each frame before those that hang from it and the heavier of two first.
+/// A frame of a drawing. Each frame comes before its children, and the heavier of two siblings comes first.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    /// The frame it hangs from, except of the first.
+    /// The parent; the first frame has none.
     pub parent: Option<usize>,
     pub shows: Shows,
 }
@@ -67,20 +67,20 @@ pub(crate) struct Frame {
 pub(crate) enum Shows {
     /// One branch.
     Branch(usize),
-    /// Branches that are too light to be drawn each for itself: how many hang here, and all they hold.
+    /// Branches that are too light for frames of their own: their number, and their sums.
     Others(usize, Pair),
 }
 
-/// How much of an outline is drawn.
+/// The limit of a drawing.
 pub(crate) struct Room {
-    /// The most branches that get a frame. Those left out share one where they hang, so that there are at most twice as many.
+    /// The most branches with a frame of their own. The others share a frame below their parent, so there are at most twice as many frames.
     pub frames: usize,
-    /// What a branch weighs. No branch may outweigh the one it hangs from.
+    /// The weight of a branch. A branch must not outweigh its parent.
     pub weight: fn(&Pair) -> u64,
 }
 
 impl<'a> Outline<'a> {
-    /// Gathers the cells of a snapshot, and of an older one. Those deeper than `depth` are gathered as such.
+    /// Combines the cells of a snapshot, and of an older one. Cells deeper than `depth` get the label `Deeper`.
     pub fn new(older: Option<&'a Snapshot>, newer: &'a Snapshot, depth: Option<u32>) -> Outline<'a> {
         let root = Branch { label: Label::All, parent: 0, own: Pair::default(), all: Pair::default() };
         let levels = depth.map_or(LEVELS, |depth| depth.saturating_add(1).min(LEVELS)) as usize;
@@ -101,7 +101,7 @@ impl<'a> Outline<'a> {
         Outline { branches }
     }
 
-    /// The labels on the way to a branch, without that of everything. Of a long path, the middle is left out.
+    /// The labels from the root to a branch, without `All`. The middle of a long path is left out.
     pub fn path(&self, mut branch: usize) -> String {
         let mut labels = Vec::new();
         while branch != 0 {
@@ -122,14 +122,14 @@ impl<'a> Outline<'a> {
         format!("{} / … {} between … / {}", written(first), between.len(), written(last))
     }
 
-    /// The heaviest branches, as many as there is room for, and the others where they hang. Of the room, up to half goes first to those
-    /// that hold tainted cells, however light they are.
+    /// The frames of the heaviest branches, and of the others below their parents. Up to half of the room is for branches with tainted
+    /// cells, however light they are.
     pub fn frames(&self, room: &Room) -> Vec<Frame> {
         let weight = |branch: usize| (room.weight)(&self.branches[branch].all);
         let tainted = |branch: usize| self.branches[branch].all.newer.is_tainted();
         let mut below = Below::new(&self.branches);
-        // No branch outweighs the one it hangs from, nor is tainted where that is not: the first that is not yet drawn always hangs from
-        // one that is.
+        // No branch outweighs its parent, and the parent of a tainted branch is tainted. So the parent of the next branch is already
+        // drawn.
         let mut drawn = vec![false; self.branches.len()];
         let mut order = Vec::new();
         let draw = |branch: usize, drawn: &mut Vec<bool>, below: &mut Below, order: &mut Vec<usize>| {
@@ -159,7 +159,7 @@ impl<'a> Outline<'a> {
         let mut ahead = vec![(None, 0)];
         while let Some((parent, branch)) = ahead.pop() {
             if !drawn[branch] {
-                // Those below one branch that are not drawn come last, and all of them share this frame.
+                // The children that are not drawn come last and share this frame.
                 let mut others = Pair::default();
                 let mut count = 0;
                 for &other in below.of(self.branches[branch].parent).iter().filter(|&&other| !drawn[other]) {
@@ -179,7 +179,7 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// An outline in the making.
+/// An outline under construction.
 struct Gathering<'a> {
     branches: Vec<Branch<'a>>,
     found: HashMap<(usize, Label<'a>), usize>,
@@ -188,7 +188,7 @@ struct Gathering<'a> {
 
 impl<'a> Gathering<'a> {
     fn gather(&mut self, snapshot: &'a Snapshot, side: fn(&mut Pair) -> &mut Tally) {
-        // The branch of the cell last seen at each depth, one further in: that of depth 0 is at 1.
+        // The branch of the last cell at each depth, shifted by one: depth 0 is at index 1.
         let mut path = vec![0];
         for cell in snapshot.cells() {
             let depth = cell.depth as usize;
@@ -217,7 +217,7 @@ impl<'a> Gathering<'a> {
     }
 }
 
-/// The branches below each branch, all in one list, since nearly all of a million have none.
+/// The children of each branch, in one list: of a million branches, nearly all have none.
 struct Below {
     branches: Vec<usize>,
     starts: Vec<usize>,
@@ -284,7 +284,7 @@ impl Tally {
         Totals { cells: self.cells, size: self.size, block: self.block }
     }
 
-    /// Whether there is anything, held again or not.
+    /// Returns true if there are cells, held again or not.
     pub fn is_there(&self) -> bool {
         self.cells + self.again > 0
     }
@@ -293,12 +293,12 @@ impl Tally {
         self.traits.0 & Traits::ADOPTED != 0
     }
 
-    /// Whether any of the cells is tainted, also where it is counted elsewhere.
+    /// Returns true if any cell is tainted, also if it is held again.
     pub fn is_tainted(&self) -> bool {
         self.traits.0 & Traits::TAINTED != 0
     }
 
-    /// Whether there are a pool and cells that were drawn from one, which may be that.
+    /// Returns true if there are a pool and cells that were allocated from a pool, perhaps from this one.
     pub fn has_pool_and_cells_of_one(&self) -> bool {
         let both = Traits::kind(Kind::Store) | Traits::source(Source::Pool);
         self.traits.0 & both == both
@@ -309,12 +309,12 @@ impl Tally {
         self.traits.kinds().collect::<Vec<_>>().join(", ")
     }
 
-    /// Where its blocks were drawn: `heap, pool`.
+    /// The sources of its blocks: `heap, pool`.
     pub fn sources(&self) -> String {
         self.traits.sources().collect::<Vec<_>>().join(", ")
     }
 
-    /// What it is found by besides its name: `ref tree heap adopted tainted`.
+    /// The words that a search finds besides the name: `ref tree heap adopted tainted`.
     pub fn words(&self) -> String {
         let adopted = self.is_adopted().then_some("adopted");
         let tainted = self.is_tainted().then_some("tainted");
@@ -356,21 +356,21 @@ impl Traits {
     }
 }
 
-/// What the frames of a drawing stand for, so that the drawing can say it.
+/// The numbers of cells and frames in a drawing.
 #[derive(Debug, Default)]
 pub(crate) struct Drawn {
-    /// How many frames there are, without that of everything.
+    /// The number of frames, without that of everything.
     pub frames: u64,
-    /// Cells in frames of their own path of names.
+    /// Cells in frames of their path.
     pub named: u64,
-    /// Cells that lie too deep to be told apart.
+    /// Cells that are too deep to be shown separately.
     pub deeper: u64,
     /// Cells in branches that are too light for a frame of their own.
     pub light: u64,
 }
 
 impl Drawn {
-    /// Cells that no frame tells by name.
+    /// Cells without a frame that shows their name.
     pub fn gathered(&self) -> u64 {
         self.light + self.deeper
     }
@@ -399,20 +399,20 @@ impl fmt::Display for Drawn {
         let (as_what, frames) = (if cells == 1 { "is" } else { "are" }, many(self.frames, "frame"));
         write!(
             f,
-            "{} {as_what} drawn as {frames}: cells alike in kind, name and place share a frame",
+            "{} {as_what} drawn as {frames}: cells with the same kind, name and place share a frame",
             many(cells, "cell")
         )?;
         if self.light > 0 {
             write!(
                 f,
-                "; {} in branches too light for a frame of their own are gathered where they hang",
+                "; {} in branches too light for frames of their own are combined below their parents",
                 many(self.light, "cell")
             )?;
         }
         if self.deeper > 0 {
             write!(
                 f,
-                "; {} too deep to be told apart, or not listed in the snapshot, are gathered as “deeper”",
+                "; {} too deep to be shown, or not listed in the snapshot, are combined as “deeper”",
                 many(self.deeper, "cell")
             )?;
         }

@@ -1,5 +1,5 @@
 "use strict";
-// The icicle's own script draws and zooms; this makes it usable from the keyboard, tells of a frame, and searches it and the tables.
+// Inferno's script draws and zooms the icicle chart. This script adds the keyboard, the details of a frame, the search, and the tables.
 (() => {
   const find = document.getElementById("find");
   const found = document.getElementById("found");
@@ -8,8 +8,8 @@
   const rows = [...document.querySelectorAll("table.rows tbody tr")];
   const count = (number, what) => number.toLocaleString("en") + " " + what + (number === 1 ? "" : "s");
 
-  // A frame's text is what it shows, and in the last parentheses what there is to tell; what it shows is the kind and the name, after
-  // a mark and before numbers. What it spans of the whole stands beside its place in the drawing.
+  // A frame's text is its label and, in the last parentheses, its details. A label is a mark, the kind, the name, and numbers. The
+  // attributes of inferno have its place and width as parts of the whole.
   const frames = [...document.querySelectorAll("#frames > g")].map((group) => {
     const rect = group.querySelector("rect");
     const [, shown, details] = /^(.*) \(([^(]*)\)$/s.exec(group.querySelector("title").textContent);
@@ -71,10 +71,10 @@
   };
 
   if (icicle) {
-    // The icicle's script keeps zoom and search in the page's address, which it reads as that of a drawing of its own.
+    // Inferno's script would keep zoom and search in the address of the page.
     window.get_params = () => ({});
     window.parse_params = () => location.href;
-    // It ends with this whenever it has drawn: at first, zoomed, and where the window has another size.
+    // Inferno's script calls this after each drawing: at first, after a zoom, and after a change of the window's size.
     const inner = window.update_text_for_elements;
     window.update_text_for_elements = (elements) => {
       inner(elements);
@@ -88,7 +88,7 @@
     };
   }
 
-  // The browser's own search stays the browser's: the icicle's script would take its keys.
+  // Keeps the keys of the browser's search from inferno's script.
   window.addEventListener("keydown", (event) => {
     if (event.key === "F3" || (event.ctrlKey && event.key.toLowerCase() === "f")) event.stopImmediatePropagation();
     if (event.ctrlKey || event.altKey || event.metaKey || event.target === find) return;
@@ -124,7 +124,7 @@
     if (key === "ArrowLeft") return level[index - 1];
     if (key === "ArrowUp") return (levels.get(height[row - 1]) || []).find((up) => up.x <= at.x && at.end <= up.end);
     if (key === "ArrowDown") {
-      // The widest, as that is where the bytes are.
+      // The widest child, which has the most bytes.
       return (levels.get(height[row + 1]) || []).filter((down) => at.x <= down.x && down.end <= at.end)
         .reduce((one, other) => (one && one.wide >= other.wide ? one : other), undefined);
     }
@@ -146,7 +146,7 @@
     });
   }
 
-  // What has the focus is not scrolled behind the bar that stays in view.
+  // Keeps the focused frame from scrolling behind the search bar.
   const bar = document.querySelector(".search");
   new ResizeObserver(() => {
     const stays = getComputedStyle(bar).position === "sticky";
@@ -161,7 +161,7 @@
     return button;
   };
 
-  // A row leads to its frames: that of a path is zoomed to, those of a name are marked.
+  // A click on a row zooms to the frame of a path, or marks the frames of a name.
   const byId = new Map(frames.map((frame) => [frame.group.id, frame]));
   const names = new Set(frames.map((frame) => frame.name));
   for (const row of rows) {
@@ -182,7 +182,7 @@
     });
   }
 
-  // A column is sorted by a click on its head, the greatest first; names from A on. Another click turns it round.
+  // A click on a heading sorts: numbers by size, the largest first, names from A to Z. Another click reverses the order.
   for (const head of document.querySelectorAll("table.rows thead th")) {
     const column = [...head.parentNode.children].indexOf(head), numbers = head.classList.contains("n");
     const value = (row) => row.cells[column].textContent;

@@ -1,4 +1,4 @@
-//! The HTML page, which holds all that it needs.
+//! The HTML page, one file that loads nothing.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -12,24 +12,24 @@ use crate::names::Names;
 use crate::outline::{Drawn, Frame, Outline, Room, Shows, Tally};
 use crate::{Diff, Snapshot, Totals};
 
-/// The most frames of the icicle, besides those for what is too light.
+/// The most frames of the icicle chart, without those for light branches.
 const FRAMES: usize = 2500;
 /// The most names that are listed.
 const NAMES: usize = 1000;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// The page loads nothing, and nothing in it may.
+/// Forbids the page to load anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 impl Snapshot {
-    /// Writes one HTML page, which works without a network: an icicle of who holds the bytes, to zoom into and search, a table by
-    /// name, and the totals. It draws at most 2500 paths of names, the heaviest, and lists at most 1000 names; what is left
-    /// out is gathered, and the page says how much that is.
+    /// Writes an HTML page in one file, which works without a network. It has an icicle chart to zoom into and search, a table by name,
+    /// and the totals. The chart has at most 2500 paths of names, the heaviest, and the table at most 1000 names. The others are combined,
+    /// and the page says how many cells that are.
     ///
     /// # Errors
     ///
-    /// When `to` cannot be written to.
+    /// Returns the error of `to` if it cannot be written to.
     ///
     /// ```
     /// # use kmem_view::Snapshot;
@@ -49,12 +49,12 @@ impl Snapshot {
 }
 
 impl Diff<'_> {
-    /// Writes one HTML page of the newer snapshot, coloured by growth, with tables of what grew and what shrank: the 300 paths of names
-    /// that grew most and the 100 that shrank most, and in sum the others.
+    /// Writes an HTML page of the newer snapshot, coloured by growth. Tables list the 300 paths that grew most, the 100 that shrank most, and
+    /// the sum of the others.
     ///
     /// # Errors
     ///
-    /// When `to` cannot be written to.
+    /// Returns the error of `to` if it cannot be written to.
     pub fn html(&self, to: impl Write, depth: Option<u32>) -> io::Result<()> {
         page(to, &self.outline(depth), Some(self), self.newer)
     }
@@ -100,27 +100,28 @@ fn page(
                 }
                 main {
                     div.search role="search" {
-                        label for="find" { "Find a name, a kind, a source, “adopted” or “tainted”" }
+                        label for="find" { "Search for a name, kind or source, “adopted” or “tainted”" }
                         input #find type="search" autocomplete="off" spellcheck="false";
                         button #all type="button" { "Show all" }
                         output #found for="find" aria-live="polite" data-beyond=(beyond(&drawn, &names)) {}
-                        p #told { "A frame that is pointed at, or gone to with the keyboard, is told of here." }
+                        p #told { "Hover over or focus a frame to see its details here." }
                     }
-                    section aria-labelledby="who" {
-                        h2 #who { @if diff.is_some() { "Who holds the bytes now, coloured by growth" } @else { "Who holds the bytes" } }
+                    section aria-labelledby="memory" {
+                        h2 #memory { @if diff.is_some() { "Memory now, coloured by growth" } @else { "Memory" } }
                         (legend(diff.is_some()))
                         p #drawn { (drawn) }
                         @if let Some(limits) = diff.and_then(Diff::limits) { p #limits { (limits) } }
                         noscript { p { "Zoom, search and labels need JavaScript; the tables do not." } }
                         @match icicle {
-                            Some(svg) => figure #icicle aria-label="An icicle: below each frame what hangs from it, as wide as the bytes with headers that it holds" {
+                            Some(svg) => figure #icicle aria-label="An icicle chart: the children of a frame are below it, and its width is its bytes with headers" {
                                 (PreEscaped(svg))
                             }
-                            None => p { "Nothing holds a byte." }
+                            None => p { "The snapshot has no bytes." }
                         }
-                        p { "Click a frame to zoom into it. With the keyboard: the arrows go from frame to frame, "
-                            kbd { "Enter" } " zooms, " kbd { "Backspace" } " zooms out by a level, " kbd { "Escape" } " shows all, "
-                            kbd { "/" } " finds. A click on a row of a table marks its frames or zooms to them, one on its head sorts." }
+                        p { "Click a frame to zoom in. Keyboard: the arrow keys move between frames, "
+                            kbd { "Enter" } " zooms in, " kbd { "Backspace" } " zooms out one level, " kbd { "Escape" } " shows everything, "
+                            kbd { "/" } " starts a search. Click a row of a table to zoom to its frame or to mark its frames. "
+                            "Click a column heading to sort." }
                     }
                     @if let Some(diff) = diff { (what_changed(outline, &frames, &diff.older.real(), &now)) }
                     (by_name(&names))
@@ -132,11 +133,11 @@ fn page(
     to.write_all(page.into_string().as_bytes())
 }
 
-/// What a search does not come to.
+/// The cells that a search does not reach.
 fn beyond(drawn: &Drawn, names: &Names<'_>) -> String {
     let mut parts = Vec::new();
     if drawn.gathered() > 0 {
-        parts.push(format!("{} gathered in frames", many(drawn.gathered(), "cell")));
+        parts.push(format!("{} combined in frames", many(drawn.gathered(), "cell")));
     }
     if names.rest.cells > 0 {
         parts.push(format!("{} of names that are not listed", many(names.rest.cells, "cell")));
@@ -152,7 +153,7 @@ fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> 
         ("cells", "total-cells", was.cells, now.cells),
         ("bytes of data", "total-size", was.size, now.size),
         ("bytes with headers", "total-block", was.block, now.block),
-        ("tainted cells, of those listed", "total-tainted", all.older.tainted, all.newer.tainted),
+        ("tainted cells among the listed", "total-tainted", all.older.tainted, all.newer.tainted),
     ];
     if was_again.cells + now_again.cells > 0 {
         rows.extend([
@@ -163,11 +164,11 @@ fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> 
     }
     html! {
         div.wide { table #totals {
-            caption { "In all, as kmem counts" }
+            caption { "Totals, as kmem counts them" }
             thead { tr {
-                th scope="col" { "What" }
+                th scope="col" { "Total" }
                 @if older.is_some() { th.n scope="col" { "Older" } }
-                th.n scope="col" { @if older.is_some() { "Newer" } @else { "How much" } }
+                th.n scope="col" { @if older.is_some() { "Newer" } @else { "Number" } }
                 @if older.is_some() { th.n scope="col" { "Growth" } }
             } }
             tbody {
@@ -180,11 +181,12 @@ fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> 
             }
         } }
         @if was_again.cells + now_again.cells > 0 {
-            p #again { "kmem counts a counted cell below each of its holders. What it so counts again is in no other number of this page: there "
-                "the data of such a cell counts once, where it is listed first, and elsewhere only the small node that holds it." }
+            p #again { "kmem counts a reference-counted cell below each of its holders. The rows “counted again” are the surplus. Everywhere else on "
+                "this page the data of such a cell counts once, where it is listed first. Below its other holders only the small node "
+                "that holds it counts." }
         }
         @if all.newer.has_pool_and_cells_of_one() {
-            p #pools { "What was drawn from a pool counts where it hangs and, where that pool is shown too, in the pool as well." }
+            p #pools { "A cell that was allocated from a pool counts at its own place and, if that pool is shown too, in the pool as well." }
         }
     }
 }
@@ -193,23 +195,23 @@ fn legend(compared: bool) -> Markup {
     html! {
         ul.legend {
             @if compared {
-                li { span.swatch style="background:#ff8c69" {} " grew, by the bytes after its name" }
-                li { span.swatch style="background:#6eb4f0" {} " shrank, likewise" }
-                li { span.swatch style="background:#e0e0e0" {} " as before" }
+                li { span.swatch style="background:#ff8c69" {} " grew, by the number of bytes after the name" }
+                li { span.swatch style="background:#6eb4f0" {} " shrank, by the number of bytes after the name" }
+                li { span.swatch style="background:#e0e0e0" {} " unchanged" }
             } @else {
                 @for (kind, colour) in KINDS {
                     li { span.swatch style={ "background:rgb(" (colour.r) "," (colour.g) "," (colour.b) ")" } {} " " (kind.name()) }
                 }
-                li { span.swatch style="background:#e0e0e0" {} " gathered" }
+                li { span.swatch style="background:#e0e0e0" {} " combined" }
             }
-            li { span.swatch.tainted-swatch { "!" } " an exclamation mark and a dashed red edge: holds tainted cells" }
+            li { span.swatch.tainted-swatch { "!" } " an exclamation mark and a dashed red edge: has tainted cells" }
         }
     }
 }
 
 fn what_changed(outline: &Outline<'_>, frames: &[Frame], older: &Totals, newer: &Totals) -> Markup {
     let Changes { grown, shrunk } = Changes::new(outline);
-    // The frame of each path that has one.
+    // The frames by path.
     let drawn: HashMap<usize, usize> = frames
         .iter()
         .enumerate()
@@ -224,9 +226,9 @@ fn what_changed(outline: &Outline<'_>, frames: &[Frame], older: &Totals, newer: 
     };
     html! {
         section aria-labelledby="what-grew" {
-            h2 #what-grew { "What grew" }
+            h2 #what-grew { "Paths that grew" }
             p {
-                "The paths of names that both snapshots have, each with its own cells and what hangs below it on paths that only one of them has. "
+                "The paths of names that both snapshots have. A path counts its own cells, and everything below it on paths that only one snapshot has. "
                 (many(grown.len() as u64, "path")) " grew, by " (signed(net(&grown))) " bytes with headers, and "
                 (many(shrunk.len() as u64, "path")) " shrank, by " (signed(net(&shrunk))) ": together "
                 (growth(older.block, newer.block)) "."
@@ -235,7 +237,7 @@ fn what_changed(outline: &Outline<'_>, frames: &[Frame], older: &Totals, newer: 
         }
         @if !shrunk.is_empty() {
             section aria-labelledby="what-shrank" {
-                h2 #what-shrank { "What shrank" }
+                h2 #what-shrank { "Paths that shrank" }
                 (changed("shrunk", "shrank", outline, &drawn, &shrunk, SHRUNK))
             }
         }
@@ -285,10 +287,10 @@ fn by_name(names: &Names<'_>) -> Markup {
         section aria-labelledby="by-name" {
             h2 #by-name { "By name" }
             p {
-                "Wherever they are; cells without a name by kind."
+                "Cells with the same name, at any place. Cells without a name are listed by kind."
                 @if names.others > 0 {
-                    " The " (grouped(names.most.len() as u64)) " that hold most are listed; " (many(names.others, "other")) " hold"
-                    @if names.others == 1 { "s" } " " (many(names.rest.block, "byte")) " with headers in " (many(names.rest.cells, "cell")) "."
+                    " The " (grouped(names.most.len() as u64)) " heaviest names are listed; " (many(names.others, "other")) " ha"
+                    @if names.others == 1 { "s" } @else { "ve" } " " (many(names.rest.block, "byte")) " with headers in " (many(names.rest.cells, "cell")) "."
                 }
             }
             div.wide { table.rows #names {

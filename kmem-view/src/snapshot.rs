@@ -1,4 +1,4 @@
-//! A snapshot as it was read, with all that its format promises checked.
+//! A snapshot, read and checked.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 
 use crate::Error;
 
-/// What a tree or a pool held at one moment.
+/// The contents of a tree or a pool at one moment.
 ///
 /// ```
 /// use kmem_view::{Kind, Snapshot};
@@ -37,48 +37,48 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Cell {
-    /// How many cells lie above it: 0 for a root.
+    /// The number of its ancestors: 0 for a root.
     pub depth: u32,
-    /// What it is.
+    /// The kind of object.
     pub kind: Kind,
     /// The name that the program gave it.
     pub name: Option<Box<str>>,
     /// The address of its data.
     pub at: u64,
-    /// Bytes of data. Of a store, those of its live cells.
+    /// Bytes of data. For a store, the bytes of its live cells.
     pub size: u64,
-    /// All bytes drawn from sources for it: headers, alignment and slots too.
+    /// All bytes allocated for it: data, header, alignment, destructor and name.
     pub block: u64,
-    /// Where its block was drawn.
+    /// The source that its block was allocated from.
     pub source: Source,
-    /// Whether its bytes are zeroed when it goes.
+    /// True if its bytes are zeroed when it is freed.
     pub tainted: bool,
-    /// Whether it is an object that a node adopted.
+    /// True if a node adopted it.
     pub adopted: bool,
-    /// The bytes of `block` that are those of the small node that holds it, where it is adopted.
+    /// If it is adopted: the bytes of the small node that holds it. `block` includes them.
     pub holder: u64,
-    /// Whether it is held again: a counted cell that came before in the list, below another holder. The totals of the snapshot count it
-    /// each time.
+    /// True if it is held again: a reference-counted cell that was listed before, below another holder. The totals of the snapshot count
+    /// it each time.
     pub again: bool,
-    /// How many references there are to it, where it is counted.
+    /// The number of references, if it is reference-counted.
     pub refs: Option<u64>,
-    /// How full it is, where it is a store.
+    /// The use of its cells, if it is a store.
     pub store: Option<Box<Store>>,
-    /// The sums of what lies below it and was not listed, where the snapshot was limited in depth.
+    /// The sums over its descendants that are not listed, if the depth of the snapshot was limited.
     pub below: Option<Box<Totals>>,
 }
 
-/// How full a store is.
+/// The use of a pool's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Store {
     /// Bytes of one cell.
     pub cell: u64,
-    /// How many cells it has.
+    /// The number of cells.
     pub cells: u64,
-    /// How many of them are in use.
+    /// The number of live cells.
     pub live: u64,
-    /// The most that were ever in use at once.
+    /// The peak number of live cells.
     pub peak: u64,
 }
 
@@ -86,7 +86,7 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Totals {
-    /// How many cells there are.
+    /// The number of cells.
     pub cells: u64,
     /// Bytes of data.
     pub size: u64,
@@ -94,7 +94,7 @@ pub struct Totals {
     pub block: u64,
 }
 
-/// What a cell is.
+/// The kind of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -113,7 +113,7 @@ pub enum Kind {
     Store,
 }
 
-/// Where a block was drawn.
+/// The source of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -123,7 +123,7 @@ pub enum Source {
     Heap,
     /// A pool.
     Pool,
-    /// An allocator of the program's own.
+    /// A user-defined allocator.
     Source,
     /// A node of a tree.
     Tree,
@@ -132,7 +132,7 @@ pub enum Source {
 }
 
 impl Kind {
-    /// Its name, as the format has it.
+    /// Its name in the format.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Tree => "tree",
@@ -146,7 +146,7 @@ impl Kind {
 }
 
 impl Source {
-    /// Its name, as the format has it.
+    /// Its name in the format.
     pub fn name(self) -> &'static str {
         match self {
             Source::Heap => "heap",
@@ -159,17 +159,20 @@ impl Source {
 }
 
 impl Snapshot {
-    /// Reads a snapshot and checks that it holds what its format promises. The reader need not be buffered.
+    /// Reads a snapshot and checks it. The reader need not be buffered.
     ///
     /// # Errors
     ///
-    /// When the bytes cannot be read, are no JSON or not that of a snapshot, or are of another version; when a depth jumps by more
-    /// than one, or the totals do not agree with the cells.
+    /// - [`Error::Read`] if the reader fails
+    /// - [`Error::Format`] if the bytes are not JSON, or not the JSON of a snapshot
+    /// - [`Error::Version`] if the format has another version
+    /// - [`Error::Depth`] if a cell is more than one level deeper than the cell before it
+    /// - [`Error::Total`] if the totals are not the sums over the cells
     ///
     /// ```
     /// # use kmem_view::Snapshot;
     /// let error = Snapshot::read(&b"a core dump"[..]).unwrap_err();
-    /// assert_eq!(error.to_string(), "this is no snapshot: expected value at line 1 column 1");
+    /// assert_eq!(error.to_string(), "this is not a snapshot: expected value at line 1 column 1");
     /// ```
     pub fn read(reader: impl Read) -> Result<Snapshot, Error> {
         let mut version = None;
@@ -185,12 +188,12 @@ impl Snapshot {
         }
     }
 
-    /// Puts snapshots beside each other, as the trees and pools of one program at one moment: the roots of all of them are roots, and
-    /// a counted cell that several of them hold is one cell. Their labels are put one after the other.
+    /// Joins the snapshots of several trees and pools of one program at one moment. The result has the roots of all of them. A
+    /// reference-counted cell that several of them hold is one cell. The labels are joined with commas.
     ///
     /// # Errors
     ///
-    /// When a total of all of them does not fit into 64 bits.
+    /// Returns [`Error::Total`] if a total of all of them does not fit into 64 bits.
     ///
     /// ```
     /// # use kmem_view::Snapshot;
@@ -219,7 +222,7 @@ impl Snapshot {
         joined.check()
     }
 
-    /// What a page calls it in its title and its heading: the name of its file, or what else tells it apart.
+    /// Sets the label, which a page shows in its title and heading. It could be the name of the file.
     ///
     /// ```
     /// # use kmem_view::Snapshot;
@@ -237,7 +240,7 @@ impl Snapshot {
         self.label.as_deref()
     }
 
-    /// Sees that the totals are those of the cells, and which cells are held again.
+    /// Checks the depths and the totals, and finds the cells that are held again.
     fn check(mut self) -> Result<Snapshot, Error> {
         let mut most = 0;
         for (index, cell) in self.cells.iter().enumerate() {
@@ -246,7 +249,7 @@ impl Snapshot {
             }
             most = cell.depth.saturating_add(1);
         }
-        // That each sum fits into 64 bits is why no sum over some of the cells can overflow later.
+        // Each sum fits into 64 bits, so no later sum over some of the cells can overflow.
         type Part = fn(&Totals) -> u64;
         let parts: [(_, Part); 3] =
             [("cells", |sums| sums.cells), ("size", |sums| sums.size), ("block", |sums| sums.block)];
@@ -272,19 +275,19 @@ impl Snapshot {
         Ok(self)
     }
 
-    /// The cells, each before what lies below it.
+    /// The cells, each before its descendants.
     pub fn cells(&self) -> &[Cell] {
         &self.cells
     }
 
-    /// The sums over all cells, with those that were not listed. This is what kmem itself counts: a counted cell once for each
+    /// The sums over all cells, also those that are not listed, as kmem counts them: a reference-counted cell counts once for each
     /// holder.
     pub fn total(&self) -> Totals {
         self.total
     }
 
-    /// What of the total is counted again: cells that came before, below another holder, without the bytes of that holder. The
-    /// total without them is what there really is.
+    /// The part of the total that counts again: cells that were listed before, below another holder, without the bytes of the holder. The
+    /// total minus this part counts each cell once.
     ///
     /// ```
     /// # use kmem_view::Snapshot;
@@ -303,7 +306,7 @@ impl Snapshot {
         self.again
     }
 
-    /// What there really is.
+    /// The total, with each cell counted once.
     pub(crate) fn real(&self) -> Totals {
         let Snapshot { total, again, .. } = self;
         Totals {
@@ -313,19 +316,19 @@ impl Snapshot {
         }
     }
 
-    /// The depth down to which it lists cells, where it was limited.
+    /// The depth down to which it lists cells, if the depth was limited.
     pub(crate) fn limit(&self) -> Option<u32> {
         self.cells.iter().filter(|cell| cell.below.is_some()).map(|cell| cell.depth).min()
     }
 }
 
 impl Cell {
-    /// Itself as a sum of one, without what lies below it, as kmem counts it.
+    /// The totals of this cell alone, as kmem counts it.
     pub(crate) fn totals(&self) -> Totals {
         Totals { cells: 1, size: self.size, block: self.block }
     }
 
-    /// What it adds to what there really is: where it is held again, nothing but its holder.
+    /// The totals of this cell, or only of its holder if the cell is held again.
     pub(crate) fn real(&self) -> Totals {
         if self.again { Totals { cells: 0, size: 0, block: self.holder } } else { self.totals() }
     }
@@ -339,7 +342,7 @@ impl std::ops::AddAssign for Totals {
     }
 }
 
-/// One element of `cells`, as it is written.
+/// One element of `cells` in the JSON.
 #[derive(Deserialize)]
 struct Line {
     depth: u32,
@@ -372,20 +375,20 @@ impl Line {
             }
             (Kind::Store, ..) => return Err(E::custom("a store without `cell`, `cells`, `live` or `peak`")),
             (_, None, None, None, None) => None,
-            _ => return Err(E::custom("`cell`, `cells`, `live` or `peak` of a cell that is no store")),
+            _ => return Err(E::custom("`cell`, `cells`, `live` or `peak` of a cell that is not a store")),
         };
         if self.refs.is_some() && self.kind != Kind::Ref {
-            return Err(E::custom("`refs` of a cell that is not counted"));
+            return Err(E::custom("`refs` of a cell that is not of kind `ref`"));
         }
         if self.holder.is_some() && !self.adopted {
             return Err(E::custom("`holder` of a cell that is not adopted"));
         }
         let holder = self.holder.unwrap_or(0);
         if holder > self.block {
-            return Err(E::custom("a `holder` of more bytes than its `block`"));
+            return Err(E::custom("a `holder` that is larger than its `block`"));
         }
         let Line { depth, kind, name, at, size, block, source, tainted, adopted, refs, below, .. } = self;
-        // Whether it is held again is told by the cells before it, once all are there.
+        // `check` finds the cells that are held again.
         let again = false;
         Ok(Cell {
             depth,
@@ -413,8 +416,7 @@ fn address<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         .ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(&text), &"a hexadecimal address"))
 }
 
-/// Reads a snapshot and leaves its version even where the rest cannot be read, so that this can be said instead of what
-/// a later version spells differently.
+/// Reads a snapshot. It sets the version even if the rest cannot be read, so that a later version is reported as such.
 struct Versioned<'v> {
     version: &'v mut Option<u64>,
 }

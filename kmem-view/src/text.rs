@@ -1,20 +1,20 @@
-//! The text form: what the library itself writes of the same tree.
+//! The text form, the same that kmem itself writes.
 
 use std::io::{self, Write};
 
 use crate::label::{Counted, Quoted};
 use crate::{Cell, Snapshot, Source, Totals};
 
-/// Levels beyond this one are no longer indented, but numbered.
+/// The last level that is indented. Deeper levels are numbered.
 const INDENTED: u32 = 32;
 
 impl Snapshot {
-    /// Writes the text form: a line for each cell, and one of totals. With `depth`, cells that lie deeper than that are summed
-    /// in the line of the cell above them; roots have depth 0.
+    /// Writes the text form: a line for each cell, and one with the totals. Cells deeper than `depth` are summed in the line of their
+    /// ancestor at that depth. Roots have depth 0.
     ///
     /// # Errors
     ///
-    /// When `to` cannot be written to.
+    /// Returns the error of `to` if it cannot be written to.
     ///
     /// ```
     /// # use kmem_view::Snapshot;

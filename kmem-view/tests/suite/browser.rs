@@ -1,5 +1,5 @@
-//! What a browser makes of the page: frames that can be seen, zoomed and found, and numbers that are those of the snapshot.
-//! Chromium loads the page from its file, and a script at its end uses it and reports what it saw.
+//! The page in a browser: visible frames, zoom, search, and the numbers of the snapshot. Chromium loads the page from its file, and a
+//! script at its end uses the page and reports the result.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ fn chromium() -> Option<&'static str> {
     found
 }
 
-/// Notes what goes wrong on the page, from before anything of the page runs.
+/// Collects errors and warnings, from before the page's own scripts run.
 const WATCH: &str = r#"<script>
 var faults = [];
 addEventListener("error", (event) => faults.push(String(event.message)));
@@ -34,7 +34,7 @@ var asked = 0;
 window.prompt = () => { asked += 1; return null; };
 </script>"#;
 
-/// What every test may use, and where it reports.
+/// Functions for the tests, and the report.
 const USE: &str = r##"
 const frames_seen = () => [...document.querySelectorAll("#frames > g")].filter((g) => !g.classList.contains("hide")).map((g) => {
     const box = g.querySelector("rect").getBoundingClientRect();
@@ -65,7 +65,7 @@ addEventListener("load", async () => {
 });
 "##;
 
-/// Loads a page, runs `used` on it, an async function, and returns what that reports. Any error or warning fails the test.
+/// Loads a page, runs the async function `used` on it, and returns its report. Any error or warning fails the test.
 #[track_caller]
 fn report(chromium: &str, name: &str, page: &str, used: &str) -> Value {
     report_in(chromium, name, "1200,900", page, used)
@@ -110,7 +110,7 @@ fn report_in(chromium: &str, name: &str, window: &str, page: &str, used: &str) -
     report
 }
 
-/// With what an icicle of its own page would have left there after a zoom and a search, to be passed over.
+/// An address with the parameters that inferno's script writes after a zoom and a search. The page ignores them.
 fn address(file: &Path) -> String {
     format!("file://{}?x=10&y=20&s=nothing", file.display())
 }
@@ -123,7 +123,7 @@ fn number(text: &str) -> u64 {
     text.replace([',', '!', ' '], "").parse().unwrap_or_else(|_| panic!("no number: {text}"))
 }
 
-/// A cell of a table that is left empty where there is none.
+/// The number in a cell of a table, or 0 if the cell is empty.
 fn number_or_none(text: &Value) -> u64 {
     match text.as_str().expect("text") {
         "" => 0,
@@ -131,7 +131,7 @@ fn number_or_none(text: &Value) -> u64 {
     }
 }
 
-/// What a frame's text says: its label, its cells alone if there are several, and the bytes and cells with those below.
+/// The label in the text of a frame, its own cells and bytes, and those of its descendants too.
 fn said(text: &str) -> (String, Sums) {
     let (label, details) = text.rsplit_once(" (").expect("details");
     let details =
@@ -142,7 +142,8 @@ fn said(text: &str) -> (String, Sums) {
     let (all_block, all_cells) = (number(all_block), number(all_cells));
     let (label, own_cells) =
         label.split_once(" × ").map_or((label, all_cells.min(1)), |(label, cells)| (label, number(cells)));
-    let own_block = match details.split_once("%; ").expect("a share").1.split_once(" without what is below") {
+    let own_block = match details.split_once("%; ").expect("a share").1.split_once(" without its descendants")
+    {
         Some((own, _)) => number(own.split_once(" byte").expect("bytes").0),
         None => all_block,
     };
@@ -154,7 +155,7 @@ fn near(one: f64, other: f64) -> bool {
 }
 
 #[test]
-fn the_numbers_on_the_page_are_those_of_the_snapshot() {
+fn the_page_has_the_numbers_of_the_snapshot() {
     let Some(chromium) = chromium() else { return };
     let snapshot = mixed(600, 7);
     let report = report(
@@ -176,7 +177,7 @@ fn the_numbers_on_the_page_are_those_of_the_snapshot() {
     assert_eq!(totals, [total.cells, total.size, total.block, tainted, again.cells, again.size, again.block]);
     let (cells, block) = (total.cells - again.cells, total.block - again.block);
 
-    // Every path of names has its frame, which says the cells and the bytes of that path and is as wide as they are many.
+    // Each path has a frame with its cells and bytes, whose width is in proportion to the bytes.
     let frames = report["frames"].as_array().expect("frames");
     let root = frames
         .iter()
@@ -205,7 +206,7 @@ fn the_numbers_on_the_page_are_those_of_the_snapshot() {
     assert!(expected.len() > 200);
     assert_eq!(shown, expected);
 
-    // Every name has its row.
+    // Each name has a row.
     let mut names: BTreeMap<String, [u64; 5]> = BTreeMap::new();
     for cell in snapshot.cells() {
         let name = match &cell.name {
@@ -306,7 +307,7 @@ fn said_label(frame: &Value) -> String {
 }
 
 #[test]
-fn what_is_searched_is_marked_and_said() {
+fn a_search_marks_and_counts_matches() {
     let Some(chromium) = chromium() else { return };
     let mut written = Written::default();
     written
@@ -356,7 +357,7 @@ fn what_is_searched_is_marked_and_said() {
         assert!(matches!(marked[..], [one] if one.starts_with("! heap \"key\" (")), "{marked:?}");
         assert_eq!(rows, ["\"key\""]);
     }
-    // What the texts say of every frame is no reason to mark one.
+    // Words that are in the details of every frame mark none.
     for nothing in ["nowhere", "*", "data", "bytes", "headers", "below", "20", "%"] {
         assert_eq!(found(nothing), (vec![], vec![], "0 frames marked; 0 rows of the tables"), "{nothing}");
     }
@@ -367,7 +368,7 @@ fn what_is_searched_is_marked_and_said() {
 }
 
 #[test]
-fn frames_outside_the_zoom_are_searched_too_and_the_message_says_so() {
+fn a_search_counts_matches_outside_the_zoom() {
     let Some(chromium) = chromium() else { return };
     let mut written = Written::default();
     written.tree(0, "server", 20);
@@ -401,7 +402,7 @@ fn frames_outside_the_zoom_are_searched_too_and_the_message_says_so() {
 }
 
 #[test]
-fn a_search_says_how_many_cells_it_did_not_come_to() {
+fn a_search_counts_the_cells_that_it_does_not_reach() {
     let Some(chromium) = chromium() else { return };
     let mut written = Written::default();
     written.tree(0, "root", 0);
@@ -412,7 +413,7 @@ fn a_search_says_how_many_cells_it_did_not_come_to() {
         report(chromium, "beyond", &html(&written.read()), r##"return { said: find('"child 170"').said };"##);
     assert_eq!(
         report["said"],
-        "0 frames marked; 0 rows of the tables; not searched: 1,502 cells gathered in frames, 3,001 cells of names that are not listed"
+        "0 frames marked; 0 rows of the tables; not searched: 1,502 cells combined in frames, 3,001 cells of names that are not listed"
     );
 }
 
@@ -549,7 +550,7 @@ fn a_diff_lists_what_grew_and_colours_it() {
 }
 
 #[test]
-fn as_many_frames_as_a_page_has_are_zoomed_and_searched_without_a_fault() {
+fn the_most_frames_of_a_page_are_zoomed_and_searched_without_an_error() {
     let Some(chromium) = chromium() else { return };
     let report = report(
         chromium,
@@ -567,7 +568,7 @@ fn as_many_frames_as_a_page_has_are_zoomed_and_searched_without_a_fault() {
 }
 
 #[test]
-fn twenty_holders_of_a_cell_are_as_wide_as_the_cell_and_what_holds_it() {
+fn twenty_holders_of_a_cell_are_as_wide_as_the_cell_and_its_holders() {
     let Some(chromium) = chromium() else { return };
     let mut written = Written::default();
     written.tree(0, "server", 20);
@@ -618,7 +619,7 @@ fn number_in(text: &str) -> u64 {
 }
 
 #[test]
-fn what_is_small_keeps_its_colour_and_its_mark() {
+fn small_frames_keep_their_colour_and_mark() {
     let Some(chromium) = chromium() else { return };
     let mut written = Written::default();
     written.tree(0, "server", 200).tree(1, "blob", 1 << 40).tree(1, "log", 10).cell(
@@ -664,7 +665,7 @@ fn what_is_small_keeps_its_colour_and_its_mark() {
 }
 
 #[test]
-fn what_a_frame_holds_is_told_in_view_with_its_taint_first() {
+fn details_of_a_frame_are_shown_in_view_with_taint_first() {
     let Some(chromium) = chromium() else { return };
     let mut written = Written::default();
     for depth in 0..60 {
@@ -718,7 +719,7 @@ fn what_a_frame_holds_is_told_in_view_with_its_taint_first() {
 }
 
 #[test]
-fn a_row_leads_to_its_frames() {
+fn a_row_zooms_to_its_frame_or_marks_its_frames() {
     let Some(chromium) = chromium() else { return };
     let (mut older, mut newer) = (Written::default(), Written::default());
     for (written, size) in [(&mut older, 10), (&mut newer, 20)] {
@@ -789,7 +790,7 @@ fn the_drawing_has_a_name_and_frames_to_point_at() {
         &html(&mixed(50, 3)),
         r##"return { name: document.getElementById("icicle").ariaLabel, frames: frames_seen() };"##,
     );
-    assert!(report["name"].as_str().is_some_and(|name| name.starts_with("An icicle: ")), "{report}");
+    assert!(report["name"].as_str().is_some_and(|name| name.starts_with("An icicle chart: ")), "{report}");
     for frame in report["frames"].as_array().expect("frames") {
         assert!(frame["height"].as_f64().is_some_and(|height| height >= 19.0), "{frame}");
     }

@@ -15,7 +15,7 @@ fn run(arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("started");
-    // A command that refuses its arguments does not read: that its input is closed early is no fault.
+    // A command that refuses its arguments does not read its input, so the write may fail.
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
     child.wait_with_output().expect("ended")
 }
@@ -39,7 +39,7 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 #[test]
-fn each_form_is_what_the_library_writes() {
+fn each_form_equals_that_of_the_library() {
     let snapshot = example();
     assert_eq!(writes(&["--text"], EXAMPLE), output(|out| snapshot.text(out, None)));
     assert_eq!(writes(&["--text", "--depth", "0", "-"], EXAMPLE), output(|out| snapshot.text(out, Some(0))));
@@ -66,7 +66,7 @@ fn files_are_read_compared_and_written() {
 fn a_failure_names_what_failed_and_writes_nothing() {
     assert_eq!(
         fails(&["--text"], "{\"kmem\":2}"),
-        "kmem-view: standard input: the snapshot has version 2 of the format, and this program reads version 1\n"
+        "kmem-view: standard input: the snapshot has version 2 of the format; this program reads version 1\n"
     );
     assert!(fails(&["no such file"], "").starts_with("kmem-view: no such file: "));
     assert!(
@@ -76,7 +76,7 @@ fn a_failure_names_what_failed_and_writes_nothing() {
 }
 
 #[test]
-fn several_files_are_one_picture_and_compared_with_several() {
+fn several_files_are_joined_and_compared_with_several() {
     let (server, client, grown) = (scratch("server.json"), scratch("client.json"), scratch("grown.json"));
     for (path, name, size) in [(&server, "server", 10), (&client, "client", 20), (&grown, "client", 25)] {
         let mut written = Written::default();
@@ -111,14 +111,16 @@ fn a_page_is_not_written_to_a_terminal() {
     };
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).expect("text");
-    assert!(said.contains("name a file for it with -o") && !said.contains("<html"), "{said}");
+    assert!(said.contains("write it to a file with -o") && !said.contains("<html"), "{said}");
     assert!(on_terminal("--text").expect("run").status.success());
 }
 
 #[test]
 fn the_help_gives_the_exit_statuses() {
     let help = writes(&["--help"], "");
-    for status in ["0 if all was written", "1 if a file cannot be read", "2 if the arguments make no sense"] {
+    for status in
+        ["0 if the output was written", "1 if a file cannot be read", "2 if the arguments are wrong"]
+    {
         assert!(help.replace('\n', " ").contains(status), "{help}");
     }
     assert_eq!(run(&["--no-such-option"], "").status.code(), Some(2));

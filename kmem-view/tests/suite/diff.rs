@@ -1,4 +1,4 @@
-//! What grew.
+//! The growth between two snapshots.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use kmem_view::{Diff, Growth, Snapshot};
 use crate::written::{Written, by_path, example, mixed, output};
 
 #[test]
-fn what_is_parked_on_a_long_lived_parent_comes_first() {
+fn memory_parked_on_a_long_lived_parent_comes_first() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     for (written, sessions) in [(&mut older, 3), (&mut newer, 200)] {
         written.tree(0, "server", 100).tree(1, "config", 5000).tree(1, "sessions", 0);
@@ -25,7 +25,7 @@ fn what_is_parked_on_a_long_lived_parent_comes_first() {
 }
 
 #[test]
-fn leaks_of_ever_different_names_count_where_they_are_parked() {
+fn leaks_with_different_names_count_at_their_parent() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     for (written, sessions) in [(&mut older, 0..3), (&mut newer, 2..40)] {
         written.tree(0, "server", 100).tree(1, "cache", 0).tree(2, "page", 3000).tree(1, "sessions", 0);
@@ -47,7 +47,7 @@ fn leaks_of_ever_different_names_count_where_they_are_parked() {
 }
 
 #[test]
-fn as_many_new_as_vanished_cancel_out() {
+fn new_and_vanished_cells_cancel_out() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     older.tree(0, "server", 100).tree(1, "request 1", 5000);
     newer.tree(0, "server", 100).tree(1, "request 2", 5000);
@@ -57,7 +57,7 @@ fn as_many_new_as_vanished_cancel_out() {
 }
 
 #[test]
-fn all_rows_together_are_the_whole_growth() {
+fn the_rows_sum_to_the_growth_of_the_whole() {
     let (older, newer) = (mixed(700, 2), mixed(900, 3));
     let diff = Diff::new(&older, &newer);
     let (grown, shrunk) = (diff.grown(None), diff.shrunk(None));
@@ -77,7 +77,7 @@ fn all_rows_together_are_the_whole_growth() {
         whole[1] += sign * (total.cells - again.cells) as i64;
         whole[2] += sign * (total.size - again.size) as i64;
     }
-    // What changed its bytes of data alone is no row.
+    // A change in bytes of data alone has no row.
     assert_eq!(sums[..2], whole[..2]);
     assert!(grown.is_sorted_by(|one, other| by(one)[..2] >= by(other)[..2]));
     assert!(shrunk.is_sorted_by(|one, other| by(one)[..2] <= by(other)[..2]));
@@ -85,7 +85,7 @@ fn all_rows_together_are_the_whole_growth() {
 }
 
 #[test]
-fn what_shrank_is_listed_after_what_grew_and_all_else_in_sum() {
+fn paths_that_shrank_follow_those_that_grew_and_the_others_are_summed() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     older.tree(0, "root", 0);
     newer.tree(0, "root", 0);
@@ -113,7 +113,7 @@ fn what_shrank_is_listed_after_what_grew_and_all_else_in_sum() {
 }
 
 #[test]
-fn more_holders_of_a_cell_grow_by_what_holds_it_alone() {
+fn another_holder_of_a_cell_grows_by_the_holder_alone() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     for (written, holders) in [(&mut older, 2), (&mut newer, 10)] {
         written.tree(0, "server", 100);
@@ -135,7 +135,7 @@ fn more_holders_of_a_cell_grow_by_what_holds_it_alone() {
 }
 
 #[test]
-fn snapshots_of_different_depth_are_compared_down_to_the_shallower() {
+fn snapshots_of_different_depth_are_compared_down_to_the_lesser_depth() {
     let mut deep = Written::default();
     deep.tree(0, "request", 24)
         .cell(1, "ref", Some("config"), 64, "")
@@ -161,7 +161,7 @@ fn snapshots_of_different_depth_are_compared_down_to_the_shallower() {
         "{dot}"
     );
     assert!(!dot.contains("buffer"));
-    let said = "The older snapshot lists cells down to depth 1, the newer all cells: of both, what lies deeper than 1 is gathered as “deeper”.";
+    let said = "The older snapshot lists cells down to depth 1, the newer all cells: in both, cells deeper than 1 are combined as “deeper”.";
     assert!(output(|out| diff.text(out, None)).contains(said));
     assert!(output(|out| diff.html(out, None)).contains(said));
     assert!(output(|out| diff.dot(out, None)).contains(said));
@@ -175,7 +175,7 @@ fn a_snapshot_did_not_grow_since_itself() {
 }
 
 #[test]
-fn growth_is_that_of_each_path_of_both_with_what_only_one_of_them_has_below() {
+fn a_path_of_both_grows_with_the_paths_below_it_that_only_one_has() {
     let (older, newer) = (mixed(700, 2), mixed(900, 3));
     let (was, now) = (by_path(&older), by_path(&newer));
     let mut expected: BTreeMap<String, i64> = BTreeMap::new();
@@ -206,7 +206,7 @@ fn growth_is_that_of_each_path_of_both_with_what_only_one_of_them_has_below() {
 }
 
 #[test]
-fn a_limited_depth_gathers_growth_where_it_hangs() {
+fn a_limited_depth_combines_growth_below_the_parent() {
     let mut older = Written::default();
     older.tree(0, "request", 24);
     let grown = Diff::new(&older.read(), &example()).grown(Some(0));

@@ -23,7 +23,7 @@ fn the_example_is_a_graph_of_its_names() {
 }
 
 #[test]
-fn cells_alike_share_a_box_that_says_how_many_are_tainted() {
+fn equal_cells_share_a_box_that_counts_the_tainted_ones() {
     let mut written = Written::default();
     written.tree(0, "server", 0).cell(1, "heap", Some("key"), 32, "\"tainted\":true").cell(
         1,
@@ -38,7 +38,7 @@ fn cells_alike_share_a_box_that_says_how_many_are_tainted() {
 }
 
 #[test]
-fn at_most_three_hundred_boxes_are_drawn_and_the_rest_is_said() {
+fn at_most_three_hundred_boxes_are_drawn_and_the_others_counted() {
     let mut written = Written::default();
     written.tree(0, "root", 0);
     for child in 0..5000 {
@@ -52,7 +52,7 @@ fn at_most_three_hundred_boxes_are_drawn_and_the_rest_is_said() {
 }
 
 #[test]
-fn a_cell_that_is_held_again_weighs_what_holds_it() {
+fn a_cell_that_is_held_again_has_the_size_of_its_holder() {
     let mut written = Written::default();
     written.tree(0, "server", 100).held(1, "table", 1000, 1).tree(1, "session", 20).held(2, "table", 1000, 1);
     let dot = output(|out| written.read().dot(out, None));
@@ -60,21 +60,21 @@ fn a_cell_that_is_held_again_weighs_what_holds_it() {
         r#"[label="ref \"table\"\n1,080 bytes with headers, 1 cell"]"#,
         r#"[label="ref \"table\"\n30 bytes with headers, 0 cells\nheld again 1 time"]"#,
         r#"[label="tree \"session\"\n130 bytes with headers, 1 cell\nheld again 1 time"]"#,
-        "Counted cells are held again 1 time: the data of such a cell counts once",
+        "Reference-counted cells are held again 1 time: the data of such a cell counts once",
     ] {
         assert!(dot.contains(label), "{label}\n{dot}");
     }
 }
 
 #[test]
-fn a_limited_depth_gathers_what_lies_deeper() {
+fn a_limited_depth_combines_deeper_cells() {
     let dot = output(|out| example().dot(out, Some(0)));
     assert!(dot.contains(r#"n2 [label="deeper × 15\n6,368 bytes with headers, 15 cells"#), "{dot}");
     assert!(!dot.contains("config"));
 }
 
 #[test]
-fn a_diff_colours_what_grew_and_what_is_gone() {
+fn a_diff_colours_paths_that_grew_or_vanished() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     older.tree(0, "server", 0).tree(1, "cache", 500).tree(1, "log", 100);
     newer.tree(0, "server", 0).tree(1, "cache", 900).tree(1, "cache", 900);

@@ -1,4 +1,4 @@
-//! What is no snapshot is refused, and the reason says what is wrong and where.
+//! Input that is not a snapshot is refused, and the reason names the fault and its place.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ fn refused(json: &str) -> String {
     Snapshot::read(json.as_bytes()).expect_err("refused").to_string()
 }
 
-/// The example with one thing changed.
+/// The example with one change.
 #[track_caller]
 fn example_with(from: &str, to: &str) -> String {
     assert!(EXAMPLE.contains(from));
@@ -19,19 +19,19 @@ fn example_with(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn what_is_not_json_is_refused_with_line_and_column() {
-    assert_eq!(refused(""), "this is no snapshot: EOF while parsing a value at line 1 column 0");
-    assert_eq!(refused("\u{7f}ELF"), "this is no snapshot: expected value at line 1 column 1");
+fn bytes_that_are_not_json_are_refused_with_line_and_column() {
+    assert_eq!(refused(""), "this is not a snapshot: EOF while parsing a value at line 1 column 0");
+    assert_eq!(refused("\u{7f}ELF"), "this is not a snapshot: expected value at line 1 column 1");
     assert_eq!(
         refused("[]"),
-        "this is no snapshot: invalid type: sequence, expected a snapshot at line 1 column 1"
+        "this is not a snapshot: invalid type: sequence, expected a snapshot at line 1 column 1"
     );
-    assert!(refused(&EXAMPLE[..300]).starts_with("this is no snapshot: EOF while parsing"));
+    assert!(refused(&EXAMPLE[..300]).starts_with("this is not a snapshot: EOF while parsing"));
     assert!(refused(&format!("{EXAMPLE}x")).contains("trailing characters at line 7 column 1"));
 }
 
 #[test]
-fn another_version_is_named_whatever_else_it_changed() {
+fn another_version_is_reported_even_if_the_rest_is_unreadable() {
     for json in [
         r#"{"kmem":7,"cells":"elsewhere"}"#,
         r#"{"cells":[],"total":{"cells":0,"size":0,"block":0},"kmem":7}"#,
@@ -41,7 +41,7 @@ fn another_version_is_named_whatever_else_it_changed() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_field_is_named() {
     assert!(
         refused(r#"{"cells":[],"total":{"cells":0,"size":0,"block":0}}"#).contains("missing field `kmem`")
     );
@@ -55,24 +55,24 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn what_has_no_meaning_is_named() {
+fn an_invalid_value_is_named() {
     assert!(refused(&example_with("\"tree\"", "\"bush\"")).contains("unknown variant `bush`"));
     assert!(refused(&example_with("\"pool\"", "\"pond\"")).contains("unknown variant `pond`"));
     assert!(refused(&example_with("0x55d0c0ffee40", "55d0c0ffee40")).contains("a hexadecimal address"));
     assert!(refused(&example_with("\"size\":24", "\"size\":-24")).contains("expected u64"));
-    assert!(refused(&example_with("\"kind\":\"ref\"", "\"kind\":\"heap\"")).contains("not counted"));
-    assert!(refused(&example_with("\"refs\":3", "\"refs\":3,\"live\":3")).contains("no store"));
+    assert!(refused(&example_with("\"kind\":\"ref\"", "\"kind\":\"heap\"")).contains("not of kind `ref`"));
+    assert!(refused(&example_with("\"refs\":3", "\"refs\":3,\"live\":3")).contains("not a store"));
     assert!(
         refused(&example_with("\"adopted\":true,", "")).contains("`holder` of a cell that is not adopted")
     );
-    assert!(refused(&example_with("\"holder\":88", "\"holder\":201")).contains("a `holder` of more bytes"));
+    assert!(refused(&example_with("\"holder\":88", "\"holder\":201")).contains("a `holder` that is larger"));
     assert!(
         refused(&example_with("\"kmem\":1,", "\"kmem\":1,\"kmem\":1,")).contains("duplicate field `kmem`")
     );
 }
 
 #[test]
-fn fields_that_a_later_writer_adds_are_passed_over() {
+fn unknown_fields_are_ignored() {
     let json = example_with("\"kmem\":1,", "\"kmem\":1,\"at\":[{\"a\":1}],").replacen(
         "\"depth\":1,",
         "\"depth\":1,\"x\":[],",
@@ -85,7 +85,7 @@ fn fields_that_a_later_writer_adds_are_passed_over() {
 fn a_depth_jumps_by_no_more_than_one() {
     let error = Snapshot::read(example_with("\"depth\":1", "\"depth\":2").as_bytes()).expect_err("refused");
     assert!(matches!(error, Error::Depth { cell: 1, depth: 2, most: 1 }));
-    assert_eq!(error.to_string(), "cell 1 has depth 2, where 1 is the most that can follow");
+    assert_eq!(error.to_string(), "cell 1 has depth 2, but at most 1 is valid there");
     let error = Snapshot::read(example_with("\"depth\":0", "\"depth\":1").as_bytes()).expect_err("refused");
     assert!(matches!(error, Error::Depth { cell: 0, depth: 1, most: 0 }));
 }
@@ -93,16 +93,16 @@ fn a_depth_jumps_by_no_more_than_one() {
 #[test]
 fn totals_agree_with_the_cells() {
     for (from, to, what) in [
-        ("\"cells\":16", "\"cells\":4", "the total of `cells` is given as 4, but its cells sum to 16"),
-        ("\"size\":1280", "\"size\":1281", "the total of `size` is given as 1281, but its cells sum to 1280"),
-        ("\"block\":6472", "\"block\":0", "the total of `block` is given as 0, but its cells sum to 6472"),
+        ("\"cells\":16", "\"cells\":4", "the total of `cells` is 4, but the sum over the cells is 16"),
+        ("\"size\":1280", "\"size\":1281", "the total of `size` is 1281, but the sum over the cells is 1280"),
+        ("\"block\":6472", "\"block\":0", "the total of `block` is 0, but the sum over the cells is 6472"),
     ] {
         assert_eq!(refused(&example_with(from, to)), what);
     }
     let huge = example_with("\"size\":64", "\"size\":18446744073709551615");
     assert_eq!(
         refused(&huge),
-        "the total of `size` is given as 1280, but its cells sum to more than 64 bits hold"
+        "the total of `size` is 1280, but the sum over the cells does not fit into 64 bits"
     );
 }
 

@@ -36,18 +36,18 @@ fn drawn(written: Written) -> String {
 }
 
 #[test]
-fn a_chain_of_a_million_is_told_apart_for_sixty_four_levels() {
+fn a_chain_of_a_million_is_shown_for_sixty_four_levels() {
     let mut written = Written::default();
     for depth in 0..MILLION {
         written.tree(depth, "link", 8);
     }
     let page = drawn(written);
     assert!(page.contains("1,000,000 cells are drawn as 65 frames"));
-    assert!(page.contains("999,936 cells too deep to be told apart"));
+    assert!(page.contains("999,936 cells too deep to be shown"));
 }
 
 #[test]
-fn a_million_names_side_by_side_are_drawn_as_far_as_there_is_room() {
+fn of_a_million_siblings_the_heaviest_are_drawn() {
     let mut written = Written::default();
     for index in 0..MILLION {
         written.tree(index.min(1), &format!("n{index}"), u64::from(index % 100));
@@ -55,11 +55,11 @@ fn a_million_names_side_by_side_are_drawn_as_far_as_there_is_room() {
     let page = drawn(written);
     assert!(page.contains("1,000,000 cells are drawn as 2,500 frames"));
     assert!(page.contains("997,501 cells in branches too light"));
-    assert!(page.contains("The 1,000 that hold most are listed; 999,000 others hold"));
+    assert!(page.contains("The 1,000 heaviest names are listed; 999,000 others have"));
 }
 
 #[test]
-fn a_million_alike_share_one_frame() {
+fn a_million_equal_cells_share_one_frame() {
     let mut written = Written::default();
     for index in 0..MILLION {
         written.tree(index.min(1), if index == 0 { "root" } else { "leaf" }, 8);

@@ -1,4 +1,4 @@
-//! The page as text: what it holds, and what it must not.
+//! The page as text.
 
 use kmem_view::{Diff, Error, Snapshot};
 
@@ -16,11 +16,11 @@ fn the_page_has_a_language_a_title_and_no_address_to_load_from() {
 }
 
 #[test]
-fn the_page_says_what_it_gathered() {
+fn the_page_says_what_it_combined() {
     let page = output(|out| example().html(out, None));
     assert!(page.contains(
-        "16 cells are drawn as 5 frames: cells alike in kind, name and place share a frame; 12 cells too deep to be told \
-         apart, or not listed in the snapshot, are gathered as “deeper”."
+        "16 cells are drawn as 5 frames: cells with the same kind, name and place share a frame; 12 cells too deep to \
+         be shown, or not listed in the snapshot, are combined as “deeper”."
     ));
 }
 
@@ -31,11 +31,11 @@ fn tainted_cells_are_marked_in_words() {
                 from pool)";
     let text = text.replace('"', "&quot;");
     assert!(page.contains(&text), "{page}");
-    assert!(page.contains("an exclamation mark and a dashed red edge: holds tainted cells"));
+    assert!(page.contains("an exclamation mark and a dashed red edge: has tainted cells"));
 }
 
 #[test]
-fn no_name_gets_out_of_its_text() {
+fn no_name_breaks_out_of_its_text() {
     let hostile = "</script></title></svg><b onclick=x>&amp;\"'`]]>-->";
     let mut written = Written::default();
     written.tree(0, hostile, 10).cell(1, "ref", Some(hostile), 10, "\"refs\":1").tree(
@@ -54,7 +54,7 @@ fn no_name_gets_out_of_its_text() {
 }
 
 #[test]
-fn a_long_name_is_cut_and_the_cut_is_said() {
+fn a_long_name_is_cut_and_its_length_is_shown() {
     let mut written = Written::default();
     for child in 0..4000 {
         written.tree(child.min(1), &format!("{child}{}", "<&\"'>".repeat(2000)), u64::from(child));
@@ -67,11 +67,11 @@ fn a_long_name_is_cut_and_the_cut_is_said() {
 #[test]
 fn a_page_without_a_byte_says_so() {
     let page = output(|out| Written::default().read().html(out, None));
-    assert!(page.contains("Nothing holds a byte.") && !page.contains("<svg"));
+    assert!(page.contains("The snapshot has no bytes.") && !page.contains("<svg"));
 }
 
 #[test]
-fn a_diff_says_what_grew_or_shrank_in_all() {
+fn the_title_of_a_diff_has_the_growth_of_the_whole() {
     let one = |size| {
         let mut written = Written::default();
         written.tree(0, "server", 10).tree(1, "log", size);
@@ -103,9 +103,9 @@ fn the_title_and_the_heading_name_what_is_shown() {
 }
 
 #[test]
-fn the_page_says_whose_the_drawing_is() {
+fn the_page_names_the_licence_of_the_drawing() {
     let page = output(|out| example().html(out, None));
-    // In a package Cargo has written the manifest anew.
+    // In a package, Cargo has rewritten the manifest.
     let manifest = include_str!("../../Cargo.toml");
     let version = manifest
         .split_once("inferno")
@@ -128,7 +128,7 @@ fn the_same_snapshot_gives_the_same_page() {
 }
 
 #[test]
-fn what_grew_beyond_three_hundred_paths_is_summed() {
+fn growth_beyond_three_hundred_paths_is_summed() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     for (written, more) in [(&mut older, 0), (&mut newer, 1)] {
         written.tree(0, "root", 0);
@@ -150,11 +150,11 @@ fn what_grew_beyond_three_hundred_paths_is_summed() {
     let table =
         page.split_once("id=\"grown\"").expect("a table").1.split_once("</table>").expect("its end").0;
     assert_eq!(table.matches("<tr").count(), 301);
-    assert!(!page.contains("What shrank"));
+    assert!(!page.contains("Paths that shrank"));
 }
 
 #[test]
-fn a_row_says_what_is_new_below_it_and_what_has_vanished() {
+fn a_row_counts_new_and_vanished_paths_below_it() {
     let (mut older, mut newer) = (Written::default(), Written::default());
     older.tree(0, "server", 10).tree(1, "request 1", 10);
     newer.tree(0, "server", 10).tree(1, "request 2", 10).tree(1, "request 3", 20).tree(2, "body", 900);
@@ -164,7 +164,7 @@ fn a_row_says_what_is_new_below_it_and_what_has_vanished() {
 }
 
 #[test]
-fn small_branches_are_drawn_as_long_as_there_is_room() {
+fn small_branches_are_drawn_if_there_is_room() {
     let mut written = Written::default();
     written.tree(0, "server", 200).tree(1, "blob", 1 << 50).tree(1, "log", 10).tree(2, "line", 0);
     let page = output(|out| written.read().html(out, None));
@@ -181,7 +181,7 @@ fn tainted_branches_get_room_before_heavier_ones() {
     written.tree(1, "light", 0).tree(2, "lighter", 0).cell(3, "heap", Some("key"), 0, "\"tainted\":true");
     let page = output(|out| written.read().html(out, None));
     assert!(page.contains("! heap &quot;key&quot; ("));
-    // Not without an end: half of the room stays for what is heavy.
+    // At most half of the room: the other half is for heavy branches.
     let mut written = Written::default();
     written.tree(0, "server", 200).tree(1, "heavy", 1 << 30);
     for key in 0..4000 {
@@ -192,7 +192,7 @@ fn tainted_branches_get_room_before_heavier_ones() {
 }
 
 #[test]
-fn snapshots_of_one_program_stand_beside_each_other() {
+fn snapshots_of_one_program_are_shown_side_by_side() {
     let (mut server, mut client) = (Written::default(), Written::default());
     server.tree(0, "server", 100).held(1, "table", 1000, 1);
     client.tree(0, "client", 100).held(1, "table", 1000, 1);
@@ -214,7 +214,7 @@ fn snapshots_of_one_program_stand_beside_each_other() {
 }
 
 #[test]
-fn a_page_of_a_pool_and_of_what_was_drawn_from_one_says_that_this_counts_twice() {
+fn a_page_says_that_cells_of_a_pool_count_there_and_in_the_pool() {
     let rule = "in the pool as well";
     assert!(output(|out| example().html(out, None)).contains(rule));
     let mut written = Written::default();

@@ -15,7 +15,7 @@ fn the_example_is_written_as_the_format_says() {
 }
 
 #[test]
-fn one_of_a_thing_is_singular() {
+fn one_cell_byte_or_reference_is_singular() {
     let mut written = Written::default();
     written.cell(0, "ref", None, 1, "\"refs\":1");
     assert_eq!(
@@ -25,7 +25,7 @@ fn one_of_a_thing_is_singular() {
 }
 
 #[test]
-fn a_limited_depth_sums_what_lies_deeper_and_changes_no_total() {
+fn a_limited_depth_sums_deeper_cells_and_changes_no_total() {
     let mut written = Written::default();
     written.tree(0, "a", 1).tree(1, "b", 2).tree(2, "c", 4).tree(1, "d", 8).tree(0, "e", 16);
     let limited = |depth| output(|out| written.read().text(out, Some(depth)));
@@ -45,7 +45,7 @@ fn a_limited_depth_sums_what_lies_deeper_and_changes_no_total() {
 }
 
 #[test]
-fn what_the_snapshot_did_not_list_is_counted_with_what_the_text_does_not() {
+fn cells_that_neither_the_snapshot_nor_the_text_lists_are_counted_together() {
     let out = output(|out| example().text(out, Some(0)));
     assert_eq!(out.lines().next(), Some("tree \"request\", 24 bytes, 15 cells of 1256 bytes below"));
 }
@@ -75,7 +75,7 @@ fn names_are_escaped_as_in_json_and_stay_on_their_line() {
 }
 
 #[test]
-fn what_would_change_a_terminal_or_turn_the_text_is_escaped_in_every_form() {
+fn characters_that_change_a_terminal_or_the_direction_of_text_are_escaped_in_every_form() {
     let mut written = Written::default();
     written.tree(0, "\u{7f}\u{80}\u{85}\u{9b}\u{9f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}", 0);
     let snapshot = written.read();

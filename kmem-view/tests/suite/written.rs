@@ -14,7 +14,7 @@ pub const EXAMPLE: &str = r#"{"kmem":1,"cells":[
 ],"total":{"cells":16,"size":1280,"block":6472}}
 "#;
 
-/// A snapshot in the making, a cell after the other.
+/// A snapshot under construction, cell by cell.
 #[derive(Default)]
 pub struct Written {
     cells: String,
@@ -24,7 +24,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// One more cell, with fields beyond the usual as they stand in JSON: `"tainted":true`.
+    /// Adds a cell. `more` has further fields as JSON: `"tainted":true`.
     pub fn cell(&mut self, depth: u32, kind: &str, name: Option<&str>, size: u64, more: &str) -> &mut Self {
         let block = size + 80;
         let name = name.map(|name| format!(",\"name\":{}", serde_json::to_string(name).expect("JSON")));
@@ -43,7 +43,7 @@ impl Written {
         self
     }
 
-    /// One more holder of a counted cell, the same wherever it is held by the number that tells it apart.
+    /// Adds a holder of a counted cell. Holders with the same number hold the same cell.
     pub fn held(&mut self, depth: u32, name: &str, size: u64, which: u64) -> &mut Self {
         let (block, refs) = (size + 80, 9);
         let separator = if self.count == 0 { "" } else { ",\n" };
@@ -79,7 +79,7 @@ pub fn example() -> Snapshot {
     Snapshot::read(EXAMPLE.as_bytes()).expect("a snapshot")
 }
 
-/// Many kinds, names and depths, drawn by lot, the same every time.
+/// Pseudo-random kinds, names and depths.
 pub fn mixed(count: u32, seed: u64) -> Snapshot {
     let mut state = seed;
     let mut lot = |of: u64| {
@@ -98,7 +98,7 @@ pub fn mixed(count: u32, seed: u64) -> Snapshot {
                 let (source, refs) = (["heap", "pool", "source"][lot(3) as usize], lot(5) + 1);
                 let more = format!("{tainted},\"adopted\":true,\"refs\":{refs},\"source\":\"{source}\"");
                 if lot(3) == 0 {
-                    // Always of one size, as the same cell is.
+                    // The same cell always has the same size.
                     let which = lot(8);
                     written.held(depth, &format!("shared {which}"), 1000 * which, which);
                 } else {
@@ -121,7 +121,7 @@ pub fn mixed(count: u32, seed: u64) -> Snapshot {
     written.read()
 }
 
-/// What a cell is called in a drawing.
+/// The label of a cell in a drawing.
 pub fn label(cell: &Cell) -> String {
     match &cell.name {
         None => cell.kind.name().to_owned(),
@@ -129,7 +129,7 @@ pub fn label(cell: &Cell) -> String {
     }
 }
 
-/// By path of labels: the cells and bytes with headers of the path alone, and with all below it.
+/// The cells and bytes with headers of a path of labels, without and with its descendants.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sums {
     pub own_cells: u64,
@@ -138,7 +138,7 @@ pub struct Sums {
     pub all_block: u64,
 }
 
-/// The sums of each path, counted in the plainest way.
+/// The sums of each path, computed in the simplest way.
 pub fn by_path(snapshot: &Snapshot) -> BTreeMap<Vec<String>, Sums> {
     let mut path: Vec<String> = Vec::new();
     let mut sums: BTreeMap<Vec<String>, Sums> = BTreeMap::new();
@@ -158,7 +158,7 @@ pub fn by_path(snapshot: &Snapshot) -> BTreeMap<Vec<String>, Sums> {
     sums
 }
 
-/// What a writer writes, as text.
+/// The output of a writer, as text.
 #[track_caller]
 pub fn output(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();
