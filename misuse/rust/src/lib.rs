@@ -1,4 +1,4 @@
-//! The C functions of kmem over the heap of a Rust program. `cases.c` is linked with it.
+//! The C functions of kmem over the heap of a Rust program. The cases are linked with it.
 
 use kmem as _;
 use kmem_capi as _;
