@@ -132,17 +132,17 @@ impl<'r> Judge<'r> {
 }
 
 fn cells(judge: &mut Judge) {
-    judge.why = "the checks of a free and the fields of the contract are instructions; the list has its head in a register";
+    judge.why = "a free has checks, and the pool's fields are in memory; the list has its head in a register";
     for op in ["pair", "LIFO"] {
         for row in judge.rows("cells", op) {
             judge.ratio(row, n::POOL_RAW, n::LIST, 1.5);
         }
     }
-    judge.why = "the checks of a free, and top, bottom and last kept as the contract has them";
+    judge.why = "a free has checks, and the pool keeps top, bottom and last in memory";
     for row in judge.rows("cells", "pair") {
         judge.ratio(row, n::POOL_STATIC, n::LIST_CALLED, 1.3);
     }
-    judge.why = "a free reads the header of its cell, a line that mimalloc only writes";
+    judge.why = "a free reads the header of its cell; mimalloc only writes that cache line";
     for op in ["random", "churn"] {
         for row in judge.rows("cells", op) {
             if row.live == 100_000 && [64, 256, 1024].contains(&row.size) {
@@ -159,12 +159,12 @@ fn cells(judge: &mut Judge) {
 }
 
 fn heaps(judge: &mut Judge) {
-    judge.why = "with the header the block is one of the allocator's next class; of 1 KiB, one beyond what glibc caches for a thread";
+    judge.why = "the header moves the block to the allocator's next size class; for 1 KiB, to one that glibc does not cache for a thread";
     for row in judge.rows("cells", "pair") {
         judge.above(row, n::HEAP_STATIC, n::GLIBC, 2.0);
         judge.above(row, n::HEAP_MIMALLOC, n::MIMALLOC, 2.0);
     }
-    judge.why = "mimalloc itself is behind glibc's malloc there, or the header makes the next class of it";
+    judge.why = "mimalloc itself is slower than glibc's malloc there, or the header moves the block to its next size class";
     for op in ["pair", "LIFO", "FIFO", "random", "churn"] {
         for row in judge.rows("cells", op) {
             judge.ratio(row, n::HEAP_MIMALLOC, n::GLIBC, 1.0);
@@ -173,11 +173,11 @@ fn heaps(judge: &mut Judge) {
 }
 
 fn refs(judge: &mut Judge) {
-    judge.why = "the header is verified each time; two locked instructions are the rest";
+    judge.why = "the header is checked each time; the rest is two locked instructions";
     for row in judge.rows("ref", "clone+drop") {
         judge.ratio(row, n::REF_SAFE, n::TRIOMPHE, 1.02);
     }
-    judge.why = "the header is verified";
+    judge.why = "the header is checked";
     for row in judge.rows("ref", "create+drop") {
         judge.ratio(row, n::REF_SAFE, n::TRIOMPHE, 1.05);
     }
@@ -190,7 +190,7 @@ fn trees(judge: &mut Judge) {
         distinct(of_group.map(|record| record.op.as_str()).filter(whole))
     };
     let (plain, preloaded) = (ops("tree"), ops("tree on mimalloc"));
-    judge.why = "glibc is most of it, and keeps chunks of 112 bytes, but not those of 144, in bins that scatter the next tree; in a pool and against APR, memory itself: see nodes in an array";
+    judge.why = "glibc takes most of the time, and keeps chunks of 112 bytes, but not of 144, in bins that scatter the next tree; in a pool and against APR, memory is the limit: see nodes in an array";
     for op in &plain {
         for row in judge.rows("tree", op) {
             judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.6);
@@ -198,9 +198,9 @@ fn trees(judge: &mut Judge) {
             judge.ratio(row, n::TREE_STATIC, n::APR, 0.2);
         }
     }
-    judge.why = "the allocator beneath";
+    judge.why = "the allocator below";
     judge.growth("random shape", 100_000, 10_000_000);
-    judge.why = "what mimalloc takes for either is more than the goal leaves";
+    judge.why = "mimalloc alone takes more time than the goal allows";
     for op in &preloaded {
         for row in judge.rows("tree on mimalloc", op) {
             judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.4);
@@ -209,7 +209,7 @@ fn trees(judge: &mut Judge) {
 }
 
 fn costs(judge: &mut Judge) {
-    judge.why = "24 bytes by value are written to the stack and read back before anything is known";
+    judge.why = "a handle of 24 bytes is passed by value, so it is written to the stack and read back";
     for method in ["heap", "ref", "pool", "tree"] {
         for row in judge.rows("cost", &format!("kmfree {method}")) {
             judge.above(row, n::KMFREE, n::DIRECT, 1.0);
@@ -231,7 +231,7 @@ fn memory(judge: &mut Judge) {
     const SLACK: f64 = 1.05;
     // glibc's chunks are multiples of 16 with a word in front.
     const GLIBC_OWN: f64 = 16.0;
-    judge.why = "the allocator's classes";
+    judge.why = "the allocator's size classes";
     for row in judge.rows("memory", "bytes per object") {
         let goals = [
             (n::POOL_RAW, 48.0),
