@@ -1,4 +1,4 @@
-/* embedded.c - no heap at all: counted cells and trees from pools in one static array. */
+/* embedded.c - no heap: counted cells and trees from pools in one static array. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* request.c - a server loop: a tree for each request, pooled buffers, a shared configuration, a session key that is
- * zeroed when it goes. */
+ * zeroed when it is freed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ typedef struct request {
     kmptr key; /* tainted */
 } request;
 
-/* Runs when a request's tree is freed, whoever frees it. */
+/* Runs when the tree of a request is freed. */
 static void end_request(void *data, void *arg) {
     request *r = data;
     kmfree(r->key);
@@ -28,7 +28,7 @@ static char *copy(void *parent, const char *text) {
     return to ? strcpy(to, text) : NULL;
 }
 
-/* A request with everything that belongs to it, or NULL with nothing left behind. */
+/* Makes a request with everything that belongs to it. Returns NULL, and leaks nothing, if memory runs out. */
 static request *receive(kmpool *buffers, config *shared, const char *path, int *ended) {
     kmopt o = {0};
     o.sz = sizeof(request);
@@ -48,7 +48,7 @@ static request *receive(kmpool *buffers, config *shared, const char *path, int *
     }
     kmtaint(&r->key);
     snprintf(r->key.ref, 32, "key of %s", path);
-    /* What comes from the network goes through a pooled buffer into the request's own memory. */
+    /* The body is received into a pooled buffer and copied into the tree of the request. */
     snprintf(buffer, 256, "body of %s", path);
     r->body = copy(r, buffer);
     kmpoolf(buffer);

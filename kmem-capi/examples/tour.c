@@ -1,4 +1,4 @@
-/* tour.c - each method in a few lines, and one loop that frees them all. */
+/* tour.c - each method in a few lines, and one loop that frees all objects. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,23 +12,23 @@ int main(void) {
     held[n] = kmheapzo(32);
     strcpy(held[n++].ref, "on the heap");
 
-    /* ref: as many owners as there are references */
+    /* ref: one owner for each reference */
     char *shared = kmrefz(NULL, 32);
     strcpy(shared, "counted");
     held[n++] = (kmptr){.kind = kmkind_ref, .ref = kmrefu(shared)};
 
-    /* pool: equal cells; this one lies in a buffer on the stack */
+    /* pool: cells of equal size, here in a buffer on the stack */
     static union { max_align_t align; char bytes[Kmpoolsz(32, 4)]; } buffer;
     kmpool *pool = kmpoolif(buffer.bytes, sizeof buffer.bytes, 32);
     held[n] = kmpoolzo(pool, 32);
     strcpy(held[n++].ref, "in a pool");
 
-    /* tree: freed with all below it */
+    /* tree: freed with all nodes below it */
     held[n] = kmtreezo(NULL, NULL, 32);
     strcpy(held[n].ref, "a root");
     strcpy(kmtreez(NULL, held[n++].ref, 32), "a leaf");
 
-    /* a static object, and a key that must not be left in memory */
+    /* a static object, and a key that is zeroed when it is freed */
     held[n++] = kmstat("static");
     held[n] = kmheapzo(32);
     strcpy(held[n].ref, "secret");

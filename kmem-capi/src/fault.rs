@@ -9,7 +9,7 @@ use kmem::fault::{self, Fault};
 
 use crate::written;
 
-/// `kmfault`: what is known of a misuse.
+/// `kmfault`: the description of a misuse.
 ///
 /// Exhaustive: C code relies on this layout.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ fn decode(stored: *mut c_void) -> Option<Handler> {
     Some(unsafe { core::mem::transmute::<*mut c_void, Handler>(stored) })
 }
 
-/// A text with a zero behind it.
+/// A text with a terminating zero.
 struct Text([u8; 64]);
 
 impl Text {
@@ -75,8 +75,8 @@ fn bridge(fault: &Fault) {
 pub unsafe extern "C" fn kmonfault(handler: Option<Handler>) -> Option<Handler> {
     let new = handler.map_or(null_mut(), |handler| handler as *mut c_void);
     let before = decode(HANDLER.swap(new, Ordering::AcqRel));
-    // Without a handler too: `HANDLER` alone says what is done. Two threads that set it at once could otherwise leave one
-    // of them on this side and the other on that.
+    // Also for `None`: only `HANDLER` decides. Otherwise two threads that set it at the same time could leave one handler here and the
+    // other in the engine.
     fault::set_handler(Some(bridge));
     before
 }

@@ -1,10 +1,9 @@
 //! The C functions of kmem, one thin function per name in `include/kmem.h`, over [`kmem::raw`].
 //!
-//! `./build` makes `libkmem.so` and `libkmem.a` of it. A Rust program whose C code shall share its own kmem, heap
-//! included, depends on this crate instead of linking the library, and names it once (`use kmem_capi as _;`) so that
-//! the functions are linked in.
+//! `./build` makes `libkmem.so` and `libkmem.a` of it. A Rust program can share its kmem, heap included, with its C code: it
+//! depends on this crate instead of linking the library, and has `use kmem_capi as _;` once, which links the functions in.
 //!
-//! What the functions do is said in the header; each is unsafe as any C function is.
+//! The header documents the functions. Each is unsafe, as any C function.
 
 #![no_std]
 #![deny(unreachable_pub)]
@@ -34,7 +33,7 @@ pub mod walk;
 
 pub use options::Options;
 
-/// The library has written this, or is about to, where the program reads it.
+/// Marks a value as initialised that the library has written, or is about to write, for the program.
 #[inline(always)]
 fn written<T>(at: *const T) {
     kmem::raw::marks::written(at.cast(), size_of::<T>());

@@ -1,4 +1,4 @@
-//! `kmopt`, and errors as C has them.
+//! `kmopt`, and errors as `errno`.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::offset_of;
@@ -51,7 +51,7 @@ pub(crate) fn plain(size: usize, fill: Fill) -> Request {
     Request { fill, ..Request::new(size) }
 }
 
-/// What C gets of a result: the pointer, or null and `errno`.
+/// Returns the pointer, or sets `errno` and returns null.
 #[inline]
 pub(crate) fn or_null<T>(result: Result<NonNull<T>, AllocError>) -> *mut T {
     match result {
@@ -63,7 +63,7 @@ pub(crate) fn or_null<T>(result: Result<NonNull<T>, AllocError>) -> *mut T {
     }
 }
 
-/// What C gets of a call that returns its argument: that, or null and `errno`.
+/// Returns the argument, or sets `errno` and returns null.
 #[cfg(feature = "tree")]
 pub(crate) fn same_or_null(argument: *mut c_void, result: Result<(), AllocError>) -> *mut c_void {
     match result {
@@ -75,14 +75,14 @@ pub(crate) fn same_or_null(argument: *mut c_void, result: Result<(), AllocError>
     }
 }
 
-/// Sets `errno` for a refusal.
+/// Sets `errno` for an error.
 #[cold]
 pub(crate) fn refuse(error: AllocError) {
     let code = match error {
         AllocError::Overflow | AllocError::Exhausted { .. } => libc::ENOMEM,
         _ => libc::EINVAL,
     };
-    // There the crate sets the error of the last system call.
+    // On Windows the crate `errno` sets the error of the last system call.
     #[cfg(windows)]
     {
         unsafe extern "C" {

@@ -7,10 +7,10 @@ use kmem::raw::{Destructor, DropFn, Handle, ptr};
 
 use crate::options::refuse;
 
-/// A handle as it is handed to C: with its first sixteen bytes in one store.
+/// Returns a handle to C, with its first sixteen bytes written by one store.
 ///
-/// A C caller copies the structure, by a load of sixteen bytes and one of eight. Where several smaller stores have just
-/// written what one load reads, that load waits until they have left the store buffer, for a dozen cycles.
+/// A C caller copies the structure by a load of sixteen bytes and one of eight. A load that reads the bytes of several recent stores
+/// waits a dozen cycles, until they have left the store buffer.
 #[inline(always)]
 pub(crate) fn handed(handle: Handle) -> Handle {
     #[cfg(all(target_arch = "x86_64", not(miri)))]

@@ -1,4 +1,4 @@
-//! Strings and arrays, in cells of any kind: `kmnew`, `kmarr`, `kmdup`, `kmcat` and their like.
+//! Strings and arrays in cells of every method: `kmnew`, `kmarr`, `kmdup`, `kmcat` and so on.
 
 use core::ffi::{c_char, c_void};
 use core::ptr::null_mut;
@@ -11,7 +11,7 @@ use crate::options::{Options, plain, refuse};
 use crate::ptr::handed;
 use crate::written;
 
-/// What C gets of a result: the handle, or the null handle and `errno`.
+/// Returns the handle, or sets `errno` and returns the null handle.
 fn or_null_handle(result: Result<Handle, AllocError>) -> Handle {
     handed(result.unwrap_or_else(|error| {
         refuse(error);
@@ -48,8 +48,8 @@ pub unsafe extern "C" fn kmarrz(at: At, count: usize, size: usize) -> Handle {
     unsafe { array(&at, count, size, Fill::Zeroed) }
 }
 
-/// Copies `size` bytes into a new cell, and a zero behind them if they are a string. Null is refused, unless it is zero bytes and no
-/// string.
+/// Copies `size` bytes into a new cell, and adds a zero if they are a string. Fails if `bytes` is null, unless `size` is 0 and it is not
+/// a string.
 unsafe fn copy(at: &At, bytes: *const u8, size: usize, string: bool) -> Handle {
     if bytes.is_null() && (string || size > 0) {
         return or_null_handle(Err(AllocError::Source(None)));
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn kmdupn(at: At, string: *const c_char, most: usize) -> H
     unsafe { copy(&at, string.cast(), if string.is_null() { 0 } else { libc::strnlen(string, most) }, true) }
 }
 
-/// Has the object of a handle at least `size` bytes, of which it has `now`, on behalf of `call`, and returns its data, or null.
+/// Grows the object of a handle from `now` to at least `size` bytes for `call`, and returns its data, or null.
 unsafe fn grow(call: &'static str, handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 {
     let grown = match size {
         None => Err(AllocError::Overflow),
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn kmresizen(handle: *mut Handle, count: usize, size: usiz
     }
 }
 
-/// A pointer that stays right where it leads into a cell that moves.
+/// A pointer that follows a cell that moves, if it points into the cell.
 struct Bytes {
     at: *const u8,
     inside: Option<usize>,
@@ -143,7 +143,7 @@ impl Bytes {
     }
 }
 
-/// The bytes of data of an object; what is wrong with it is reported on behalf of `call`.
+/// The size of an object. Reports an invalid object for `call`.
 unsafe fn size_of(handle: Handle, call: &'static str) -> Option<usize> {
     // SAFETY: the contract is the caller's.
     let size = unsafe { ptr::size_for(call, handle) };
@@ -178,13 +178,13 @@ pub unsafe extern "C" fn kmroom(handle: *mut Handle, more: usize) -> *mut c_char
     unsafe { size_of(*handle, "kmroom").map_or(null_mut(), |now| room("kmroom", &mut *handle, now, more)) }
 }
 
-/// `kmroom`, on behalf of `call`, of an object that has `now` bytes of data.
+/// `kmroom` for `call`, of an object with `now` bytes of data.
 unsafe fn room(call: &'static str, handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
     // SAFETY: the caller gives a handle of its own on a string.
     unsafe {
         let len = libc::strnlen(handle.data.cast(), now);
         if len == now {
-            // No string: there is no zero in the cell.
+            // The object has no terminating zero.
             refuse(AllocError::Source(None));
             return null_mut();
         }

@@ -5,7 +5,7 @@ use core::mem::offset_of;
 
 use kmem::raw::{Handle, marks};
 
-/// `kmwalk`: a walk over the cells of a store, and where it stands.
+/// `kmwalk`: a walk over a pool or a tree.
 ///
 /// Exhaustive: C code relies on this layout.
 #[derive(Debug)]
@@ -14,9 +14,9 @@ pub struct Walk {
     pub root: *mut c_void,
     pub at: Handle,
     pub depth: usize,
-    /// The pool on a node, where the walk stands on one; else null.
+    /// The current object if it is a pool on a node, else null.
     pub pool: *mut c_void,
-    /// The data of the cell that was given last; null before the first.
+    /// The data of the cell of the last step; null before the first step.
     pub km_at_: *mut c_void,
 }
 
@@ -27,10 +27,10 @@ const _: () = {
     assert!(offset_of!(Walk, km_at_) == 5 * WORD + 8 && size_of::<Walk>() == 6 * WORD + 8);
 };
 
-/// `kmwritefn`: what a report is given to, a piece at a time.
+/// `kmwritefn`: receives a report in pieces.
 pub type Write = unsafe extern "C" fn(context: *mut c_void, text: *const c_char, len: usize);
 
-/// Gives each piece of a report to the program.
+/// Passes each piece of a report to user code.
 pub(crate) fn writing(write: Write, context: *mut c_void) -> impl FnMut(&str) {
     move |text| {
         marks::written(text.as_ptr(), text.len());

@@ -1,4 +1,4 @@
-/* Two mistakes that gcc's analyser must see through the attributes of the header. */
+/* Two mistakes that gcc's analyser must find with the attributes of the header. */
 #include "kmem.h"
 
 int leaked(void) {

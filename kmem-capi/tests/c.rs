@@ -1,4 +1,4 @@
-//! The C library as C programmers meet it: built, compiled against, linked, run.
+//! The C library as C programs use it: built, compiled against, linked, run.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-
 fn run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
     let mut command = Command::new(program);
     command.args(args).env("LD_LIBRARY_PATH", library());
-    // The same for wine, to which this machine is drive Z.
+    // wine calls the root directory drive Z.
     let more = std::env::var("WINEPATH").unwrap_or_default();
     command.env("WINEPATH", format!("Z:{};{more}", library().replace('/', "\\")));
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
@@ -28,7 +28,7 @@ fn succeeds(program: impl AsRef<OsStr>, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text").replace("\r\n", "\n")
 }
 
-/// The file that the compiler makes if it is told to make this program.
+/// The name of the file that the compiler writes for this program.
 fn executable(binary: impl AsRef<Path>) -> String {
     let binary = binary.as_ref().to_str().expect("a path in UTF-8");
     if for_windows() { format!("{binary}.exe") } else { binary.to_owned() }
@@ -41,7 +41,7 @@ fn started(binary: impl AsRef<Path>) -> Output {
     run(all.next().expect("a program"), &all.collect::<Vec<_>>())
 }
 
-/// The same for a program that must succeed: what it prints.
+/// Runs a program that must succeed, as `started`, and returns its output.
 #[track_caller]
 fn prints(binary: impl AsRef<Path>) -> String {
     let output = started(&binary);
@@ -54,13 +54,13 @@ fn compiler() -> String {
     std::env::var("CC").unwrap_or_else(|_| "cc".into())
 }
 
-/// The platform that the library and the programs are built for, if that is not this machine. `CC` compiles for it, and
-/// `KMEM_TEST_RUNNER` runs what it makes.
+/// The platform that the library and the programs are built for, if it is not this machine. `CC` compiles for it, and
+/// `KMEM_TEST_RUNNER` runs its programs.
 fn target() -> Option<String> {
     std::env::var("TARGET").ok()
 }
 
-/// Windows has libraries of another shape.
+/// Returns true for Windows, whose libraries have other names and forms.
 fn for_windows() -> bool {
     target().is_some_and(|target| target.contains("-windows-"))
 }
@@ -76,7 +76,7 @@ fn exports(directory: &str) -> BTreeSet<String> {
     names.map(|(_, name)| name.to_owned()).collect()
 }
 
-/// The command for a compiler of this name, if it is there. For another platform these are `CC` and its sister for C++.
+/// The command for a compiler of this name, if it is installed. For another platform: `CC`, and the C++ compiler beside it.
 fn named(compiler: &str) -> Option<String> {
     let command = match target() {
         None => compiler.to_owned(),
@@ -90,21 +90,21 @@ fn named(compiler: &str) -> Option<String> {
         .then_some(command)
 }
 
-/// What a program of the C compiler's binutils prints.
+/// The output of a program of the C compiler's binutils.
 #[track_caller]
 fn binutil(name: &str, args: &[&str]) -> String {
     succeeds(succeeds(compiler(), &[&format!("-print-prog-name={name}")]).trim(), args)
 }
 
-/// A directory of the platform's.
+/// The directory for files of the platform.
 fn scratch() -> PathBuf {
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(target().as_deref().unwrap_or("native"));
     fs::create_dir_all(&scratch).expect("made");
     scratch
 }
 
-/// Builds the library with these switches, if no test has yet, and returns where it is. One at a time: they share a
-/// target directory.
+/// Builds the library with these switches, unless another test has, and returns its directory. The lock is for the target directory,
+/// which all builds share.
 fn build(name: &str, switches: &[&str]) -> PathBuf {
     static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut done = DONE.lock().expect("no build has failed");
@@ -114,20 +114,21 @@ fn build(name: &str, switches: &[&str]) -> PathBuf {
     }
     let mut command = Command::new(Path::new(HERE).join("build"));
     command.arg(&out).args(switches).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    // A target directory of its own: the one of this test run is locked by it.
+    // Another target directory: Cargo has locked that of this test run.
     command.env("CARGO_TARGET_DIR", scratch().join("capi"));
     let output = command.output().expect("the build script runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     out
 }
 
-/// The library with everything in it.
+/// The library with all methods.
 fn library() -> &'static str {
     static LIBRARY: OnceLock<String> = OnceLock::new();
     LIBRARY.get_or_init(|| build("full", &[]).to_str().expect("a path in UTF-8").to_owned())
 }
 
-/// Words of an environment variable: `KMEM_TEST_CFLAGS` for the compiler of the C tests, `KMEM_TEST_RUNNER` before them.
+/// The words of an environment variable: `KMEM_TEST_CFLAGS` has flags for the compiler of the C tests, `KMEM_TEST_RUNNER` a command that
+/// runs them.
 fn words(variable: &str) -> Vec<String> {
     std::env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
@@ -178,12 +179,12 @@ fn the_tree_method_keeps_the_contract() {
 }
 
 #[test]
-fn what_a_life_can_go_wrong_by_is_refused_or_reported() {
+fn invalid_calls_fail_or_are_reported() {
     both("tests/life_misuse.c", "life_misuse");
 }
 
 #[test]
-fn what_the_readme_makes_in_cpp_is_not_destroyed_if_its_constructor_throws() {
+fn the_cpp_object_of_the_readme_is_not_destroyed_if_its_constructor_throws() {
     let Some(compiler) = named("g++") else {
         eprintln!("left out: there is no C++ compiler here");
         return;
@@ -359,7 +360,7 @@ fn a_cxx_program_uses_every_macro_without_a_warning() {
         let args = ["-std=c++98", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", &include];
         succeeds(&compiler, &[&args[..], &["-include", "kmem.h", "/dev/null"]].concat());
     }
-    // All macros and all functions that are defined in a header are there.
+    // The program uses all macros, and all functions that a header defines.
     let (program, headers) = (fs::read_to_string(&source), ["kmem.h", "kmem-printf.h"]);
     let program = program.expect("the program");
     for header in headers {
@@ -375,7 +376,7 @@ fn a_cxx_program_uses_every_macro_without_a_warning() {
     }
 }
 
-/// What returns an object, or tells alone that there was no room for one.
+/// Calls that return an object, or whose result is the only sign of a failure.
 const NOT_TO_BE_DROPPED: &str = "\
     kmheapa(1); kmheapz(1); kmheapw(o); kmheapao(1); kmheapzo(1); kmheapwo(o); kmheapr(p, 1);
     kmrefa(0, 1); kmrefz(0, 1); kmrefw(0, o); kmrefao(0, 1); kmrefzo(0, 1); kmrefwo(0, o); kmrefr(p, 1);
@@ -438,7 +439,7 @@ fn exported() -> Vec<(String, String)> {
     functions
 }
 
-/// The functions in the table of the README, where those of a method are mostly named by their letters alone.
+/// The functions in the table of the README, which names most of them by their letters.
 fn tabled() -> BTreeSet<String> {
     let readme = fs::read_to_string(format!("{HERE}/README.md")).expect("the README");
     let table =
@@ -471,7 +472,7 @@ fn the_readme_names_every_function() {
     assert!(functions == tabled, "{:?}", functions.symmetric_difference(&tabled).collect::<Vec<_>>());
 }
 
-/// What the header calls a type of the Rust sources.
+/// The C type for a type of the Rust sources.
 fn c_type(rust: &str) -> String {
     match rust.trim_end_matches(',') {
         "" => "void",
@@ -510,7 +511,7 @@ fn header_sources_and_library_have_the_same_functions() {
     let sources: BTreeSet<String> = functions.iter().map(|(name, _)| name.clone()).collect();
 
     let mut symbols = exports(library());
-    assert!(symbols.insert(TOTALS.1.into()), "what is to be asked for is there without");
+    assert!(symbols.insert(TOTALS.1.into()), "kmtotal() is only in a library with totals");
     assert_eq!(symbols, sources, "the library exports its functions and nothing else");
 
     let header = fs::read_to_string(format!("{HERE}/include/kmem.h")).expect("the header");
@@ -542,7 +543,7 @@ fn header_and_sources_agree_on_every_signature() {
     fs::write(&file, &again).expect("written");
     let include = format!("-I{}", library());
     succeeds(compiler(), &["-std=c11", "-fsyntax-only", "-Werror", &include, file.to_str().expect("UTF-8")]);
-    // The same with a parameter changed must not pass, or this test could not fail.
+    // With a changed parameter the check fails.
     fs::write(&file, again.replace("void * kmheapa(size_t)", "void * kmheapa(int)")).expect("written");
     let wrong = run(compiler(), &["-std=c11", "-fsyntax-only", &include, file.to_str().expect("UTF-8")]);
     assert!(!wrong.status.success());
@@ -563,7 +564,7 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
     let known = [
         "__errno_location",
         "_GLOBAL_OFFSET_TABLE_",
-        // The compiler's own, on ARM.
+        // The C compiler uses these on ARM.
         "__aeabi_unwind_cpp_pr0",
         "__aeabi_unwind_cpp_pr1",
         "abort",
@@ -624,7 +625,7 @@ fn unwind_tables_are_in_a_file_for_debuggers_or_in_memory() {
     assert!(of_kmem(with.to_str().expect("UTF-8"), ".eh_frame"), "except if it is to");
 }
 
-/// The functions of kmem that a shared library exports, in which the archive was embedded.
+/// The number of kmem functions that a shared library exports if it embeds the archive.
 fn exported_by_an_embedder(name: &str, archive: &str, more: &[&str]) -> usize {
     let file = scratch().join("embeds.c");
     fs::write(&file, "#include \"kmem.h\"\nvoid *mine(void) { return kmheapa(1); }\n").expect("written");
@@ -648,7 +649,7 @@ fn a_shared_library_that_embeds_the_archive_need_not_export_it() {
     let hidden = build("hidden", &["hidden"]);
     let hidden = hidden.to_str().expect("UTF-8");
     assert_eq!(exported_by_an_embedder("hidden.so", &format!("{hidden}/libkmem.a"), &[]), 0);
-    // To a program, and in the shared library, everything is there.
+    // A program, and the shared library, can use all functions.
     compiled("tests/ptr.c", "ptr-hidden", hidden, false);
     compiled("tests/ptr.c", "ptr-hidden", hidden, true);
 }
@@ -684,7 +685,7 @@ fn the_library_is_small() {
     println!("libkmem.so {shared} bytes, hello grows by {grown} bytes");
 }
 
-/// Every switch that leaves something out, with a function that goes with it.
+/// The switches that leave a part out, with a function of that part.
 const SWITCHES: [(&str, &str); 5] = [
     ("noheap", "kmheapa"),
     ("noref", "kmrefa"),
@@ -693,10 +694,10 @@ const SWITCHES: [(&str, &str); 5] = [
     ("noshred", "kmshred"),
 ];
 
-/// What puts something in, with a function that it puts there.
+/// The switch that adds a part, with a function of that part.
 const TOTALS: (&str, &str) = ("totals", "kmtotal");
 
-/// The C tests that apply where these switches are set: of the others each needs the method it is named for.
+/// The C tests that apply with these switches. A test that is named for a method needs that method.
 fn tests_under(switches: &[&str]) -> Vec<&'static str> {
     let mut tests = vec!["ptr", "source", "layout"];
     tests.extend(
@@ -705,7 +706,7 @@ fn tests_under(switches: &[&str]) -> Vec<&'static str> {
     tests
 }
 
-/// Builds the library with these switches, and passes the tests that apply.
+/// Builds the library with these switches and runs the tests that apply.
 fn combination(switches: &[&str]) {
     let name = format!("with-{}", switches.join("-"));
     let out = build(&name, switches);
@@ -736,7 +737,7 @@ fn totals_count_what_each_method_has() {
 }
 
 #[test]
-fn mimalloc_goes_beneath() {
+fn cells_are_allocated_from_mimalloc() {
     if for_windows() {
         eprintln!("left out: the build refuses mimalloc for Windows");
         return;
@@ -750,13 +751,13 @@ fn mimalloc_goes_beneath() {
     assert!(!archive.contains(" mi_") && !archive.contains(" malloc"), "{archive}");
 }
 
-/// The libraries that differ in what lies beneath, with their switches.
+/// The libraries over each heap, with their switches.
 fn heaps() -> &'static [(&'static str, &'static [&'static str])] {
     let all: &[(_, &'static [_])] = &[("full", &[]), ("mimalloc", &["mimalloc"])];
     if for_windows() { &all[..1] } else { all }
 }
 
-/// A C test compiled against the library in a directory, without a tool that the environment names.
+/// Compiles a C test against the library in a directory. Ignores `KMEM_TEST_CFLAGS`.
 fn bare(test: &str, library: &Path) -> PathBuf {
     let binary = library.join(test);
     let (include, archive) = (format!("-I{}", library.display()), format!("{}/libkmem.a", library.display()));
@@ -770,14 +771,14 @@ fn a_large_cell_stays_in_place_as_its_size_changes_a_little() {
     for &(name, switches) in heaps() {
         let moves = prints(bare("resize", &build(name, switches)));
         let moves: Vec<u32> = moves.split_whitespace().map(|n| n.parse().expect("a number")).collect();
-        // The C library has no call that gives an aligned block another size, and aligns none for kmem itself on 32-bit machines.
+        // The C library cannot resize an aligned block, and on 32-bit machines none of its blocks is aligned enough for kmem.
         let narrow = target().is_some_and(|target| target.starts_with("i686") || target.starts_with("arm"));
         let alike = if name == "full" { &moves[..usize::from(!narrow)] } else { &moves };
         assert!(alike.iter().all(|&moved| moved <= 2), "{name}: {moves:?}");
     }
 }
 
-/// Runs the program that misuses a cell, which is the last that it does, and returns its key.
+/// Runs the program that misuses a cell and then aborts, and returns its key.
 #[cfg(unix)]
 fn aborted(binary: &Path) -> u64 {
     use std::os::unix::process::ExitStatusExt;
@@ -785,11 +786,11 @@ fn aborted(binary: &Path) -> u64 {
     let aborts =
         if for_windows() { output.status.code() == Some(3) } else { output.status.signal() == Some(6) };
     assert!(aborts, "{output:?}");
-    // An emulator adds lines of its own.
+    // An emulator adds lines.
     let report = String::from_utf8(output.stderr).expect("text");
     let lines: Vec<_> = report.lines().filter(|line| line.starts_with("kmem: ")).collect();
     assert!(lines.len() == 1 && lines[0].starts_with("kmem: kmheapf(0x"), "{report}");
-    // The count lies where the kind of a heap cell would: its low half, or its high half, which is zero.
+    // The handler reads half of the count as the kind of a heap cell: its low half, or its high half, which is zero.
     assert!(lines[0].contains("): a damaged header") || lines[0].contains("): not a cell"), "{report}");
     u64::from_str_radix(String::from_utf8_lossy(&output.stdout).trim(), 16).expect("a number")
 }
@@ -799,7 +800,7 @@ fn aborted(binary: &Path) -> u64 {
 fn every_build_reports_a_misuse_and_aborts_and_has_a_random_key() {
     for &(name, switches) in heaps() {
         let binary = bare("fault", &build(name, switches));
-        // What lies below the page in an address is the same in every run, and so it would be in a key that is made of one.
+        // The low 12 bits of an address are the same in every run, so those of a key made of an address would be, too.
         let keys: BTreeSet<u64> = (0..8).map(|_| aborted(&binary) & 0xfff).collect();
         assert!(keys.len() > 1, "{name}: {keys:x?}");
     }
@@ -816,7 +817,7 @@ fn all_32_combinations_of_switches_pass_the_tests_that_apply() {
 }
 
 #[test]
-fn what_is_left_out_is_refused_by_the_compiler_and_by_the_linker() {
+fn a_function_that_was_left_out_is_an_error_of_the_compiler_and_the_linker() {
     let include = format!("-I{}", library());
     for (switch, function) in SWITCHES {
         let program =
@@ -844,7 +845,7 @@ fn what_is_left_out_is_refused_by_the_compiler_and_by_the_linker() {
         let report = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && report.contains("without KFmem_totals"), "{report}");
     }
-    // The header of one library, another to link with.
+    // The header of one library and the archive of another.
     let less = build("with-noheap", &["noheap"]);
     let binary = scratch().join("never-linked");
     let archive = less.join("libkmem.a");

@@ -1,9 +1,9 @@
-/* Functions that destroy an object are given as callbacks, of the type void (*)(void *). */
+/* Functions that free an object as callbacks of the type void (*)(void *). */
 #include "check.h"
 
 typedef void (*destroy)(void *);
 
-/* A list of what others destroy, as hash tables and sorted sets have it. */
+/* A list of objects with the functions that free them, as a hash table may have. */
 typedef struct owned {
     void *object;
     destroy destroy;

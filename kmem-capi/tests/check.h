@@ -1,4 +1,4 @@
-/* What the C tests share: CHECK(), a source that counts and fails on demand, a fault handler that remembers. */
+/* Shared by the C tests: CHECK(), a source that counts and fails on demand, a fault handler that records. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -20,14 +20,14 @@
 
 #define TEST(name) static void name(void)
 
-/* What looks at memory that was given back to a pool, and is left out where the library tells a tool that it is gone. */
+/* Checks of freed memory in a pool. They are left out if the library tells a tool that the memory is free. */
 #ifdef KMEM_MARKED
 #  define OF_FREED(...)
 #else
 #  define OF_FREED(...) __VA_ARGS__
 #endif
 
-/* The header of an object's cell. */
+/* The header of an object. */
 #define HEADER(type, data, bytes) ((type *)(void *)((unsigned char *)(data) - (bytes)))
 
 static inline int all(const void *data, size_t n, unsigned char byte) {
@@ -37,7 +37,7 @@ static inline int all(const void *data, size_t n, unsigned char byte) {
     return 1;
 }
 
-/* The C library's aligned blocks, which Windows has a heap of its own for. */
+/* Aligned blocks of the C library. Windows has a separate heap for them. */
 #ifdef _WIN32
 #  include <malloc.h>
 static inline void *aligned_block(size_t align, size_t size) { return _aligned_malloc(size, align); }
@@ -50,7 +50,7 @@ static inline void *aligned_block(size_t align, size_t size) {
 static inline void aligned_free(void *block) { free(block); }
 #endif
 
-/* A source over the C library's heap that counts what is out, and has nothing once `left` blocks were drawn. */
+/* A source over the C library's heap that counts its live blocks, and fails after `left` allocations. */
 typedef struct counting {
     kmsource source;
     long out, left;
@@ -85,7 +85,7 @@ static inline void count_drop(void *data, void *arg) {
     ++*(int *)arg;
 }
 
-/* The last fault, while FAULT() runs what makes it. */
+/* The last fault, recorded while FAULT() runs a call. */
 static kmfault last_fault;
 static char last_call[64], last_what[64];
 static int faults;

@@ -1,4 +1,4 @@
-// Every macro and inline function of kmem.h and kmem-printf.h in C++, compiled without a warning of old casts or zeros as pointers.
+// Every macro and inline function of kmem.h and kmem-printf.h in C++, without a warning about old casts or zeros as pointers.
 #include "kmem-printf.h"
 
 #include <cstdio>

@@ -1,4 +1,5 @@
-/* Prints the key of this process, which a pool without a name has in its last word that is not zero, and then misuses a cell, without a handler. */
+/* Prints the key of this process, then misuses a cell without a fault handler. In a pool without a name the last nonzero word has the
+ * key. */
 #include <kmem.h>
 
 #include <stdint.h>

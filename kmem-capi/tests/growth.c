@@ -1,8 +1,8 @@
-/* Growth: what appends draws little more than it appends, on every source; room in advance; sources that resize in place. */
+/* Growth: an append allocates little more than it needs, from every source; reserved memory; sources that resize in place. */
 #include "check.h"
 #include "kmem-printf.h"
 
-/* A bump allocator over one buffer that counts what is drawn and what moves, and looks at what comes back. */
+/* A bump allocator over one buffer. It counts allocated bytes and moves, and checks each block that is freed. */
 typedef struct bump {
     kmsource source;
     unsigned char *base, *top, *end;
@@ -44,7 +44,7 @@ static int refuse_resize(kmsource *s, void *block, size_t from, size_t to, size_
     return 0;
 }
 
-/* Fewer under a tool that slows the program down: -DAPPENDS=8000. */
+/* A slow tool may run fewer: -DAPPENDS=8000. */
 #ifndef APPENDS
 #  define APPENDS 80000
 #endif
@@ -60,7 +60,7 @@ static void bump_init(bump *b, int (*resize)(kmsource *, void *, size_t, size_t,
     b->end = room + ROOM;
 }
 
-/* What appends 16 bytes to an object. */
+/* Functions that append 16 bytes to an object. */
 static int append_bytes(kmptr *h) { return kmcat(h, "sixteen bytes...", 16) == h->ref; }
 static int append_string(kmptr *h) { return kmcats(h, "sixteen bytes...") == h->ref; }
 static int append_room(kmptr *h) {
@@ -69,7 +69,7 @@ static int append_room(kmptr *h) {
 }
 static int append_format(kmptr *h) { return kmprintfa(h, "%s", "sixteen bytes...") == h->ref; }
 
-/* The three that look for the end of the string fewer times, for it is looked for from the start. */
+/* Fewer times with the three that search the string from its start. */
 static const struct {
     int (*append)(kmptr *);
     size_t times, ends;

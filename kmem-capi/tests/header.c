@@ -1,4 +1,4 @@
-/* The header of a node that was just made, reached without a warning: compiled with -O2 -Wall -Werror. */
+/* The header of a new node, read without a warning: compiled with -O2 -Wall -Werror. */
 #include "check.h"
 
 int main(void) {

@@ -87,7 +87,7 @@ TEST(null_is_ignored) {
 
 TEST(what_is_not_a_heap_cell_is_reported) {
     static union { max_align_t align; unsigned char bytes[128]; } block;
-    /* Volatile, or the compiler would see it, and say so. */
+    /* volatile, because the compiler would warn */
     unsigned char *volatile foreign = block.bytes + 64, *volatile askew = block.bytes + 65;
     FAULT(kmheapf(foreign), "kmheapf", "not a cell");
     FAULT(kmheapf(askew), "kmheapf", "not a cell");

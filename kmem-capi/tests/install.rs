@@ -1,5 +1,5 @@
-//! Installed into a prefix of its own, the library is used as any other: through pkg-config, through CMake, and as a
-//! plain archive. Its man pages tell of all that the headers declare.
+//! The installed library works through pkg-config, through CMake, and as a plain archive. The man pages describe everything that the
+//! headers declare.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,7 +32,7 @@ fn scratch() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("install")
 }
 
-/// An empty directory.
+/// Makes an empty directory.
 fn emptied(name: &str) -> PathBuf {
     let directory = scratch().join(name);
     let _ = fs::remove_dir_all(&directory);
@@ -50,7 +50,7 @@ fn make(target: &str, out: &Path) -> Command {
     command
 }
 
-/// What `make` builds, built once. `None`, and a message, if there is no make.
+/// The output of `make`, built once. Returns `None`, and prints a message, if there is no make.
 fn built() -> Option<&'static Path> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     if !available("make") {
@@ -69,7 +69,7 @@ fn install(out: &Path, prefix: &Path) {
     succeeds(make("install", out).arg(format!("PREFIX={}", prefix.display())));
 }
 
-/// Runs a shell command in a directory. Pkg-config quotes for the shell what it prints.
+/// Runs a shell command in a directory. A shell, because pkg-config quotes its output for one.
 #[track_caller]
 fn shell(command: &str, directory: &Path, pkg_config_path: &Path) {
     let mut shell = Command::new("sh");
@@ -78,7 +78,7 @@ fn shell(command: &str, directory: &Path, pkg_config_path: &Path) {
     succeeds(&mut shell);
 }
 
-/// Configures and builds a CMake project with these lines in a directory, against the package in this directory of libraries.
+/// Configures and builds a CMake project with these lines, against the package in a directory of libraries.
 #[track_caller]
 fn cmake(lines: &str, directory: &Path, lib: &Path) -> String {
     let text = format!("cmake_minimum_required(VERSION 3.10)\n{lines}");
@@ -86,7 +86,7 @@ fn cmake(lines: &str, directory: &Path, lib: &Path) -> String {
     let build = directory.join("build");
     let mut configure = Command::new("cmake");
     configure.arg("-S").arg(directory).arg("-B").arg(&build);
-    // Found below a prefix if that is where it looks; otherwise by name.
+    // CMake searches `lib` below a prefix; another directory must be named.
     match lib.file_name().is_some_and(|name| name == "lib") {
         true => configure.arg(format!("-DCMAKE_PREFIX_PATH={}", lib.with_file_name("").display())),
         false => configure.arg(format!("-Dkmem_DIR={}/cmake/kmem", lib.display())),
@@ -96,7 +96,7 @@ fn cmake(lines: &str, directory: &Path, lib: &Path) -> String {
     said
 }
 
-/// Builds the tour against an installed tree in every way that its packages offer, and runs it.
+/// Builds the tour against an installed tree in every supported way, and runs it.
 #[track_caller]
 fn the_tour_is_built_against(prefix: &Path, lib: &Path) {
     let place = emptied("programs");
@@ -146,7 +146,7 @@ fn the_tour_is_built_against(prefix: &Path, lib: &Path) {
     }
 }
 
-/// The programs are built in one place.
+/// All programs are built in one directory.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -243,7 +243,7 @@ fn uninstall_removes_the_installed_files_and_no_others() {
 fn installing_builds_nothing_again() {
     let Some(out) = built() else { return };
     let place = emptied("again");
-    // Tools that fail, and say that they were called.
+    // Tools that print a message and fail.
     let tools = place.join("tools");
     fs::create_dir_all(&tools).expect("made");
     for tool in ["cargo", "rustc", "cc", "ld"] {
@@ -275,7 +275,7 @@ fn installing_builds_nothing_again() {
     assert!(!installs(&same, &[]), "sources have changed since");
 }
 
-/// The name that programs ask the loader for: versions with the same are compatible.
+/// The soname: versions with the same one are compatible.
 fn soname_of(version: &str) -> String {
     let numbers: Vec<_> = version.split('.').collect();
     match numbers[..] {
@@ -341,7 +341,7 @@ fn find_package_takes_a_version_that_is_compatible_with_the_one_that_was_asked_f
                 )
             })
             .collect();
-        // Ranges are understood since 3.19.
+        // CMake 3.19 added ranges.
         let lines = format!("cmake_policy(VERSION 3.10...3.19)\nproject(asks NONE)\n{lines}");
         let said = cmake(&lines, &place, &prefix.join("lib"));
         let found: Vec<&str> =
@@ -377,7 +377,7 @@ fn files(directory: &Path) -> BTreeSet<PathBuf> {
     entries.flat_map(below).collect()
 }
 
-/// The man pages by their names, written once.
+/// The man pages by name, written once.
 fn pages() -> &'static BTreeMap<String, String> {
     static PAGES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     PAGES.get_or_init(write_pages)
@@ -394,7 +394,7 @@ fn write_pages() -> BTreeMap<String, String> {
     files(&out).into_iter().map(named).collect()
 }
 
-/// The text of a page, or of the one that it leads to.
+/// The text of a page, or of the page that it links to.
 #[track_caller]
 fn page<'p>(pages: &'p BTreeMap<String, String>, name: &str) -> &'p str {
     let text = pages.get(name).unwrap_or_else(|| panic!("no page {name}"));
@@ -462,7 +462,7 @@ fn every_type_and_macro_is_on_a_man_page() {
         let name = format!("Km{}", name.split(|c| !is_word(c)).next().unwrap_or_default());
         let said = |page: &str| page.lines().any(|line| line.starts_with(&format!(".B {name}")));
         assert!(said(page(pages, &name)), "{name} is not on its page");
-        // `man` tells capitals from small letters as little as some file systems do.
+        // `man` and some file systems ignore case.
         let other = name.to_lowercase();
         assert!(
             !pages.contains_key(&other) || said(page(pages, &other)),

@@ -1,4 +1,4 @@
-/* The bytes, as the contract has them on 64-bit machines, and on 32-bit ones; src/ and kmem::raw assert the same from their side. */
+/* The layouts of the README on 64-bit and on 32-bit machines. src/ and kmem::raw assert the same. */
 #include <stddef.h>
 
 #include "kmem.h"

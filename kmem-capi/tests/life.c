@@ -1,4 +1,4 @@
-/* The life of a cell: it grows, moves, is adopted, gets hooks and names; what a tree holds is walked, counted, reported. */
+/* Cells are resized, moved, adopted, hooked and named; trees are walked, counted and reported. */
 #include "check.h"
 
 #define NODE(data) HEADER(kmnode, data, 64)
@@ -75,7 +75,7 @@ TEST(children_are_looked_at_from_both_ends) {
     void *root = node(NULL), *first = node(root), *second = node(root), *third = node(root);
     CHECK(kmtreecl(root) == third && kmtreecp(third) == second && kmtreecp(second) == first && kmtreecp(first) == NULL);
     CHECK(kmtreecl(first) == NULL && kmtreecp(root) == NULL);
-    /* Hooks and what was adopted are no children; pools are the last. */
+    /* Hooks and adopted objects are not children; pools are the last children. */
     CHECK(kmtreeh(root, say, a) && kmtreek(root, kmheapzo(8)) && kmtreek(root, kmheapzo(8)));
     kmpool *pool = kmpooli(kmtreeo(root).cell, 16, 1);
     CHECK(kmtreecl(root) == pool && kmtreecp(pool) == third && kmtreecp(first) == NULL);

@@ -1,4 +1,4 @@
-/* What kmem refuses or reports of a cell's life: resize, move, adopt, hook, walk, look, append. */
+/* Calls that fail or are reported: resize, move, adopt, hook, walk, look, append. */
 #include "check.h"
 
 static counting source;
@@ -20,7 +20,7 @@ static void never(void *data, void *arg) {
 }
 
 #ifndef KFmem_nopool
-/* Cells in a buffer of the test's own, whose headers stay readable after the free. */
+/* Cells in a buffer, whose headers stay readable after the free. */
 static union { max_align_t align; unsigned char bytes[4000]; } buffer;
 static kmpool *store(void) { return kmpoolif(buffer.bytes, sizeof buffer.bytes, 200); }
 

@@ -1,6 +1,6 @@
-//! Built with the marks, kmem shows AddressSanitizer and valgrind what is not in use inside a pool: both report each wrong
-//! program of `marks/marks.c` and of `marks/rust`, at the line where it goes wrong, and nothing of a right one. So do MemorySanitizer
-//! with `marks/undefined.c` and ThreadSanitizer with `marks/threads.c`.
+//! kmem built for a tool tells it which bytes of a pool are not in use. AddressSanitizer and valgrind report each wrong program of
+//! `marks/marks.c` and of `marks/rust` at its line, and report nothing for a correct one. So do MemorySanitizer with `marks/undefined.c`
+//! and ThreadSanitizer with `marks/threads.c`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ const UNDEFINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/undefi
 const THREADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/threads.c");
 const RUST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/marks/rust/src/main.rs");
 
-/// What is wrong with a program. Where valgrind knows a block that the address belongs to, with the bytes of that.
+/// The mistake of a program, with the size of the block in the report of valgrind, if there is one.
 #[derive(Clone, Copy)]
 enum Wrong {
     AfterFree(usize),
     PastTheEnd(usize),
-    /// Of the whole pool, which was a block of the allocator's.
+    /// The block is the whole pool.
     AfterThePool(usize),
     Unused,
     Undefined,
-    /// Of a root, with the gap and the word behind it.
+    /// The block is a root with the gap and the word after it.
     Lost(usize),
 }
 use Wrong::{AfterFree, AfterThePool, Lost, PastTheEnd, Undefined, Unused};
@@ -36,7 +36,7 @@ const PROGRAMS_IN_C: &[(&str, Wrong)] = &[
     ("after_free_in_a_pool_in_a_pool", AfterFree(32)),
     ("counted_after_free", AfterFree(32 + 20)),
     ("behind_a_counted_cell_that_was_zeroed", Unused),
-    // Header, a group, ten cells of a header, 32 bytes and a red zone each, and what each block of the heap has behind it.
+    // A header, a group, ten cells with a header, 32 bytes and a red zone each, and the words after each block of the heap.
     ("after_the_pool", AfterThePool(160 + 16 + 10 * (16 + 32 + 16) + 24 + 16)),
     ("past_the_end_of_a_counted_cell", PastTheEnd(32 + 21)),
     ("undefined", Undefined),
@@ -64,7 +64,7 @@ fn scratch() -> PathBuf {
     scratch
 }
 
-/// A command that knows nothing of the flags that this test was built with.
+/// A command without the flags that this test was built with.
 fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTUP_TOOLCHAIN");
@@ -113,7 +113,7 @@ fn has_valgrind() -> bool {
     there
 }
 
-/// The C library with this switch.
+/// Builds the C library with this switch.
 fn library(switch: &str) -> PathBuf {
     let out = scratch().join(switch);
     let mut build = command(Path::new(HERE).join("build"));
@@ -121,7 +121,7 @@ fn library(switch: &str) -> PathBuf {
     out
 }
 
-/// A C program with the library, statically or not.
+/// Compiles a C program with the library, statically or not.
 fn compiled(source: &str, library: &Path, shared: bool, flags: &[&str]) -> PathBuf {
     compiled_by(&cc(), source, library, shared, flags)
 }
@@ -141,7 +141,7 @@ fn compiled_by(compiler: &str, source: &str, library: &Path, shared: bool, flags
     binary
 }
 
-/// The program of `marks/rust`.
+/// Builds the program of `marks/rust`.
 fn rust_program(toolchain: Option<&str>, flags: &str, target: Option<&str>) -> PathBuf {
     let out = scratch().join(toolchain.unwrap_or("stable"));
     let mut cargo = command("cargo");
@@ -155,7 +155,7 @@ fn rust_program(toolchain: Option<&str>, flags: &str, target: Option<&str>) -> P
     out.join(target.unwrap_or_default()).join("debug/marks")
 }
 
-/// Where a source is marked as the place of this event of a program, in the words of both tools: `marks.c:16`.
+/// The line that is marked for this event of a program, as both tools print it: `marks.c:16`.
 fn place(source: &str, program: &str, event: &str) -> String {
     let text = fs::read_to_string(source).expect("the source");
     let mark = format!("{program}: {event}");
@@ -207,7 +207,7 @@ fn valgrind(binary: &Path, program: &str) -> (Option<i32>, String) {
 fn valgrind_sees(binary: &Path, source: &str, programs: &[(&str, Wrong)]) {
     for &(program, wrong) in programs {
         let (status, report) = valgrind(binary, program);
-        // The stack of the access, what is known of the address, and where its block was drawn.
+        // The stack of the access, the description of the address, and the stack of the allocation.
         let (access, address) = report.split_once("Address 0x").unwrap_or((&report, ""));
         let (address, drawn) = address.split_once("Block was alloc'd at").unwrap_or((address, address));
         let at = |event| place(source, program, event);
@@ -265,8 +265,8 @@ fn address_sanitizer_sees_into_pools_of_a_c_program() {
     }
 }
 
-/// Compiles a program, and the C tests, with each compiler that has this sanitizer, statically and not. Each wrong program is
-/// reported in these words, at its line if it has one, and nothing else is.
+/// Compiles a program, and the C tests, with each compiler that has this sanitizer, statically and not. The sanitizer reports each wrong
+/// program in these words, at its line if it has one, and nothing else.
 fn the_sanitizer_reports(switch: &str, flag: &str, source: &str, wrong: &[&str], words: &str) {
     let compilers: Vec<_> =
         ["gcc", "clang"].into_iter().filter(|compiler| sanitizes(compiler, flag)).collect();
@@ -299,7 +299,7 @@ fn the_sanitizer_reports(switch: &str, flag: &str, source: &str, wrong: &[&str],
         .flat_map(|compiler| right_programs().into_iter().map(move |source| (compiler, source)))
     {
         let output = run_it(&compiled_by(compiler, &source, &library, false, &[flag]), None);
-        // What is refused for its size is told of, too.
+        // It also reports requests that are too large.
         let report = report(&output);
         let quiet =
             !report.contains("MemorySanitizer: use") && !report.contains("ThreadSanitizer: data race");

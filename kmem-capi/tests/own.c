@@ -1,4 +1,4 @@
-/* What counted cells own (kmrefk kmrefl), and destructors of objects that exist (kmhook). */
+/* Objects owned by counted cells (kmrefk kmrefl), and destructors of existing objects (kmhook). */
 #include <limits.h>
 #include <pthread.h>
 
@@ -8,7 +8,7 @@ static counting source;
 static char order[64];
 static size_t ends;
 
-/* A destructor that writes down its argument, a letter. */
+/* A destructor that records its argument, a letter. */
 static void note(void *data, void *letter) {
     (void)data;
     if (ends < sizeof order - 1) order[ends++] = (char)(uintptr_t)letter;
@@ -107,7 +107,7 @@ TEST(what_a_tainted_cell_owns_is_zeroed) {
 
 #define LINKS 1000000
 
-/* A million links, of whatever owns what, freed in a small stack. */
+/* A million owners in a chain are freed in a small stack. */
 static void *frees_long_chains(void *nothing) {
     void *root = kmtreea(NULL, NULL, 8), *leaf = root, *last = kmrefa(NULL, 8);
     for (long i = 0; i < LINKS; i++) {
@@ -135,7 +135,7 @@ static void *frees_long_chains(void *nothing) {
 TEST(a_million_links_are_freed_in_a_small_stack) {
     pthread_t thread;
     pthread_attr_t attributes;
-    /* On some processors a thread has more at least. */
+    /* On some processors the smallest stack of a thread is larger. */
 #ifdef PTHREAD_STACK_MIN
     size_t stack = 80 << 10, least = (size_t)PTHREAD_STACK_MIN;
 #else
@@ -194,7 +194,7 @@ TEST(a_destructor_that_could_not_run_is_refused) {
 
 TEST(a_wrong_object_is_reported) {
     kmptr shared = kmrefao(NULL, 8), dead = kmrefao(NULL, 8), heap = kmheapao(8);
-    ((kmref *)(void *)dead.cell)->kind = kmkind_source; /* no object has that */
+    ((kmref *)(void *)dead.cell)->kind = kmkind_source; /* not the kind of an object */
     FAULT(CHECK(kmrefk(dead.ref, heap) == NULL), "kmrefk", "a cell of another kind");
     FAULT(CHECK(kmrefl(dead.ref, heap.ref).ref == NULL), "kmrefl", "a cell of another kind");
     FAULT(CHECK(kmrefk(shared.ref, dead) == NULL), "kmrefk", "a cell of another kind");

@@ -1,4 +1,4 @@
-/* The pool method: kmpooli iw if ifw x a z ao zo f s. Drawn from a source, so that it runs without a heap too. */
+/* The pool method: kmpooli iw if ifw x a z ao zo f s. Allocates from a source, so it also runs without the heap method. */
 #include "check.h"
 
 static counting source;

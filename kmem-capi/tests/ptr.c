@@ -1,4 +1,4 @@
-/* Any object: kmfree kmshred kmstat kmtaint, whatever the handle holds, drawn from every source. */
+/* Any object: kmfree kmshred kmstat kmtaint, for every kind of handle and every source. */
 #include "check.h"
 
 static counting source;
@@ -32,7 +32,7 @@ TEST(the_null_handle_is_ignored) {
     }
 }
 
-/* Every method that is built in, from every source that can serve it, into one array. */
+/* One object of every method in this library from every source that can serve it. */
 static size_t make(kmptr *out, kmcell *const *sources, size_t n) {
     size_t made = 0;
     (void)sources;

@@ -1,4 +1,4 @@
-/* What docs/talloc.md and docs/apr-glib.md have for each call of the others, given what is there, what is empty, and NULL. */
+/* The kmem expressions of docs/talloc.md and docs/apr-glib.md, run with objects, with empty ones, and with NULL. */
 #include "check.h"
 #include "kmem-printf.h"
 

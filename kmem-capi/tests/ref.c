@@ -1,4 +1,4 @@
-/* The ref method: kmrefa z ao zo w wo u d f s. Drawn from a source, so that it runs without a heap too. */
+/* The ref method: kmrefa z ao zo w wo u d f s. Allocates from a source, so it also runs without the heap method. */
 #include <pthread.h>
 
 #include "check.h"

@@ -1,4 +1,4 @@
-/* Large heap cells, plain and aligned, change their size a little and often: prints how often each moved. */
+/* Resizes large heap cells, plain and aligned, many times by a little, and prints how often each moved. */
 #include <kmem.h>
 
 #include <stdint.h>

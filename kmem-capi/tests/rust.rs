@@ -1,4 +1,4 @@
-//! Cells that Rust makes and C frees, and the other way round; two copies of kmem in one program.
+//! Cells that Rust makes and C frees, and the reverse; two copies of kmem in one program.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -76,7 +76,7 @@ fn what_c_made_rust_owns_and_frees() {
     }
 }
 
-/// The program that aborts is a child of this one.
+/// The aborting program is a child process.
 #[cfg(unix)]
 #[test]
 fn a_fault_ends_the_program_once_it_has_taken_its_handler_away() {
@@ -105,7 +105,7 @@ fn a_fault_ends_the_program_once_it_has_taken_its_handler_away() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("kmem: kmheapf(0x"), "{output:?}");
 }
 
-/// The shared library has the platform's `malloc` beneath it, this program the global allocator of Rust.
+/// The shared library allocates from `malloc`, this program from the global allocator of Rust.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_cell_of_another_copys_heap_is_reported_and_left_alone() {

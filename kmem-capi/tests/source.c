@@ -1,10 +1,10 @@
-/* Sources: every method drawn from every source, what is refused, what runs out, what is zeroed. */
+/* Sources: every method from every source; what fails, what runs out, what is zeroed. */
 #include "check.h"
 
 static counting source;
 #define SRC ((kmcell *)&source)
 
-/* The methods that take a source, in one shape. */
+/* The methods that take a source, each as one function. */
 typedef struct method {
     const char *name;
     size_t header;
@@ -64,7 +64,7 @@ TEST(a_source_that_runs_out_is_null_and_nothing_is_lost) {
     source.left = 0;
     errno = 0;
     CHECK(kmpooli(SRC, 8, 8) == NULL && errno == ENOMEM);
-    /* A growing pool: what it has stays right where its source has no more. */
+    /* The cells of a growing pool stay intact if its source runs out. */
     kmopt o = {0};
     o.sz = 16;
     o.grow = 1;
@@ -83,7 +83,7 @@ TEST(a_source_that_runs_out_is_null_and_nothing_is_lost) {
     source.left = 1000000;
 }
 
-/* Gives addresses that are off by 8. */
+/* Returns addresses that are off by 8. */
 static long askew_out;
 static void *askew_alloc(kmsource *s, size_t size, size_t align) {
     static _Alignas(16) unsigned char buffer[4096];
@@ -113,7 +113,7 @@ TEST(a_block_that_is_not_aligned_is_refused_and_goes_back) {
 #endif
 }
 
-/* Tells what it was asked for, and keeps a pointer of the program's. */
+/* Records its arguments, and has a context. */
 static size_t asked_size, asked_align;
 static void *telling_alloc(kmsource *s, size_t size, size_t align) {
     asked_size = size;
@@ -230,7 +230,7 @@ TEST(what_could_not_outlive_is_refused) {
         m->end(base.ref);
         CHECK(source.out == 0);
     }
-    /* What is not a cell at all. */
+    /* Memory that is not a cell. */
     kmcell nothing = {0};
     for (const method *m = methods; m->name; m++) {
         errno = 0;
@@ -242,7 +242,7 @@ TEST(what_could_not_outlive_is_refused) {
 }
 
 #ifndef KFmem_noshred
-/* Where the bytes of the last block lie zeroed when it comes back. */
+/* The zero bytes of the last block that was freed. */
 static int came_back_zeroed;
 static size_t header;
 static void looking_free(kmsource *s, void *block, size_t size, size_t align) {

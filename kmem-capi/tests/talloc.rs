@@ -1,5 +1,5 @@
-//! What `docs/talloc.md` and `docs/apr-glib.md` say: every public name of the other library is on its page, every name of kmem on a page
-//! is there, and the programs that the page quotes compile, run, and print the same with talloc and with kmem.
+//! Checks of `docs/talloc.md` and `docs/apr-glib.md`. A page has every public name of the other library, the names of kmem on it exist,
+//! and the programs that it quotes print the same with talloc and with kmem.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,13 +31,13 @@ fn available(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// What pkg-config says of a library that is installed here.
+/// The answer of pkg-config for a library, if it is installed.
 fn pkg_config(library: &str, question: &[&str]) -> Option<String> {
     let output = Command::new("pkg-config").args(question).arg(library).output().ok()?;
     output.status.success().then(|| String::from_utf8(output.stdout).expect("text").trim().to_owned())
 }
 
-/// The headers of a library, one text; or nothing, and a message, where it is not installed.
+/// The headers of a library as one text. Returns `None`, and prints a message, if it is not installed.
 fn headers(library: &str, files: &[&str]) -> Option<String> {
     let Some(include) = pkg_config(library, &["--variable=includedir"]) else {
         eprintln!("left out: pkg-config finds no {library} here");
@@ -53,7 +53,7 @@ fn code(text: &str) -> String {
     parts.fold(first, |code, part| code + " " + part.split_once("*/").map_or("", |(_, rest)| rest))
 }
 
-/// The words of a text that begin so.
+/// The words of a text that have one of these beginnings.
 fn names(text: &str, beginnings: &[&str]) -> BTreeSet<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| beginnings.iter().any(|beginning| word.starts_with(beginning)))
@@ -80,7 +80,7 @@ fn the_page_has(page: &str, beginnings: &[&str], theirs: &BTreeSet<String>) {
 fn every_public_name_of_talloc_is_on_the_page() {
     const BEGINNINGS: &[&str] = &["talloc", "TALLOC"];
     let Some(header) = headers("talloc", &["talloc.h"]) else { return };
-    // The environment variable is named by the comments alone.
+    // Only a comment names the environment variable.
     let mut theirs = names(&code(&header), BEGINNINGS);
     theirs.extend(names(&header, &["TALLOC_FREE_FILL"]));
     assert!(theirs.contains("talloc_reparent") && theirs.contains("TALLOC_FREE"), "{theirs:?}");
@@ -138,12 +138,12 @@ fn every_line_of_c_on_the_page_is_in_a_program_that_runs() {
 }
 
 #[test]
-fn each_recipe_on_the_pages_takes_what_is_empty_and_null() {
+fn each_expression_on_the_pages_accepts_empty_objects_and_null() {
     let program = read(format!("{HERE}/tests/recipes.c"));
     let mut seen = 0;
     for name in PAGES {
         for span in tables(&page(name)).split('`').skip(1).step_by(2) {
-            // A whole expression of kmem's, with its arguments.
+            // An expression of kmem with its arguments.
             let begins = ["km", "Km", "if (", "s ?"].iter().any(|beginning| span.starts_with(beginning));
             if begins && span.contains('(') && !span.contains('…') {
                 assert!(program.contains(span), "{name}: `{span}` is in no program");
@@ -170,13 +170,13 @@ fn library() -> &'static Path {
         let out = scratch().join("out");
         let mut command = Command::new(Path::new(HERE).join("build"));
         command.arg(&out).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        // A target directory of its own: the one of this test run is locked by it.
+        // Another target directory: Cargo has locked that of this test run.
         succeeds(command.env("CARGO_TARGET_DIR", scratch().join("target")));
         out
     })
 }
 
-/// Compiles one of the programs, runs it, under valgrind too if that is here, and returns what it printed.
+/// Compiles one of the programs, runs it, also under valgrind if that is installed, and returns its output.
 #[track_caller]
 fn runs(name: &str, flags: &[String]) -> String {
     compiles_and_runs(&example(name), name, flags)
@@ -210,7 +210,7 @@ fn with_kmem(name: &str) -> String {
     runs(name, &flags)
 }
 
-/// Nothing, and a message, where talloc is not installed.
+/// Returns `None`, and prints a message, if talloc is not installed.
 fn with_talloc(name: &str) -> Option<String> {
     let Some(flags) = pkg_config("talloc", &["--cflags", "--libs"]) else {
         eprintln!("left out: pkg-config finds no talloc here");
@@ -219,7 +219,7 @@ fn with_talloc(name: &str) -> Option<String> {
     Some(runs(name, &flags.split_whitespace().map(str::to_owned).collect::<Vec<_>>()))
 }
 
-/// The text on the page below the command that runs this program.
+/// The output of this program as the page shows it.
 fn on_the_page(page: &str, program: &str) -> String {
     let below = page.split(&format!("<!-- printed by {program} -->\n```text\n")).nth(1).expect("its output");
     below.split("```").next().unwrap_or_default().to_owned()
@@ -235,7 +235,7 @@ fn the_same_program_prints_the_same_with_talloc_and_with_kmem() {
 }
 
 #[test]
-fn an_object_under_several_parents_goes_as_the_page_says() {
+fn an_object_with_several_owners_is_freed_as_the_page_says() {
     let page = page("talloc.md");
     assert_eq!(with_kmem("shared_with_kmem"), on_the_page(&page, "shared_with_kmem"));
     if let Some(theirs) = with_talloc("shared_with_talloc") {
@@ -244,6 +244,6 @@ fn an_object_under_several_parents_goes_as_the_page_says() {
 }
 
 #[test]
-fn what_kmem_has_no_call_for_is_a_few_lines() {
+fn the_replacements_for_calls_of_talloc_work() {
     assert_eq!(with_kmem("instead"), "below inner\nbelow outer\nbelow a node without a name\n");
 }

@@ -9,7 +9,7 @@ static kmpool *pool;
 static void *root;
 static const char *volatile no_format;
 
-/* Where objects can be made. */
+/* Every kmat. */
 static kmat at(size_t i) {
     switch (i) {
     case 0: return Kmheap;
@@ -75,7 +75,7 @@ TEST(bytes_and_strings_are_appended_also_their_own) {
     CHECK(kmcats(&cell, "................................................................") == NULL && errno == EINVAL);
     CHECK(strcmp((char *)cell.ref, "one two") == 0);
     errno = 0;
-    CHECK(kmcat(&cell, "x", 1) == NULL && errno == EINVAL); /* all of a pool's cell counts as its bytes */
+    CHECK(kmcat(&cell, "x", 1) == NULL && errno == EINVAL); /* the size of a pool's cell is the whole cell */
     kmfree(cell);
 }
 
@@ -165,7 +165,7 @@ TEST(options_reach_every_method) {
         kmfree(made);
     }
     CHECK(ended == 3);
-    CHECK(kmnew(Kmpool(pool), &o).ref == NULL); /* its cells have one destructor, the pool's */
+    CHECK(kmnew(Kmpool(pool), &o).ref == NULL); /* cells have the destructor of their pool */
 }
 
 int main(void) {

@@ -10,7 +10,7 @@ use kmem_capi::{Options, heap, ptr, refs};
 mod stress;
 use stress::{Noted, every_cell_ends_once};
 
-/// A reference that C functions count.
+/// A reference that C functions add and drop.
 struct Counted(*mut c_void);
 
 // SAFETY: the cell is on the heap, and its value is one that threads may share and any may drop.

@@ -1,4 +1,4 @@
-/* kmtotal, of a library that was built with it. */
+/* kmtotal, in a library with the switch totals. */
 #include "check.h"
 
 static int is(kmkind kind, size_t cells, size_t bytes, size_t most) {

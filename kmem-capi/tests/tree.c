@@ -1,4 +1,4 @@
-/* The tree method: kmtreea z ao zo w wo f s. Drawn from a source, so that it runs without a heap too. */
+/* The tree method: kmtreea z ao zo w wo f s. Allocates from a source, so it also runs without the heap method. */
 #include "check.h"
 
 static counting source;

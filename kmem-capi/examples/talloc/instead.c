@@ -1,4 +1,4 @@
-/* instead.c - what to write where talloc has a call and kmem has none: each in a few lines. docs/talloc.md says why. */
+/* instead.c - replacements for calls of talloc that kmem does not have. docs/talloc.md gives the reasons. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +9,13 @@
 /* talloc_zero(ctx, type): size, name and cast in one. */
 #define NODE(type, parent) ((type *)kmtreew(NULL, parent, &(kmopt){.sz = sizeof(type), .zero = 1, .name = #type}))
 
-/* talloc_find_parent_byname(): this node, or the nearest above it, with a name. */
+/* talloc_find_parent_byname(): returns this node or the nearest node above it that has the name. */
 static void *find_above(void *node, const char *name) {
     while (node && !kmcast(kmtreeo(node), name)) node = kmtreep(node);
     return node;
 }
 
-/* talloc_is_parent(): whether a node is this one or lies above it. */
+/* talloc_is_parent(): returns true if a node is this one or above it. */
 static int is_above(const void *above, const void *node) {
     while (node && node != above) node = kmtreep(node);
     return node != NULL;
@@ -45,7 +45,7 @@ static int set_destructor(void *node, void (**now)(void *, void *), void (*then)
     return 1;
 }
 
-/* talloc_set_memlimit(): a source that has only so much. */
+/* talloc_set_memlimit(): a source with a limit. */
 typedef struct limited {
     kmsource source;
     size_t left;
@@ -65,7 +65,7 @@ static void limited_free(kmsource *source, void *block, size_t size, size_t alig
     free(block);
 }
 
-/* talloc_autofree_context(), and talloc_enable_null_tracking() for what is made below it. */
+/* talloc_autofree_context(), and talloc_enable_null_tracking() for the nodes below it. */
 static void *everything;
 static void free_everything(void) {
     kmtreef(everything);
@@ -76,12 +76,12 @@ static void *autofree(void) {
     return everything;
 }
 
-/* A destructor that refuses keeps what is below its node: a hook moves that elsewhere. */
+/* A destructor that refuses: a hook moves the children to another node. */
 static void keep_below(void *node, void *other) {
     for (void *child; (child = kmtreec(node)) && kmtreem(child, other);) continue;
 }
 
-/* talloc_strdup_append_buffer(), many times: no call looks for the end of the text. */
+/* talloc_strdup_append_buffer(), many times: no call searches for the end of the text. */
 static char *joined(void *parent, size_t n, const char *const *words) {
     kmptr text = kmarr(Kmtree(NULL, parent), 0, 1);
     for (size_t i = 0; i <= n; i++) {
@@ -127,10 +127,10 @@ int main(void) {
     kmtreef(first);
     assert(limit.left == 500);
 
-    void *root = kmtreez(NULL, NULL, 16); /* talloc_pool(): the pool goes with the root, after all else below */
+    void *root = kmtreez(NULL, NULL, 16); /* talloc_pool(): freed with the root, after all else below it */
     kmpool *cells = root ? kmpooli(kmtreeo(root).cell, sizeof(kmnode) + 64, 100) : NULL;
     assert(cells && kmtreea((kmcell *)cells, root, 64) && kmtreea((kmcell *)cells, root, 10));
-    assert(!kmtreea((kmcell *)cells, root, 65)); /* a cell is as large as the pool says */
+    assert(!kmtreea((kmcell *)cells, root, 65)); /* larger than the cells of the pool */
     kmtreef(root);
 
     outer *brief = NODE(outer, out);
@@ -143,6 +143,6 @@ int main(void) {
     char *text = joined(out, Kmsz(words), words);
     assert(text && strcmp(text, "abcd") == 0);
 
-    kmtreet(autofree(), 9, kmtofile, stderr); /* what is left, freed as the program ends */
+    kmtreet(autofree(), 9, kmtofile, stderr); /* what is left is freed at exit */
     return 0;
 }

@@ -9,7 +9,7 @@ static void ended(void *shared, void *arg) {
     printf("  %s goes\n", (char *)shared);
 }
 
-/* A counted string with its one reference. */
+/* Makes a counted string with one reference. */
 static kmptr counted(const char *text) {
     kmopt o = {.sz = strlen(text) + 1, .drop = ended};
     kmptr made = kmrefwo(NULL, &o);
@@ -21,8 +21,8 @@ int main(void) {
     puts("one and two hold it, one is freed:");
     void *one = kmtreea(NULL, NULL, 0), *two = kmtreea(NULL, NULL, 0), *three = kmtreea(NULL, NULL, 0);
     kmptr shared = counted("the first");
-    if (!kmtreek(one, shared)) return 1;                    /* the reference that it was made with */
-    if (!kmtreek(two, kmrefo(kmrefu(shared.ref)))) return 1; /* and one more */
+    if (!kmtreek(one, shared)) return 1;                    /* the first reference */
+    if (!kmtreek(two, kmrefo(kmrefu(shared.ref)))) return 1; /* a second one */
     kmtreef(one);
     puts("  two holds it as before");
     kmtreef(two);

@@ -5,7 +5,7 @@
 #include <kmem-printf.h>
 
 typedef struct entry {
-    char *key, *value; /* the key is shared by all that have it */
+    char *key, *value; /* equal keys are shared */
 } entry;
 
 typedef struct section {
@@ -13,7 +13,7 @@ typedef struct section {
 } section;
 
 typedef struct config {
-    int *gone; /* entries that were freed are counted here */
+    int *gone; /* the number of freed entries */
 } config;
 
 typedef struct names {
@@ -21,7 +21,7 @@ typedef struct names {
     kmptr words;
 } names;
 
-/* A named node, all zero. */
+/* Makes a named node, zeroed. */
 #define NODE(type, parent) ((type *)kmtreew(NULL, parent, &(kmopt){.sz = sizeof(type), .zero = 1, .name = #type}))
 
 static void entry_gone(void *e, void *gone) {
@@ -29,7 +29,7 @@ static void entry_gone(void *e, void *gone) {
     ++*(int *)gone;
 }
 
-/* The one string of this text: made where there is none yet. */
+/* Returns the only string with this text, and makes it if there is none. */
 static char *intern(names *all, const char *text, size_t len) {
     char **word = all->words.ref;
     for (size_t i = 0; i < all->n; i++)
@@ -41,7 +41,7 @@ static char *intern(names *all, const char *text, size_t len) {
     return word[all->n++] = made.ref;
 }
 
-/* Has the node hold a reference of its own to the string. */
+/* Makes the node an owner of the string. */
 static char *share(void *node, char *word) {
     if (word && !kmtreek(node, kmrefo(kmrefu(word)))) return kmrefd(word), NULL;
     return word;
@@ -66,7 +66,7 @@ static entry *entry_new(section *s, names *all, const char *line, const char *en
     return e;
 }
 
-/* The text as a tree, or NULL where it is wrong or memory ran out. */
+/* Parses the text into a tree. Returns NULL if the text is wrong or memory runs out. */
 static config *parse(names *all, const char *text, int *gone) {
     config *c = NODE(config, NULL);
     section *s = NULL;
@@ -80,7 +80,7 @@ static config *parse(names *all, const char *text, int *gone) {
     return c;
 }
 
-/* Moves the section of this name with all that is in it. */
+/* Moves the section of this name with its entries. */
 static void move(config *to, config *from, const char *name) {
     for (section *s = kmtreec(from); s; s = kmtreecn(s))
         if (strcmp(s->name, name) == 0) {
@@ -115,7 +115,7 @@ int main(void) {
     entry *one = kmtreec(kmtreec(site)), *other = kmtreec(kmtreec(user));
     printf("one \"port\" in both: %s\n", one->key == other->key ? "yes" : "no");
     move(user, site, "log");
-    kmtreef(all); /* its references go; those that the entries hold are not touched */
+    kmtreef(all); /* drops its references; the entries keep theirs */
     kmtreet(user, 9, kmtofile, stderr);
     kmtreef(site);
     printf("%d entries gone with the site\n", gone - 1);

@@ -5,8 +5,8 @@
 #include <talloc.h>
 
 typedef struct entry {
-    struct entry *next;     /* talloc cannot walk children, so that who needs to links them */
-    char *key, *value;      /* the key is shared by all that have it */
+    struct entry *next;     /* talloc cannot walk children */
+    char *key, *value;      /* equal keys are shared */
 } entry;
 
 typedef struct section {
@@ -24,7 +24,7 @@ typedef struct names {
     char **word;
 } names;
 
-static int gone; /* entries that were freed: a destructor has no argument */
+static int gone; /* the number of freed entries; a destructor has no argument */
 
 static int entry_gone(entry *e) {
     (void)e;
@@ -32,7 +32,7 @@ static int entry_gone(entry *e) {
     return 0;
 }
 
-/* The one string of this text: made where there is none yet. */
+/* Returns the only string with this text, and makes it if there is none. */
 static char *intern(names *all, const char *text, size_t len) {
     for (size_t i = 0; i < all->n; i++)
         if (strncmp(all->word[i], text, len) == 0 && !all->word[i][len]) return all->word[i];
@@ -70,7 +70,7 @@ static entry *entry_new(section *s, names *all, const char *line, const char *en
     return e;
 }
 
-/* The text as a tree, or NULL where it is wrong or memory ran out. */
+/* Parses the text into a tree. Returns NULL if the text is wrong or memory runs out. */
 static config *parse(names *all, const char *text) {
     config *c = talloc_zero(NULL, config);
     section *s = NULL;
@@ -84,7 +84,7 @@ static config *parse(names *all, const char *text) {
     return c;
 }
 
-/* Moves the section of this name with all that is in it. */
+/* Moves the section of this name with its entries. */
 static void move(config *to, config *from, const char *name) {
     for (section **at = &from->first, *s; (s = *at); at = &s->next)
         if (strcmp(s->name, name) == 0) {
@@ -125,7 +125,7 @@ int main(void) {
     print("user", user);
     printf("one \"port\" in both: %s\n", site->first->first->key == user->first->first->key ? "yes" : "no");
     move(user, site, "log");
-    talloc_free(all); /* a string becomes a child of one of those that refer to it */
+    talloc_free(all); /* each string becomes a child of an entry or section that refers to it */
     talloc_report_full(user, stderr);
     talloc_free(site);
     printf("%d entries gone with the site\n", gone - 1);

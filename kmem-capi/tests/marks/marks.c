@@ -1,5 +1,5 @@
-/* Programs that use what is not theirs inside a pool, and one that does not. The first argument says which. marks.rs looks
- * for the lines that are marked here in what the tools report. */
+/* Programs with an invalid use of memory in a pool, and a correct one. The first argument selects one. marks.rs expects the marked
+ * lines in the reports of the tools. */
 #include <kmem.h>
 
 #include <stdio.h>
@@ -128,14 +128,14 @@ static void lost_root(void) {
     seen = kmtreez(NULL, kmtreez(NULL, root, 10), 10) != NULL;
 }
 
-/* What a program may do. */
+/* Valid uses. */
 
 static void destroy(void *data, void *arg) {
     seen = data != NULL;
     free(arg);
 }
 
-/* Pointers to data in globals, and cells that only they lead to. */
+/* Pointers to data in globals, and cells that are reachable only from these. */
 static void keep(void) {
     reachable[0] = kmresize(&(kmptr){.kind = kmkind_heap, .ref = kmheapz(32)}, 1000);
     kmopt options = {.sz = 8, .align = 256, .drop = destroy, .arg = malloc(10), .name = "name", .zero = 1};
@@ -221,7 +221,7 @@ static void right(void) {
     kmtreef(node);
     memset(kmpoola(outer), 1, 4096);
     kmpoolx(outer);
-    /* A buffer that is used for another pool, without an end of the one that was in it. */
+    /* A second pool in the buffer of a pool that was not destroyed. */
     static char buffer[4000];
     for (size_t size = 1; size < 100; size++) {
         kmpool *pool = kmpoolif(buffer, sizeof buffer, size);
@@ -233,7 +233,7 @@ static void right(void) {
     kmpool *later = kmpoolif(buffer + 1000, sizeof buffer - 1000, 16);
     seen = (int)later->cellsz;
     kmpoolx(later);
-    /* Pools that are still there at the end, one in the other. */
+    /* Pools that still exist at exit, one in the other. */
     kept[0] = outer = kmpooli(NULL, 4096, 4);
     kept[1] = inner = kmpooli((kmcell *)outer, 48, 20);
     kept[2] = kmpoolz(outer, 10);

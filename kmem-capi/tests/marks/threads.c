@@ -1,5 +1,5 @@
-/* Programs whose threads share what they may not, and one whose threads share what they may. The first argument says which.
- * marks.rs looks for the lines that are marked here in what ThreadSanitizer reports. */
+/* Programs with a data race, and a correct one. The first argument selects one. marks.rs expects the marked lines in the reports of
+ * ThreadSanitizer. */
 #include <kmem.h>
 
 #include <pthread.h>
@@ -67,7 +67,7 @@ static void after_its_reference(void) {
     kmpoolx(pool);
 }
 
-/* What threads may share. */
+/* Objects that threads may share. */
 
 static void read_it(void *data, void *arg) {
     seen = *(int *)data + *(int *)arg;
@@ -135,7 +135,7 @@ static void right(void) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, only_then_resize, counted)) abort();
     kmreff(counted);
-    /* The other thread's part has happened once the count says so. */
+    /* The count orders this after the writes of the other thread. */
     char *resized;
     while (!(resized = kmrefr(counted, 1000))) {}
     memset(resized, 1, 1000);
@@ -146,7 +146,7 @@ static void right(void) {
     kmtreef(shared[0]);
     kmpoolx(pool);
     on_two(heap_cells, NULL);
-    /* What a handler uses was there when it was set. */
+    /* The handler uses data that was written before it was set. */
     counted = kmrefz(NULL, 8);
     kmonfault(NULL);
     if (pthread_create(&thread, NULL, heap_cells, NULL)) abort();

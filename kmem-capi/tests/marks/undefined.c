@@ -1,5 +1,5 @@
-/* Programs that depend on bytes that nobody has written, and one that does not. The first argument says which. marks.rs looks
- * for the lines that are marked here in what MemorySanitizer reports. */
+/* Programs that depend on uninitialised bytes, and a correct one. The first argument selects one. marks.rs expects the marked lines in
+ * the reports of MemorySanitizer. */
 #include <kmem-printf.h>
 
 #include <errno.h>
@@ -60,7 +60,7 @@ static void copy_of_it(void) {
     kmfree(copy);
 }
 
-/* What a program may depend on. */
+/* Initialised bytes. */
 
 #define Is(what) ((what) ? (void)0 : (void)(fprintf(stderr, "%d\n", __LINE__), abort()))
 
@@ -101,7 +101,7 @@ static void contents(kmat at) {
     for (int i = 0; i < 21; i++) Is(((char *)none.ref)[i] == 0);
     Is(kmcats(&text, " and more") && strcmp(text.ref, "some text and more") == 0);
     Is(kmprintfa(&text, " %d", 17) && strcmp(text.ref, "some text and more 17") == 0);
-    /* A pool's cell is full of bytes as it is. */
+    /* The size of a pool's cell is the whole cell. */
     Is(at.kind == kmkind_pool || (kmcat(&bytes, "more", 4) && memcmp(bytes.ref, "bytesmore", 9) == 0));
     Is(kmresize(&none, 30) != NULL);
     kmptr line = kmprintf(at, "%d %s", 17, "lines");

@@ -1,5 +1,5 @@
-//! Programs that use what is not theirs inside a pool, and one that does not. The first argument says which. `marks.rs` looks
-//! for the lines that are marked here in what the tools report.
+//! Programs with an invalid use of memory in a pool, and a correct one. The first argument selects one. `marks.rs` expects the marked
+//! lines in the reports of the tools.
 
 #![allow(clippy::undocumented_unsafe_blocks, reason = "what is unsafe here is meant to be wrong")]
 
@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 
 use kmem::{Buffer, Pool, PoolBox, Ptr, Ref, Tree, raw};
 
-/// Reads a byte that may be nobody's.
+/// Reads a byte that may not be in use.
 #[inline(never)]
 fn read(byte: *const u8) -> u8 {
     unsafe { byte.read_volatile() }
@@ -86,7 +86,7 @@ fn undefined() {
     }
 }
 
-/// What a program may do.
+/// Valid uses.
 fn right() {
     let strings = Pool::growing();
     let mut kept: Vec<PoolBox<'_, String>> = Vec::new();
