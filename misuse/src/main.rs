@@ -6,31 +6,12 @@ mod page;
 mod reasons;
 mod rows;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use library::Library;
-use outcome::{Outcome, Verdict};
-
-/// The outcome of a case in several runs: addresses differ from run to run.
-#[derive(Clone, Debug)]
-pub struct Cell {
-    /// The worst outcome that is not rare, see [`RARE`].
-    pub outcome: Outcome,
-    /// A worse but rare outcome, and the number of runs that had it.
-    pub rarely: Option<(Outcome, usize)>,
-    pub runs: usize,
-}
-
-/// An outcome of fewer than one in this many runs is rare: a seal of seven bits is right by chance in one of 128.
-const RARE: usize = 10;
-
-/// Misuse and method.
-type Case = (String, String);
-/// By library and case.
-pub type Results = BTreeMap<(usize, Case), Cell>;
+use outcome::{Case, Cell, Outcome, RARE, Results, Verdict};
 
 #[derive(Default)]
 struct Options {

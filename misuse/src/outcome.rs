@@ -1,5 +1,6 @@
 //! The outcome of a misuse.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
@@ -139,3 +140,21 @@ fn words_of(library: &Library, line: &str) -> String {
         }
     }
 }
+
+/// The outcome of a case in several runs: addresses differ from run to run.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The worst outcome that is not rare, see [`RARE`].
+    pub outcome: Outcome,
+    /// A worse but rare outcome, and the number of runs that had it.
+    pub rarely: Option<(Outcome, usize)>,
+    pub runs: usize,
+}
+
+/// An outcome of fewer than one in this many runs is rare: a seal of seven bits is right by chance in one of 128.
+pub const RARE: usize = 10;
+
+/// Misuse and method.
+pub type Case = (String, String);
+/// By library and case.
+pub type Results = BTreeMap<(usize, Case), Cell>;

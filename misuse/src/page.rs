@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::library::Library;
-use crate::outcome::{Outcome, VERDICTS, Verdict};
+use crate::outcome::{Case, Cell, Outcome, Results, VERDICTS, Verdict};
 use crate::reasons::reason;
 use crate::rows::{self, GROUPS, Group};
-use crate::{Case, Cell, Results};
 
 const SUMMARY: &str = "../docs/misuse.md";
 const ROWS: &str = "../docs/misuse-rows.md";

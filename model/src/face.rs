@@ -123,7 +123,17 @@ impl Words {
     }
 }
 
-pub use crate::op::Appended;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, arbitrary::Arbitrary)]
+pub enum Appended {
+    /// Bytes, behind all that there are.
+    Bytes,
+    /// A string, behind the string that is there.
+    String,
+    /// Characters, where there was made room for them.
+    Room,
+    /// Nothing yet: room is asked for in advance.
+    Reserve,
+}
 
 /// One of the faces. A pointer that is null means a refusal.
 pub trait Face {

@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-use crate::face::{How, Way, Words};
+use crate::face::{Appended, How, Way, Words};
 
 /// One step. Indices are taken modulo the number of things that there are.
 #[derive(Clone, Copy, Debug, Arbitrary)]
@@ -71,18 +71,6 @@ pub enum Kinds {
     Ref,
     Tree,
     Pool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
-pub enum Appended {
-    /// Bytes, behind all that there are.
-    Bytes,
-    /// A string, behind the string that is there.
-    String,
-    /// Characters, where there was made room for them.
-    Room,
-    /// Nothing yet: room is asked for in advance.
-    Reserve,
 }
 
 /// What a node is to adopt.

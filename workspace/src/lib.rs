@@ -2,6 +2,11 @@
 //!
 //! The other crates are packaged, and a package is tested without its neighbours: a test there reads no file outside its crate.
 
+pub mod circles;
+pub mod crates;
+pub mod map;
+pub mod modules;
+
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 mod readme {}

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 use kmem::{Kind, Ptr};
 
-use crate::Root;
 use crate::load::Census;
-use crate::values::{Container, Shape, Value, items};
+use crate::values::{Container, Root, Shape, Value, items};
 
 const DEPTH: usize = 3;
 const WIDTH: usize = 4;

@@ -8,9 +8,8 @@ use std::io::{BufReader, Read};
 use kmem::{Heap, Kind, Pool, Ptr, Ref, Tree};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::Root;
 use crate::scan::Needles;
-use crate::values::{Container, Number, Shape, Slot};
+use crate::values::{Container, Number, Root, Shape, Slot};
 
 type NodeRef<'t, 's> = kmem::NodeRef<'t, Container<'s>>;
 

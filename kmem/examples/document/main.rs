@@ -20,13 +20,13 @@ use std::time::Instant;
 use std::{fs, io};
 
 use clap::Parser;
-use kmem::{Pool, Ptr, Shredding};
+use kmem::{Pool, Shredding};
 
 use draw::many;
 use kmem_view::Snapshot;
 use load::{Labels, Loaded};
 use scan::Needles;
-use values::{Container, Number};
+use values::{Number, Root};
 
 /// The system's allocator, zeroing what is freed unless `--no-shred` says otherwise: the reader's and the parser's
 /// buffers hold the secrets too.
@@ -314,6 +314,3 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
     }
 }
-
-/// The document's one handle.
-type Root<'s> = Ptr<'s, Container<'s>>;

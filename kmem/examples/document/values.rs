@@ -49,6 +49,9 @@ pub enum Shape {
     Object,
 }
 
+/// The document's one handle.
+pub type Root<'s> = Ptr<'s, Container<'s>>;
+
 /// An object or array: the payload of a tree node. Containers inside it are the node's children, in order.
 pub struct Container<'s> {
     pub shape: Shape,
