@@ -1,4 +1,4 @@
-//! The document for a person: the top of its tree, and a table of what it costs.
+//! Prints the top of the document's tree, and a table of its cost.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ const DEPTH: usize = 3;
 const WIDTH: usize = 4;
 const TEXT: usize = 40;
 
-/// Draws the first few values of the first few levels, but for what is secret.
+/// Prints the first values of the first levels, without secrets.
 pub fn top_of_tree(out: &mut impl Write, root: &Root<'_>, secret_keys: &[String]) -> io::Result<()> {
     for (_, value) in items(root) {
         draw(out, &value, "", false, 0, secret_keys)?;
@@ -75,7 +75,7 @@ fn draw_inside(
     Ok(())
 }
 
-/// Handles of a document by the kind that they say they are.
+/// The number of a document's handles by kind.
 #[derive(Default)]
 struct Handles {
     by_kind: [usize; 5],
@@ -87,7 +87,7 @@ impl Handles {
         self.by_kind[ptr.kind() as usize] += 1;
     }
 
-    /// Counts what is in a container. JSON that the parser accepts is at most 128 levels deep.
+    /// Counts the values in a container. The parser accepts at most 128 levels of JSON.
     fn walk(&mut self, container: &Ptr<'_, Container<'_>>) {
         self.count(container);
         self.list_bytes += container.list_bytes();
@@ -106,7 +106,7 @@ impl Handles {
     }
 }
 
-/// Prints cells and bytes by kind, and what interning saved.
+/// Prints cells and bytes by kind, and the saving of interning.
 pub fn table(out: &mut impl Write, root: &Root<'_>, census: &Census) -> io::Result<()> {
     let mut handles = Handles::default();
     handles.walk(root);

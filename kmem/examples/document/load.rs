@@ -1,4 +1,4 @@
-//! From JSON straight into cells: no value is ever held anywhere else.
+//! Parses JSON directly into cells.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
@@ -17,7 +17,7 @@ static NULL: () = ();
 static TRUE: bool = true;
 static FALSE: bool = false;
 
-/// What one kind of cell costs.
+/// The cost of one kind of cell.
 #[derive(Clone, Copy, Default)]
 pub struct Cost {
     pub cells: usize,
@@ -25,7 +25,7 @@ pub struct Cost {
     pub overhead: usize,
 }
 
-/// What was counted while loading.
+/// The counts of a load.
 #[derive(Default)]
 pub struct Census {
     costs: [Cost; 5],
@@ -60,13 +60,13 @@ struct Loader<'l, 's> {
     numbers: &'s Pool<Number>,
     interned: HashSet<Ref<str>>,
     labels: Option<Labels>,
-    /// Of a document with labels, its keys, each once.
+    /// The keys of a document with labels, each once.
     keys: Vec<Ref<str>>,
     needles: &'l mut Needles,
     census: Census,
 }
 
-/// Loads a document. Values under the secret keys are tainted where `taint` says so, and looked for by `needles`.
+/// Loads a document. Adds the strings below secret keys to `needles`, and taints them if `taint`.
 pub fn load<'s>(
     reader: impl Read,
     secret_keys: &[String],
@@ -109,10 +109,10 @@ pub fn load<'s>(
     Ok(Loaded { root: tree.into(), census: loader.census })
 }
 
-/// What a report calls the values of a document: by their keys, and those in an array by its key and `[]`. Names are never freed, so
-/// there is one for each.
+/// The names of values in a report: the key of a value, or for the elements of an array the name of the array and `[]`. Names are never
+/// freed, so each is made once.
 pub struct Labels {
-    /// That of the document's one value.
+    /// The name of the top value.
     document: &'static CStr,
     known: HashMap<String, &'static CStr>,
 }
@@ -153,11 +153,11 @@ impl<R: Read> Read for Counted<R> {
 
 impl<'s> Loader<'_, 's> {
     fn count_container(&mut self) {
-        // The header, and the slot of the destructor that frees the container's lists.
+        // The header, and the destructor that frees the container's lists.
         self.census.count(Kind::Tree, size_of::<Container<'_>>(), 64 + 16);
     }
 
-    /// A reference to the one cell that holds this text. A report calls it as what it came as first.
+    /// A reference to the one cell with this text. Its name in a report is that of its first occurrence.
     fn text<E: Error>(
         &mut self,
         text: &str,
@@ -218,11 +218,11 @@ impl<'s> Loader<'_, 's> {
     }
 }
 
-/// Loads one value below a parent and returns what goes into the parent's slot.
+/// Loads a value below a parent and returns the slot for the parent.
 struct Seed<'l, 'n, 't, 's> {
     loader: &'l mut Loader<'n, 's>,
     parent: NodeRef<'t, 's>,
-    /// What a report calls it.
+    /// Its name in a report.
     name: Option<&'static CStr>,
     secret: bool,
 }
@@ -265,8 +265,8 @@ impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
     fn visit_str<E: Error>(self, text: &str) -> Result<Slot<'s>, E> {
         let cell = self.loader.text(text, self.name, self.secret)?;
         if self.loader.labels.is_some() {
-            // The tree knows of its values alone, not of what they refer to: for a report each container holds a reference to its
-            // strings itself.
+            // A report lists the nodes of the tree and their adopted objects, not the references inside values. So each container
+            // adopts a reference to each of its strings.
             self.parent.try_adopt(cell.clone()).map_err(|refused| E::custom(refused.error()))?;
         }
         Ok(Slot::Text(cell.into()))
@@ -305,7 +305,7 @@ impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
     }
 }
 
-/// Loads a key and says whether what it names is secret.
+/// Loads a key. Returns it, and true if its value is secret.
 struct Key<'l, 'n, 's> {
     loader: &'l mut Loader<'n, 's>,
     secret: bool,
@@ -332,7 +332,7 @@ impl<'de, 's> Visitor<'de> for Key<'_, '_, 's> {
         let known = self.loader.interned.len();
         let cell = self.loader.text(key, name, self.secret)?;
         if name.is_some() && self.loader.interned.len() > known {
-            // No container has a child to hold it by: for a report the root holds every key once.
+            // For a report the root adopts each key once.
             self.loader.keys.push(cell.clone());
         }
         Ok((cell.into(), self.secret || named))

@@ -1,8 +1,8 @@
-//! Loads a JSON document into cells of every kind, shows what that costs, frees it by dropping one handle, and looks
-//! through the process's memory for what was to be kept secret.
+//! Loads a JSON document into cells of every kind, prints their cost, frees the document by dropping one handle, and searches the memory of
+//! the process for the document's secrets.
 //!
-//! Objects and arrays are nodes of a tree, strings and keys are interned as reference-counted cells, numbers come from a
-//! pool, `true`, `false` and `null` are static, and whatever is under a secret key is tainted.
+//! Objects and arrays are nodes of a tree. Strings and keys are reference-counted cells, one for each text. Numbers are allocated from a
+//! pool. `true`, `false` and `null` are static. All values below a secret key are tainted.
 
 mod draw;
 mod load;
@@ -28,14 +28,14 @@ use load::{Labels, Loaded};
 use scan::Needles;
 use values::{Number, Root};
 
-/// The system's allocator, zeroing what is freed unless `--no-shred` says otherwise: the reader's and the parser's
-/// buffers hold the secrets too.
+/// The system's allocator. It zeroes freed blocks, unless `--no-shred` is given: the buffers of the reader and the parser have the secrets
+/// too.
 struct Switchable;
 
 static SHREDDING: AtomicBool = AtomicBool::new(true);
 static INNER: Shredding<System> = Shredding::new(System);
 
-// SAFETY: both allocators are `System` underneath, so a block may be given back through either.
+// SAFETY: both allocators allocate from `System`, so either may free a block of the other.
 unsafe impl GlobalAlloc for Switchable {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the contract is the caller's.
@@ -73,19 +73,19 @@ unsafe impl GlobalAlloc for Switchable {
 #[global_allocator]
 static GLOBAL: Switchable = Switchable;
 
-/// Load a JSON document into kmem's cells, free it with one drop, and look for what was secret.
+/// Load a JSON document into kmem's cells, free it with one drop, and search memory for its secrets.
 #[derive(Parser)]
 #[command(name = "document")]
 struct Options {
-    /// The document; `-` is standard input. Without it, a list of emoji that comes with the example.
+    /// The document; `-` is standard input. The default is a list of emoji that comes with the example.
     file: Option<PathBuf>,
-    /// Keys whose values are secret, with everything below them. Of the document that comes along: `name`.
+    /// Keys whose values are secret, with everything below them. The default for the list of emoji is `name`.
     #[arg(long, value_name = "KEY", num_args = 1..)]
     secret: Vec<String>,
-    /// Do not zero anything, to see that the search finds what is left behind.
+    /// Do not zero anything, to see that the search finds the copies that remain.
     #[arg(long)]
     no_shred: bool,
-    /// Write a page that shows who holds the bytes of the document. Its keys name what it shows.
+    /// Write a page that shows which values of the document hold its memory. The names of values are their keys.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 }
@@ -98,7 +98,7 @@ fn main() -> ExitCode {
     SHREDDING.store(!options.no_shred, Ordering::Relaxed);
     match run(&options) {
         Ok(code) => code,
-        // Who reads only the first lines has all that they want.
+        // The reader, `head` for example, has what it wants.
         Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("document: {message}");
@@ -107,10 +107,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The document as a file, with its name and its length where that is known.
+/// The document as a file, its name, and its length if it is known.
 fn open(file: Option<&PathBuf>) -> io::Result<(fs::File, String, Option<u64>)> {
     match file {
-        // A duplicate of the descriptor: `std::io::stdin` would keep the last of what it read in a static buffer.
+        // A duplicate of the descriptor: `std::io::stdin` would keep the end of its input in a static buffer.
         Some(path) if path.as_os_str() == "-" => {
             let file = fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
             Ok((file, "standard input".into(), None))
@@ -126,16 +126,14 @@ fn open(file: Option<&PathBuf>) -> io::Result<(fs::File, String, Option<u64>)> {
     }
 }
 
-/// Only what is written to standard output fails with an error of the system itself; all others say what they were about.
+/// Returns true if standard output was closed. All other errors are wrapped with a file name.
 fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
-    let name = options
-        .file
-        .as_ref()
-        .map_or("the document that comes along".into(), |path| path.display().to_string());
+    let name =
+        options.file.as_ref().map_or("the document of the example".into(), |path| path.display().to_string());
     let (file, path, len) = open(options.file.as_ref()).map_err(|error| format!("{name}: {error}"))?;
     let mut needles = Needles::new();
     let numbers = Pool::growing().named(c"numbers");
@@ -160,7 +158,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             let (cells, block) = (many(cells, "cell"), many(block, "byte"));
             writeln!(
                 out,
-                "{}: {cells}, {block} with headers; without the containers' lists",
+                "{}: {cells}, {block} with headers, without the lists of the containers",
                 file.display()
             )?;
             root
@@ -176,7 +174,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let after = search(out, "after", &needles, options)?;
     writeln!(
         out,
-        "\nloaded in {:.1} ms, freed by dropping one handle in {:.1} ms; {} of the pool still taken",
+        "\nloaded in {:.1} ms, freed by dropping one handle in {:.1} ms; {} of the pool still live",
         load_time.as_secs_f64() * 1e3,
         free_time.as_secs_f64() * 1e3,
         many(numbers.live(), "cell"),
@@ -199,7 +197,7 @@ fn report<'s>(
     label: &str,
     file: &Path,
 ) -> Result<(Root<'s>, Snapshot), Box<dyn Error>> {
-    let mut tree = root.into_tree().map_err(|_| "the document is no tree")?;
+    let mut tree = root.into_tree().map_err(|_| "the document is not a tree")?;
     let parts = [tree.snapshot(), numbers.snapshot()].map(|json| Snapshot::read(json.as_bytes()));
     let snapshot = Snapshot::join(parts.into_iter().collect::<Result<Vec<_>, _>>()?)?.labelled(label);
     snapshot.html(io::BufWriter::new(fs::File::create(file)?), None)?;
@@ -229,8 +227,7 @@ fn search(
     }
 }
 
-/// Says whether the search found what it should: something before, and after that nothing, or with nothing zeroed
-/// something again.
+/// Checks the results of the searches: copies before the free, and none after it, or some with `--no-shred`.
 fn verdict(
     out: &mut impl Write,
     options: &Options,
@@ -239,40 +236,40 @@ fn verdict(
     after: Option<usize>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     if options.secret.is_empty() {
-        writeln!(out, "no secret keys were named, so nothing was searched for")?;
+        writeln!(out, "no secret keys were given, so memory was not searched")?;
         return Ok(ExitCode::SUCCESS);
     }
     if needles.too_short > 0 {
         let (strings, are) =
             (many(needles.too_short, "string"), if needles.too_short == 1 { "is" } else { "are" });
-        writeln!(out, "{strings} under secret keys {are} too short to tell from chance; not searched for")?;
+        writeln!(out, "{strings} below secret keys {are} too short to search for: they occur by chance")?;
     }
     let (Some(before), Some(after)) = (before, after) else {
-        return Err("nothing is known about copies of the secrets".into());
+        return Err("memory could not be searched for copies of the secrets".into());
     };
     if needles.len() == 0 {
-        writeln!(out, "no string was found under the secret keys, so nothing was searched for")?;
+        writeln!(out, "the secret keys have no strings, so memory was not searched")?;
     } else if before == 0 {
         return Err(
-            "the search found nothing while the secrets were there: its second result is worth nothing"
+            "the search found no secrets before the document was freed, so its second result means nothing"
                 .into(),
         );
     } else if after > 0 && !options.no_shred {
-        return Err(format!("copies of secrets were left in memory: {after}").into());
+        return Err(format!("copies of secrets remain in memory: {after}").into());
     } else if after == 0 && options.no_shred {
-        return Err("nothing was zeroed, yet the search found nothing".into());
+        return Err("nothing was zeroed, but the search found no copies".into());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The most memory that the process has had, in bytes.
+/// The peak memory of the process, in bytes.
 fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// A reader that counts, and shows how far it is where it takes long and someone is looking.
+/// A reader that shows its progress, if the document is large and standard error is a terminal.
 struct Progress {
     file: fs::File,
     read: u64,
@@ -283,7 +280,7 @@ impl Progress {
     const LONG: u64 = 8 << 20;
 
     fn new(file: fs::File, len: Option<u64>) -> Self {
-        // indicatif draws on standard error, and only where that is a terminal.
+        // indicatif draws on standard error, and only if that is a terminal.
         let bar = match len {
             Some(len) if len < Self::LONG => indicatif::ProgressBar::hidden(),
             Some(len) => indicatif::ProgressBar::new(len),

@@ -1,34 +1,34 @@
-//! Looks through the memory of this very process for strings, without holding a plain copy of them.
+//! Searches the memory of this process for strings, without a plain copy of them.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Strings to look for, each mixed with a random pad, so that the list is not found by its own search.
+/// The strings to search for, each combined with a random pad, so that the search does not find this list.
 pub struct Needles {
     pad: [u8; Self::PAD],
     /// The padded strings by their first bytes, padded too.
     by_prefix: HashMap<u64, Vec<Box<[u8]>>>,
     known: HashSet<Box<[u8]>>,
-    /// One bit for each of the prefix's hash values that occurs, to pass over most of memory quickly.
+    /// One bit for each hash value of a prefix, to skip most of memory quickly.
     filter: Vec<u64>,
-    /// Strings that were not taken up because they are shorter than [`Needles::MIN`].
+    /// The number of strings that were left out, because they are shorter than [`Needles::MIN`].
     pub too_short: usize,
 }
 
 impl Needles {
     const PAD: usize = 64;
-    /// Shorter strings turn up by chance: in code, in names, in other words.
+    /// Shorter strings occur by chance: in code, in names, in other words.
     const MIN: usize = 9;
     const PREFIX: usize = 8;
     const FILTER_BITS: u32 = 20;
 
     pub fn new() -> Self {
         let mut pad = [0; Self::PAD];
-        // A pad with a zero byte would let a byte of the string through.
+        // A zero byte in the pad would leave a byte of the string unchanged.
         let filled = getrandom::fill(&mut pad);
-        assert!(filled.is_ok(), "the system gives random bytes");
+        assert!(filled.is_ok(), "the system provides random bytes");
         pad.iter_mut().for_each(|byte| *byte |= 0x80);
         let filter = vec![0; 1 << (Self::FILTER_BITS - 6)];
         Needles { pad, by_prefix: HashMap::new(), known: HashSet::new(), filter, too_short: 0 }
@@ -91,11 +91,11 @@ pub struct Found {
     pub scanned: usize,
 }
 
-/// Counts where any of the strings begins in the readable memory of this process, but for the buffer of this search.
+/// Counts the copies of the strings in the readable memory of this process, without the buffer of this search.
 pub fn copies(needles: &Needles) -> io::Result<Found> {
     let memory = File::open("/proc/self/mem")?;
     let overlap = needles.longest().max(Needles::PREFIX) - 1;
-    // Made before the map is read, so that it is on it, and wiped afterwards: it passes over the secrets too.
+    // Allocated before the map is read, so that the map includes it. Zeroed afterwards, because the secrets pass through it.
     let mut buffer = vec![0u8; (1 << 20) + overlap];
     let own = buffer.as_ptr().addr()..buffer.as_ptr().addr() + buffer.len();
     let maps = std::fs::read_to_string("/proc/self/maps")?;
@@ -113,7 +113,7 @@ pub fn copies(needles: &Needles) -> io::Result<Found> {
     Ok(found)
 }
 
-/// The addresses of a line of the map that may be read. The kernel's own pages are listed, and cannot be.
+/// The addresses in a line of the map, if they are readable. Two of the kernel's pages are listed but not readable.
 fn readable(line: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
@@ -136,13 +136,13 @@ fn search(
         let want = buffer.len().min(part.end - at);
         let read = match memory.read_at(&mut buffer[..want], at as u64) {
             Ok(read) if read > 0 => read,
-            // A page that is mapped and has nothing behind it.
+            // A page that is mapped but has no memory.
             _ => {
                 at += 4096;
                 continue;
             }
         };
-        // Strings that begin in the overlap are counted in the next turn, which reads it again.
+        // Strings that begin in the overlap are counted in the next round, which reads the overlap again.
         let end = at + read == part.end || read < want;
         let starts = if end { read } else { read - overlap };
         for start in 0..starts {

@@ -1,10 +1,10 @@
-//! How a document lies in memory: every value behind the one handle.
+//! The document in memory. One handle owns all its values.
 
 use std::cell::OnceCell;
 
 use kmem::{NodeRef, Ptr};
 
-/// A number as it was written: whole ones keep all their digits.
+/// A number of the document. Whole numbers keep all their digits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     Unsigned(u64),
@@ -22,17 +22,17 @@ impl std::fmt::Display for Number {
     }
 }
 
-/// What a slot of a container holds.
+/// A slot of a container.
 pub enum Slot<'s> {
     Null(Ptr<'s, ()>),
     Bool(Ptr<'s, bool>),
     Number(Ptr<'s, Number>),
     Text(Ptr<'s, str>),
-    /// The next of the container's children in the tree.
+    /// The next child of the container in the tree.
     Child,
 }
 
-/// A value as the code that walks a document sees it.
+/// A value, for code that walks a document.
 pub enum Value<'a, 's> {
     Null(Ptr<'a, ()>),
     Bool(Ptr<'a, bool>),
@@ -55,7 +55,7 @@ pub type Root<'s> = Ptr<'s, Container<'s>>;
 /// An object or array: the payload of a tree node. Containers inside it are the node's children, in order.
 pub struct Container<'s> {
     pub shape: Shape,
-    /// Whether it is under a secret key.
+    /// True if it is below a secret key.
     pub secret: bool,
     keys: OnceCell<Box<[Ptr<'s, str>]>>,
     slots: OnceCell<Box<[Slot<'s>]>>,
@@ -66,7 +66,7 @@ impl<'s> Container<'s> {
         Container { shape, secret, keys: OnceCell::new(), slots: OnceCell::new() }
     }
 
-    /// Gives the container of this node what it holds, once.
+    /// Sets the keys and values of this node's container, once.
     pub fn fill(node: NodeRef<'_, Container<'s>>, keys: Vec<Ptr<'s, str>>, slots: Vec<Slot<'s>>) {
         let fresh = node.keys.set(keys.into()).is_ok() && node.slots.set(slots.into()).is_ok();
         debug_assert!(fresh, "a container is filled once");
@@ -90,7 +90,7 @@ impl<'s> Container<'s> {
     }
 }
 
-/// The values in a container, each with its key where the container is an object.
+/// The values in a container, with their keys if the container is an object.
 pub fn items<'a, 's>(
     container: &'a Ptr<'_, Container<'s>>,
 ) -> impl Iterator<Item = (Option<&'a Ptr<'s, str>>, Value<'a, 's>)> {
