@@ -100,7 +100,7 @@ pub unsafe extern "C" fn kmpoolo(data: *mut c_void) -> Handle {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpooln(walk: *mut Walk) -> c_int {
-    // SAFETY: the caller gives a walk of its own, over a pool that is there.
+    // SAFETY: the caller gives a walk over a live pool.
     unsafe {
         let Walk { root, km_at_: after, .. } = *walk;
         let data = pool::walk_after(root.cast(), after.cast()).next().unwrap_or(null_mut());

@@ -97,7 +97,7 @@ pub extern "C" fn kmstat(object: *const c_void) -> Handle {
 #[cfg(feature = "shred")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtaint(handle: *mut Handle) {
-    // SAFETY: the caller gives a handle of its own on a live object, or null.
+    // SAFETY: the caller gives null or a handle of a live object.
     if let Some(handle) = unsafe { handle.as_mut() } {
         // SAFETY: as above.
         unsafe { ptr::taint(handle) }

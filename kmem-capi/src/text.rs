@@ -102,13 +102,13 @@ unsafe fn grow(call: &'static str, handle: &mut Handle, now: usize, size: Option
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmreserve(handle: *mut Handle, size: usize) -> *mut c_void {
-    // SAFETY: the caller gives a handle of its own.
+    // SAFETY: the caller gives a handle.
     crate::options::or_null(unsafe { ptr::reserve(&mut *handle, size) }).cast()
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmresize(handle: *mut Handle, size: usize) -> *mut c_void {
-    // SAFETY: the caller gives a handle of its own.
+    // SAFETY: the caller gives a handle.
     let resized = unsafe { ptr::resize(&mut *handle, size) };
     written(handle);
     crate::options::or_null(resized).cast()
@@ -155,7 +155,7 @@ unsafe fn size_of(handle: Handle, call: &'static str) -> Option<usize> {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: usize) -> *mut c_void {
-    // SAFETY: the caller gives a handle of its own and so many readable bytes, which may be the cell's own.
+    // SAFETY: the caller gives a handle and so many readable bytes, which may be in the cell.
     unsafe {
         let handle = &mut *handle;
         let Some(now) = size_of(*handle, "kmcat") else { return null_mut() };
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn kmroom(handle: *mut Handle, more: usize) -> *mut c_char
 
 /// `kmroom` for `call`, of an object with `now` bytes of data.
 unsafe fn room(call: &'static str, handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
-    // SAFETY: the caller gives a handle of its own on a string.
+    // SAFETY: the caller gives the handle of a string.
     unsafe {
         let len = libc::strnlen(handle.data.cast(), now);
         if len == now {
@@ -195,7 +195,7 @@ unsafe fn room(call: &'static str, handle: &mut Handle, now: usize, more: usize)
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *mut c_void {
-    // SAFETY: the caller gives a handle of its own on a string, and another string, which may be in the same cell.
+    // SAFETY: the caller gives the handle of a string, and another string, which may be in the same cell.
     unsafe {
         let Some(now) = size_of(*handle, "kmcats") else { return null_mut() };
         if string.is_null() {

@@ -165,7 +165,7 @@ pub unsafe extern "C" fn kmtreel(data: *mut c_void, object: *const c_void) -> Ha
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreen(walk: *mut Walk) -> c_int {
-    // SAFETY: the caller gives a walk of its own, over a tree that is there.
+    // SAFETY: the caller gives a walk over a live tree.
     unsafe {
         let Walk { root, mut depth, km_at_: here, .. } = *walk;
         let mut here = here.cast();
