@@ -66,7 +66,7 @@ fn bridge(fault: &Fault) {
     written(&report);
     written(&call);
     written(&what);
-    kmem::raw::marks::calls(size_of::<*const CFault>());
+    kmem::raw::sanitizer::calls(size_of::<*const CFault>());
     // SAFETY: the program set this handler; the report and its texts live while it runs.
     unsafe { handler(&raw const report) }
 }

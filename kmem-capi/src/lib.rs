@@ -36,5 +36,5 @@ pub use options::Options;
 /// Marks a value as initialised that the library has written, or is about to write, for the program.
 #[inline(always)]
 fn written<T>(at: *const T) {
-    kmem::raw::marks::written(at.cast(), size_of::<T>());
+    kmem::raw::sanitizer::written(at.cast(), size_of::<T>());
 }

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_void};
 use core::mem::offset_of;
 
-use kmem::raw::{Handle, marks};
+use kmem::raw::{Handle, sanitizer};
 
 /// `kmwalk`: a walk over a pool or a tree.
 ///
@@ -33,8 +33,8 @@ pub type Write = unsafe extern "C" fn(context: *mut c_void, text: *const c_char,
 /// Passes each piece of a report to user code.
 pub(crate) fn writing(write: Write, context: *mut c_void) -> impl FnMut(&str) {
     move |text| {
-        marks::written(text.as_ptr(), text.len());
-        marks::calls(size_of::<[usize; 3]>());
+        sanitizer::written(text.as_ptr(), text.len());
+        sanitizer::calls(size_of::<[usize; 3]>());
         // SAFETY: the caller gives a function that takes its context and so many readable bytes.
         unsafe { write(context, text.as_ptr().cast(), text.len()) }
     }

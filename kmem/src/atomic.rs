@@ -10,7 +10,7 @@ pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};
 
 pub(crate) use core::sync::atomic::Ordering;
 
-pub(crate) use crate::raw::marks::{acquired, released};
+pub(crate) use crate::raw::sanitizer::{acquired, released};
 
 #[cfg(not(target_has_atomic = "ptr"))]
 pub(crate) use by_load_and_store::{AtomicPtr, AtomicU8, AtomicUsize};

@@ -37,6 +37,9 @@ pub enum Kind {
     Source = 5,
 }
 
+/// The bits that a kind has besides its number while the cell is being freed.
+const DYING: i32 = 0x4b4d_0000;
+
 impl Kind {
     /// The kind with this number, or `None` where no kind has it.
     ///
@@ -56,6 +59,11 @@ impl Kind {
         })
     }
 
+    /// The kind that a header with this number has or, while the cell is being freed, had.
+    pub(crate) const fn from_raw_dying(raw: i32) -> Option<Kind> {
+        Kind::from_raw(if raw & !0xffff == DYING { raw & 0xffff } else { raw })
+    }
+
     /// The number in the header of a cell of this kind once it has been freed.
     pub(crate) const fn freed(self) -> i32 {
         !(self as i32)
@@ -63,7 +71,7 @@ impl Kind {
 
     /// The number in the header of a cell of this kind whose destructor is running.
     pub(crate) const fn dying(self) -> i32 {
-        0x4b4d_0000 | self as i32
+        DYING | self as i32
     }
 
     /// The word that C function names use for this method.
@@ -188,13 +196,13 @@ pub const FLAG_ENDING: u8 = 64;
 pub const FLAG_SCATTERED: u8 = 128;
 
 impl Cell {
-    pub(crate) fn new(kind: Kind, flags: u8, align: u8, size: usize) -> Cell {
+    pub(crate) fn new(kind: Kind, flags: u8, align: u8, heap: u8, size: usize) -> Cell {
         Cell {
             kind: kind as i32,
             shred: AtomicU8::new(0),
             flags,
             align,
-            heap: crate::raw::heap_id(),
+            heap,
             size,
             #[cfg(target_pointer_width = "32")]
             spare: MaybeUninit::uninit(),

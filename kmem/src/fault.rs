@@ -103,6 +103,17 @@ impl Misuse {
     }
 }
 
+/// What a kind that is not the expected one says about the cell.
+pub(crate) fn classify(expected: Kind, found: i32) -> Misuse {
+    match Kind::from_raw(found) {
+        Some(kind) if kind == expected => Misuse::Damaged,
+        Some(Kind::None) | None if found == expected.freed() => Misuse::AlreadyFreed,
+        Some(Kind::None) | None if found == expected.dying() => Misuse::BeingFreed,
+        Some(Kind::None) | None => Misuse::NotACell(found),
+        Some(kind) => Misuse::WrongKind(kind),
+    }
+}
+
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())?;
@@ -248,5 +259,20 @@ pub(crate) struct AbortOnDrop;
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         os::abort()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_is_not_the_expected_one_says_what_happened() {
+        assert_eq!(classify(Kind::Heap, Kind::Heap.freed()), Misuse::AlreadyFreed);
+        assert_eq!(classify(Kind::Tree, Kind::Tree.dying()), Misuse::BeingFreed);
+        assert_eq!(classify(Kind::Heap, Kind::Ref as i32), Misuse::WrongKind(Kind::Ref));
+        assert_eq!(classify(Kind::Heap, Kind::Heap as i32), Misuse::Damaged);
+        assert_eq!(classify(Kind::Heap, 0), Misuse::NotACell(0));
+        assert_eq!(classify(Kind::Heap, Kind::Ref.freed()), Misuse::NotACell(Kind::Ref.freed()));
     }
 }

@@ -5,7 +5,14 @@
 // With a method left out, some of what serves them all is not used, and links to it lead nowhere.
 #![cfg_attr(
     not(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred")),
-    allow(dead_code, unused_imports, unused_macros, unused_unsafe, rustdoc::broken_intra_doc_links)
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        unused_macros,
+        unused_unsafe,
+        rustdoc::broken_intra_doc_links
+    )
 )]
 // Examples use all methods: where one is left out, there is nothing here for rustdoc to test.
 #![cfg_attr(

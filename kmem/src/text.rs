@@ -61,7 +61,7 @@ impl<'w> Text<'w> {
         self.push(unsafe { core::str::from_utf8_unchecked(digits) });
     }
 
-    /// Between quotation marks, as JSON wants it; bytes that are no UTF-8 become U+FFFD. What would change a terminal, break the line
+    /// Between quotation sanitizer, as JSON wants it; bytes that are no UTF-8 become U+FFFD. What would change a terminal, break the line
     /// or turn the text around it is escaped too, for reports are printed.
     #[cfg(any(feature = "pool", feature = "tree"))]
     pub(crate) fn push_quoted(&mut self, text: &[u8]) {
@@ -107,7 +107,7 @@ impl<'w> Text<'w> {
     }
 }
 
-/// Quotation marks, backslashes, control characters with DEL and the C1 controls, what breaks lines, and what sets the direction of text. Of
+/// Quotation sanitizer, backslashes, control characters with DEL and the C1 controls, what breaks lines, and what sets the direction of text. Of
 /// those beyond U+00FF, all are in U+2000 to U+2FFF.
 #[cfg(any(feature = "pool", feature = "tree"))]
 fn is_escaped(c: char) -> bool {

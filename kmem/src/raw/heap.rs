@@ -3,13 +3,13 @@
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-use super::block::{self, Fill, Request};
+pub(crate) use super::layout::HEAP as HEADER;
+use super::layout::prefix;
+use super::request::{Fill, Request};
 use super::resize::{self, How, Resized, To};
+use super::{check, end, make};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
-
-/// Bytes from the start of a heap cell's header to its data.
-pub(crate) const HEADER: usize = 16;
 
 /// Allocates a heap cell as the request says and returns its data.
 ///
@@ -27,8 +27,8 @@ pub(crate) const HEADER: usize = 16;
 pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
     unsafe {
-        let data = block::carve(Kind::Heap, HEADER, null_mut(), request, 0)?;
-        block::told_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
+        let data = make::carve(Kind::Heap, HEADER, null_mut(), request, 0)?;
+        make::told_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
         Ok(data)
     }
 }
@@ -47,8 +47,8 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     // SAFETY: [caller, live] the caller vouches for a readable header, and `end` runs only where it is that of a live
     // heap cell.
     unsafe {
-        if block::check(call, Kind::Heap, HEADER, data) {
-            block::end(call, Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
+        if check::check(call, Kind::Heap, HEADER, data) {
+            end::end(call, Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
         }
     }
 }
@@ -63,7 +63,7 @@ pub(crate) unsafe fn resize_kept(
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if !block::check(call, Kind::Heap, HEADER, data) {
+        if !check::check(call, Kind::Heap, HEADER, data) {
             return Err(AllocError::Misused);
         }
         let how = How { shred: shred.is_yes(), alone: true };
@@ -73,7 +73,7 @@ pub(crate) unsafe fn resize_kept(
 
 /// The prefix of the heap cell with this data.
 pub(crate) fn cell(data: *mut u8) -> *mut Cell {
-    block::prefix(data, HEADER)
+    prefix(data, HEADER)
 }
 
 /// The handle of a live cell with this data; the null handle of null.

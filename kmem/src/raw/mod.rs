@@ -66,13 +66,20 @@
 //! Heap functions and reference counts may be used from any thread. A pool, a tree and everything drawn from them
 //! belong to one thread at a time and may be handed over whole.
 
-mod block;
-#[doc(hidden)]
-pub mod marks;
+mod chain;
+mod check;
+mod end;
+mod handle;
+mod layout;
+mod make;
+mod object;
 pub mod ptr;
 mod record;
 mod request;
 mod resize;
+#[doc(hidden)]
+#[macro_use]
+pub mod sanitizer;
 mod seal;
 mod shape;
 mod source;
@@ -80,6 +87,7 @@ mod source;
 pub mod totals;
 #[cfg(not(feature = "totals"))]
 mod totals;
+mod trailer;
 #[macro_use]
 mod verbs;
 
@@ -99,17 +107,18 @@ pub use crate::cell::{
     FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD, FLAG_SAME, FLAG_SCATTERED, FLAG_SECRETS, FLAG_SLOT,
 };
 pub use crate::fault::Damage;
-pub use block::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
-#[cfg(feature = "pool")]
-pub use pool::{Pool, PoolCell};
-pub use ptr::Handle;
-#[cfg(feature = "ref")]
-pub use refs::Ref;
-pub(crate) use seal::heap_id;
-pub use source::{ResizeFn, Source};
-pub(crate) use source::{draw, give_back, shreds};
+pub use handle::Handle;
 #[cfg(feature = "tree")]
-pub use tree::Node;
+pub use layout::Node;
+#[cfg(feature = "ref")]
+pub use layout::Ref;
+#[cfg(feature = "pool")]
+pub use layout::{Pool, PoolCell};
+pub use request::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
+pub use source::{ResizeFn, Source};
 
-pub(crate) use block::arm;
+pub(crate) use chain::shreds;
+pub(crate) use source::{draw, give_back};
+
 pub(crate) use resize::To;
+pub(crate) use trailer::arm;

@@ -6,39 +6,36 @@
 use core::alloc::Layout;
 use core::ptr::null_mut;
 
-use super::request::{BASE_ALIGN, Destructor, Fill};
+use super::request::{BASE_ALIGN, Destructor};
 use super::seal::{self, Slot};
-use super::source::{draw, give_back};
-use super::totals;
-use crate::cell::{Cell, FLAG_RECORD, Kind};
-use crate::error::AllocError;
+use crate::cell::{Cell, FLAG_RECORD};
 
 /// The record of a cell.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Record {
     /// Bytes of the cell's header and data.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// The destructor of a cell that was made without a slot for one; empty in others.
-    pub(super) drop: Slot,
+    pub(crate) drop: Slot,
     /// The root of what the cell owns, a node of the library's own, or null.
     #[cfg(all(feature = "ref", feature = "tree"))]
-    pub(super) owned: *mut super::Node,
+    pub(crate) owned: *mut super::Node,
     /// The address of the cell under the key: nobody who writes over a header can give it the record of another cell.
-    seal: usize,
+    pub(crate) seal: usize,
     /// The last byte of the cell's prefix as it was without a record.
-    pub(super) heap: u8,
+    pub(crate) heap: u8,
 }
 
 /// The layout of a record.
-pub(super) const LAYOUT: Layout = match Layout::new::<Record>().align_to(BASE_ALIGN) {
+pub(crate) const LAYOUT: Layout = match Layout::new::<Record>().align_to(BASE_ALIGN) {
     Ok(layout) => layout.pad_to_align(),
     Err(_) => unreachable!(),
 };
 
 /// Returns true if these are the flags of a cell with a record.
 #[inline(always)]
-pub(super) fn has(flags: u8) -> bool {
+pub(crate) fn has(flags: u8) -> bool {
     flags & FLAG_RECORD == FLAG_RECORD
 }
 
@@ -48,7 +45,7 @@ pub(super) fn has(flags: u8) -> bool {
 /// `cell` is readable.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn of(cell: *mut Cell) -> *mut Record {
+pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
     // SAFETY: [caller, record] the caller's cell is readable. A word that has the seal of a record's address is one.
     unsafe {
         let Cell { flags, align, heap, size, .. } = *cell;
@@ -67,7 +64,7 @@ pub(super) unsafe fn of(cell: *mut Cell) -> *mut Record {
 ///
 /// # Safety
 /// `cell` is readable, and has `FLAG_RECORD`.
-unsafe fn may_follow(cell: *mut Cell) -> bool {
+pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     #[cfg(target_pointer_width = "32")]
     // SAFETY: [caller, record] the word was written with the flag.
     unsafe {
@@ -85,7 +82,7 @@ unsafe fn may_follow(cell: *mut Cell) -> bool {
 /// # Safety
 /// `cell` is readable.
 #[inline(always)]
-pub(super) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
+pub(crate) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
     // SAFETY: [caller, record] the caller's cell is readable, and so is its record.
     unsafe {
         if !has((*cell).flags) {
@@ -96,62 +93,23 @@ pub(super) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
     }
 }
 
-/// The record of a cell, drawn from where the cell was if it has none yet.
-///
-/// # Safety
-/// The caller has the cell alone. Its prefix is whole, its kind is heap or counted, and it was drawn from `src`.
-#[inline(never)]
-pub(super) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Result<*mut Record, AllocError> {
-    // SAFETY: [caller, record, drawn, outlives] the cell is the caller's, and its source outlives it. The block has room for a record.
-    unsafe {
-        if has((*cell).flags) {
-            return Ok(of(cell));
-        }
-        let record = draw(src, LAYOUT, Fill::Undefined)?.cast::<Record>().as_ptr();
-        // A custom source's `alloc` is user code. It may have given the cell a record.
-        if has((*cell).flags) {
-            give_back(src, record.cast(), LAYOUT);
-            return Ok(of(cell));
-        }
-        totals::drawn(kind, LAYOUT.size());
-        record.write(Record {
-            size: 0,
-            drop: Slot::sealed(&raw mut (*record).drop, Destructor::NONE),
-            #[cfg(all(feature = "ref", feature = "tree"))]
-            owned: null_mut(),
-            seal: 0,
-            heap: 0,
-        });
-        drop(Lifted { record, cell });
-        Ok(record)
-    }
-}
-
 /// A record that no cell leads to: that cell's header is plain meanwhile. Dropping it links it to `cell`.
-pub(super) struct Lifted {
+pub(crate) struct Lifted {
     record: *mut Record,
-    pub(super) cell: *mut Cell,
+    pub(crate) cell: *mut Cell,
 }
 
 /// Takes a cell's record out of its header, which is plain then.
 ///
 /// # Safety
 /// The caller has the cell alone, and this is its record.
-pub(super) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
+pub(crate) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
         (*cell).flags &= !FLAG_RECORD;
         ((*cell).size, (*cell).heap) = ((*record).size, (*record).heap);
     }
     Lifted { record, cell }
-}
-
-impl Lifted {
-    /// Gives the record back when dropped, in the place of linking it.
-    pub(super) fn spent(self, kind: Kind, src: *mut Cell) -> Spent {
-        let Lifted { record, .. } = *core::mem::ManuallyDrop::new(self);
-        Spent { kind, record, src }
-    }
 }
 
 impl Drop for Lifted {
@@ -170,27 +128,12 @@ impl Drop for Lifted {
     }
 }
 
-/// The record of a cell on its way out. Dropping it gives its block back.
-pub(super) struct Spent {
-    kind: Kind,
-    record: *mut Record,
-    src: *mut Cell,
-}
-
-impl Drop for Spent {
-    fn drop(&mut self) {
-        totals::returned(self.kind, LAYOUT.size());
-        // SAFETY: [guard, origin] the record was drawn from there with this layout, and nobody knows of it any more.
-        unsafe { give_back(self.src, self.record.cast(), LAYOUT) };
-    }
-}
-
 /// The destructor of a cell that was made without a slot for one, which may be an empty one; `None` if it was written over.
 ///
 /// # Safety
 /// As for [`arm`].
 #[inline(never)]
-pub(super) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
+pub(crate) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { Slot::read(&raw mut (*record).drop) }
 }
@@ -200,7 +143,7 @@ pub(super) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
 /// # Safety
 /// As for [`arm`].
 #[cfg(all(feature = "ref", feature = "tree"))]
-pub(super) unsafe fn is_empty(record: *mut Record) -> bool {
+pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { (*record).owned.is_null() && matches!(destructor(record), Some(Destructor { run: None, .. })) }
 }
@@ -209,7 +152,19 @@ pub(super) unsafe fn is_empty(record: *mut Record) -> bool {
 ///
 /// # Safety
 /// The caller has the cell alone, and this is its record.
-pub(super) unsafe fn arm(record: *mut Record, destructor: Destructor) {
+pub(crate) unsafe fn arm(record: *mut Record, destructor: Destructor) {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { Slot::write(&raw mut (*record).drop, destructor) };
+}
+
+impl Lifted {
+    /// The record, which is linked to nothing any more.
+    pub(crate) fn taken(self) -> *mut Record {
+        core::mem::ManuallyDrop::new(self).record
+    }
+
+    /// A record that is to be linked to a cell.
+    pub(crate) fn new(record: *mut Record, cell: *mut Cell) -> Lifted {
+        Lifted { record, cell }
+    }
 }

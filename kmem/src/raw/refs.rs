@@ -1,52 +1,32 @@
 //! Reference-counted cells: freed when the last reference is dropped, on whatever thread.
 
+pub(crate) mod count;
 #[cfg(feature = "tree")]
 mod own;
+#[cfg(feature = "tree")]
+pub(crate) mod owned;
 
-use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-use super::block::{self, Fill, Request};
+pub(crate) use super::layout::REF as HEADER;
+use super::layout::Ref;
+use super::request::{Fill, Request};
 use super::resize::{self, How, Resized, To};
+use super::{check, end, make};
 use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
-use crate::shared::{self, Left};
+use crate::shared;
+use count::{drop_one, source_of_only};
 
+pub(crate) use count::down;
 #[cfg(feature = "tree")]
-pub(crate) use own::owned;
+use owned::Owned;
+
 #[cfg(feature = "tree")]
 pub use own::{k, l};
-
-/// The header of a reference-counted cell (`kmref` in C).
-///
-/// Exhaustive: C code relies on this layout.
-///
-/// ```
-/// # #[cfg(target_pointer_width = "64")]
-/// assert_eq!(core::mem::size_of::<kmem::raw::Ref>(), 32);
-/// ```
-#[derive(Debug)]
-#[repr(C)]
-pub struct Ref {
-    /// The prefix.
-    pub cell: Cell,
-    /// Active references.
-    pub refs: AtomicUsize,
-    /// The source, null for the heap.
-    pub src: *mut Cell,
-}
-
-/// Bytes from the start of a reference-counted cell's header to its data.
-pub(crate) const HEADER: usize = 32;
-const _: () = {
-    const WORD: usize = size_of::<usize>();
-    // On 32-bit machines two words behind the source are unused.
-    assert!(size_of::<Ref>() == 16 + 2 * WORD && size_of::<Ref>() <= HEADER);
-    assert!(offset_of!(Ref, refs) == 16 && offset_of!(Ref, src) == 16 + WORD);
-};
 
 /// Allocates a reference-counted cell with one reference and returns its data.
 ///
@@ -65,13 +45,13 @@ const _: () = {
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller vouches for the source.
-    let data = unsafe { block::carve(Kind::Ref, HEADER, src, request, 0) }?;
-    let header = header(data.as_ptr());
+    let data = unsafe { make::carve(Kind::Ref, HEADER, src, request, 0) }?;
+    let header = Ref::of(data.as_ptr());
     // SAFETY: [extent] `carve` left room for the header before the data.
     unsafe {
         (&raw mut (*header).refs).write(AtomicUsize::new(1));
         (&raw mut (*header).src).write(src);
-        block::told_made(Kind::Ref, data.as_ptr(), HEADER, src);
+        make::told_made(Kind::Ref, data.as_ptr(), HEADER, src);
     }
     Ok(data)
 }
@@ -80,10 +60,6 @@ pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, Al
 unsafe fn allocate(src: *mut Cell, size: usize, fill: Fill) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc(src, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
-}
-
-pub(crate) fn header(data: *mut u8) -> *mut Ref {
-    block::prefix(data, HEADER).cast()
 }
 
 /// The handle of a live cell with this data; the null handle of null.
@@ -102,7 +78,7 @@ pub(crate) fn header(data: *mut u8) -> *mut Ref {
 #[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
-    Handle::on(Kind::Ref, data, header(data).cast())
+    Handle::on(Kind::Ref, data, Ref::of(data).cast())
 }
 
 #[inline]
@@ -111,79 +87,6 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     unsafe {
         if drop_one(data, call, shred) {
             end(call, data);
-        }
-    }
-}
-
-/// Drops a reference on behalf of a walk that frees nodes. If it was the last one and the cell owns something, returns the node below
-/// which that hangs: the walk frees it, and then [ends](end_owner) the cell, which is marked as dying.
-///
-/// # Safety
-/// As for [`f`].
-#[cfg(feature = "tree")]
-pub(super) unsafe fn release_below(
-    data: *mut u8,
-    call: &'static str,
-    shred: Shred,
-) -> Option<NonNull<super::Node>> {
-    // SAFETY: [caller] the contract is the caller's. The cell of the last reference is the caller's.
-    unsafe {
-        if !drop_one(data, call, shred) {
-            return None;
-        }
-        match own::take(call, data) {
-            own::Owned::Below(root) => return Some(root),
-            own::Owned::Nothing => end(call, data),
-            own::Owned::Refused => {}
-        }
-    }
-    None
-}
-
-/// Ends a cell after what it owned.
-///
-/// # Safety
-/// [`release_below`] returned what the cell owned, and that is freed.
-#[cfg(feature = "tree")]
-pub(super) unsafe fn end_owner(call: &'static str, data: *mut u8) {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { block::end_carefully(call, Kind::Ref, HEADER, data, (*header(data)).src, false) };
-}
-
-/// Drops a reference, after marking the cell if it is to be zeroed, and returns true if it was the last one: then the caller has to
-/// end the cell.
-///
-/// # Safety
-/// As for [`f`].
-#[inline(always)]
-unsafe fn drop_one(data: *mut u8, call: &'static str, shred: Shred) -> bool {
-    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
-    if data.is_null() || !unsafe { block::check(call, Kind::Ref, HEADER, data) } {
-        return false;
-    }
-    if shred.is_yes() {
-        // SAFETY: [live, last-ref] the check found a live reference-counted cell, of which the caller holds a
-        // reference.
-        unsafe { (*header(data)).cell.taint() };
-    }
-    // SAFETY: [live, last-ref] as above.
-    unsafe { down(call, data) }
-}
-
-/// Drops a reference, and returns true if it was the last one: then the caller has to [`end`] the cell.
-///
-/// # Safety
-/// `data` is that of a live reference-counted cell of which the caller holds a reference.
-#[inline(always)]
-pub(crate) unsafe fn down(call: &'static str, data: *mut u8) -> bool {
-    // SAFETY: [caller, last-ref] the caller's reference keeps the cell. If others are left it may be gone before this returns,
-    // which does not look again.
-    match shared::down(unsafe { &(*header(data)).refs }) {
-        Left::Others => false,
-        Left::Nobody => true,
-        Left::Underflow => {
-            fault::report(call, data, Misuse::CountUnderflow);
-            false
         }
     }
 }
@@ -197,7 +100,7 @@ pub(crate) unsafe fn down(call: &'static str, data: *mut u8) -> bool {
 pub(crate) unsafe fn end(call: &'static str, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's; its source outlives it.
     unsafe {
-        if !block::end_plain(Kind::Ref, HEADER, data, (*header(data)).src) {
+        if !end::end_plain(Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
             end_slowly(call, data);
         }
     }
@@ -214,32 +117,20 @@ unsafe fn end_slowly(call: &'static str, data: *mut u8) {
     impl Drop for Ending {
         fn drop(&mut self) {
             // SAFETY: [guard] nobody else knows of the cell.
-            unsafe { block::end_carefully(self.0, Kind::Ref, HEADER, self.1, (*header(self.1)).src, false) };
+            unsafe { end::end_carefully(self.0, Kind::Ref, HEADER, self.1, (*Ref::of(self.1)).src, false) };
         }
     }
     let ending = Ending(call, data);
     #[cfg(feature = "tree")]
     // SAFETY: [caller] the cell is the caller's, and so is what it owns.
     unsafe {
-        match own::take(call, data) {
-            own::Owned::Nothing => {}
-            own::Owned::Below(root) => super::tree::free_owned(call, root.as_ptr()),
-            own::Owned::Refused => return core::mem::forget(ending),
+        match owned::take(call, data) {
+            Owned::Nothing => {}
+            Owned::Below(root) => super::tree::free::free_owned(call, root.as_ptr()),
+            Owned::Refused => return core::mem::forget(ending),
         }
     }
     drop(ending);
-}
-
-/// The source of a cell to which there is no other reference than the caller's.
-///
-/// # Safety
-/// `data` is that of a live cell of which the caller has a reference.
-pub(super) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocError> {
-    // SAFETY: [caller, last-ref] the reference keeps the cell live. Who finds no other has the cell alone.
-    unsafe {
-        let Ref { refs, src, .. } = &*header(data);
-        if shared::count(refs) == 1 { Ok(*src) } else { Err(AllocError::Shared) }
-    }
 }
 
 /// [`resize`] on behalf of `call`, before the old block goes back.
@@ -256,7 +147,7 @@ pub(crate) unsafe fn resize_kept(
         if data.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !block::check(call, Kind::Ref, HEADER, data) {
+        if !check::check(call, Kind::Ref, HEADER, data) {
             return Err(AllocError::Misused);
         }
         let src = source_of_only(data)?;
@@ -284,11 +175,11 @@ pub(crate) unsafe fn resize_kept(
 pub unsafe fn u(data: *mut u8) -> *mut u8 {
     const CALL: &str = "kmrefu";
     // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
-    if data.is_null() || !unsafe { block::check(CALL, Kind::Ref, HEADER, data) } {
+    if data.is_null() || !unsafe { check::check(CALL, Kind::Ref, HEADER, data) } {
         return data;
     }
     // SAFETY: [live, last-ref] the check found a live reference-counted cell, and the caller's reference keeps it so.
-    if !shared::up(unsafe { &(*header(data)).refs }) {
+    if !shared::up(unsafe { &(*Ref::of(data)).refs }) {
         // A program with this many references has leaked them. The count must not wrap, so there is no way back: not for
         // a handler that panics either.
         let _end = fault::AbortOnDrop;
@@ -329,7 +220,7 @@ pub unsafe fn d(data: *mut u8) {
 #[must_use]
 pub unsafe fn count(data: *mut u8) -> usize {
     // SAFETY: [caller] the caller vouches for the cell.
-    shared::count(unsafe { &(*header(data)).refs })
+    shared::count(unsafe { &(*Ref::of(data)).refs })
 }
 
 verbs! {
@@ -356,4 +247,8 @@ resizes! {
     fails: "Fails with [`AllocError::Shared`] where there are other references, whose holders would not learn of it, and otherwise as \
             [`AllocError`] says.",
     example: ("a(null_mut(), 8)"),
+}
+
+pub(crate) fn header(data: *mut u8) -> *mut Ref {
+    Ref::of(data)
 }

@@ -34,9 +34,9 @@ use core::ptr::null_mut;
 
 use super::Cell;
 #[cfg(feature = "tree")]
-use super::tree::{self, Node};
+use super::{FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Handle, check, layout, trailer};
 #[cfg(feature = "tree")]
-use super::{FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Handle, block};
+use super::{Node, tree};
 use crate::cell::Kind;
 use crate::text::Text;
 
@@ -114,12 +114,12 @@ impl Facts {
         // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and the object is one that is live.
         unsafe {
             facts.tainted = object.shred != 0;
-            let own = block::extent(tree::data(node), tree::HEADER);
+            let own = trailer::extent(Node::data(node), layout::NODE);
             facts.block = own.1;
             let mut hook = (*node).child;
             // A link that leads to no child is for the walk to report.
-            while tree::is_child(hook, node) && (*hook).cell.flags & FLAG_HOOK != 0 {
-                facts.block += block::extent(tree::data(hook), tree::HEADER).1;
+            while tree::links::is_child(hook, node) && (*hook).cell.flags & FLAG_HOOK != 0 {
+                facts.block += trailer::extent(Node::data(hook), layout::NODE).1;
                 hook = (*hook).next;
             }
             if (*node).cell.flags & FLAG_HOLD != 0 {
@@ -127,30 +127,30 @@ impl Facts {
             }
             match facts.kind {
                 #[cfg(feature = "heap")]
-                Kind::Heap => facts.prefixed(super::heap::HEADER, null_mut()),
+                Kind::Heap => facts.prefixed(layout::HEAP, null_mut()),
                 #[cfg(feature = "ref")]
                 Kind::Ref => {
                     facts.refs = Some(super::refs::count(object.data));
-                    facts.prefixed(super::refs::HEADER, (*super::refs::header(object.data)).src);
-                    let owner = super::refs::owned(object.data);
+                    facts.prefixed(layout::REF, (*super::Ref::of(object.data)).src);
+                    let owner = super::refs::owned::owned(object.data);
                     if !owner.is_null() {
-                        facts.block += block::extent(tree::data(owner), tree::HEADER).1;
+                        facts.block += trailer::extent(Node::data(owner), layout::NODE).1;
                     }
                 }
                 #[cfg(feature = "pool")]
                 Kind::Pool => {
-                    let pool = super::pool::owner_of(object.data);
+                    let pool = super::pool::cell::owner_of(object.data);
                     facts.size = (*pool).cellsz;
-                    facts.block += super::pool::HEADER + (*pool).cellsz;
+                    facts.block += layout::POOL_CELL + (*pool).cellsz;
                     facts.name = super::pool::name(pool);
                     facts.src = Some(Kind::Pool);
-                    facts.tainted |= super::pool::is_tainted(object.data) || super::shreds(pool.cast());
+                    facts.tainted |= super::pool::cell::is_tainted(object.data) || super::shreds(pool.cast());
                 }
                 Kind::Tree => {
                     facts.src = source(node_source(node));
                     facts.tainted |= (*node).cell.tainted() || super::shreds((*node).src);
                     facts.size = own.0;
-                    facts.name = block::name(object.data, tree::HEADER);
+                    facts.name = trailer::name(object.data, layout::NODE);
                     #[cfg(feature = "pool")]
                     if (*node).cell.flags & FLAG_HOST != 0 {
                         facts.kind = Kind::Source;
@@ -169,12 +169,12 @@ impl Facts {
     unsafe fn prefixed(&mut self, header: usize, src: *mut Cell) {
         // SAFETY: [caller, live, outlives] the caller gives a live cell with this header, drawn from there.
         unsafe {
-            let (size, block) = block::extent(self.data, header);
+            let (size, block) = trailer::extent(self.data, header);
             self.size = size;
             self.block += block;
-            self.name = block::name(self.data, header);
+            self.name = trailer::name(self.data, header);
             self.src = source(src);
-            self.tainted |= (*block::prefix(self.data, header)).tainted() || super::shreds(src);
+            self.tainted |= (*layout::prefix(self.data, header)).tainted() || super::shreds(src);
         }
     }
 
@@ -229,7 +229,7 @@ unsafe fn owned(object: Handle, name: Option<&CStr>) -> Sum {
     // SAFETY: [caller, owned, links] the caller's object is live, and where its kind says so it is a counted cell. What it owns is live.
     unsafe {
         if Kind::from_raw(object.kind) == Some(Kind::Ref) {
-            for visit in tree::walk_below(super::refs::owned(object.data)) {
+            for visit in tree::walk_below(super::refs::owned::owned(object.data)) {
                 let facts = Facts::of(visit.node, visit.object);
                 if name.is_none() || facts.name == name {
                     sum.add(&facts);
@@ -444,7 +444,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         Form::Json => "kmtreej",
     };
     // SAFETY: [caller] the caller vouches for a readable header.
-    if !unsafe { block::check_seen(call, Kind::Tree, tree::HEADER, data) } {
+    if !unsafe { check::check_seen(call, Kind::Tree, layout::NODE, data) } {
         return;
     }
     let out = &mut Text::new(write);
@@ -529,10 +529,10 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
     // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a live pool is
     // there.
     unsafe {
-        if !super::pool::check_pool_seen(call, pool) {
+        if !super::pool::header::check_pool_seen(call, pool) {
             return;
         }
-        let head = super::pool::head(pool);
+        let head = super::pool::header::head(pool);
         let mut facts = Facts::new(Kind::Source, head.cast());
         facts.src = source((*head).src);
         facts.pool(head);

@@ -2,7 +2,7 @@
 
 use core::ffi::{CStr, c_void};
 
-use super::marks;
+use super::sanitizer;
 use crate::error::AllocError;
 
 /// The alignment, in bytes, of all data that does not ask for more.
@@ -72,7 +72,7 @@ impl Destructor {
     #[inline]
     pub(crate) unsafe fn call(&self, data: *mut u8) {
         let Some(run) = self.run else { return };
-        marks::calls(size_of::<[*mut u8; 2]>());
+        sanitizer::calls(size_of::<[*mut u8; 2]>());
         // Where a panic aborts nothing unwinds, and the compiler need not prepare for it at this call.
         #[cfg(panic = "abort")]
         // SAFETY: [platform] the two types differ in what may unwind alone.

@@ -3,13 +3,17 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
-use super::block::{Ending, Prefix, check_prefix, is_plain, told_made};
+use super::chain::shreds;
+use super::check::{Prefix, check_prefix, is_plain};
+use super::end::Ending;
+use super::layout::prefix;
+use super::make::told_made;
 use super::record;
 use super::request::{BASE_ALIGN, Fill};
 use super::seal;
-use super::shape::{Carried, MOST, Shape, prefix};
-use super::source::{self, draw, draw_heap, grow_heap, shreds};
-use super::{marks, totals};
+use super::shape::{Carried, MOST, Shape};
+use super::source::{self, draw, draw_heap, grow_heap};
+use super::{sanitizer, totals};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
@@ -90,7 +94,7 @@ pub(crate) unsafe fn resize(
 /// It has, and what its header leads to is as it was.
 #[inline(always)]
 unsafe fn told_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, resized: &Resized) {
-    if marks::HEAP && resized.data.as_ptr() != data {
+    if sanitizer::HEAP && resized.data.as_ptr() != data {
         // SAFETY: [caller] the caller's cell is live.
         unsafe { told_made(kind, resized.data.as_ptr(), header, src) };
     }
@@ -290,7 +294,7 @@ impl Whole {
         let asked = Asked(self);
         // SAFETY: [caller, origin] the caller's cell was drawn from this source with this layout.
         unsafe {
-            if !source::resize_block(self.src, self.base(), self.shape.layout(), shape.layout().size()) {
+            if !source::resize(self.src, self.base(), self.shape.layout(), shape.layout().size()) {
                 return None;
             }
             core::mem::forget(asked);

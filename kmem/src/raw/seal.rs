@@ -68,7 +68,7 @@ const LAST: usize = if HOSTED { usize::MAX - 4095 } else { usize::MAX };
 /// Returns true for null, and for an address that no program has: one that is not even read. Systems map nothing in the first
 /// page, so a size that is taken for an address is none either.
 #[inline(always)]
-pub(super) fn is_wild(addr: usize) -> bool {
+pub(crate) fn is_wild(addr: usize) -> bool {
     // Null and what is below the first become the highest addresses.
     let above_first = addr.wrapping_sub(FIRST);
     if WILD == 0 { above_first > LAST - FIRST } else { above_first & WILD != 0 }
@@ -85,14 +85,14 @@ fn is_no_place(addr: usize, align: usize) -> bool {
 /// Returns true if no header of a cell begins at the address.
 #[inline(always)]
 #[cfg(feature = "tree")]
-pub(super) fn is_no_header(addr: usize) -> bool {
+pub(crate) fn is_no_header(addr: usize) -> bool {
     is_no_place(addr, super::request::BASE_ALIGN)
 }
 
 /// Returns true if one of these addresses is not null and no header of a cell begins there.
 #[inline(always)]
 #[cfg(feature = "tree")]
-pub(super) fn any_is_no_header(addresses: [usize; 3]) -> bool {
+pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
     let [a, b, c] = addresses;
     if WILD == 0 {
         addresses.into_iter().any(|addr| addr != 0 && is_no_header(addr))
@@ -104,14 +104,14 @@ pub(super) fn any_is_no_header(addresses: [usize; 3]) -> bool {
 
 /// Returns true if no source begins at the address.
 #[inline(always)]
-pub(super) fn is_no_source(addr: usize) -> bool {
+pub(crate) fn is_no_source(addr: usize) -> bool {
     is_no_place(addr, align_of::<Cell>())
 }
 
 /// The process's key. All copies of kmem in the process have the same where the system gives one, for they may free each
 /// other's cells.
 #[inline]
-pub(super) fn key() -> usize {
+pub(crate) fn key() -> usize {
     // Relaxed: it is one number, whoever finds it first.
     match KEY.load(Ordering::Relaxed) {
         0 => find_key(),
@@ -122,7 +122,7 @@ pub(super) fn key() -> usize {
 /// The key if it is known, which it is once there is a pool; else zero.
 #[inline]
 #[cfg(feature = "pool")]
-pub(super) fn known_key() -> usize {
+pub(crate) fn known_key() -> usize {
     KEY.load(Ordering::Relaxed)
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn heap_id() -> u8 {
 /// The secret goes through the multiplication with the rest: who does not know it does not know either which other sizes
 /// have the same seal.
 #[inline(always)]
-pub(super) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
+pub(crate) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     #[cfg(feature = "heap")]
     let secret = heap_address();
     #[cfg(not(feature = "heap"))]
@@ -190,13 +190,13 @@ pub(super) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
 
 /// The byte that ends the prefix of a cell whose record lies at this address. Every copy of kmem in the process may follow it, so
 /// the key takes the place of the heap's secret, which the record has.
-pub(super) fn of_record(record: usize, flags: u8, align: u8) -> u8 {
+pub(crate) fn of_record(record: usize, flags: u8, align: u8) -> u8 {
     let rest = usize::from(flags) << (usize::BITS - 16) | usize::from(align) << (usize::BITS - 24);
     ((key() ^ record ^ rest).wrapping_mul(SPREAD) >> (usize::BITS - 8)) as u8 | 0x80
 }
 
 /// What the record of this cell has as its seal.
-pub(super) fn of_recorded(cell: *mut Cell) -> usize {
+pub(crate) fn of_recorded(cell: *mut Cell) -> usize {
     key() ^ cell.addr()
 }
 
@@ -204,15 +204,15 @@ pub(super) fn of_recorded(cell: *mut Cell) -> usize {
 /// same under a key.
 #[inline(always)]
 #[cfg(all(feature = "pool", target_pointer_width = "32"))]
-pub(super) fn of_pool_cell(pool: *mut super::Pool, key: usize) -> usize {
-    pool.addr() ^ key
+pub(crate) fn of_pool_cell(pool: usize, key: usize) -> usize {
+    pool ^ key
 }
 
 /// The seal of the pool at this address, under a key.
 #[inline(always)]
 #[cfg(feature = "pool")]
-pub(super) fn of_pool(pool: *mut super::Pool, key: usize) -> u32 {
-    (pool.addr() ^ key) as u32
+pub(crate) fn of_pool(pool: usize, key: usize) -> u32 {
+    (pool ^ key) as u32
 }
 
 /// A word that nobody who does not know the key can tell, from where it lies and what it belongs to.
@@ -251,9 +251,9 @@ mod proof {
     static TO_SPARE: AtomicUsize = AtomicUsize::new(SPARE);
 
     /// Nothing beside the address. `PhantomData`, for no other type without a size may stand in a header that C sees.
-    pub(super) type Proof = core::marker::PhantomData<usize>;
+    pub(crate) type Proof = core::marker::PhantomData<usize>;
 
-    pub(super) trait Proves {
+    pub(crate) trait Proves {
         fn new(at: usize, addr: usize, with: usize) -> Self;
         fn holds(self, at: usize, addr: usize, with: usize) -> bool;
     }
@@ -289,7 +289,7 @@ mod proof {
     /// A word that follows from the key, the place, the address and what goes with it.
     #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(transparent)]
-    pub(super) struct Proof(usize);
+    pub(crate) struct Proof(usize);
 
     impl Proof {
         pub(super) fn new(at: usize, addr: usize, with: usize) -> Proof {
@@ -318,7 +318,7 @@ use proof::*;
 /// 32-bit machines all but one in 2^32, by a word beside it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     run: *mut (),
     arg: *mut c_void,
     proof: Proof,
@@ -329,7 +329,7 @@ pub(super) struct Slot {
 
 impl Slot {
     /// What is to be stored at this address for a destructor.
-    pub(super) fn sealed(at: *mut Slot, destructor: Destructor) -> Slot {
+    pub(crate) fn sealed(at: *mut Slot, destructor: Destructor) -> Slot {
         let (at, arg) = (at.addr(), destructor.arg.addr());
         let run = destructor.run.map_or(null_mut(), |run| run as *mut ());
         let proof = Proof::new(at, run.addr(), arg);
@@ -344,7 +344,7 @@ impl Slot {
 
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
-    pub(super) unsafe fn write(at: *mut Slot, destructor: Destructor) {
+    pub(crate) unsafe fn write(at: *mut Slot, destructor: Destructor) {
         // SAFETY: [caller] the slot is the caller's.
         unsafe { at.write(Slot::sealed(at, destructor)) };
     }
@@ -354,7 +354,7 @@ impl Slot {
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
     #[inline(always)]
-    pub(super) unsafe fn read(at: *mut Slot) -> Option<Destructor> {
+    pub(crate) unsafe fn read(at: *mut Slot) -> Option<Destructor> {
         // SAFETY: [caller] the slot is the caller's.
         let Slot { run, arg, proof, .. } = unsafe { at.read() };
         let run = run.map_addr(|addr| addr ^ mask(at.addr(), arg.addr()));
@@ -371,7 +371,7 @@ impl Slot {
 /// The address of a name behind a cell's data, under the key and the address where it is stored: written over, it is no name.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct Label {
+pub(crate) struct Label {
     name: *mut c_char,
     proof: Proof,
 }
@@ -379,7 +379,7 @@ pub(super) struct Label {
 impl Label {
     /// # Safety
     /// `at` is an aligned place for a label, the caller's alone.
-    pub(super) unsafe fn write(at: *mut Label, name: &'static CStr) {
+    pub(crate) unsafe fn write(at: *mut Label, name: &'static CStr) {
         let name = name.as_ptr().cast_mut();
         let proof = Proof::new(at.addr(), name.addr(), 0);
         // SAFETY: [caller] the place is the caller's.
@@ -390,7 +390,7 @@ impl Label {
     ///
     /// # Safety
     /// `at` is a label, which nobody writes meanwhile.
-    pub(super) unsafe fn read(at: *mut Label) -> Option<&'static CStr> {
+    pub(crate) unsafe fn read(at: *mut Label) -> Option<&'static CStr> {
         // SAFETY: [caller] the label is the caller's.
         let Label { name, proof } = unsafe { at.read() };
         let name = name.map_addr(|addr| addr ^ mask(at.addr(), 0));
@@ -406,7 +406,7 @@ impl Label {
 /// Where a block ends, under the key and the address where it is stored.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct End {
+pub(crate) struct End {
     end: usize,
     proof: Proof,
 }
@@ -417,7 +417,7 @@ impl End {
 
     /// # Safety
     /// `at` is an aligned place for this, the caller's alone.
-    pub(super) unsafe fn write(at: *mut End, end: usize) {
+    pub(crate) unsafe fn write(at: *mut End, end: usize) {
         let proof = Proof::new(at.addr(), end, End::END);
         // SAFETY: [caller] the place is the caller's.
         unsafe { at.write(End { end: end ^ mask(at.addr(), End::END), proof }) };
@@ -427,7 +427,7 @@ impl End {
     ///
     /// # Safety
     /// `at` is aligned and readable, and nobody writes there meanwhile.
-    pub(super) unsafe fn read(at: *mut End) -> usize {
+    pub(crate) unsafe fn read(at: *mut End) -> usize {
         // SAFETY: [caller] the place is the caller's.
         let End { end, proof } = unsafe { at.read() };
         let end = end ^ mask(at.addr(), End::END);

@@ -8,6 +8,7 @@ use core::alloc::Layout;
 use core::ffi::CStr;
 use core::ptr::NonNull;
 
+use super::layout::prefix;
 use super::record;
 use super::request::{BASE_ALIGN, Destructor, MAX_ALIGN, Request, data_align};
 use super::seal::{self, End, Label, Slot};
@@ -15,7 +16,7 @@ use crate::cell::{Cell, FLAG_NAME, FLAG_SLOT};
 use crate::error::AllocError;
 
 /// The most data bytes of a cell. Nothing that is added to them here, nor rounding up to any alignment, overflows.
-pub(super) const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
+pub(crate) const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
 
 /// The low bits of the prefix's `align`: the logarithm of the alignment.
 const ALIGN_BITS: u8 = 15;
@@ -37,11 +38,6 @@ const _: () = assert!(
 /// their high bits.
 const FARTHEST: usize = if usize::BITS == 64 { usize::MAX >> 17 } else { MOST + MAX_ALIGN };
 
-/// The prefix of the cell whose data this is.
-pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
-    data.wrapping_sub(header).cast()
-}
-
 /// The alignment that a prefix says with its `align`.
 #[inline(always)]
 fn alignment(byte: u8) -> usize {
@@ -53,7 +49,7 @@ fn alignment(byte: u8) -> usize {
 /// # Safety
 /// As for [`Shape::of`].
 #[inline(always)]
-pub(super) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
+pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
     // SAFETY: [caller, prefix] the caller's cell is readable.
     unsafe { sized_far_end(cell, header, (*cell).size) }
 }
@@ -86,19 +82,19 @@ fn bytes_behind(slot: bool, name: bool) -> usize {
 
 /// The extent of a cell and its block: what follows from the request when it is made, and from the prefix and the far end ever after.
 #[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) header: usize,
+pub(crate) struct Shape {
+    pub(crate) header: usize,
     /// Bytes of data.
-    pub(super) size: usize,
-    pub(super) align: usize,
+    pub(crate) size: usize,
+    pub(crate) align: usize,
     /// Bytes of the destructor slot and the name.
     behind: usize,
     /// Bytes from the data to the end of the block.
-    pub(super) end: usize,
+    pub(crate) end: usize,
 }
 
 impl Shape {
-    pub(super) fn new(header: usize, request: &Request) -> Result<Shape, AllocError> {
+    pub(crate) fn new(header: usize, request: &Request) -> Result<Shape, AllocError> {
         let align = data_align(request.align)?;
         let behind = bytes_behind(request.drop.is_some(), request.name.is_some());
         Shape { header, size: 0, align, behind, end: 0 }.with(request.size)
@@ -106,7 +102,7 @@ impl Shape {
 
     /// The same with so many bytes of data, in a block of its own with no room to spare.
     #[inline(always)]
-    pub(super) fn with(self, size: usize) -> Result<Shape, AllocError> {
+    pub(crate) fn with(self, size: usize) -> Result<Shape, AllocError> {
         if size > MOST {
             return Err(AllocError::Overflow);
         }
@@ -115,20 +111,20 @@ impl Shape {
     }
 
     /// The same in a block of its own that has room for so many bytes of data.
-    pub(super) fn with_room(self, room: usize) -> Result<Shape, AllocError> {
+    pub(crate) fn with_room(self, room: usize) -> Result<Shape, AllocError> {
         let end = self.with(room.max(self.size))?.end;
         self.to(end).within(self.size).ok_or(AllocError::Overflow)
     }
 
     /// The same data in a block that ends there.
     #[inline(always)]
-    pub(super) fn to(self, end: usize) -> Shape {
+    pub(crate) fn to(self, end: usize) -> Shape {
         Shape { end, ..self }
     }
 
     /// The same block with so many bytes of data, if it has room for them and the rest can be written down.
     #[inline(always)]
-    pub(super) fn within(self, size: usize) -> Option<Shape> {
+    pub(crate) fn within(self, size: usize) -> Option<Shape> {
         let shape = Shape { size, ..self };
         let fits = size <= MOST && shape.tight() <= self.end;
         (fits && (shape.spare() < FAR || self.end <= FARTHEST)).then_some(shape)
@@ -140,7 +136,7 @@ impl Shape {
     /// `cell` is the prefix of a cell that was made with this `header` and has no record, and what it says of its size was found to be
     /// possible.
     #[inline(always)]
-    pub(super) unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
+    pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe { Shape::ending(cell, header, (*cell).size, far_end(cell, header)) }
     }
@@ -149,7 +145,7 @@ impl Shape {
     ///
     /// # Safety
     /// As for [`of`](Shape::of).
-    pub(super) unsafe fn seen(cell: *mut Cell, header: usize) -> Shape {
+    pub(crate) unsafe fn seen(cell: *mut Cell, header: usize) -> Shape {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe {
             let size = record::size(cell, header);
@@ -162,7 +158,7 @@ impl Shape {
     /// # Safety
     /// As for [`of`](Shape::of).
     #[inline(always)]
-    pub(super) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> Shape {
+    pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> Shape {
         // SAFETY: [caller, prefix] the caller's cell is readable.
         let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
         let behind = if flags & (FLAG_SLOT | FLAG_NAME) == 0 {
@@ -185,7 +181,7 @@ impl Shape {
     /// As for [`of`](Shape::of).
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
+    pub(crate) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
         // SAFETY: [caller] the contract is the caller's.
         let (align, shape) = unsafe {
             let far_end = sized_far_end(cell, header, size);
@@ -197,27 +193,27 @@ impl Shape {
     }
 
     /// Bytes from the base of the block to the data.
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.header.max(self.align)
     }
 
     /// Bytes from the data to the destructor slot.
-    pub(super) fn slot(&self) -> usize {
+    pub(crate) fn slot(&self) -> usize {
         (self.size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1)
     }
 
     /// Whether the cell has a destructor slot.
-    pub(super) fn has_slot(&self) -> bool {
+    pub(crate) fn has_slot(&self) -> bool {
         self.behind >= size_of::<Slot>()
     }
 
     /// Whether the cell has a name.
-    pub(super) fn has_name(&self) -> bool {
+    pub(crate) fn has_name(&self) -> bool {
         self.behind % size_of::<Slot>() != 0
     }
 
     /// Bytes from the data to the name.
-    pub(super) fn label(&self) -> usize {
+    pub(crate) fn label(&self) -> usize {
         self.slot() + self.behind - size_of::<Label>()
     }
 
@@ -238,12 +234,12 @@ impl Shape {
     }
 
     /// What [`far_end`] is of a cell of this shape.
-    pub(super) fn far_end(&self) -> usize {
+    pub(crate) fn far_end(&self) -> usize {
         if self.spare() == FAR { self.end } else { 0 }
     }
 
     /// The layout of the block.
-    pub(super) fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         // SAFETY: [extent] no cell has more than `MOST` bytes of data or room, to which offset and what lies behind add less than two
         // pages; the alignment was found to be valid when the cell was made.
         unsafe { Layout::from_size_align_unchecked(self.offset() + self.end, self.align) }
@@ -252,9 +248,9 @@ impl Shape {
 
 /// What lies behind a cell's data, in hand while that changes its size.
 #[derive(Clone, Copy)]
-pub(super) struct Carried {
-    pub(super) drop: Option<Destructor>,
-    pub(super) name: Option<&'static CStr>,
+pub(crate) struct Carried {
+    pub(crate) drop: Option<Destructor>,
+    pub(crate) name: Option<&'static CStr>,
 }
 
 impl Carried {
@@ -263,7 +259,7 @@ impl Carried {
     /// # Safety
     /// The data is that of a live cell of this shape, which is the caller's alone.
     #[inline(always)]
-    pub(super) unsafe fn take(data: *mut u8, shape: &Shape) -> Option<Carried> {
+    pub(crate) unsafe fn take(data: *mut u8, shape: &Shape) -> Option<Carried> {
         // SAFETY: [slot] a shape says where a slot and a name lie.
         unsafe {
             let drop = if shape.has_slot() { Some(Slot::read(data.add(shape.slot()).cast())?) } else { None };
@@ -278,7 +274,7 @@ impl Carried {
     /// # Safety
     /// The data is that of a cell whose block has this shape's layout, which is the caller's alone. Its prefix says the alignment.
     #[inline(always)]
-    pub(super) unsafe fn put(&self, data: *mut u8, shape: &Shape) -> NonNull<u8> {
+    pub(crate) unsafe fn put(&self, data: *mut u8, shape: &Shape) -> NonNull<u8> {
         let cell = prefix(data, shape.header);
         // SAFETY: [extent, slot] the caller's block has room for what its shape says.
         unsafe {
@@ -334,7 +330,7 @@ mod tests {
         };
         // SAFETY: the block has room for the header and for 384 bytes behind it.
         unsafe {
-            prefix(data, 16).write(Cell::new(Kind::Heap, flags, align_byte(shape.align), 0));
+            prefix(data, 16).write(Cell::new(Kind::Heap, flags, align_byte(shape.align), 0, 0));
             carried.put(data, shape);
             let carried = Carried::take(data, shape).expect("what was put");
             assert_eq!(
@@ -382,7 +378,7 @@ mod tests {
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);
         // SAFETY: as above.
         unsafe {
-            prefix(data, 16).write(Cell::new(Kind::Heap, 0, 0, 0));
+            prefix(data, 16).write(Cell::new(Kind::Heap, 0, 0, 0, 0));
             Carried { drop: None, name: None }.put(data, &shape);
             let word = data.cast::<usize>();
             assert_eq!(Shape::of(prefix(data, 16), 16).end, 200);

@@ -69,7 +69,7 @@ pub fn of(kind: Kind) -> Total {
 
 /// Counts a cell that was made in a block of so many bytes.
 #[inline(always)]
-pub(super) fn made(kind: Kind, bytes: usize) {
+pub(crate) fn made(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
     if let Some(counter) = COUNTERS.get(kind as usize) {
         counter.cells.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +79,7 @@ pub(super) fn made(kind: Kind, bytes: usize) {
 
 /// Counts bytes that were drawn for a cell that was made before.
 #[inline(always)]
-pub(super) fn drawn(kind: Kind, bytes: usize) {
+pub(crate) fn drawn(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
     if let Some(counter) = COUNTERS.get(kind as usize) {
         let now = counter.bytes.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
@@ -92,7 +92,7 @@ pub(super) fn drawn(kind: Kind, bytes: usize) {
 
 /// Counts a cell that ended, and whose block of so many bytes goes back.
 #[inline(always)]
-pub(super) fn ended(kind: Kind, bytes: usize) {
+pub(crate) fn ended(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
     if let Some(counter) = COUNTERS.get(kind as usize) {
         counter.cells.fetch_sub(1, Ordering::Relaxed);
@@ -102,7 +102,7 @@ pub(super) fn ended(kind: Kind, bytes: usize) {
 
 /// Counts bytes of a cell that go back, other than its block.
 #[inline(always)]
-pub(super) fn returned(kind: Kind, bytes: usize) {
+pub(crate) fn returned(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
     if let Some(counter) = COUNTERS.get(kind as usize) {
         counter.bytes.fetch_sub(bytes, Ordering::Relaxed);

@@ -81,7 +81,13 @@ fn every_test_and_place_that_the_page_names_exists() {
         };
         let parts: Vec<_> = name.split("::").collect();
         let exists = match parts[..] {
-            ["raw", module, item] => there(&format!("src/raw/{module}.rs"), &["fn", "struct"], item),
+            ["raw", ref modules @ .., item] if !modules.is_empty() => {
+                let path = format!("src/raw/{}", modules.join("/"));
+                let file = [format!("{path}.rs"), format!("{path}/mod.rs")];
+                let file =
+                    file.iter().find(|file| here().join(file).exists()).expect("a file for the module");
+                there(file, &["fn", "struct"], item)
+            }
             // On a file system without upper and lower case a type has the name of a module.
             [module, test]
                 if !module.starts_with(char::is_uppercase)

@@ -1,8 +1,32 @@
 //! Whether all that a pool's parts say of one another is so.
 
-use super::{Census, FREE, GROUP, Group, Pool, PoolCell, blocks, data, groups, seal};
+use super::free_list::groups;
+use super::header::blocks;
+use super::plan::GROUP;
 use crate::cell::Kind;
 use crate::raw::Damage;
+use crate::raw::layout::{DYING, FREE, Group, Pool, PoolCell, TAINTED};
+use crate::raw::seal;
+
+/// What [`verify`] counted in a pool.
+///
+/// ```
+/// assert_eq!(kmem::raw::pool::Census::default().live, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Census {
+    /// Cells that are in use.
+    pub live: usize,
+    /// Cells that came back.
+    pub free: usize,
+    /// Cells whose destructor is running.
+    pub dying: usize,
+    /// Cells that were never handed out.
+    pub unused: usize,
+    /// Blocks: one, or more where the pool has grown.
+    pub blocks: usize,
+}
 
 /// Walks a pool, all its blocks and cells, and verifies that every invariant of them holds: what the header says of the
 /// block, that each cell is live, free or being freed, that every free cell is either on the free list or parked and none
@@ -52,14 +76,14 @@ pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
 }
 
 /// What the header of a block says of itself.
-unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
+pub(crate) unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
     let err = |what| Err(Damage { at: block.cast(), what });
     // SAFETY: [caller] the caller gives a block that is there.
     let pool = unsafe { &*block };
     if pool.cell.kind != Kind::Pool as i32 {
         return err("no live pool");
     }
-    if pool.seal != seal::of_pool(block, seal::key()) {
+    if pool.seal != seal::of_pool(block.addr(), seal::key()) {
         return err("a pool without its seal");
     }
     if pool.head != head {
@@ -86,16 +110,16 @@ unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
 }
 
 /// Each cell that has been handed out.
-unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
+pub(crate) unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
     // SAFETY: [handed] the header was found right, so the cells below `handed` have headers inside the block.
     unsafe {
         for index in 0..(*block).handed {
             let cell = (*block).first.byte_add(index * (*block).stride);
-            match (*cell).pool.addr().wrapping_sub(block.addr()) & !super::TAINTED {
+            match (*cell).pool.addr().wrapping_sub(block.addr()) & !TAINTED {
                 0 => census.live += 1,
                 FREE => census.free += 1,
-                super::DYING => census.dying += 1,
-                _ => return Err(Damage { at: data(cell), what: "a cell that names another pool" }),
+                DYING => census.dying += 1,
+                _ => return Err(Damage { at: PoolCell::data(cell), what: "a cell that names another pool" }),
             }
         }
         census.unused += (*block).cells - (*block).handed;
@@ -104,13 +128,13 @@ unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
 }
 
 /// The name of its block in each cell, which was found right, and the seal beside it.
-unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
+pub(crate) unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
     // SAFETY: [handed] as in `cells`.
     unsafe {
         for index in 0..(*block).handed {
             let cell = (*block).first.byte_add(index * (*block).stride);
             if !PoolCell::may_follow(cell, block) {
-                return Err(Damage { at: data(cell), what: "a cell whose pool bears no seal" });
+                return Err(Damage { at: PoolCell::data(cell), what: "a cell whose pool bears no seal" });
             }
         }
     }
@@ -118,7 +142,7 @@ unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
 }
 
 /// The free list and the parked cells: together all that are free, each once.
-unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
+pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
     // SAFETY: [handed] the header was found right, so groups and cells below `handed` lie inside the block and have been written;
     // whatever leads there is found to before it is followed.
     unsafe {
@@ -130,7 +154,7 @@ unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
             let cell = first.byte_add(index * stride);
             let is_free = (*cell).pool.addr() == block.addr() | FREE;
             if parked(index) && !is_free {
-                return Err(Damage { at: data(cell), what: "a cell that is parked and not free" });
+                return Err(Damage { at: PoolCell::data(cell), what: "a cell that is parked and not free" });
             }
             free += usize::from(is_free && !parked(index));
         }
@@ -141,7 +165,7 @@ unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
                 return Err(Damage { at: cell.cast(), what: "no free cell, on the free list" });
             }
             if parked(index) || free == 0 {
-                return Err(Damage { at: data(cell), what: "a cell that is free twice" });
+                return Err(Damage { at: PoolCell::data(cell), what: "a cell that is free twice" });
             }
             free -= 1;
             cell = (*cell).last;

@@ -2,10 +2,10 @@
 
 use core::ptr::NonNull;
 
-use super::Handle;
+use super::{Handle, object};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
-use crate::raw::block::Request;
+use crate::raw::request::Request;
 
 /// How and where an object is made (`kmat` in C).
 ///
@@ -70,6 +70,6 @@ impl At {
             }
         };
         // SAFETY: [fresh] the data of a new cell of this kind.
-        data.map(|data| unsafe { super::handle_of(kind.unwrap_or(Kind::None), data.as_ptr()) })
+        data.map(|data| unsafe { object::handle_of(kind.unwrap_or(Kind::None), data.as_ptr()) })
     }
 }

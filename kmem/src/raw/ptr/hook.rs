@@ -1,9 +1,12 @@
 //! A destructor for an object that exists.
 
-use super::{For, Handle, check};
+use super::Handle;
 use crate::cell::Kind;
 use crate::error::AllocError;
-use crate::raw::block::{self, Destructor};
+use crate::raw::object::{self, For};
+use crate::raw::request::Destructor;
+use crate::raw::{layout, trailer};
+use core::ptr::null_mut;
 
 /// Sets the destructor of an object that exists.
 ///
@@ -45,23 +48,16 @@ pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocEr
     let _ = destructor;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if !check(CALL, handle, For::Change) {
+        if !object::check(CALL, handle, For::Change) {
             return Err(AllocError::Misused);
         }
         match Kind::from_raw(kind) {
             #[cfg(feature = "heap")]
-            Some(Kind::Heap) => block::hook(
-                CALL,
-                Kind::Heap,
-                crate::raw::heap::HEADER,
-                data,
-                core::ptr::null_mut(),
-                destructor,
-            ),
+            Some(Kind::Heap) => trailer::hook(CALL, Kind::Heap, layout::HEAP, data, null_mut(), destructor),
             #[cfg(feature = "ref")]
             Some(Kind::Ref) => {
-                let src = crate::raw::refs::source_of_only(data)?;
-                block::hook(CALL, Kind::Ref, crate::raw::refs::HEADER, data, src, destructor)
+                let src = crate::raw::refs::count::source_of_only(data)?;
+                trailer::hook(CALL, Kind::Ref, layout::REF, data, src, destructor)
             }
             #[cfg(feature = "tree")]
             Some(Kind::Tree) if destructor.run.is_some() => {

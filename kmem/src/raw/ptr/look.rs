@@ -3,22 +3,10 @@
 use core::ffi::CStr;
 use core::ptr::null_mut;
 
-use super::{For, Handle, check};
+use super::Handle;
 use crate::cell::Kind;
-use crate::raw::block;
-
-/// Bytes of header before the data of a cell of this kind that has a prefix of its own.
-fn header(kind: i32) -> Option<usize> {
-    match Kind::from_raw(kind) {
-        #[cfg(feature = "heap")]
-        Some(Kind::Heap) => Some(crate::raw::heap::HEADER),
-        #[cfg(feature = "ref")]
-        Some(Kind::Ref) => Some(crate::raw::refs::HEADER),
-        #[cfg(feature = "tree")]
-        Some(Kind::Tree) => Some(crate::raw::tree::HEADER),
-        _ => None,
-    }
-}
+use crate::raw::object::{self, For};
+use crate::raw::{check, layout, record, trailer};
 
 /// [`check`] of a handle, and of what the prefix of its cell says of the extent. For a look it need not be that of a cell of this copy's
 /// heap.
@@ -29,21 +17,16 @@ unsafe fn check_extent(call: &'static str, handle: Handle, what: For) -> bool {
     let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
     unsafe {
-        if !check(call, handle, what) {
+        if !object::check(call, handle, what) {
             return false;
         }
-        let src = match Kind::from_raw(handle.kind) {
-            #[cfg(feature = "ref")]
-            Some(Kind::Ref) => (*crate::raw::refs::header(data)).src,
-            #[cfg(feature = "tree")]
-            Some(Kind::Tree) => (*crate::raw::tree::header(data)).src,
-            _ => null_mut(),
-        };
-        match (header(handle.kind), Kind::from_raw(handle.kind)) {
+        let kind = Kind::from_raw(handle.kind);
+        let src = layout::source(kind, data);
+        match (layout::header(kind), kind) {
             (Some(header), Some(kind)) if what == For::Change => {
-                block::is_whole(call, kind, header, data, src)
+                check::is_whole(call, kind, header, data, src)
             }
-            (Some(header), Some(kind)) => block::is_fair(call, kind, header, data, src),
+            (Some(header), Some(kind)) => check::is_fair(call, kind, header, data, src),
             _ => true,
         }
     }
@@ -100,10 +83,12 @@ unsafe fn size_checked(call: &'static str, handle: Handle, what: For) -> Option<
         if !check_extent(call, handle, what) {
             return None;
         }
-        Some(match header(handle.kind) {
-            Some(header) => crate::raw::record::size(block::prefix(handle.data, header), header) - header,
+        Some(match layout::header(Kind::from_raw(handle.kind)) {
+            Some(header) => record::size(layout::prefix(handle.data, header), header) - header,
             #[cfg(feature = "pool")]
-            None if handle.kind == Kind::Pool as i32 => (*crate::raw::pool::owner_of(handle.data)).cellsz,
+            None if handle.kind == Kind::Pool as i32 => {
+                (*crate::raw::pool::cell::owner_of(handle.data)).cellsz
+            }
             None => 0,
         })
     }
@@ -140,11 +125,11 @@ unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> 
         if is_hosted_pool(handle) {
             return crate::raw::pool::name(handle.data.cast());
         }
-        match header(handle.kind) {
-            Some(header) => block::name(handle.data, header),
+        match layout::header(Kind::from_raw(handle.kind)) {
+            Some(header) => trailer::name(handle.data, header),
             #[cfg(feature = "pool")]
             None if handle.kind == Kind::Pool as i32 => {
-                crate::raw::pool::name(crate::raw::pool::owner_of(handle.data))
+                crate::raw::pool::name(crate::raw::pool::cell::owner_of(handle.data))
             }
             None => None,
         }
@@ -180,7 +165,8 @@ pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
             crate::raw::pool::set_name(handle.data.cast(), Some(name));
             return true;
         }
-        header(handle.kind).is_some_and(|header| block::rename(handle.data, header, name))
+        layout::header(Kind::from_raw(handle.kind))
+            .is_some_and(|header| trailer::rename(handle.data, header, name))
     }
 }
 
@@ -220,7 +206,7 @@ unsafe fn is_hosted_pool(handle: Handle) -> bool {
     #[cfg(feature = "tree")]
     // SAFETY: [caller] the caller's object is there.
     unsafe {
-        handle.kind == Kind::Tree as i32 && crate::raw::tree::hosts(crate::raw::tree::header(handle.data))
+        handle.kind == Kind::Tree as i32 && crate::raw::tree::links::hosts(crate::raw::Node::of(handle.data))
     }
     #[cfg(not(feature = "tree"))]
     {

@@ -2,9 +2,10 @@
 
 use core::ptr::NonNull;
 
-use super::{For, Handle, check};
+use super::Handle;
 use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
+use crate::raw::object::{self, For};
 use crate::raw::resize::{Resized, To};
 
 /// Gives the object of a handle `size` bytes of data, in place where its source can, and returns the data. The object may have moved;
@@ -130,7 +131,7 @@ pub(crate) unsafe fn resize_kept(
     let _ = (to, shred);
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it and the handle say.
     unsafe {
-        if !check(call, handle, For::Change) {
+        if !object::check(call, handle, For::Change) {
             return Err(AllocError::Misused);
         }
         match Kind::from_raw(kind) {

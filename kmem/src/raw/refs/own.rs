@@ -4,17 +4,17 @@
 //! last reference goes, a walk frees all of it before the cell's destructor runs. If that reference was itself adopted, the walk is the
 //! one that came to it: so all that kmem links is freed in constant stack, whatever owns what.
 
-use core::ptr::{NonNull, null_mut};
+use core::ptr::null_mut;
 
-use super::{HEADER, header, source_of_only};
-use crate::cell::{Cell, FLAG_BUSY, FLAG_OWNER, Kind};
+use super::count::source_of_only;
+use super::owned::owned;
+use crate::cell::{Cell, FLAG_OWNER, Kind};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
-use crate::raw::block::{self, Request};
-use crate::raw::marks::Leads;
+use crate::raw::layout::{Node, REF as HEADER, Ref};
 use crate::raw::record::{self, Record};
-use crate::raw::{Handle, Node, tree};
-use crate::shared;
+use crate::raw::request::Request;
+use crate::raw::sanitizer::Leads;
+use crate::raw::{Handle, check, end, make, trailer, tree};
 
 /// Has a counted cell adopt an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. The object is freed, as by
 /// [`ptr::free`](crate::raw::ptr::free), when the last reference is dropped, before the destructor of the cell runs. A tree is freed
@@ -56,18 +56,18 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         if data.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !block::check(CALL, Kind::Ref, HEADER, data) {
+        if !check::check(CALL, Kind::Ref, HEADER, data) {
             return Err(AllocError::Misused);
         }
         let src = source_of_only(data)?;
-        if !block::is_whole(CALL, Kind::Ref, HEADER, data, src) {
+        if !check::is_whole(CALL, Kind::Ref, HEADER, data, src) {
             return Err(AllocError::Misused);
         }
-        let cell: *mut Cell = header(data).cast();
+        let cell: *mut Cell = Ref::of(data).cast();
         let had = record::has((*cell).flags);
-        let record = record::ensure(Kind::Ref, cell, src)?;
+        let record = trailer::ensure(Kind::Ref, cell, src)?;
         let had_root = !(*record).owned.is_null();
-        if let Some(cell) = block::told(data, HEADER, src) {
+        if let Some(cell) = make::told(data, HEADER, src) {
             cell.leads(Leads::On);
         }
         let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
@@ -76,10 +76,10 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
             let root = (*record).owned;
             if !had_root && !root.is_null() && (*root).child.is_null() {
                 (*record).owned = null_mut();
-                tree::free_owned(CALL, root);
+                tree::free::free_owned(CALL, root);
             }
             if !had && record::is_empty(record) {
-                drop(record::lift(cell, record).spent(Kind::Ref, src));
+                drop(end::spent(record::lift(cell, record), Kind::Ref, src));
             }
         }
         adopted
@@ -90,17 +90,21 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
 ///
 /// # Safety
 /// The caller has the cell of this record alone, which was drawn from `src`.
-unsafe fn root(record: *mut Record, src: *mut Cell, call: &'static str) -> Result<*mut Node, AllocError> {
+pub(crate) unsafe fn root(
+    record: *mut Record,
+    src: *mut Cell,
+    call: &'static str,
+) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
         if (*record).owned.is_null() {
             let root = tree::alloc_own(src, null_mut(), &Request::new(0), FLAG_OWNER, call)?;
-            let root = tree::header(root.as_ptr());
+            let root = Node::of(root.as_ptr());
             // A custom source's `alloc` is user code. It may have had the cell adopt something.
             if (*record).owned.is_null() {
                 (*record).owned = root;
             } else {
-                tree::free_owned(call, root);
+                tree::free::free_owned(call, root);
             }
         }
         Ok((*record).owned)
@@ -132,7 +136,7 @@ pub unsafe fn l(data: *mut u8, object: *const u8) -> Handle {
     const CALL: &str = "kmrefl";
     // SAFETY: [caller, live, last-ref, record] as in `k`.
     unsafe {
-        if data.is_null() || !block::check(CALL, Kind::Ref, HEADER, data) {
+        if data.is_null() || !check::check(CALL, Kind::Ref, HEADER, data) {
             return Handle::NULL;
         }
         let root = owned(data);
@@ -140,52 +144,5 @@ pub unsafe fn l(data: *mut u8, object: *const u8) -> Handle {
             return Handle::NULL;
         }
         tree::let_go(CALL, root, object)
-    }
-}
-
-/// The node below which hangs what a cell owns, or null.
-///
-/// # Safety
-/// `data` is that of a live counted cell.
-pub(crate) unsafe fn owned(data: *mut u8) -> *mut Node {
-    // SAFETY: [caller, record] the caller's cell is live, and its record too.
-    unsafe {
-        let record = record::of(header(data).cast());
-        if record.is_null() { null_mut() } else { (*record).owned }
-    }
-}
-
-/// What is to be freed before a cell ends.
-pub(super) enum Owned {
-    Nothing,
-    /// What hangs below this node, with the node. The cell is marked as dying.
-    Below(NonNull<Node>),
-    /// The cell does not end: it was damaged, or what it owns is being freed. That was reported.
-    Refused,
-}
-
-/// Takes from a cell what it owns, for the last reference was dropped.
-///
-/// # Safety
-/// `data` is that of a live counted cell that the caller alone knows of.
-pub(super) unsafe fn take(call: &'static str, data: *mut u8) -> Owned {
-    // SAFETY: [caller, record] the caller has the cell alone, and what its record leads to.
-    unsafe {
-        let Some(root) = NonNull::new(owned(data)) else { return Owned::Nothing };
-        let cell = &mut (*header(data)).cell;
-        if !block::is_whole(call, Kind::Ref, HEADER, data, (*header(data)).src) {
-            return Owned::Refused;
-        }
-        if (*root.as_ptr()).cell.flags & FLAG_BUSY != 0 {
-            shared::keep(&(*header(data)).refs);
-            fault::report(call, data, Misuse::FreeingBelow);
-            return Owned::Refused;
-        }
-        (*record::of(cell)).owned = null_mut();
-        cell.kind = Kind::Ref.dying();
-        if cell.tainted() {
-            tree::deepen(root.as_ptr());
-        }
-        Owned::Below(root)
     }
 }

@@ -2,14 +2,15 @@
 
 use core::ptr::null_mut;
 
-use super::{HEADER, Node, OWN, alloc_own, data, place, unlink_checked};
-use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind, Shred};
+use super::links::{OWN, check, check_end, is_child, is_within, unlink_checked};
+use super::make::alloc_own;
+use super::reparent::{move_below, move_into};
+use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
-use crate::raw::block::{self, Request};
-use crate::raw::{Handle, ptr};
-#[cfg(feature = "ref")]
-use crate::{cell::FLAG_BUSY, raw::refs};
+use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::request::Request;
+use crate::raw::{Handle, check as checks, end, object};
 
 /// Has a node adopt an object of any kind: the node frees it as [`ptr::free`] does, among its children and in their order, when it goes.
 /// A tree becomes a child of the node, from wherever it was, as [`m`](super::m) moves it.
@@ -51,7 +52,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     // SAFETY: [caller, live, fresh] the caller vouches for readable headers, the checks for what they say; the data of the new node has room
     // for a handle, and nobody else has seen it.
     unsafe {
-        let above = place::check(CALL, node)?;
+        let above = check(CALL, node)?;
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
@@ -70,22 +71,23 @@ pub(crate) unsafe fn adopt(call: &'static str, above: *mut Node, object: Handle)
         if object.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !ptr::check(call, object, ptr::For::Change) {
+        if !object::check(call, object, object::For::Change) {
             return Err(AllocError::Misused);
         }
         if object.kind == Kind::Tree as i32 {
-            place::move_into(call, object.data, above, true)?;
+            move_into(call, object.data, above, true)?;
             if object.shred != 0 {
-                super::deepen(super::header(object.data));
+                Node::taint_subtree(Node::of(object.data));
             }
             return Ok(());
         }
         #[cfg(feature = "ref")]
-        if object.kind == Kind::Ref as i32 && place::is_owned_by(above, object.data) {
+        if object.kind == Kind::Ref as i32 && is_owned_by(above, object.data) {
             return Err(AllocError::Below);
         }
-        place::check_end(call, above, false)?;
-        let new = alloc_own((*above).src, data(above), &Request::new(size_of::<Handle>()), FLAG_HOLD, call)?;
+        check_end(call, above, false)?;
+        let new =
+            alloc_own((*above).src, Node::data(above), &Request::new(size_of::<Handle>()), FLAG_HOLD, call)?;
         new.cast::<Handle>().write(object);
     }
     Ok(())
@@ -119,10 +121,10 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the caller vouches for a readable header, the check for what it says, and a live node for its
     // children.
     unsafe {
-        if node.is_null() || !block::check_seen(CALL, Kind::Tree, HEADER, node) {
+        if node.is_null() || !checks::check_seen(CALL, Kind::Tree, HEADER, node) {
             return Handle::NULL;
         }
-        let_go(CALL, super::header(node), object)
+        let_go(CALL, Node::of(node), object)
     }
 }
 
@@ -135,169 +137,48 @@ pub(crate) unsafe fn let_go(call: &'static str, node: *mut Node, object: *const 
     unsafe {
         let mut child = (*node).lastchild;
         while !child.is_null() {
-            if !place::is_child(child, node) {
+            if !is_child(child, node) {
                 break;
             }
-            let at = data(child);
+            let at = Node::data(child);
             if (*child).cell.flags & FLAG_HOLD != 0 {
                 let held = at.cast::<Handle>().read();
                 if held.data.cast_const() == object {
                     // What was freed meanwhile is reported now, and stays with the node.
-                    if !ptr::check(call, held, ptr::For::Change) {
+                    if !object::check(call, held, object::For::Change) {
                         return Handle::NULL;
                     }
                     if !unlink_checked(child) {
                         break;
                     }
-                    let went = block::end_carefully(call, Kind::Tree, HEADER, at, (*child).src, false);
+                    let went = end::end_carefully(call, Kind::Tree, HEADER, at, (*child).src, false);
                     return if went { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {
                 let shred = i32::from((*child).cell.flags & FLAG_DEEP != 0);
-                return match place::move_below(call, at, null_mut(), false) {
-                    Ok(()) => Handle { shred, ..super::handle(at) },
+                return match move_below(call, at, null_mut(), false) {
+                    Ok(()) => Handle { shred, ..object::handle_of(Kind::Tree, at) },
                     Err(_) => Handle::NULL,
                 };
             }
             child = (*child).prev;
         }
         if !child.is_null() {
-            fault::report(call, data(node), Misuse::Damaged);
+            fault::report(call, Node::data(node), Misuse::Damaged);
         }
     }
     Handle::NULL
 }
 
-/// Whether a node is a holder that a node drawn from another source cannot have: that source may go before the object does.
+/// Returns true if a node lies below what this counted cell owns.
 ///
 /// # Safety
-/// Both are live nodes of this thread's.
-pub(super) unsafe fn is_drawn_elsewhere(node: *mut Node, above: *mut Node) -> bool {
-    // SAFETY: [caller] both are live.
-    unsafe { (*node).cell.flags & FLAG_HOLD != 0 && (*node).src != (*above).src }
-}
-
-/// Holders that hang nowhere, linked by `next`. Dropping them ends them, and goes on where a source unwinds.
-pub(super) struct Holders {
-    call: &'static str,
-    first: *mut Node,
-    pub(super) count: usize,
-}
-
-impl Holders {
-    pub(super) fn new(call: &'static str) -> Holders {
-        Holders { call, first: null_mut(), count: 0 }
-    }
-
-    /// Draws one more from where `above` was.
-    ///
-    /// # Safety
-    /// It is a live node of this thread's.
-    pub(super) unsafe fn draw(&mut self, above: *mut Node) -> Result<(), AllocError> {
-        // SAFETY: [caller, fresh] the new node is nobody else's.
-        unsafe {
-            let request = Request::new(size_of::<Handle>());
-            let new = alloc_own((*above).src, null_mut(), &request, FLAG_HOLD, self.call)?;
-            self.push(super::header(new.as_ptr()));
-        }
-        Ok(())
-    }
-
-    /// Puts one of these into the place of a holder that has been taken out, which goes to those that are left, and returns it.
-    ///
-    /// # Safety
-    /// There is one, and the holder is live.
-    pub(super) unsafe fn replace(&mut self, holder: *mut Node, left: &mut Holders) -> *mut Node {
-        // SAFETY: [caller, holders] the data of both is a handle.
-        unsafe {
-            let new = self.pop();
-            data(new).cast::<Handle>().write(held(holder));
-            left.push(holder);
-            new
-        }
-    }
-
-    /// # Safety
-    /// The holder is live and hangs nowhere.
-    unsafe fn push(&mut self, holder: *mut Node) {
-        // SAFETY: [caller] the contract is the caller's.
-        unsafe { (*holder).next = self.first };
-        (self.first, self.count) = (holder, self.count + 1);
-    }
-
-    /// # Safety
-    /// There is one.
-    unsafe fn pop(&mut self) -> *mut Node {
-        let holder = self.first;
-        // SAFETY: [caller, holders] the first of them is live.
-        (self.first, self.count) = (unsafe { (*holder).next }, self.count - 1);
-        holder
-    }
-}
-
-impl Drop for Holders {
-    fn drop(&mut self) {
-        /// Goes on with the others where the source of one unwinds.
-        struct Rest<'a>(&'a mut Holders);
-        impl Rest<'_> {
-            fn end(&mut self) {
-                while !self.0.first.is_null() {
-                    // SAFETY: [guard, holders] they hang nowhere, and what they hold is another's, or nothing yet.
-                    unsafe {
-                        let holder = self.0.pop();
-                        block::end_carefully(
-                            self.0.call,
-                            Kind::Tree,
-                            HEADER,
-                            data(holder),
-                            (*holder).src,
-                            false,
-                        );
-                    }
-                }
-            }
-        }
-        impl Drop for Rest<'_> {
-            fn drop(&mut self) {
-                self.end();
-            }
-        }
-        Rest(self).end();
-    }
-}
-
-/// The object that a holder holds.
-///
-/// # Safety
-/// The node is a live holder.
-pub(super) unsafe fn held(node: *mut Node) -> Handle {
-    // SAFETY: [caller, holders] the data of a holder is a handle.
-    unsafe { data(node).cast::<Handle>().read() }
-}
-
-/// Frees what a holder holds, and returns true; or, if that is the last reference to a counted cell that owns something, hangs that below
-/// the holder and returns false: the cell ends when the holder is released again, after that.
-///
-/// # Safety
-/// The node is a holder on its way out.
-pub(super) unsafe fn release(call: &'static str, node: *mut Node, shred: bool) -> bool {
-    // SAFETY: [caller, holders] the data of a holder is a handle, whose object was given up to it.
+/// The node is live and this thread's, and so is the cell.
+#[cfg(feature = "ref")]
+pub(crate) unsafe fn is_owned_by(node: *mut Node, cell: *mut u8) -> bool {
+    // SAFETY: [caller, links, record] the contract is the caller's.
     unsafe {
-        let object = held(node);
-        let shred = Shred::from(shred || object.shred != 0);
-        #[cfg(feature = "ref")]
-        if object.kind == Kind::Ref as i32 && ptr::agrees(object, refs::header(object.data).cast()) {
-            if (*node).cell.flags & FLAG_BUSY != 0 {
-                refs::end_owner(call, object.data);
-            } else if let Some(root) = refs::release_below(object.data, call, shred) {
-                (*node).cell.flags |= FLAG_BUSY;
-                (*root.as_ptr()).parent = node;
-                ((*node).child, (*node).lastchild) = (root.as_ptr(), root.as_ptr());
-                return false;
-            }
-            return true;
-        }
-        ptr::release(object, call, shred);
+        let root = crate::raw::refs::owned::owned(cell);
+        !root.is_null() && is_within(node, root)
     }
-    true
 }

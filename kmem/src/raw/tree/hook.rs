@@ -3,13 +3,15 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::{HEADER, Node, OWN, alloc_own, data, header, leads, place, unlink_checked};
+use super::free::is_of_tainted;
+use super::links::{OWN, check, check_end, is_child, link_first, unlink_checked};
+use super::make::alloc_own;
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
-use crate::raw::DropFn;
-use crate::raw::block::{self, Destructor, Request};
-use crate::raw::marks::{self, Leads};
+use crate::raw::end;
+use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::request::{Destructor, Drop as DropFn, Request, round_up};
 use crate::raw::seal::Slot;
 
 /// Adds a hook to a node: `hook.run` is called, with the node's data, when the free of the node begins and everything below it is still
@@ -61,7 +63,7 @@ pub(crate) unsafe fn hook_for(call: &'static str, node: *mut u8, hook: Destructo
 /// # Safety
 /// As for [`h`].
 pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Result<NonNull<u8>, AllocError> {
-    let offset = block::round_up(size_of::<Slot>(), room.align()).ok_or(AllocError::Overflow)?;
+    let offset = round_up(size_of::<Slot>(), room.align()).ok_or(AllocError::Overflow)?;
     let size = offset.checked_add(room.size()).ok_or(AllocError::Overflow)?;
     let mut carried = NonNull::dangling();
     let hook = |data: NonNull<u8>| {
@@ -78,7 +80,7 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
 ///
 /// # Safety
 /// As for [`h`]; the request has room for a slot.
-unsafe fn add(
+pub(crate) unsafe fn add(
     call: &'static str,
     node: *mut u8,
     request: &Request,
@@ -87,35 +89,16 @@ unsafe fn add(
     // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
     // for a slot, and nobody else has seen it.
     unsafe {
-        let above = place::check(call, node)?;
+        let above = check(call, node)?;
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
-        place::check_end(call, above, true)?;
+        check_end(call, above, true)?;
         let new = alloc_own((*above).src, core::ptr::null_mut(), request, FLAG_HOOK, call)?;
         Slot::write(new.cast().as_ptr(), hook(new));
-        link_first(above, header(new.as_ptr()));
+        link_first(above, Node::of(new.as_ptr()));
     }
     Ok(())
-}
-
-/// Makes a node, which is linked nowhere, the first child of another.
-unsafe fn link_first(parent: *mut Node, node: *mut Node) {
-    marks::changed(parent);
-    // SAFETY: [caller] the caller gives two live nodes.
-    unsafe { leads(node, Leads::Inside) };
-    // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
-    unsafe {
-        let first = (*parent).child;
-        (*node).parent = parent;
-        (*node).next = first;
-        if first.is_null() {
-            (*parent).lastchild = node;
-        } else {
-            (*first).prev = node;
-        }
-        (*parent).child = node;
-    }
 }
 
 /// Removes, without running it, the hook that was added last of those with this function and argument. Returns whether there was one.
@@ -131,26 +114,26 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
     // SAFETY: [caller, links, hooks] the caller vouches for a readable header, the check for what it says, and a live node for its
     // children.
     unsafe {
-        let Ok(node) = place::check(CALL, node) else { return false };
+        let Ok(node) = check(CALL, node) else { return false };
         let mut child = (*node).child;
         while !child.is_null() {
-            if !place::is_child(child, node) {
-                fault::report(CALL, data(node), Misuse::Damaged);
+            if !is_child(child, node) {
+                fault::report(CALL, Node::data(node), Misuse::Damaged);
                 return false;
             }
             if (*child).cell.flags & FLAG_HOOK == 0 {
                 return false;
             }
-            if Slot::read(data(child).cast()).is_some_and(same) {
+            if Slot::read(Node::data(child).cast()).is_some_and(same) {
                 if !unlink_checked(child) {
-                    fault::report(CALL, data(node), Misuse::Damaged);
+                    fault::report(CALL, Node::data(node), Misuse::Damaged);
                     return false;
                 }
-                return block::end_carefully(
+                return end::end_carefully(
                     CALL,
                     Kind::Tree,
                     HEADER,
-                    data(child),
+                    Node::data(child),
                     (*child).src,
                     is_of_tainted(child),
                 );
@@ -161,33 +144,6 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
     false
 }
 
-/// Whether a node is a hook of a tainted one: what it carries is zeroed as the data is.
-///
-/// # Safety
-/// The node and, of a hook, its parent are there.
-pub(super) unsafe fn is_of_tainted(node: *mut Node) -> bool {
-    // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
-    unsafe {
-        (*node).cell.flags & FLAG_HOOK != 0 && !(*node).parent.is_null() && (*(*node).parent).cell.tainted()
-    }
-}
-
-fn address(run: DropFn) -> *const () {
+pub(crate) fn address(run: DropFn) -> *const () {
     run as *const ()
-}
-
-/// Runs a hook that is on its way out, or returns false where it was written over.
-///
-/// # Safety
-/// `node` is a hook below a live or dying node, marked as dying itself.
-pub(super) unsafe fn run(call: &'static str, node: *mut Node) -> bool {
-    // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
-    unsafe {
-        let Some(hook) = Slot::read(data(node).cast()) else {
-            fault::report(call, data(node), Misuse::Damaged);
-            return false;
-        };
-        hook.call(data((*node).parent));
-    }
-    true
 }

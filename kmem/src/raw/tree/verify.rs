@@ -1,8 +1,8 @@
 //! Whether all that the nodes of a tree say of one another is so.
 
-use super::{HEADER, Node, data, header};
 use crate::cell::{FLAG_HOOK, FLAG_HOST, Kind};
 use crate::raw::Damage;
+use crate::raw::layout::{NODE as HEADER, Node};
 
 /// Walks a node and everything below it, verifies that the links of each agree with those of its neighbours, and
 /// returns the number of nodes, with the one that it was given. Pools that hang below are [verified](crate::raw::pool::verify)
@@ -29,7 +29,7 @@ use crate::raw::Damage;
 /// }
 /// ```
 pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
-    let root = header(root);
+    let root = Node::of(root);
     let mut node = root;
     let mut count = 1;
     // SAFETY: [caller, links] the caller's node is there, and each link is found to agree with its neighbour before it is followed, so
@@ -41,20 +41,20 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
             if !child.is_null() {
                 if (*child).parent != node || !(*child).prev.is_null() {
                     return Err(Damage {
-                        at: data(child),
+                        at: Node::data(child),
                         what: "a first child that does not know itself as one",
                     });
                 }
                 node = child;
             } else {
                 if !(*node).lastchild.is_null() {
-                    return Err(Damage { at: data(node), what: "a last child without a first" });
+                    return Err(Damage { at: Node::data(node), what: "a last child without a first" });
                 }
                 while node != root && (*node).next.is_null() {
                     let parent = (*node).parent;
                     if (*parent).lastchild != node {
                         return Err(Damage {
-                            at: data(node),
+                            at: Node::data(node),
                             what: "a last child that its parent does not know",
                         });
                     }
@@ -65,11 +65,11 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                 }
                 let next = (*node).next;
                 if (*next).prev != node || (*next).parent != (*node).parent {
-                    return Err(Damage { at: data(next), what: "siblings that do not agree" });
+                    return Err(Damage { at: Node::data(next), what: "siblings that do not agree" });
                 }
                 if rank(next) < rank(node) {
                     return Err(Damage {
-                        at: data(next),
+                        at: Node::data(next),
                         what: "a hook behind what is none, or a pool before",
                     });
                 }
@@ -82,7 +82,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
 }
 
 /// Where a node lies among its siblings: hooks before all others, pools behind them.
-unsafe fn rank(node: *mut Node) -> u8 {
+pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
     // SAFETY: [caller] the caller gives a node that is there.
     match unsafe { (*node).cell.flags } & (FLAG_HOOK | FLAG_HOST) {
         FLAG_HOOK => 0,
@@ -92,19 +92,19 @@ unsafe fn rank(node: *mut Node) -> u8 {
 }
 
 /// What a node says of itself.
-unsafe fn alone(node: *mut Node) -> Result<(), Damage> {
+pub(crate) unsafe fn alone(node: *mut Node) -> Result<(), Damage> {
     // SAFETY: [caller] the caller gives a node that is there.
     let Node { cell, .. } = unsafe { &*node };
     if cell.kind != Kind::Tree as i32 && cell.kind != Kind::Tree.dying() {
-        return Err(Damage { at: data(node), what: "no live node" });
+        return Err(Damage { at: Node::data(node), what: "no live node" });
     }
     if cell.size < HEADER {
-        return Err(Damage { at: data(node), what: "a node smaller than its header" });
+        return Err(Damage { at: Node::data(node), what: "a node smaller than its header" });
     }
     #[cfg(feature = "pool")]
     if cell.flags & FLAG_HOST != 0 && cell.kind == Kind::Tree as i32 {
         // SAFETY: [hosted] the flag says that there is a pool in the node's data.
-        unsafe { crate::raw::pool::verify(data(node).cast()) }?;
+        unsafe { crate::raw::pool::verify(Node::data(node).cast()) }?;
     }
     Ok(())
 }

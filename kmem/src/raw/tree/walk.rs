@@ -2,9 +2,11 @@
 
 use core::ptr::null_mut;
 
-use super::{HEADER, Node, data, header, hold, place};
+use super::free::held;
+use super::links::past_hooks;
 use crate::cell::{FLAG_HOLD, Kind};
-use crate::raw::{Handle, block};
+use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::{Handle, check, object};
 
 /// What a [`Walk`] comes to: a node, or an object that a node has adopted.
 ///
@@ -82,12 +84,12 @@ pub(crate) unsafe fn walk_for(call: &'static str, data: *mut u8) -> Walk {
 
 /// Walks over what lies below a node that a counted cell has for what it owns; over nothing if that is null.
 pub(crate) unsafe fn walk_below(owner: *mut Node) -> Walk {
-    let root = if owner.is_null() { null_mut() } else { data(owner) };
+    let root = if owner.is_null() { null_mut() } else { Node::data(owner) };
     Walk { root, here: owner, depth: 0, call: CALL }
 }
 
 /// Under which name a walk reports that is nobody else's.
-const CALL: &str = "kmtreen";
+pub(crate) const CALL: &str = "kmtreen";
 
 impl Iterator for Walk {
     type Item = Visit;
@@ -131,14 +133,19 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
 /// Whether a walk may begin at a node.
 #[cold]
 #[inline(never)]
-unsafe fn begins(call: &'static str, root: *mut Node) -> bool {
+pub(crate) unsafe fn begins(call: &'static str, root: *mut Node) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header.
-    unsafe { block::check_seen(call, Kind::Tree, HEADER, data(root)) }
+    unsafe { check::check_seen(call, Kind::Tree, HEADER, Node::data(root)) }
 }
 
 #[inline]
-unsafe fn step_for(call: &'static str, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
-    let root = header(root);
+pub(crate) unsafe fn step_for(
+    call: &'static str,
+    root: *mut u8,
+    here: &mut *mut Node,
+    depth: &mut usize,
+) -> Handle {
+    let root = Node::of(root);
     // SAFETY: [caller, links, holders] the caller gives a readable header, the check what it says, and where the walk stands; what is
     // linked to live nodes is live.
     unsafe {
@@ -149,7 +156,7 @@ unsafe fn step_for(call: &'static str, root: *mut u8, here: &mut *mut Node, dept
             }
             node = root;
         } else {
-            let Ok(child) = place::past_hooks(call, node) else { return Handle::NULL };
+            let Ok(child) = past_hooks(call, node) else { return Handle::NULL };
             if !child.is_null() {
                 node = child;
                 *depth += 1;
@@ -165,6 +172,31 @@ unsafe fn step_for(call: &'static str, root: *mut u8, here: &mut *mut Node, dept
             }
         }
         *here = node;
-        if (*node).cell.flags & FLAG_HOLD != 0 { hold::held(node) } else { super::handle(data(node)) }
+        if (*node).cell.flags & FLAG_HOLD != 0 {
+            held(node)
+        } else {
+            object::handle_of(Kind::Tree, Node::data(node))
+        }
     }
+}
+
+/// The number of nodes and adopted objects below a node, counted by walking them.
+///
+/// # Safety
+/// `data` is that of a live node of a tree that belongs to this thread.
+///
+/// ```
+/// use kmem::raw::tree;
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 0);
+///     tree::a(null_mut(), tree::a(null_mut(), root, 0), 0);
+///     assert_eq!(tree::below(root), 2);
+///     tree::f(root);
+/// }
+/// ```
+#[must_use]
+pub unsafe fn below(data: *mut u8) -> usize {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { walk(data) }.skip(1).count()
 }

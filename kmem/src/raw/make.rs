@@ -1,0 +1,254 @@
+//! A cell that is made: its block, its prefix, and what lies behind its data.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::layout::{self, prefix};
+use super::record;
+use super::request::{BASE_ALIGN, Fill, Request, align_byte, data_align};
+use super::sanitizer::{self, HeapCell, Leads};
+use super::seal::{self, Label, Slot, heap_id};
+use super::shape::{MOST, Shape};
+use super::source::{draw, draw_heap, draw_plain};
+use super::totals;
+use crate::cell::{Cell, FLAG_HOST, FLAG_NAME, FLAG_RECORD, FLAG_SLOT, Kind};
+use crate::error::AllocError;
+
+/// Draws a block from `src` and makes a cell of `kind` in it: prefix, destructor slot, and zeroed data where asked
+/// for. Returns the data; the caller fills the rest of its header.
+///
+/// # Safety
+/// `src` is null or a live source cell; `header` is at least the size of the method's header, a power of two.
+#[inline(always)]
+pub(crate) unsafe fn carve(
+    kind: Kind,
+    header: usize,
+    src: *mut Cell,
+    request: &Request,
+    flags: u8,
+) -> Result<NonNull<u8>, AllocError> {
+    // The plain cell from the heap, by far the most frequent, made where the request is known: most of it folds away.
+    if src.is_null() && is_plain_request(request) {
+        // SAFETY: [extent] the size is not zero, and far from overflow; the block has just this layout.
+        unsafe {
+            let layout = plain_layout(header, request);
+            Ok(write_plain(draw_heap(layout, request.fill)?, kind, header, layout.size(), flags))
+        }
+    } else {
+        if !src.is_null() && is_plain_request(request) {
+            // SAFETY: [caller, drawn] as above; a source that is not null has a readable prefix.
+            unsafe {
+                let size = plain_layout(header, request).size();
+                if let Some(block) = NonNull::new(draw_plain(src, size)) {
+                    if request.fill == Fill::Zeroed {
+                        block.write_bytes(0, size);
+                        sanitizer::written(block.as_ptr(), size);
+                    }
+                    return Ok(write_plain(block, kind, header, size, flags));
+                }
+            }
+        }
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe { carve_from(kind, header, src, request, flags) }
+    }
+}
+
+/// Whether a cell needs nothing but its bytes: aligned as all data is, without destructor and name.
+#[inline(always)]
+pub(crate) fn is_plain_request(request: &Request) -> bool {
+    request.drop.is_none()
+        && request.name.is_none()
+        && request.size <= MOST
+        && matches!(data_align(request.align), Ok(BASE_ALIGN))
+}
+
+/// The layout of a plain cell's block.
+///
+/// # Safety
+/// The request is plain.
+#[inline(always)]
+pub(crate) unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
+    // SAFETY: [extent] the sum is far from overflow, and the alignment a power of two.
+    unsafe { Layout::from_size_align_unchecked(header + request.size, BASE_ALIGN) }
+}
+
+/// Makes a plain cell in a block of `size` bytes and returns its data.
+///
+/// # Safety
+/// The block is the caller's, and begins with the header.
+#[inline(always)]
+pub(crate) unsafe fn write_plain(
+    block: NonNull<u8>,
+    kind: Kind,
+    header: usize,
+    size: usize,
+    flags: u8,
+) -> NonNull<u8> {
+    totals::made(kind, size);
+    // SAFETY: [extent] the block has room for the header.
+    unsafe {
+        // In one store, so that a load of any part of it that follows soon need not wait for several.
+        let seal = seal::of_cell(size, flags, 0);
+        block.cast::<u64>().write(layout::word(kind as i32, 0, flags, 0, seal));
+        (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
+        sanitizer::written(block.as_ptr(), header);
+        block.add(header)
+    }
+}
+
+/// [`carve`] from any source.
+#[inline(never)]
+pub(crate) unsafe fn carve_from(
+    kind: Kind,
+    header: usize,
+    src: *mut Cell,
+    request: &Request,
+    flags: u8,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        if !is_plain_request(request) {
+            return carve_carefully(kind, header, src, request, flags);
+        }
+        let layout = plain_layout(header, request);
+        Ok(write_plain(draw(src, layout, request.fill)?, kind, header, layout.size(), flags))
+    }
+}
+
+pub(crate) unsafe fn carve_carefully(
+    kind: Kind,
+    header: usize,
+    src: *mut Cell,
+    request: &Request,
+    flags: u8,
+) -> Result<NonNull<u8>, AllocError> {
+    let shape = Shape::new(header, request)?;
+    let layout = shape.layout();
+    // SAFETY: [caller] the caller vouches for the source.
+    let base = unsafe { draw(src, layout, request.fill) }?;
+    // SAFETY: [extent] the block has `layout.size()` bytes, of which the data begins `offset` in.
+    let data = unsafe { base.add(shape.offset()) };
+    let carried = if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
+    let mut cell =
+        Cell::new(kind, flags | carried, align_byte(shape.align), heap_id(), header + request.size);
+    let place = prefix(data.as_ptr(), header);
+    cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
+    totals::made(kind, layout.size());
+    // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
+    unsafe { place.write(cell) };
+    sanitizer::written(place.cast(), header);
+    if let Some(destructor) = request.drop {
+        // SAFETY: [extent] the shape made room for a slot at this aligned offset.
+        unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>().as_ptr(), destructor) };
+    }
+    if let Some(name) = request.name {
+        // SAFETY: [extent] the shape made room for a name at this aligned offset.
+        unsafe { Label::write(data.add(shape.label()).cast::<Label>().as_ptr(), name) };
+    }
+    Ok(data)
+}
+
+/// A cell drawn from `src`, if valgrind is to be told of it: one from the heap. What hosts a pool is told of with that.
+///
+/// # Safety
+/// `data` is that of a live cell with this header.
+#[inline(always)]
+pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
+    if !sanitizer::HEAP {
+        return None;
+    }
+    // SAFETY: [caller] the caller's cell is live.
+    unsafe { told_shaped(data, &Shape::seen(prefix(data, header), header), src) }
+}
+
+/// [`told`] of a cell of this shape.
+///
+/// # Safety
+/// As for [`told`].
+#[inline(always)]
+pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &Shape, src: *mut Cell) -> Option<HeapCell> {
+    let cell = prefix(data, shape.header);
+    // SAFETY: [caller] the caller's cell is live.
+    if !sanitizer::HEAP || !src.is_null() || unsafe { (*cell).flags & FLAG_RECORD == FLAG_HOST } {
+        return None;
+    }
+    Some(HeapCell { header: cell.cast(), data, end: data.wrapping_add(shape.end) })
+}
+
+/// Tells valgrind of a cell whose header is written.
+///
+/// # Safety
+/// As for [`told`].
+#[inline(always)]
+pub(crate) unsafe fn told_made(kind: Kind, data: *mut u8, header: usize, src: *mut Cell) {
+    // SAFETY: [caller] the contract is the caller's, and the kind is that of a node.
+    unsafe {
+        let Some(cell) = told(data, header, src) else { return };
+        let flags = (*prefix(data, header)).flags;
+        cell.made(match kind {
+            // A node of the library's own is found by its header, whether or not there is one above.
+            #[cfg(feature = "tree")]
+            Kind::Tree if flags & FLAG_RECORD != 0 || !(*super::Node::of(data)).parent.is_null() => {
+                Leads::Inside
+            }
+            Kind::Tree => Leads::On,
+            _ if record::has(flags) => Leads::On,
+            _ => Leads::Nowhere,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::request::Destructor;
+
+    fn shape(
+        header: usize,
+        size: usize,
+        align: usize,
+        slot: bool,
+    ) -> Result<(usize, usize, Layout), AllocError> {
+        let drop = slot.then_some(Destructor { run: None, arg: core::ptr::null_mut() });
+        let shape = Shape::new(header, &Request { align, drop, ..Request::new(size) })?;
+        Ok((shape.offset(), shape.slot(), shape.layout()))
+    }
+
+    #[test]
+    fn the_data_follows_the_header_or_the_alignment_whichever_is_larger() {
+        for (header, align, offset) in
+            [(16, 1, 16), (16, 16, 16), (16, 64, 64), (64, 32, 64), (64, 64, 64), (32, 4096, 4096)]
+        {
+            let (found, _, layout) = shape(header, 100, align, false).unwrap();
+            assert_eq!((found, layout.size(), layout.align()), (offset, offset + 100, align.max(16)));
+        }
+    }
+
+    #[test]
+    fn the_slot_lies_aligned_behind_the_data() {
+        for size in 0..40 {
+            let (offset, slot, layout) = shape(16, size, 16, true).unwrap();
+            assert!(slot >= size && slot < size + 8 && slot % 8 == 0);
+            assert_eq!(layout.size(), offset + slot + 16);
+        }
+    }
+
+    #[test]
+    fn every_size_near_the_end_of_the_address_space_is_refused_or_fits() {
+        for back in 0..200 {
+            for base in [usize::MAX, isize::MAX as usize, MOST + 100] {
+                for (header, align, slot) in
+                    [(16, 16, false), (16, 16, true), (64, 4096, true), (64, 4096, false)]
+                {
+                    match shape(header, base - back, align, slot) {
+                        Ok((_, _, layout)) => {
+                            assert!(base - back <= MOST && layout.size() > base - back);
+                            assert!(Layout::from_size_align(layout.size(), layout.align()).is_ok());
+                        }
+                        Err(error) => assert!(base - back > MOST && error == AllocError::Overflow),
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Objects of any kind, as far as their headers tell: checked by their handles, and freed if nothing hangs below them.
+
+use super::Handle;
+use super::check;
+use super::layout::{self, prefix};
+use crate::cell::{Cell, Kind, Shred};
+use crate::fault::{self, Misuse};
+
+/// What a check looks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// A look: the object may be on its way out, for its destructor may look at it.
+    Look,
+    /// What only a live object may have done to it.
+    Change,
+}
+
+/// The cell that a handle on an object of this kind has: its header, or the pool of a pool's cell; null for an object that has none.
+///
+/// # Safety
+/// `data` is that of a live cell of this kind, or any pointer where the kind is [`Kind::None`].
+#[inline(always)]
+pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
+    match kind {
+        #[cfg(feature = "pool")]
+        // SAFETY: [caller, tag] the caller gives a live pool cell, whose header names its pool.
+        Some(Kind::Pool) => unsafe { super::pool::cell::owner_of(data).cast() },
+        _ => layout::header(kind).map_or(core::ptr::null_mut(), |header| prefix(data, header)),
+    }
+}
+
+/// The handle of a live object of this kind.
+///
+/// # Safety
+/// As for [`cell`].
+pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
+    // SAFETY: [caller] the contract is the caller's.
+    Handle::on(kind, data, unsafe { cell(Some(kind), data) })
+}
+
+/// Returns true if the object of a handle is live, as far as its header says, and the handle agrees with it; what is wrong is reported.
+/// An object that kmem did not allocate is.
+///
+/// # Safety
+/// If the handle's kind is that of a method, the header of its object is readable.
+pub(crate) unsafe fn check(call: &'static str, handle: Handle, what: For) -> bool {
+    let Handle { kind, data, .. } = handle;
+    let kind = Kind::from_raw(kind);
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        match (kind, layout::header(kind)) {
+            (Some(kind), Some(header)) if agrees(handle, prefix(data, header)) => match what {
+                For::Look => check::check_seen(call, kind, header, data),
+                For::Change => check::check(call, kind, header, data),
+            },
+            #[cfg(feature = "pool")]
+            (Some(Kind::Pool), _) if agrees(handle, cell(kind, data)) => match what {
+                For::Look => super::pool::cell::check_seen(call, data),
+                For::Change => super::pool::cell::check(call, data).is_some(),
+            },
+            (Some(Kind::None), _) => true,
+            _ => {
+                contradicted(call, data, kind);
+                false
+            }
+        }
+    }
+}
+
+/// Returns true if a handle on an object with this cell does not contradict it. A handle that C made may have no cell.
+#[inline(always)]
+pub(crate) fn agrees(handle: Handle, found: *mut Cell) -> bool {
+    handle.cell == found || handle.cell.is_null()
+}
+
+/// Frees an object by its kind. These rows are for kinds below which nothing hangs: a heap cell, a pool's cell, and what kmem did not
+/// allocate, which is left alone. The caller adds rows for the others.
+macro_rules! release_by_kind {
+    ($handle:expr, $call:expr, $shred:expr, $data:ident: { $($(#[$cfg:meta])* $kind:ident => $release:expr,)* }) => {{
+        let $data = $handle.data;
+        let agrees = |found| $crate::raw::object::agrees($handle, found);
+        match Kind::from_raw($handle.kind) {
+            Some(Kind::None) => {}
+            #[cfg(feature = "heap")]
+            Some(Kind::Heap) if agrees($crate::raw::heap::cell($data)) => $crate::raw::heap::release($data, $call, $shred),
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) if agrees($crate::raw::pool::cell::owner_of($data).cast()) => {
+                $crate::raw::pool::release::release($data, $call, $shred)
+            }
+            $($(#[$cfg])* Some(Kind::$kind) if agrees($crate::raw::layout::prefix($data, $crate::raw::layout::header_of(Kind::$kind))) => {
+                $release
+            })*
+            kind => $crate::raw::object::contradicted($call, $data, kind),
+        }
+        let _ = (agrees, $shred);
+    }};
+}
+pub(crate) use release_by_kind;
+
+/// Frees an object below which nothing hangs.
+///
+/// # Safety
+/// As for the method's own free; the data is not null.
+#[inline]
+pub(crate) unsafe fn release_leaf(handle: Handle, call: &'static str, shred: Shred) {
+    // SAFETY: [caller] the contract is the caller's, and each method checks the header.
+    unsafe { release_by_kind!(handle, call, shred, data: {}) }
+}
+
+/// Reports a handle of a kind that does not agree with its cell, or that this kmem cannot free.
+#[cold]
+pub(crate) fn contradicted(call: &'static str, data: *mut u8, kind: Option<Kind>) {
+    let built = |kind| match kind {
+        Kind::Pool => cfg!(feature = "pool"),
+        Kind::None | Kind::Source => true,
+        kind => layout::header(Some(kind)).is_some(),
+    };
+    let misuse = match kind {
+        Some(kind) if !built(kind) => Misuse::NotBuilt(kind),
+        _ => Misuse::BadHandle,
+    };
+    fault::report(call, data, misuse);
+}

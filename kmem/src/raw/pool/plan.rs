@@ -1,0 +1,218 @@
+//! A pool's block: where its parts lie, and how its header is written.
+
+use core::alloc::Layout;
+use core::ffi::CStr;
+use core::ptr::{NonNull, null, null_mut};
+
+use crate::cell::{Cell, FLAG_CAREFUL, Kind};
+use crate::error::AllocError;
+use crate::raw::layout::{Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
+use crate::raw::pool::told;
+use crate::raw::request::{BASE_ALIGN, Destructor, align_byte, data_align, round_up};
+use crate::raw::seal::{self, Slot, heap_id};
+use crate::raw::totals;
+
+/// Cells of a group.
+pub(crate) const GROUP: usize = u64::BITS as usize;
+
+/// What a pool is made of.
+///
+/// Exhaustive, so that other crates can write `..Spec::new(size, cells)`. A new field is a breaking change.
+///
+/// ```
+/// use kmem::raw::pool::{self, Spec};
+/// let spec = Spec { align: 64, ..Spec::new(100, 8) };
+/// unsafe {
+///     let pool = pool::init(std::ptr::null_mut(), &spec).unwrap().as_ptr();
+///     assert_eq!(pool::a(pool).addr() % 64, 0);
+///     pool::x(pool);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Data bytes of each cell; zero is allowed.
+    pub size: usize,
+    /// Alignment of each cell's data in bytes: a power of two up to [`MAX_ALIGN`](super::MAX_ALIGN).
+    pub align: usize,
+    /// Cells, of the first block where the pool grows.
+    pub cells: usize,
+    /// What runs on each cell that is freed, and on each live cell when the pool is torn down. A pool that has one is no
+    /// source for others.
+    pub drop: Option<Destructor>,
+    /// Whether the pool draws another block, of twice the cells of the one before, when it is full.
+    pub grows: bool,
+    /// What to call the pool in reports, see [`name`].
+    pub name: Option<&'static CStr>,
+}
+
+impl Spec {
+    /// A pool of `cells` cells of `size` bytes, aligned to 16, that does not grow.
+    ///
+    /// ```
+    /// assert!(!kmem::raw::pool::Spec::new(32, 10).grows);
+    /// ```
+    #[must_use]
+    pub const fn new(size: usize, cells: usize) -> Spec {
+        Spec { size, align: BASE_ALIGN, cells, drop: None, grows: false, name: None }
+    }
+}
+
+/// Where the parts of a pool's block lie.
+pub(crate) struct Plan {
+    /// Bytes from the start of the block to the data of the first cell.
+    data: usize,
+    pub(crate) stride: usize,
+    pub(crate) layout: Layout,
+}
+
+impl Plan {
+    /// A plan with at least `behind` bytes between the data of a cell and the next header.
+    pub(crate) fn new(spec: &Spec, behind: usize) -> Result<Plan, AllocError> {
+        let align = data_align(spec.align)?;
+        let parts = || {
+            let stride = round_up(spec.size.checked_add(HEADER + behind)?, align)?;
+            let groups = spec.cells.div_ceil(GROUP) * size_of::<Group>();
+            let data = round_up(groups + (POOL + HEADER), align)?;
+            // The last cell needs no header behind it, yet may take one: it keeps every pool a multiple of 16.
+            let total = stride.checked_mul(spec.cells)?.checked_add(data - HEADER)?;
+            Some(Plan { data, stride, layout: Layout::from_size_align(total, align).ok()? })
+        };
+        parts().ok_or(AllocError::Overflow)
+    }
+}
+
+impl Pool {
+    /// The index of a cell, or a number at least as large as that of the cells where the address is not one of them.
+    ///
+    /// One multiplication tells whether the offset is a multiple of the stride and divides by it at once: for
+    /// `stride = odd << shift`, multiplying by the inverse of `odd` modulo 2^64 and rotating right by `shift` gives
+    /// the quotient where there is no remainder, and a number above every possible quotient where there is one
+    /// (Granlund and Montgomery, "Division by Invariant Integers using Multiplication", PLDI 1994, section 9).
+    #[inline]
+    pub(crate) fn index(&self, cell: *mut PoolCell) -> usize {
+        let offset = cell.addr().wrapping_sub(self.first.addr());
+        offset.wrapping_mul(self.inverse).rotate_right(self.shift)
+    }
+}
+
+/// The inverse of an odd number modulo the word, by Newton's iteration: each step doubles the right bits.
+pub(crate) const fn inverse(odd: usize) -> usize {
+    let mut x = odd;
+    let mut step = 0;
+    while step < 6 {
+        x = x.wrapping_mul(2usize.wrapping_sub(odd.wrapping_mul(x)));
+        step += 1;
+    }
+    x
+}
+
+/// Bytes of buffer that [`in_buffer`] needs for `cells` cells of `size` bytes, wherever the buffer starts; `usize::MAX`
+/// where that is more than can be counted.
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// const BYTES: usize = kmem::raw::pool::buffer_size(32, 4);
+/// let mut buffer = [MaybeUninit::<u8>::uninit(); BYTES];
+/// let pool = unsafe { kmem::raw::pool::in_buffer(buffer.as_mut_ptr().cast(), BYTES, 32) };
+/// for _ in 0..4 {
+///     assert!(!unsafe { kmem::raw::pool::a(pool) }.is_null());
+/// }
+/// ```
+#[must_use]
+pub const fn buffer_size(size: usize, cells: usize) -> usize {
+    in_buffer_size(size, BASE_ALIGN, cells)
+}
+
+/// [`buffer_size`] for data aligned to `align`.
+pub(crate) const fn in_buffer_size(size: usize, align: usize, cells: usize) -> usize {
+    let align = if align < BASE_ALIGN { BASE_ALIGN } else { align };
+    let groups = cells.div_ceil(GROUP).saturating_mul(size_of::<Group>());
+    let Some(first) = groups.saturating_add(POOL + HEADER).checked_next_multiple_of(align) else {
+        return usize::MAX;
+    };
+    let Some(stride) = size.saturating_add(HEADER).checked_next_multiple_of(align) else { return usize::MAX };
+    (first - HEADER).saturating_add(cells.saturating_mul(stride)).saturating_add(align - 1)
+}
+
+/// Writes a pool's header at the base of its block. The cells are not touched.
+pub(crate) unsafe fn write(
+    base: NonNull<u8>,
+    src: *mut Cell,
+    spec: &Spec,
+    plan: &Plan,
+    flags: u8,
+) -> NonNull<Pool> {
+    let pool = base.cast::<Pool>();
+    let align = data_align(spec.align).unwrap_or(BASE_ALIGN);
+    let careful = if spec.drop.is_some() || !src.is_null() { FLAG_CAREFUL } else { 0 };
+    let flags = flags | careful;
+    let header = Pool {
+        cell: Cell::new(Kind::Pool, flags, align_byte(align), heap_id(), plan.layout.size()),
+        cellsz: spec.size,
+        top: null_mut(),
+        bottom: null_mut(),
+        src,
+        // SAFETY: [extent] the plan's data offset lies inside the block, one header after the pool's own.
+        first: unsafe { base.add(plan.data - HEADER) }.as_ptr().cast(),
+        stride: plan.stride,
+        inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),
+        shift: plan.stride.trailing_zeros(),
+        seal: seal::of_pool(pool.as_ptr().addr(), seal::key()),
+        handed: 0,
+        cells: spec.cells,
+        drop: Slot::sealed(
+            // SAFETY: [extent] the caller's block has room for a pool.
+            unsafe { &raw mut (*pool.as_ptr()).drop },
+            spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),
+        ),
+        head: pool.as_ptr(),
+        next: null_mut(),
+        current: pool.as_ptr(),
+        parked: null_mut(),
+        name: spec.name.map_or(null(), CStr::as_ptr),
+        named: spec.name.map_or(null(), CStr::as_ptr).addr() ^ seal::key(),
+    };
+    let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
+    totals::made(Kind::Pool, plan.layout.size());
+    told::pool_reserved(pool.as_ptr(), cells, len);
+    // SAFETY: [extent] the caller's block has room for a pool and the alignment of one.
+    unsafe { pool.write(header) };
+    told::pool_made(pool.as_ptr(), cells, len, plan.stride - HEADER - spec.size);
+    pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inverse_undoes_every_odd_number() {
+        for odd in (1..10_000).step_by(2).chain([usize::MAX, usize::MAX / 2, (1 << (usize::BITS - 24)) + 1]) {
+            assert_eq!(odd.wrapping_mul(inverse(odd)), 1, "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_index_is_found_for_the_start_of_each_cell_and_nothing_else() {
+        for (size, align) in [(0, 16), (1, 16), (32, 16), (33, 64), (500, 16), (1000, 256)] {
+            let mut buffer = [0u128; 700];
+            let spec = Spec { align, ..Spec::new(size, 0) };
+            // SAFETY: the buffer is as long as it says, and the pool is dropped before it.
+            let pool = unsafe {
+                crate::raw::pool::init_in_buffer(buffer.as_mut_ptr().cast(), size_of_val(&buffer), &spec)
+            };
+            // SAFETY: the pool has just been made.
+            let pool = unsafe { &*pool.unwrap().as_ptr() };
+            let first = pool.first.addr();
+            for address in first.saturating_sub(4096)..first + pool.cells * pool.stride {
+                let index = pool.index(core::ptr::without_provenance_mut(address));
+                let offset = address.wrapping_sub(first);
+                if offset % pool.stride == 0 && address >= first {
+                    assert_eq!(index, offset / pool.stride);
+                } else {
+                    assert!(index >= pool.cells, "{address:#x} is taken for cell {index}");
+                }
+            }
+        }
+    }
+}

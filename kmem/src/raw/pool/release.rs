@@ -1,0 +1,216 @@
+//! A pool's cell that is freed, and a pool that is torn down: destructors, zeroing, and the way back to the source.
+
+use core::ptr::null_mut;
+
+use super::cell::{check, is_live, is_tainted, names_its_pool, owner_of};
+use super::free_list::{put, put_back};
+use super::header::{destructor, layout_of};
+use crate::cell::{FLAG_BUFFER, FLAG_ENDING, FLAG_HOST, FLAG_SECRETS, Kind, Shred};
+use crate::fault::{self, Misuse};
+use crate::raw::chain::shreds;
+use crate::raw::layout::{DYING, Pool, PoolCell, TAINTED};
+use crate::raw::pool::told;
+use crate::raw::request::BASE_ALIGN;
+use crate::raw::seal::{self, heap_id};
+use crate::raw::source::give_back;
+use crate::raw::source::pool::is_plain;
+use crate::raw::totals;
+use crate::shred;
+
+/// A cell going back where there is more to do than [`put`]. Dropping it zeroes the data where asked for and puts the
+/// cell on the free list, so that this happens even where the destructor unwinds.
+pub(crate) struct GoingBack {
+    /// It is zeroed if it is tainted.
+    cell: *mut PoolCell,
+    pool: *mut Pool,
+    /// The flag that is taken from the pool's first block: [`FLAG_ENDING`], unless this happens inside another cell's
+    /// destructor, or there is none.
+    flag: u8,
+}
+
+impl Drop for GoingBack {
+    #[inline]
+    fn drop(&mut self) {
+        let GoingBack { cell, pool, flag } = *self;
+        // SAFETY: [guard, tag] `release` found this to be a live cell of this pool, which is this thread's.
+        unsafe {
+            let head = (*pool).head;
+            (*head).cell.flags &= !flag;
+            if (*cell).pool.addr() & TAINTED != 0 || shreds(head.cast()) {
+                told::widened(PoolCell::data(cell), (*pool).cellsz);
+                shred::zero(PoolCell::data(cell), (*pool).cellsz);
+            }
+            put_back(pool, cell);
+        }
+    }
+}
+
+/// Gives back a cell whose value has been moved out: the pool's destructor does not run.
+pub(crate) unsafe fn vacate(data: *mut u8) {
+    // SAFETY: [caller, tag] the caller gives the data of a live cell, whose header names its pool.
+    unsafe {
+        drop(GoingBack { cell: PoolCell::of(data), pool: owner_of(data), flag: 0 });
+    }
+}
+
+#[inline]
+pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
+    if data.is_null() {
+        return;
+    }
+    let cell = PoolCell::of(data);
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
+    // below `handed` of a live pool that names the pool untagged is live, as in `check`.
+    unsafe {
+        let pool = (&raw const (*cell).pool).read_unaligned();
+        if !shred.is_yes()
+            && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
+            && PoolCell::may_follow(cell, pool)
+            && is_plain(pool.cast())
+            && (*pool).seal == seal::of_pool(pool.addr(), seal::known_key())
+            && (*pool).index(cell) < (*pool).handed
+        {
+            put(pool, cell);
+        } else {
+            release_carefully(data, call, shred);
+        }
+    }
+}
+
+/// Gives back a cell as [`release`] does, where more may have to be done or something is wrong.
+#[inline(never)]
+pub(crate) unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        let cell = PoolCell::of(data);
+        let pool = (&raw const (*cell).pool).read_unaligned();
+        if !names_its_pool(data, pool) {
+            return release_tainted(data, call);
+        }
+        let head = (*pool).head;
+        let Some(destructor) = destructor(pool) else {
+            return fault::report(call, data, Misuse::Damaged);
+        };
+        if shred.is_yes() {
+            PoolCell::tag(cell, TAINTED);
+        }
+        let mut going = GoingBack { cell, pool, flag: 0 };
+        if destructor.run.is_some() {
+            going.flag = FLAG_ENDING & !(*head).cell.flags;
+            (*head).cell.flags |= FLAG_ENDING;
+            PoolCell::tag(cell, DYING);
+            destructor.call(data);
+        }
+        drop(going);
+    }
+}
+
+/// [`release_carefully`] of a cell that is tainted, or is none.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn release_tainted(data: *mut u8, call: &'static str) {
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        if let Some(pool) = check(call, data) {
+            PoolCell::name(PoolCell::of(data), pool);
+            release_carefully(data, call, Shred::Yes);
+        }
+    }
+}
+
+/// A pool on its way out. Dropping it goes on where a destructor unwound, then ends the pool.
+pub(crate) struct TearDown {
+    head: *mut Pool,
+    block: *mut Pool,
+    index: usize,
+}
+
+impl TearDown {
+    /// Runs the destructor on each live cell from where it stands.
+    unsafe fn run(&mut self) {
+        // SAFETY: [blocks, tag] the blocks are those of one pool, none of them given back yet, and cells below `handed`
+        // have a header. The destructor was given for live cells; each is marked before it runs so that it runs once.
+        unsafe {
+            if self.block.is_null() {
+                return;
+            }
+            let Some(drop) = destructor(self.head) else {
+                // Who wrote over it does not get to name another. The values in the cells are lost.
+                self.block = null_mut();
+                return fault::report("kmpoolx", self.head.cast(), Misuse::Damaged);
+            };
+            while drop.run.is_some() && !self.block.is_null() {
+                while self.index < (*self.block).handed {
+                    let cell = (*self.block).first.byte_add(self.index * (*self.block).stride);
+                    self.index += 1;
+                    if is_live(cell, self.block) {
+                        PoolCell::tag(cell, DYING);
+                        drop.call(PoolCell::data(cell));
+                    }
+                }
+                self.block = (*self.block).next;
+                self.index = 0;
+            }
+        }
+    }
+}
+
+impl Drop for TearDown {
+    fn drop(&mut self) {
+        // SAFETY: [guard, blocks] the blocks are still all there. Each is zeroed from its first cell to the last one
+        // ever handed out and given back to the source with the layout it was drawn with; the next one is read before.
+        unsafe {
+            self.run();
+            let shred = shreds(self.head.cast());
+            let mut block = self.head;
+            while !block.is_null() {
+                let Pool { next, first, handed, cells, stride, src, .. } = *block;
+                told::pool_gone(block, first.cast(), cells * stride);
+                if shred {
+                    shred::zero(first.cast(), handed * stride);
+                } else if (*block).cell.flags & FLAG_SECRETS != 0 {
+                    zero_tainted(block);
+                }
+                let (flags, heap) = ((*block).cell.flags, (*block).cell.heap);
+                let layout = layout_of(block);
+                (*block).cell.kind = Kind::Pool.freed();
+                totals::ended(Kind::Pool, layout.size());
+                if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
+                    if src.is_null() && heap != heap_id() {
+                        fault::report("kmpoolx", block.cast(), Misuse::OtherHeap);
+                    } else {
+                        give_back(src, block.cast(), layout);
+                    }
+                }
+                block = next;
+            }
+        }
+    }
+}
+
+/// Zeroes the cells of a block that are in use, or were as the pool ended, and were tainted one by one.
+///
+/// # Safety
+/// `block` is one of a pool on its way out.
+#[inline(never)]
+pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
+    // SAFETY: [caller, handed, tag] cells below `handed` have a header.
+    unsafe {
+        for index in 0..(*block).handed {
+            let cell = (*block).first.byte_add(index * (*block).stride);
+            if is_tainted(PoolCell::data(cell)) {
+                shred::zero(PoolCell::data(cell), (*block).cellsz);
+            }
+        }
+    }
+}
+
+/// Ends a pool and gives its blocks back, except one that a node hosts.
+pub(crate) unsafe fn tear_down(pool: *mut Pool) {
+    // SAFETY: [caller] the caller gives a live pool whose cells nobody uses any more.
+    unsafe { (*pool).cell.kind = Kind::Pool.dying() };
+    let mut tear_down = TearDown { head: pool, block: pool, index: 0 };
+    // SAFETY: [guard] as above. Where a destructor unwinds, the drop of `tear_down` goes on with the next cell.
+    unsafe { tear_down.run() };
+    drop(tear_down);
+}

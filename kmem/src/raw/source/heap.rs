@@ -1,0 +1,168 @@
+//! The heap: Rust's global allocator, or the `malloc` of C.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+#[cfg(not(feature = "heap"))]
+use crate::cell::Kind;
+use crate::error::AllocError;
+use crate::raw::request::Fill;
+use crate::raw::sanitizer;
+
+#[cfg(all(feature = "heap", not(kmem_libc)))]
+use alloc::alloc as beneath;
+
+/// The C library's heap, in the shape of the global allocator.
+#[cfg(all(feature = "heap", kmem_libc))]
+mod beneath {
+    use core::alloc::Layout;
+
+    /// What `malloc` aligns to by itself.
+    const MALLOC: usize = 2 * size_of::<usize>();
+
+    /// Blocks of a larger alignment.
+    #[cfg(not(windows))]
+    mod aligned {
+        use super::Layout;
+
+        pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
+            let mut block = core::ptr::null_mut();
+            // SAFETY: [platform] the alignment is a power of two above that of a pointer; on failure the block stays null.
+            unsafe { libc::posix_memalign(&raw mut block, layout.align(), layout.size()) };
+            block.cast()
+        }
+
+        /// No block: `realloc` would forget the alignment.
+        pub(super) unsafe fn realloc(_: *mut u8, _: Layout, _: usize) -> *mut u8 {
+            core::ptr::null_mut()
+        }
+
+        pub(super) use libc::free;
+    }
+
+    /// Windows has a heap of its own for them.
+    #[cfg(windows)]
+    mod aligned {
+        use super::Layout;
+
+        pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
+            // SAFETY: [platform] the alignment is a power of two.
+            unsafe { libc::aligned_malloc(layout.size(), layout.align()) }.cast()
+        }
+
+        pub(super) unsafe fn realloc(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            // SAFETY: [caller] the caller gives what the function above returned for this alignment.
+            unsafe { libc::aligned_realloc(block.cast(), size, layout.align()) }.cast()
+        }
+
+        pub(super) use libc::aligned_free as free;
+    }
+
+    #[inline]
+    pub(crate) unsafe fn alloc(layout: Layout) -> *mut u8 {
+        if layout.align() <= MALLOC {
+            // SAFETY: [platform] any size may be asked for.
+            return unsafe { libc::malloc(layout.size()) }.cast();
+        }
+        // SAFETY: [caller] the contract is the caller's.
+        unsafe { aligned::alloc(layout) }
+    }
+
+    #[inline]
+    pub(crate) unsafe fn alloc_zeroed(layout: Layout) -> *mut u8 {
+        if layout.align() <= MALLOC {
+            // SAFETY: [platform] any size may be asked for.
+            return unsafe { libc::calloc(1, layout.size()) }.cast();
+        }
+        // SAFETY: [caller] the contract is the caller's.
+        let block = unsafe { aligned::alloc(layout) };
+        if !block.is_null() {
+            // SAFETY: [drawn] the block has this many bytes.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
+    }
+
+    #[inline]
+    pub(crate) unsafe fn realloc(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.align() > MALLOC {
+            // SAFETY: [caller] the contract is the caller's.
+            return unsafe { aligned::realloc(block, layout, size) };
+        }
+        // SAFETY: [caller] the caller gives what one of the two above returned.
+        unsafe { libc::realloc(block.cast(), size) }.cast()
+    }
+
+    #[inline]
+    pub(crate) unsafe fn dealloc(block: *mut u8, layout: Layout) {
+        // SAFETY: [caller] the caller gives back what one of the functions above returned for this alignment.
+        unsafe {
+            if layout.align() <= MALLOC { libc::free(block.cast()) } else { aligned::free(block.cast()) }
+        }
+    }
+}
+
+/// The layout with the bytes behind the block.
+///
+/// # Safety
+/// The layout is that of a cell or a pool, which are far from the end of the address space.
+#[cfg(feature = "heap")]
+#[inline(always)]
+pub(crate) unsafe fn with_spare(layout: Layout) -> Layout {
+    // SAFETY: [extent] so few bytes more do not overflow.
+    unsafe { Layout::from_size_align_unchecked(layout.size() + sanitizer::SPARE, layout.align()) }
+}
+
+#[cfg(feature = "heap")]
+#[inline]
+pub(crate) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [extent] every block has a header, so the size is not zero.
+    let block = unsafe {
+        let layout = with_spare(layout);
+        match fill {
+            Fill::Undefined => beneath::alloc(layout),
+            Fill::Zeroed => beneath::alloc_zeroed(layout),
+        }
+    };
+    if !block.is_null() {
+        sanitizer::heap_drawn(block, layout.size());
+    }
+    NonNull::new(block).ok_or(AllocError::Exhausted { size: layout.size() })
+}
+
+#[cfg(feature = "heap")]
+#[inline]
+pub(crate) unsafe fn free_heap(block: *mut u8, layout: Layout) {
+    sanitizer::heap_given_back(block, layout.size());
+    // SAFETY: [caller] the caller gives back what `draw_heap` returned for this layout.
+    unsafe { beneath::dealloc(block, with_spare(layout)) }
+}
+
+/// Gives a block of the heap another size, in place or elsewhere, with what fits of its contents, or returns `None` and leaves it as
+/// it is.
+///
+/// # Safety
+/// `block` came from [`draw_heap`] with this layout, and a layout of this size and its alignment is valid. The old address is
+/// used no more where this succeeds.
+#[cfg(feature = "heap")]
+pub(crate) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> Option<NonNull<u8>> {
+    if sanitizer::HEAP {
+        // A cell that moves always shows old pointers to it.
+        return None;
+    }
+    // SAFETY: [caller] the contract is the caller's.
+    NonNull::new(unsafe { beneath::realloc(block, layout, size) })
+}
+
+#[cfg(not(feature = "heap"))]
+pub(crate) unsafe fn grow_heap(_: *mut u8, _: Layout, _: usize) -> Option<NonNull<u8>> {
+    None
+}
+
+#[cfg(not(feature = "heap"))]
+pub(crate) fn draw_heap(_: Layout, _: Fill) -> Result<NonNull<u8>, AllocError> {
+    Err(AllocError::Source(Some(Kind::Heap)))
+}
+
+#[cfg(not(feature = "heap"))]
+pub(crate) unsafe fn free_heap(_: *mut u8, _: Layout) {}

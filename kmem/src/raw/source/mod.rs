@@ -1,0 +1,259 @@
+//! Sources: where blocks are allocated from and returned to.
+//!
+//! Each kind of source is a file of its own. It has these functions, which the table below dispatches to:
+//!
+//! | function | what it does |
+//! |---|---|
+//! | `draw` | allocates a block; `more` allocates from the source below |
+//! | `give_back` | frees a block |
+//! | `keeps` | says if a block may have another size where it is, without being asked |
+//! | `resizes`, `resize` | say if the source can be asked to resize a block in place, and ask it |
+//! | `resized` | is told of a block that has another size now |
+//! | `may_have_served` | says if a block of so many bytes can be this source's |
+//! | `below`, `zeroes` | say what the source was itself allocated from, and if it is tainted |
+//!
+//! The pool alone has a fast path, for blocks of the usual alignment: `draw_plain`, `is_plain`, `give_back_plain`.
+//!
+//! The heap is the source of a cell whose source is null. It is asked directly.
+
+pub(crate) mod custom;
+mod heap;
+#[cfg(feature = "pool")]
+pub(crate) mod pool;
+
+use core::alloc::Layout;
+use core::ptr::{NonNull, null_mut};
+
+use super::request::Fill;
+use super::sanitizer;
+use crate::cell::{Cell, Kind};
+use crate::error::AllocError;
+use crate::{fault, shared};
+
+pub use custom::{ResizeFn, Source};
+pub(crate) use heap::{draw_heap, free_heap, grow_heap};
+
+/// Allocates a block from a source that is not null. A source that grows gets this to allocate from the one below.
+pub(crate) type Draw = unsafe fn(*mut Cell, Layout) -> Result<NonNull<u8>, AllocError>;
+
+/// The table of sources. `$source` stands for the file of the one that `$kind` is the kind of.
+macro_rules! by_source {
+    ($kind:expr, $source:ident => $then:expr, $other:ident => $else:expr) => {
+        match $kind {
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) => {
+                use pool as $source;
+                $then
+            }
+            Some(Kind::Source) => {
+                use custom as $source;
+                $then
+            }
+            $other => $else,
+        }
+    };
+}
+
+/// The kind of a live cell.
+///
+/// # Safety
+/// The prefix is readable.
+#[inline(always)]
+unsafe fn live(src: *mut Cell) -> Option<Kind> {
+    // SAFETY: [caller] the caller vouches for the prefix.
+    Kind::from_raw(unsafe { (*src).kind })
+}
+
+/// The kind of a cell that is live or being freed.
+///
+/// # Safety
+/// The prefix is readable.
+unsafe fn live_or_dying(src: *mut Cell) -> Option<Kind> {
+    // SAFETY: [caller] the caller vouches for the prefix.
+    Kind::from_raw_dying(unsafe { (*src).kind })
+}
+
+/// Allocates a block of this layout, whose alignment is 16 or more.
+///
+/// # Safety
+/// `src` is null or points to a readable cell prefix, and is alive if it is a source.
+#[inline(always)]
+pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
+    if src.is_null() {
+        return draw_heap(layout, fill);
+    }
+    // SAFETY: [caller] the contract is the caller's.
+    let block = unsafe { draw_from(src, layout) }?;
+    if fill == Fill::Zeroed {
+        // SAFETY: [drawn] the block has this many bytes and is ours.
+        unsafe { block.write_bytes(0, layout.size()) };
+        sanitizer::written(block.as_ptr(), layout.size());
+    }
+    Ok(block)
+}
+
+/// Allocates a block from a source that is not the heap.
+///
+/// # Safety
+/// As for [`draw`]; the source is not null.
+#[inline(never)]
+unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller, live] the caller vouches for the prefix, and the kind says which source it is.
+    unsafe {
+        by_source!(live(src), source => source::draw(src, layout, draw_more), other => {
+            Err(AllocError::Source(other.filter(|&kind| kind != Kind::None)))
+        })
+    }
+}
+
+/// Allocates a block for a source that grows.
+///
+/// # Safety
+/// As for [`draw`].
+pub(crate) unsafe fn draw_more(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { draw(src, layout, Fill::Undefined) }
+}
+
+/// Allocates a block of the usual alignment by the source's fast path, or returns null.
+///
+/// # Safety
+/// As for [`draw`]; the source is not null.
+#[inline(always)]
+pub(crate) unsafe fn draw_plain(src: *mut Cell, size: usize) -> *mut u8 {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        pool::draw_plain(src, size)
+    }
+    #[cfg(not(feature = "pool"))]
+    {
+        let _ = (src, size);
+        null_mut()
+    }
+}
+
+/// Returns true if blocks of this source can be freed by its fast path now.
+///
+/// # Safety
+/// The prefix of the source is readable.
+#[inline(always)]
+pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        pool::is_plain(src)
+    }
+    #[cfg(not(feature = "pool"))]
+    {
+        let _ = src;
+        false
+    }
+}
+
+/// Frees a block by the fast path of its source.
+///
+/// # Safety
+/// As for [`give_back`], of a source that [`is_plain`].
+#[inline(always)]
+pub(crate) unsafe fn give_back_plain(src: *mut Cell, block: *mut u8) {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        pool::give_back_plain(src, block);
+    }
+    let _ = (src, block);
+}
+
+/// Frees a block that [`draw`] returned for the same source and layout. A source that was torn down before is reported.
+///
+/// # Safety
+/// The block is not used any more; the source is alive, or its header readable.
+#[inline]
+pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
+    if src.is_null() {
+        // SAFETY: [origin] a null source allocates from the heap with this layout.
+        return unsafe { free_heap(block, layout) };
+    }
+    // SAFETY: [origin] `draw` accepted this source, and the caller says that it is still there.
+    unsafe {
+        by_source!(live(src), source => source::give_back(src, block, layout), _other => {
+            let found = (*src).kind;
+            // A pool that is being torn down takes its blocks with it.
+            if found != Kind::Pool.dying() {
+                fault::report("kmfree", src.cast(), fault::classify(Kind::Pool, found));
+            }
+        })
+    }
+}
+
+/// Returns true if a block from this source may have this size too, where it is. Fails if no block of the source can have it.
+///
+/// # Safety
+/// `src` is null or the live source of a block.
+pub(crate) unsafe fn keeps(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
+    if src.is_null() {
+        return Ok(false);
+    }
+    // SAFETY: [caller, live] the caller's source is live.
+    unsafe { by_source!(live(src), source => source::keeps(src, size), _other => Ok(false)) }
+}
+
+/// Returns true if the source can be asked to resize a block in place, see [`resize`].
+///
+/// # Safety
+/// `src` is null or a live source.
+pub(crate) unsafe fn resizes(src: *mut Cell) -> bool {
+    // SAFETY: [caller, live] the caller vouches for a source that is not null.
+    !src.is_null() && unsafe { by_source!(live(src), source => source::resizes(src), _other => false) }
+}
+
+/// Asks a source to make a block `to` bytes where it is. Returns false if nothing has changed.
+///
+/// # Safety
+/// `src` is a live source that [`resizes`], from which the block was allocated with this layout.
+pub(crate) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
+    // SAFETY: [caller, live] the contract is the caller's.
+    unsafe { by_source!(live(src), source => source::resize(src, block, layout, to), _other => false) }
+}
+
+/// A block from this source has another size now, where it was.
+///
+/// # Safety
+/// `src` is null or the live source of this block.
+#[inline]
+pub(crate) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: usize) {
+    if sanitizer::ON && !src.is_null() {
+        // SAFETY: [caller, live] the caller's source is live.
+        unsafe { by_source!(live(src), source => source::resized(src, block, from, to), _other => {}) }
+    }
+}
+
+/// Returns true if a source can have served a block of so many bytes.
+///
+/// # Safety
+/// `src` is a source with a readable prefix; if its kind is that of a source the whole header is.
+pub(crate) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
+    // SAFETY: [caller] the caller vouches for the header.
+    unsafe { by_source!(live(src), source => source::may_have_served(src, size), _other => true) }
+}
+
+/// The source that a source was itself allocated from; null if that is the heap, or unknown to kmem, or if this is no source.
+///
+/// # Safety
+/// The header is readable, also while the source is being torn down.
+pub(crate) unsafe fn below(src: *mut Cell) -> *mut Cell {
+    // SAFETY: [caller, live] the caller vouches for the header.
+    unsafe { by_source!(live_or_dying(src), source => source::below(src), _other => null_mut()) }
+}
+
+/// Returns true if a source, or any other cell, is itself tainted.
+///
+/// # Safety
+/// As for [`below`].
+pub(crate) unsafe fn zeroes(src: *mut Cell) -> bool {
+    // SAFETY: [caller, live] the caller vouches for the header. The mark alone is read: another thread may write the flags beside it.
+    unsafe {
+        by_source!(live_or_dying(src), source => source::zeroes(src), _other => shared::is_marked(&(*src).shred))
+    }
+}

@@ -1,0 +1,319 @@
+//! A pool as the source of other cells, and the further blocks of one that grows.
+
+use core::alloc::Layout;
+use core::ptr::{NonNull, null_mut};
+
+use crate::cell::{Cell, FLAG_CAREFUL, FLAG_GROWS, FLAG_SCATTERED, Kind};
+use crate::error::AllocError;
+use crate::raw::layout;
+use crate::raw::layout::{Pool, PoolCell};
+use crate::raw::pool::cell::check;
+use crate::raw::pool::free_list::{
+    hand_out, pop, pop_distant, pop_distant_apart, pop_free, pop_fresh, put, put_back,
+};
+use crate::raw::pool::header::{blocks, destructor, growth_source, layout_of, name};
+use crate::raw::pool::plan::{Plan, Spec, write};
+use crate::raw::pool::told;
+use crate::raw::request::BASE_ALIGN;
+use crate::raw::sanitizer;
+use crate::raw::seal::Slot;
+use crate::shred;
+
+use super::Draw;
+
+/// A growing pool stops doubling its blocks here, in bytes.
+pub(crate) const MAX_BLOCK: usize = 64 << 20;
+
+/// Serves another method's block from this pool. One with a destructor does not: it would run on what it was not made
+/// for.
+#[inline]
+pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<NonNull<u8>, AllocError> {
+    let pool: *mut Pool = src.cast();
+    // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
+    unsafe {
+        if (*pool).cell.flags & FLAG_CAREFUL != 0 && destructor(pool).is_none_or(|drop| drop.run.is_some()) {
+            return Err(AllocError::Source(Some(Kind::Pool)));
+        }
+        fits(pool, layout.size(), layout.align())?;
+        let data = take(pool, more);
+        if let (true, Ok(data)) = (sanitizer::ON, data) {
+            told::narrowed(data.as_ptr(), layout.size(), (*pool).cellsz);
+        }
+        data
+    }
+}
+
+/// Serves a block of the usual alignment, or returns null where that takes more than a cell that is there.
+#[inline]
+pub(super) unsafe fn draw_plain(src: *mut Cell, size: usize) -> *mut u8 {
+    let pool: *mut Pool = src.cast();
+    // SAFETY: [caller, live] the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
+    unsafe {
+        // Where a tool is told about it, `draw` tells how much of the cell is used.
+        if sanitizer::ON {
+            return null_mut();
+        }
+        if (*src).kind != Kind::Pool as i32 || (*src).flags & FLAG_CAREFUL != 0 || size > (*pool).cellsz {
+            return null_mut();
+        }
+        let mut cell = pop(pool);
+        if cell.is_null() {
+            cell = pop_distant_apart(pool);
+            if cell.is_null() {
+                return null_mut();
+            }
+        }
+        hand_out(pool, cell).as_ptr()
+    }
+}
+
+/// Returns true if a source is a live pool that only has to [`put`] a cell that is given back. One comparison of the
+/// first word, in which kind, shred mark and flags lie.
+///
+/// # Safety
+/// `src` is the readable prefix of a source of any kind.
+#[inline]
+pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
+    // SAFETY: [caller, one-thread] the prefix is the caller's; nobody writes to that of a source while cells come and go.
+    let first = unsafe { layout::first_word(src) };
+    first & layout::word(-1, u8::MAX, FLAG_CAREFUL, 0, 0) == layout::word(Kind::Pool as i32, 0, 0, 0, 0)
+}
+
+/// Frees a block that this pool served, which [`is_plain`].
+///
+/// # Safety
+/// As for [`give_back`].
+#[inline]
+pub(super) unsafe fn give_back_plain(src: *mut Cell, block: *mut u8) {
+    let (pool, cell): (*mut Pool, _) = (src.cast(), PoolCell::of(block));
+    // SAFETY: [caller, tag] the caller gives a live pool of this thread's and a block that it served, whose header is readable.
+    unsafe {
+        if (*cell).pool == pool && (*pool).index(cell) < (*pool).handed {
+            put(pool, cell);
+        } else {
+            take_back(block);
+        }
+    }
+}
+
+pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { take_back(block) }
+}
+
+/// Takes a block back to the pool that its header names. What was in it is gone, and was zeroed if a source asks for that; a tainted
+/// pool zeroes the whole cell.
+///
+/// # Safety
+/// The caller gives the data of a live cell of a live pool.
+#[inline(never)]
+unsafe fn take_back(block: *mut u8) {
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
+    unsafe {
+        let Some(pool) = check("kmpoolf", block) else { return };
+        let tainted = (*PoolCell::of(block)).pool != pool;
+        if tainted || (*(*pool).head).cell.tainted() {
+            told::widened(block, (*pool).cellsz);
+            shred::zero(block, (*pool).cellsz);
+        }
+        put_back(pool, PoolCell::of(block));
+    }
+}
+
+pub(super) unsafe fn keeps(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
+    // SAFETY: [caller] the caller's source is a live pool.
+    let max = unsafe { (*src.cast::<Pool>()).cellsz };
+    if size <= max { Ok(true) } else { Err(AllocError::Size { size, max }) }
+}
+
+pub(super) unsafe fn resizes(_src: *mut Cell) -> bool {
+    false
+}
+
+pub(super) unsafe fn resize(_src: *mut Cell, _block: *mut u8, _layout: Layout, _to: usize) -> bool {
+    false
+}
+
+pub(super) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: usize) {
+    // SAFETY: [caller] the caller's source is a live pool.
+    told::resized(block, from, to, unsafe { (*src.cast::<Pool>()).cellsz });
+}
+
+pub(super) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
+    // SAFETY: [caller] the caller vouches for the header.
+    unsafe { size <= (*src.cast::<Pool>()).cellsz }
+}
+
+pub(super) unsafe fn below(src: *mut Cell) -> *mut Cell {
+    // SAFETY: [caller, blocks] the caller vouches for the header, and each block of a pool names the first.
+    unsafe { (*(*src.cast::<Pool>()).head).src }
+}
+
+/// The mark of a growing pool is that of its first block.
+pub(super) unsafe fn zeroes(src: *mut Cell) -> bool {
+    // SAFETY: [caller, blocks] as in `below`.
+    unsafe { (*(*src.cast::<Pool>()).head).cell.tainted() }
+}
+
+#[inline]
+pub(crate) unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<(), AllocError> {
+    // SAFETY: [caller] the caller gives a live pool.
+    let max = unsafe { (*pool).cellsz };
+    if size > max {
+        return Err(AllocError::Size { size, max });
+    }
+    if align > BASE_ALIGN {
+        // SAFETY: [caller] as above.
+        let max = unsafe { layout_of(pool) }.align();
+        if !align.is_power_of_two() || align > max {
+            return Err(AllocError::Align { align, max });
+        }
+    }
+    Ok(())
+}
+
+/// The first cell that `take` gives of a block of a growing pool, which becomes the current one; or null.
+#[inline(never)]
+pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
+    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
+    unsafe {
+        for block in blocks(head) {
+            let cell = take(block);
+            if !cell.is_null() {
+                (*head).current = block;
+                return cell;
+            }
+        }
+    }
+    null_mut()
+}
+
+/// The pool that has to grow first if a full one is to: itself, or that which it draws from, if that is full too, and so on. So a chain
+/// of pools, however long, grows without recursion.
+///
+/// # Safety
+/// `head` is the first block of a live growing pool, whose source is alive.
+pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
+    let mut pool = head;
+    // SAFETY: [caller, outlives, blocks] the sources of a live pool are there, each block of a pool names the first, and cells below
+    // `handed` are those that were ever in use.
+    unsafe {
+        loop {
+            let src = growth_source(pool);
+            if src.is_null() || (*src).kind != Kind::Pool as i32 {
+                return pool;
+            }
+            let below = (*src.cast::<Pool>()).head;
+            let has_a_cell = |block: *mut Pool| {
+                !(*block).bottom.is_null() || !(*block).parked.is_null() || (*block).handed < (*block).cells
+            };
+            if (*below).cell.flags & FLAG_GROWS == 0 || blocks(below).any(has_a_cell) {
+                return pool;
+            }
+            pool = below;
+        }
+    }
+}
+
+/// Takes a cell, from the free list if there is one.
+#[inline]
+pub(crate) unsafe fn take(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the caller gives a live pool on its own thread.
+    unsafe {
+        let cell = pop(pool);
+        if cell.is_null() { take_distant(pool, more) } else { Ok(hand_out(pool, cell)) }
+    }
+}
+
+/// Takes a cell that is not on the free list.
+#[inline(never)]
+pub(crate) unsafe fn take_distant(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the caller gives a live pool on its own thread.
+    unsafe {
+        let cell = pop_distant(pool);
+        if !cell.is_null() {
+            return Ok(hand_out(pool, cell));
+        }
+        if (*pool).cell.flags & FLAG_GROWS == 0 {
+            return Err(AllocError::Exhausted { size: (*pool).cellsz });
+        }
+        take_grown(pool, more)
+    }
+}
+
+/// Takes a cell from the further blocks of a growing pool, drawing a new one where all are full.
+#[cold]
+pub(crate) unsafe fn take_grown(head: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
+    unsafe {
+        let current = (*head).current;
+        let mut cell = pop_free(current);
+        // A new cell only where none is free: see `pop_fresh`.
+        if cell.is_null() && (*head).cell.flags & FLAG_SCATTERED == 0 {
+            cell = pop_fresh(current);
+        }
+        if cell.is_null() { take_searching(head, more) } else { Ok(hand_out(current, cell)) }
+    }
+}
+
+/// [`take_grown`] where the current block has none.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn take_searching(head: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [blocks] as in `take_grown`.
+    unsafe {
+        loop {
+            let mut cell = search(head, pop_free);
+            if cell.is_null() {
+                (*head).cell.flags &= !FLAG_SCATTERED;
+                cell = search(head, pop_fresh);
+            }
+            if !cell.is_null() {
+                return Ok(hand_out((*head).current, cell));
+            }
+            // The source may free cells of the pool meanwhile, so they are looked for again.
+            grow(first_to_grow(head), more)?;
+        }
+    }
+}
+
+/// Draws another block for a growing pool.
+pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError> {
+    // SAFETY: [blocks] the blocks of a live pool are live pools; the new one is linked only when it is whole.
+    unsafe {
+        let cells = blocks(head).map(|block| (*block).cells).max().unwrap_or(0);
+        let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
+        let align = layout_of(head).align();
+        let mut spec = Spec {
+            align,
+            cells: (cells.max(1) * 2).min(most),
+            name: name(head),
+            ..Spec::new((*head).cellsz, 0)
+        };
+        let src = growth_source(head);
+        let new = make(src, &spec, more).or_else(|_| {
+            // What is left in the source may still hold a block of the first one's size.
+            spec.cells = (*head).cells.max(1);
+            make(src, &spec, more)
+        })?;
+        let new = new.as_ptr();
+        (*new).cell.flags |= FLAG_CAREFUL;
+        (*new).head = head;
+        if let Some(drop) = destructor(head) {
+            Slot::write(&raw mut (*new).drop, drop);
+        }
+        (*new).next = (*head).next;
+        (*head).next = new;
+        Ok(())
+    }
+}
+
+/// Makes a block of a pool, allocated from `src`, which is null, a pool or a custom source.
+///
+/// # Safety
+/// The source is alive, and outlives the block.
+pub(crate) unsafe fn make(src: *mut Cell, spec: &Spec, more: Draw) -> Result<NonNull<Pool>, AllocError> {
+    let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
+    // SAFETY: [caller, extent] the caller vouches for the source; the block has the size and alignment of the plan.
+    unsafe { Ok(write(more(src, plan.layout)?, src, spec, &plan, if spec.grows { FLAG_GROWS } else { 0 })) }
+}

@@ -1,0 +1,389 @@
+//! A subtree that is freed: the walk over it, and what each node stands for.
+
+use core::ptr::null_mut;
+
+use super::links::{OWN, hosts, in_use, is_child, is_owner, relink, settle, unlink_checked, unlink_first};
+use crate::cell::{
+    FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
+};
+use crate::fault::{self, Misuse};
+use crate::raw::layout::{NODE as HEADER, Node, Pool, Ref};
+#[cfg(feature = "pool")]
+use crate::raw::pool::release::tear_down;
+#[cfg(feature = "ref")]
+use crate::raw::refs::owned::{end_owner, release_below};
+use crate::raw::seal::Slot;
+use crate::raw::{Handle, check, end, object};
+
+pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -> Handle {
+    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
+    if freed.is_null() || !unsafe { check::check(call, Kind::Tree, HEADER, freed) } {
+        return Handle::NULL;
+    }
+    let root = Node::of(freed);
+    // SAFETY: [live] as above, and the links of a live node are readable.
+    unsafe {
+        let Node { parent, child, .. } = *root;
+        if (*root).cell.flags & (FLAG_HOST | FLAG_BUSY) != 0 {
+            if let Some(misuse) = in_use(root) {
+                fault::report(call, freed, misuse);
+                return Handle::NULL;
+            }
+        }
+        if !unlink_checked(root) {
+            fault::report(call, freed, Misuse::Damaged);
+            return Handle::NULL;
+        }
+        (*root).cell.kind = Kind::Tree.dying();
+        let shred = shred.is_yes();
+        let went = if child.is_null() && !shred && end_plain(root) {
+            true
+        } else if child.is_null() && runs_nothing(root) {
+            end::end_carefully(call, Kind::Tree, HEADER, freed, (*root).src, shred)
+        } else {
+            fell(call, root, shred)
+        };
+        if !went {
+            return stayed(call, root, shred);
+        }
+        if parent.is_null() || is_owner(parent) {
+            return Handle::NULL;
+        }
+        // As `handle` makes it, of data that is not null.
+        Handle { kind: Kind::Tree as i32, shred: 0, data: Node::data(parent), cell: parent.cast() }
+    }
+}
+
+/// What [`release`] returns of a node that was to be freed and is there: one that was damaged stays, and a holder has a child now, which is
+/// freed before it ends.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn stayed(call: &'static str, root: *mut Node, shred: bool) -> Handle {
+    // SAFETY: [caller, felling] the caller gives a node that is marked as dying and was taken out.
+    unsafe {
+        let parent = (*root).parent;
+        if (*root).cell.flags & FLAG_HOLD != 0 && !(*root).child.is_null() && fell(call, root, shred) {
+            return object::handle_of(Kind::Tree, Node::data(parent));
+        }
+        (*root).cell.kind = Kind::Tree as i32;
+        relink(root);
+    }
+    Handle::NULL
+}
+
+/// Whether no function of the program's is called as a node ends, if its header is right.
+///
+/// # Safety
+/// The node is there.
+#[inline(always)]
+pub(crate) unsafe fn runs_nothing(node: *mut Node) -> bool {
+    // SAFETY: [caller] the caller's node is readable.
+    unsafe { (*node).src.is_null() && (*node).cell.flags & (OWN | FLAG_SLOT) == 0 }
+}
+
+/// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged, nothing.
+#[inline(never)]
+pub(crate) unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
+    // SAFETY: [caller, felling] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
+    unsafe {
+        let _busy = Busy::new((*root).parent);
+        if (*root).child.is_null() {
+            return end_slowly(call, root, shred);
+        }
+        if !check::is_whole(call, Kind::Tree, HEADER, Node::data(root), (*root).src) {
+            return false;
+        }
+        Felling { call, root, at: root, shred, kept: false }.run();
+    }
+    true
+}
+
+/// Frees what a counted cell owned.
+///
+/// # Safety
+/// `root` is the node below which it hangs, to which nothing leads any more.
+#[cfg(feature = "ref")]
+pub(crate) unsafe fn free_owned(call: &'static str, root: *mut Node) {
+    // SAFETY: [caller, felling] the caller gives a live root that nobody uses any more.
+    unsafe {
+        (*root).cell.kind = Kind::Tree.dying();
+        Felling { call, root, at: root, shred: false, kept: false }.run();
+    }
+}
+
+/// A subtree on its way out: the walk that frees it, deepest first. Dropping it goes on where a destructor unwound.
+///
+/// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
+/// child to it is caught; nodes not yet reached are whole, and may be freed or added to.
+pub(crate) struct Felling {
+    call: &'static str,
+    root: *mut Node,
+    at: *mut Node,
+    shred: bool,
+    /// Whether something stays that may have been drawn from a pool below.
+    kept: bool,
+}
+
+impl Felling {
+    /// Makes a first child that may not go a root, with all below it, and reports that; or returns false. Once something stays, pools do
+    /// too.
+    ///
+    /// # Safety
+    /// It is the first child of its parent, which goes.
+    #[inline(never)]
+    unsafe fn keeps(&mut self, child: *mut Node) -> bool {
+        // SAFETY: [caller, links] the caller's node is there, and linked where its links say.
+        unsafe {
+            let misuse = in_use(child);
+            if misuse.is_none() && !(self.kept && hosts(child)) {
+                return false;
+            }
+            self.kept = true;
+            if self.shred {
+                Node::taint_subtree(child);
+            }
+            unlink_first((*child).parent, child);
+            settle(child, null_mut());
+            if let Some(misuse) = misuse {
+                fault::report(self.call, Node::data(child), misuse);
+            }
+        }
+        true
+    }
+
+    /// Goes on below a holder that was taken out as a leaf and is none any more; or leaves a leaf alone that was damaged.
+    ///
+    /// # Safety
+    /// The walk has stepped to its parent, and its neighbours have not changed.
+    #[cold]
+    #[inline(never)]
+    unsafe fn go_below(&mut self, node: *mut Node) {
+        // SAFETY: [caller, felling] the contract is the caller's.
+        unsafe {
+            if (*node).child.is_null() {
+                return;
+            }
+            if node != self.root {
+                relink(node);
+            }
+        }
+        self.at = node;
+    }
+
+    unsafe fn run(&mut self) {
+        // SAFETY: [felling] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a
+        // child, or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
+        unsafe {
+            while !self.at.is_null() {
+                let node = self.at;
+                let child = (*node).child;
+                if child.is_null() {
+                    self.at = if node == self.root { null_mut() } else { (*node).parent };
+                    if !self.at.is_null() {
+                        unlink_first(self.at, node);
+                    }
+                    let plain = !self.shred && end_plain(node);
+                    if !plain && !end_slowly(self.call, node, self.shred) {
+                        self.go_below(node);
+                    }
+                } else if !is_child(child, node) {
+                    // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
+                    self.at = null_mut();
+                    (*self.root).parent = null_mut();
+                    fault::report(self.call, Node::data(node), Misuse::Damaged);
+                } else {
+                    if (*node).cell.flags & FLAG_DEEP != 0 {
+                        Node::taint_subtree(child);
+                    }
+                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.keeps(child) {
+                        prefetch((*child).next);
+                        (*child).cell.kind = Kind::Tree.dying();
+                        self.at = child;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Has the header of a node fetched that will be looked at soon.
+#[inline]
+pub(crate) fn prefetch(node: *mut Node) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: [platform] a prefetch reads nothing, whatever the address.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch(node.cast::<i8>(), core::arch::x86_64::_MM_HINT_T0);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = node;
+}
+
+impl Drop for Felling {
+    fn drop(&mut self) {
+        // SAFETY: [guard, felling] the walk stopped between two nodes, see `run`.
+        unsafe { self.run() }
+    }
+}
+
+/// Ends a node without children that is linked nowhere and has nothing to it; false if it has.
+#[inline(always)]
+pub(crate) unsafe fn end_plain(node: *mut Node) -> bool {
+    // SAFETY: [caller] the contract is the caller's. What is plain is none of the library's own, nor above what is being freed.
+    unsafe { end::end_plain(Kind::Tree, HEADER, Node::data(node), (*node).src) }
+}
+
+/// [`end_plain`] of a node that may have more to it. If this returns false the node is as it was, for its header is damaged, which was
+/// reported; or it is a holder, and has a child now, which is to be freed before it ends.
+#[inline(never)]
+pub(crate) unsafe fn end_slowly(call: &'static str, node: *mut Node, shred: bool) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        if (*node).cell.flags & OWN != 0 {
+            return end_own(call, node, shred);
+        }
+        end::end_carefully(call, Kind::Tree, HEADER, Node::data(node), (*node).src, shred)
+    }
+}
+
+/// Ends a node whose data is the library's own, after what that stands for.
+pub(crate) unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
+    // SAFETY: [live] the caller's node is readable.
+    if !unsafe { check::is_whole(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
+        return false;
+    }
+    let ending = Own { call, node, shred };
+    // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what its data is.
+    let went = unsafe {
+        match (*node).cell.flags & OWN {
+            #[cfg(feature = "pool")]
+            FLAG_HOST if hosts(node) => {
+                let pool: *mut Pool = Node::data(node).cast();
+                if shred || (*node).cell.tainted() {
+                    (*pool).cell.taint();
+                }
+                tear_down(pool);
+                true
+            }
+            FLAG_HOOK => run_hook(call, node),
+            FLAG_HOLD => release_held(call, node, shred || (*node).cell.tainted()),
+            FLAG_OWNER => true,
+            _ => {
+                fault::report(call, Node::data(node), Misuse::Damaged);
+                false
+            }
+        }
+    };
+    if !went {
+        core::mem::forget(ending);
+    }
+    went
+}
+
+/// A node, or null, a child of which is being freed: it stays where it is as long as this is there.
+pub(crate) struct Busy {
+    node: *mut Node,
+    was: bool,
+}
+
+impl Busy {
+    /// # Safety
+    /// The node is null or a live one of this thread's.
+    unsafe fn new(node: *mut Node) -> Busy {
+        // SAFETY: [caller] the caller's node is live.
+        let was = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
+        if !was {
+            // SAFETY: [caller] as above.
+            unsafe { (*node).cell.flags |= FLAG_BUSY };
+        }
+        Busy { node, was }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if !self.was {
+            // SAFETY: [guard, busy] a busy node is neither freed nor moved to another address.
+            unsafe { (*self.node).cell.flags &= !FLAG_BUSY };
+        }
+    }
+}
+
+/// A node whose data is the library's own: dropping it gives the node back, even where what it stood for unwinds.
+pub(crate) struct Own {
+    call: &'static str,
+    node: *mut Node,
+    shred: bool,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // SAFETY: [guard, hosted] what the node stood for is gone, and the node is not used any more.
+        unsafe {
+            let shred = self.shred || is_of_tainted(self.node);
+            end::end_carefully(self.call, Kind::Tree, HEADER, Node::data(self.node), (*self.node).src, shred)
+        };
+    }
+}
+
+/// Runs a hook that is on its way out, or returns false where it was written over.
+///
+/// # Safety
+/// `node` is a hook below a live or dying node, marked as dying itself.
+pub(crate) unsafe fn run_hook(call: &'static str, node: *mut Node) -> bool {
+    // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
+    unsafe {
+        let Some(hook) = Slot::read(Node::data(node).cast()) else {
+            fault::report(call, Node::data(node), Misuse::Damaged);
+            return false;
+        };
+        hook.call(Node::data((*node).parent));
+    }
+    true
+}
+
+/// Whether a node is a hook of a tainted one: what it carries is zeroed as the data is.
+///
+/// # Safety
+/// The node and, of a hook, its parent are there.
+pub(crate) unsafe fn is_of_tainted(node: *mut Node) -> bool {
+    // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
+    unsafe {
+        (*node).cell.flags & FLAG_HOOK != 0 && !(*node).parent.is_null() && (*(*node).parent).cell.tainted()
+    }
+}
+
+/// The object that a holder holds.
+///
+/// # Safety
+/// The node is a live holder.
+pub(crate) unsafe fn held(node: *mut Node) -> Handle {
+    // SAFETY: [caller, holders] the data of a holder is a handle.
+    unsafe { Node::data(node).cast::<Handle>().read() }
+}
+
+/// Frees what a holder holds, and returns true; or, if that is the last reference to a counted cell that owns something, hangs that below
+/// the holder and returns false: the cell ends when the holder is released again, after that.
+///
+/// # Safety
+/// The node is a holder on its way out.
+pub(crate) unsafe fn release_held(call: &'static str, node: *mut Node, shred: bool) -> bool {
+    // SAFETY: [caller, holders] the data of a holder is a handle, whose object was given up to it.
+    unsafe {
+        let object = held(node);
+        let shred = Shred::from(shred || object.shred != 0);
+        #[cfg(feature = "ref")]
+        if object.kind == Kind::Ref as i32 && object::agrees(object, Ref::of(object.data).cast()) {
+            if (*node).cell.flags & FLAG_BUSY != 0 {
+                end_owner(call, object.data);
+            } else if let Some(root) = release_below(object.data, call, shred) {
+                (*node).cell.flags |= FLAG_BUSY;
+                (*root.as_ptr()).parent = node;
+                ((*node).child, (*node).lastchild) = (root.as_ptr(), root.as_ptr());
+                return false;
+            }
+            return true;
+        }
+        object::release_leaf(object, call, shred);
+    }
+    true
+}

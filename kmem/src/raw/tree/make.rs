@@ -1,0 +1,94 @@
+//! A node that is made, below another or as a root.
+
+use core::alloc::Layout;
+use core::ptr::{NonNull, null_mut};
+
+use super::links::link;
+use crate::cell::{Cell, FLAG_HOST, Kind};
+use crate::error::AllocError;
+use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::request::Request;
+use crate::raw::{check, make};
+
+/// Allocates a node below `parent`, as its last child, or a root where that is null, and returns its data.
+///
+/// Fails as [`AllocError`] says; a tree node or a reference as `src` is refused with [`AllocError::Source`], and so is
+/// a `parent` that is no live node, with [`AllocError::Misused`], after a report to the [fault handler](crate::fault).
+///
+/// # Safety
+/// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree that
+/// belongs to this thread. The request's destructor, if any, can be called with this node's data when it goes.
+///
+/// ```
+/// use kmem::raw::{tree, Request};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::alloc(null_mut(), null_mut(), &Request::new(8)).unwrap().as_ptr();
+///     tree::alloc(null_mut(), root, &Request::new(100)).unwrap();
+///     tree::f(root);
+/// }
+/// ```
+#[inline(always)]
+pub unsafe fn alloc(src: *mut Cell, parent: *mut u8, request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_flagged(src, parent, request, 0, "kmtreea") }
+}
+
+/// [`alloc`] with flags for the prefix, on behalf of `call`.
+#[inline(always)]
+pub(crate) unsafe fn alloc_flagged(
+    src: *mut Cell,
+    parent: *mut u8,
+    request: &Request,
+    flags: u8,
+    call: &'static str,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the caller vouches for a readable header where the parent is not null.
+    if !parent.is_null() && !unsafe { check::check(call, Kind::Tree, HEADER, parent) } {
+        return Err(AllocError::Misused);
+    }
+    // SAFETY: [caller] the caller vouches for the source.
+    let data = unsafe { make::carve(Kind::Tree, HEADER, src, request, flags) }?;
+    let node = Node::of(data.as_ptr());
+    let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
+    // SAFETY: [extent, one-thread] `carve` left room for the header before the data; the parent is a live node of this
+    // thread's.
+    unsafe {
+        (&raw mut (*node).parent).write(parent);
+        (&raw mut (*node).child).write(null_mut());
+        (&raw mut (*node).lastchild).write(null_mut());
+        (&raw mut (*node).prev).write(null_mut());
+        (&raw mut (*node).next).write(null_mut());
+        (&raw mut (*node).src).write(src);
+        make::told_made(Kind::Tree, data.as_ptr(), HEADER, src);
+        if !parent.is_null() {
+            link(parent, node);
+        }
+    }
+    Ok(data)
+}
+
+/// Allocates a node of the library's own below `parent`, which may be null. Out of line: those who call it are not in a hurry.
+///
+/// # Safety
+/// As for [`alloc`].
+#[inline(never)]
+pub(crate) unsafe fn alloc_own(
+    src: *mut Cell,
+    parent: *mut u8,
+    request: &Request,
+    flags: u8,
+    call: &'static str,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_flagged(src, parent, request, flags, call) }
+}
+
+/// A block of this layout as the data of a node below `parent` that will take the pool in it down when it goes. It
+/// is drawn from where the parent was.
+#[cfg(feature = "pool")]
+pub(crate) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    let request = Request { align: layout.align(), ..Request::new(layout.size()) };
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_own((*parent).src, Node::data(parent), &request, FLAG_HOST, "kmpooli") }
+}
