@@ -43,9 +43,10 @@
  *
  * kmprintf(), kmprintfa() and kmtofile() are in <kmem-printf.h>, which includes <stdio.h>.
  *
- * TERMS. A cell is data with a header of kmem's before it. Functions take and return the address of the data. A
- * counted cell has a reference count. An object is the data of a cell, or memory that kmem did not allocate. A tainted
- * object is zeroed when it is freed. The null handle is the handle of NULL.
+ * TERMS. A cell is data with a header of kmem's before it. Functions take and return the address of the data. A counted
+ * cell has a reference count. A root is a node without a parent. An object is the data of a cell, or memory that kmem
+ * did not allocate. An adopted object belongs to a node or a counted cell, which frees it. A tainted object is zeroed
+ * when it is freed. The null handle is the handle of NULL.
  *
  * SIZES. Sizes are in bytes. Data is aligned to 16 bytes, or as the options ask. A request for 0 bytes succeeds.
  *
@@ -54,12 +55,12 @@
  * that free accept NULL and the null handle.
  *
  * THREADS. Heap cells and reference counts may be used from any thread. A pool, a tree, and all that was allocated from
- * them may be used by one thread at a time.
+ * them may be used by only one thread at a time.
  *
  * SOURCES. The argument src says what a cell is allocated from: NULL is the heap, (kmcell *)pool is a pool, and
- * (kmcell *)&source is a kmsource of your own. A pool may also be allocated from a node, with kmtreeo(node).cell:
- * freeing the node then frees the pool, after everything else below the node. A source must outlive the cells that are
- * allocated from it. Heap cells and counted cells cannot be sources.
+ * (kmcell *)&source is a kmsource of your own. A pool may also be allocated from a node, with kmtreeo(node).cell: it is
+ * then a pool on the node, and freeing the node frees it after everything else below the node. A source must outlive
+ * the cells that are allocated from it. Heap cells and counted cells cannot be sources.
  *
  * CALLBACKS. kmheapf(), kmrefd(), kmpoolf() and kmtreed() have the type void (*)(void *), as do kmheaps(), kmrefs() and
  * kmpools(), which zero the object first. Do not cast kmtreef() and kmtrees() to that type: they return a handle, and
@@ -74,8 +75,8 @@
  * kmfault: initialise those with { 0 } and set fields by name. The other types keep their fields. Fields whose names
  * begin with km_ are for the library alone.
  *
- * MISUSE. Passing a pointer that is not a live cell of the right kind, to any call, is reported to the fault handler if
- * the header shows it. Examples are a cell that was freed, a cell of another method, and memory from another allocator.
+ * MISUSE. If a call gets a pointer that is not a live cell of the right kind, and the header shows it, the fault
+ * handler is called. Examples are a cell that was freed, a cell of another method, and memory from another allocator.
  * The default handler prints one line and aborts: see kmonfault().
  *
  * SWITCHES. KFmem_noheap, KFmem_noref, KFmem_nopool and KFmem_notree leave a method out, KFmem_noshred leaves zeroing
@@ -274,12 +275,12 @@ typedef struct kmsourceopt {
 /* Options of an allocation: `kmopt o = { 0 }; o.sz = 100; o.align = 64;` */
 typedef struct kmopt {
     size_t sz;                             /* data bytes */
-    size_t align;                          /* a power of two up to 4096; 0 is 16 */
+    size_t align;                          /* a power of two up to 4096; 0 means 16 */
     void (*drop)(void *data, void *arg);   /* the destructor, or NULL. Runs once, before the data is zeroed and freed.
                                               May read the object and call kmem, but must not free, resize or move
                                               the object or its pool, add a node below it, or free or resize a node
                                               above it. Must return: no longjmp(), no exception */
-    void *arg;                             /* its second argument */
+    void *arg;                             /* the second argument of drop */
     int zero;                              /* nonzero: zero the data */
     int grow;                              /* for a pool, nonzero: allocate another block when full */
     const char *name;                      /* or NULL; must outlive the object. For reports and kmcast() */
@@ -379,16 +380,16 @@ kmptr kmstat(const void *);
  * that kmem did not allocate: its size is not known. */
 void kmshred(kmptr) KM_SHREDS;
 /* Taints an object and its handle: the object is zeroed when it is freed, with this handle or without. Taint an object
- * before you resize it: a resize of an untainted object does not zero the bytes that it cuts off or leaves behind. In a
- * pool's cell bytes that were cut off stay until the cell is freed. */
+ * before you resize it: a resize of an untainted object does not zero the bytes that it cuts off or leaves behind. The
+ * bytes that a pool's cell lost stay in it until it is freed, and are zeroed then. */
 void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 /* Resizes an object to this many bytes and returns it, or NULL. The object may move; the handle is updated. Added bytes
  * are undefined. Alignment, destructor, name and taint stay. If the handle, the object or its source is tainted, bytes
  * that are cut off or left behind are zeroed.
  *
  * EINVAL if a counted cell has other references, if the size exceeds that of a pool's cell, or if the object is a pool
- * on a node or not allocated by kmem. The size of a pool's cell never changes. Release an adopted object with kmtreel()
- * before you resize it, since its owner stores its address. See also kmreserve(). */
+ * on a node or not allocated by kmem. The size of a pool's cell never changes. Release an adopted object that is not a
+ * node before you resize it, since its owner stores its address. See also kmreserve(). */
 void *kmresize(kmptr *, size_t) KM_USED KM_NONNULL(1);
 /* Resizes an object to n elements of sz bytes, as kmresize() does. */
 void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
@@ -396,8 +397,8 @@ void *kmresizen(kmptr *, size_t n, size_t sz) KM_USED KM_NONNULL(1);
  * handle is updated. Its size does not change. Until it has that size, kmresize(), kmcat(), kmcats(), kmroom() and
  * kmprintfa() grow it without failing and without moving it. Making it smaller frees reserved memory. */
 void *kmreserve(kmptr *, size_t) KM_USED KM_NONNULL(1);
-/* Returns the size of an object, or 0 if kmem did not allocate it. For a pool's cell that is the cell size of the pool.
- * A destructor may call it for its object. */
+/* Returns the size of an object, or 0 if kmem did not allocate it. The size of a pool's cell is the cell size of its
+ * pool. A destructor may call it for its object. */
 size_t kmsize(kmptr);
 /* Returns the name of an object (kmopt.name), or NULL. A pool's cell and a pool on a node have the name of the pool. A
  * destructor may call it for its object. */
@@ -406,7 +407,7 @@ const char *kmname(kmptr);
  * No other thread may read the name meanwhile. EINVAL if the object was made without a name or is a pool's cell, or if
  * name is NULL. */
 void kmrename(kmptr, const char *name);
-/* Returns the object if it has this name, else NULL. Returns NULL for a pool on a node: the name is that of its
+/* Returns the object if it has this name, else NULL. Returns NULL for a pool on a node, whose name describes its
  * cells. */
 void *kmcast(kmptr, const char *name);
 /* The same, as a type *, for an object whose name is its type: `struct key *key = Kmcast(struct key, object);` */
@@ -424,7 +425,7 @@ int kmhook(kmptr, void (*drop)(void *data, void *arg), void *arg) KM_USED;
 
 /* ---- strings and arrays: text and arrays in cells of every method ------------------------------------------------ */
 
-/* Every function here fails with EINVAL if a string is NULL, or if bytes is NULL and n is not 0. */
+/* The functions of this section fail with EINVAL if a string is NULL, or if bytes is NULL and n is not 0. */
 
 /* Allocates an object with options and returns a handle. EINVAL if the object is a pool's cell and the options have a
  * destructor or a name: see kmpooliw(). */
@@ -493,7 +494,7 @@ kmptr kmrefzo(kmcell *src, size_t) KM_USED KM_REF;
 kmptr kmrefwo(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2) KM_REF;
 /* Resizes a counted cell with one reference, as kmresize() does. */
 void *kmrefr(void *, size_t) KM_USED KM_SIZED(2) KM_REF;
-/* Returns a handle, which stands for the reference of the caller. Adds no reference. */
+/* Returns the handle of a counted cell. Adds no reference: kmfree() of the handle drops the caller's. */
 kmptr kmrefo(void *) KM_USED KM_REF;
 /* Adds a reference and returns its argument. */
 void *kmrefu(void *) KM_REF;
@@ -635,9 +636,9 @@ void *kmtreeh(void *node, void (*hook)(void *data, void *arg), void *arg) KM_USE
 /* Removes the last added hook with this function and argument, without running it. Returns 1 if there was one,
  * else 0. */
 int kmtreehx(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONNULL(2) KM_TREE;
-/* Moves a walk to the next node or adopted object, each node before what is below it, and returns 1. At the end returns
- * 0 and resets the walk. A pool on a node is visited as a child node whose data is the pool. Between steps, the current
- * object and the nodes above it must not be freed, moved, resized or released; all others may be. */
+/* Moves a walk to the next node or adopted object and returns 1. Visits each node before the nodes below it. At the end
+ * returns 0 and resets the walk. A pool on a node is visited as a child node whose data is the pool. Between steps, the
+ * current object and the nodes above it must not be freed, moved, resized or released; all others may be. */
 int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
 /* Counts a node, the nodes below it and the adopted objects: those of this name, or all if name is NULL. Objects that
  * an adopted counted cell owns are counted too, unless a further counted cell lies between. Walks do not visit these

@@ -477,6 +477,7 @@ fn every_type_and_macro_is_on_a_man_page() {
 fn man_pages_are_in_order() {
     let pages = pages();
     for (name, text) in pages {
+        assert!(name.to_lowercase().starts_with("km"), "{name} is not a name of kmem");
         if text.starts_with(".so ") {
             page(pages, name);
             continue;
