@@ -125,7 +125,7 @@ mod valgrind {
 
     pub(super) fn resized(data: *mut u8, size: usize) {
         // SAFETY: [caller, tag] this is the data of a live cell.
-        let pool = unsafe { (*header(data)).pool };
+        let pool = unsafe { (*PoolCell::of(data)).pool };
         request::mempool_change(pool.cast(), data.cast(), data.cast(), size);
     }
 

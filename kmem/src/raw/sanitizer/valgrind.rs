@@ -3,7 +3,7 @@
 use crabgrind::memcheck::{MemState, mark_memory};
 use crabgrind::valgrind as request;
 
-use super::{HeapCell, Leads, SPARE};
+use super::{HeapCell, Leads};
 
 pub(crate) fn no_access(from: *mut u8, len: usize) {
     mark(from, len, MemState::NoAccess);
