@@ -1,6 +1,6 @@
-//! Values into cells, said once over all methods: sized values, strings, slices, and slices that change their length.
+//! Values in cells of any kind: made, moved in and out, and slices that change their length.
 
-use core::ffi::{CStr, c_void};
+use core::ffi::c_void;
 use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
 
@@ -15,45 +15,30 @@ unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
 }
 
 unsafe extern "C-unwind" fn drop_slice<T>(data: *mut c_void, len: *mut c_void) {
-    // SAFETY: [slot, typed] this destructor is stored only with cells that hold so many `T`, and the engine runs it
+    // SAFETY: [slot, typed] this destructor is stored only with cells that hold `len` values, and the engine runs it
     // once.
     unsafe { ptr::slice_from_raw_parts_mut(data.cast::<T>(), len.addr()).drop_in_place() }
 }
 
-/// The destructor of a cell that holds a `T`, where it needs one.
+/// Returns the destructor of a cell that holds a `T`, if `T` needs one.
 pub(crate) fn destructor<T>() -> Option<Destructor> {
     needs_drop::<T>().then_some(Destructor { run: Some(drop_one::<T>), arg: ptr::null_mut() })
 }
 
-/// Allocates a cell with `draw` and moves the value into it, or gives it back.
+/// Allocates a cell with `alloc` and moves the value into it.
 ///
 /// # Safety
-/// `draw` returns the data of a new cell that is as the request asks, or an error.
+/// `alloc` returns the data of a new cell that is as the request asks, or an error.
 #[inline]
 pub(crate) unsafe fn value<T>(
     value: T,
-    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<T>, Refused<T>> {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { named(None, value, draw) }
-}
-
-/// [`value`] into a cell with a name.
-///
-/// # Safety
-/// As for [`value`].
-#[inline]
-pub(crate) unsafe fn named<T>(
-    name: Option<&'static CStr>,
-    value: T,
-    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
-) -> Result<NonNull<T>, Refused<T>> {
-    let request =
-        Request { align: align_of::<T>(), drop: destructor::<T>(), name, ..Request::new(size_of::<T>()) };
-    match draw(&request) {
+    match alloc(&Request { align: align_of::<T>(), drop: destructor::<T>(), ..Request::new(size_of::<T>()) })
+    {
         Ok(data) => {
             let data = data.cast::<T>();
-            // SAFETY: [fresh] the caller's `draw` made a new cell with the layout of a `T`.
+            // SAFETY: [fresh] the caller's `alloc` made a new cell with the layout of a `T`.
             unsafe { data.write(value) };
             Ok(data)
         }
@@ -61,33 +46,33 @@ pub(crate) unsafe fn named<T>(
     }
 }
 
-/// Allocates a cell with `draw` and copies the slice into it.
+/// Allocates a cell with `alloc` and copies the slice into it.
 ///
 /// # Safety
-/// `draw` returns the data of a new cell that is as the request asks, or an error.
+/// `alloc` returns the data of a new cell that is as the request asks, or an error.
 pub(crate) unsafe fn copy<T: Copy>(
     values: &[T],
-    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<[T]>, AllocError> {
-    let data = draw(&Request { align: align_of::<T>(), ..Request::new(size_of_val(values)) })?.cast::<T>();
-    // SAFETY: [fresh] the caller's `draw` made a new cell with the layout of this slice, so they do not overlap.
+    let data = alloc(&Request { align: align_of::<T>(), ..Request::new(size_of_val(values)) })?.cast::<T>();
+    // SAFETY: [fresh] the caller's `alloc` made a new cell with the layout of this slice, so they do not overlap.
     unsafe { ptr::copy_nonoverlapping(values.as_ptr(), data.as_ptr(), values.len()) };
     Ok(NonNull::slice_from_raw_parts(data, values.len()))
 }
 
-/// Allocates a cell with `draw` and copies the string into it.
+/// Allocates a cell with `alloc` and copies the string into it.
 ///
 /// # Safety
-/// `draw` returns the data of a new cell that is as the request asks, or an error.
+/// `alloc` returns the data of a new cell that is as the request asks, or an error.
 pub(crate) unsafe fn str(
     text: &str,
-    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<str>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { copy(text.as_bytes(), draw) }.map(as_str)
+    unsafe { copy(text.as_bytes(), alloc) }.map(as_str)
 }
 
-/// A slice of values that can be copied, or a string: what an owner may hold that changes its length.
+/// A value whose length an owner can change: a slice of `Copy` values, or a string.
 ///
 /// ```
 /// fn reserved<T: kmem::Elements + ?Sized>(mut owner: kmem::HeapBox<T>) -> kmem::HeapBox<T> {
@@ -98,9 +83,9 @@ pub(crate) unsafe fn str(
 /// ```
 ///
 /// # Safety
-/// Both functions give a pointer with the address, the provenance and the length of what they get.
+/// Both functions return a pointer with the address, the provenance and the length of their argument.
 pub unsafe trait Elements {
-    /// The type of one of them; of a string, a byte.
+    /// The type of an element. The element of a string is a byte.
     type Element: Copy;
     #[doc(hidden)]
     fn as_slice(this: NonNull<Self>) -> NonNull<[Self::Element]>;
@@ -130,43 +115,43 @@ unsafe impl Elements for str {
     }
 }
 
-/// A slice of bytes that hold UTF-8, as a string.
+/// Returns UTF-8 bytes as a string.
 pub(crate) fn as_str(bytes: NonNull<[u8]>) -> NonNull<str> {
     // SAFETY: [provenance] a pointer with the same address, provenance and length is not null either.
     unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
 }
 
-/// The bytes of a string.
+/// Returns the bytes of a string.
 fn as_bytes(string: NonNull<str>) -> NonNull<[u8]> {
     // SAFETY: [provenance] a pointer with the same address, provenance and length is not null either.
     unsafe { NonNull::new_unchecked(string.as_ptr() as *mut [u8]) }
 }
 
-/// A slice under construction in a cell of its own. Dropping it drops the elements so far, and zeroes and frees the cell: nobody
-/// had the chance to taint it.
+/// A slice under construction in a new cell. Dropping it drops its elements and frees the cell. The cell is zeroed, since nobody could
+/// taint it yet.
 struct Filling<T> {
     kind: Kind,
     data: NonNull<T>,
     filled: usize,
-    /// The number of elements that the cell has room for.
+    /// The number of elements that fit.
     room: usize,
 }
 
 impl<T> Filling<T> {
     /// # Safety
-    /// `draw` returns the data of a new cell of this kind that is as the request asks, or an error.
+    /// `alloc` returns the data of a new cell of this kind that is as the request asks, or an error.
     unsafe fn new(
         kind: Kind,
         room: usize,
-        draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+        alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
     ) -> Result<Self, AllocError> {
         let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
         let empty = needs_drop::<T>().then_some(Destructor { run: None, arg: ptr::null_mut() });
-        let data = draw(&Request { align: align_of::<T>(), drop: empty, ..Request::new(size) })?;
+        let data = alloc(&Request { align: align_of::<T>(), drop: empty, ..Request::new(size) })?;
         Ok(Filling { kind, data: data.cast(), filled: 0, room })
     }
 
-    /// The handle on the cell, which zeroes what is freed or left behind.
+    /// Returns a handle on the cell that zeroes what it frees or leaves behind.
     fn handle(&self) -> Handle {
         // SAFETY: [fresh] the cell is live, and of this kind.
         let handle = unsafe { raw::ptr::handle_of(self.kind, self.data.as_ptr().cast()) };
@@ -183,10 +168,10 @@ impl<T> Filling<T> {
         self.filled += 1;
     }
 
-    /// Gives the cell room for so many elements, at least those that it has. It may move.
+    /// Gives the cell room for `room` elements, at least those that it has. It may move.
     fn resize(&mut self, room: usize) -> Result<(), AllocError> {
         let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
-        // SAFETY: [fresh] nobody else has the cell, which is known by its new address before the old block is given back.
+        // SAFETY: [fresh] nobody else has the cell, and its new address is stored before the old block is freed.
         let resized = unsafe { raw::ptr::resize_kept(self.handle(), To::Size(size), "kmresize") }?;
         if let Some(resized) = &resized {
             self.data = resized.data.cast();
@@ -195,14 +180,14 @@ impl<T> Filling<T> {
         Ok(())
     }
 
-    /// The whole slice, which its cell drops.
+    /// Returns the whole slice, which its cell drops.
     fn finish(self) -> NonNull<[T]> {
         let this = ManuallyDrop::new(self);
         if needs_drop::<T>() {
             let Handle { data, cell, .. } = this.handle();
             let len = ptr::without_provenance_mut(this.filled);
-            // SAFETY: [fresh, slot] the cell is ours alone, has an empty slot, and holds so many elements. Its header ends where
-            // the data begins.
+            // SAFETY: [fresh, slot] nobody else has the cell, which has an empty slot and holds `filled` elements. Its header ends
+            // where the data begins.
             unsafe {
                 let header = data.addr() - cell.addr();
                 raw::arm(data, header, Destructor { run: Some(drop_slice::<T>), arg: len });
@@ -222,23 +207,23 @@ impl<T> Drop for Filling<T> {
             }
         }
         let _undo = Undo(self.handle());
-        // SAFETY: [fresh] so many elements have been written and nobody else has seen them.
+        // SAFETY: [fresh] `filled` elements have been written, and nobody else has seen them.
         unsafe { ptr::slice_from_raw_parts_mut(self.data.as_ptr(), self.filled).drop_in_place() };
     }
 }
 
-/// Allocates a cell of `kind` with `draw` and fills it with `len` values of `each`.
+/// Allocates a cell of `kind` with `alloc` and fills it with `len` values of `each`.
 ///
 /// # Safety
-/// `draw` returns the data of a new cell of this kind that is as the request asks, or an error.
+/// `alloc` returns the data of a new cell of this kind that is as the request asks, or an error.
 pub(crate) unsafe fn slice_with<T>(
     kind: Kind,
     len: usize,
     mut each: impl FnMut(usize) -> T,
-    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<[T]>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    let mut filling = unsafe { Filling::new(kind, len, draw) }?;
+    let mut filling = unsafe { Filling::new(kind, len, alloc) }?;
     for index in 0..len {
         let element = each(index);
         // SAFETY: [extent] there is room for `len` elements.
@@ -247,18 +232,18 @@ pub(crate) unsafe fn slice_with<T>(
     Ok(filling.finish())
 }
 
-/// Allocates a cell of `kind` with `draw` and fills it with all values of an iterator, however many it promises. A cell that
-/// turns out to be too small or too large is replaced by another, and zeroed.
+/// Allocates a cell of `kind` with `alloc` and fills it with all values of an iterator. If the size hint was wrong the cell is resized,
+/// and memory that it leaves is zeroed.
 ///
 /// # Safety
 /// As for [`slice_with`].
 pub(crate) unsafe fn collect<T>(
     kind: Kind,
     values: impl Iterator<Item = T>,
-    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<[T]>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    let mut filling = unsafe { Filling::new(kind, values.size_hint().0, draw) }?;
+    let mut filling = unsafe { Filling::new(kind, values.size_hint().0, alloc) }?;
     for value in values {
         if filling.filled == filling.room {
             filling.resize(filling.room.checked_mul(2).ok_or(AllocError::Overflow)?.max(4))?;
@@ -272,8 +257,8 @@ pub(crate) unsafe fn collect<T>(
     Ok(filling.finish())
 }
 
-/// Allocates a cell of `kind` with `draw` and moves the values of a vector into it. The vector's memory is zeroed before it is
-/// freed, even if the cell is refused.
+/// Allocates a cell of `kind` with `alloc` and moves the values of a vector into it. The vector's memory is zeroed and freed, even if the
+/// allocation fails.
 ///
 /// # Safety
 /// As for [`slice_with`].
@@ -281,13 +266,13 @@ pub(crate) unsafe fn collect<T>(
 pub(crate) unsafe fn vec<T>(
     kind: Kind,
     values: alloc::vec::Vec<T>,
-    draw: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
 ) -> Result<NonNull<[T]>, AllocError> {
     struct Zeroed<T>(alloc::vec::Vec<T>);
     impl<T> Drop for Zeroed<T> {
         fn drop(&mut self) {
             self.0.clear();
-            // SAFETY: [extent] the vector owns so many bytes, and has no values.
+            // SAFETY: [extent] the vector owns this many bytes, and has no values.
             unsafe { shred::zero(self.0.as_mut_ptr().cast(), self.0.capacity() * size_of::<T>()) };
         }
     }
@@ -295,7 +280,7 @@ pub(crate) unsafe fn vec<T>(
     let len = values.len();
     // SAFETY: [caller, fresh] the cell is new and has room for `len` values, which the vector gives up.
     unsafe {
-        let mut filling = Filling::new(kind, len, draw)?;
+        let mut filling = Filling::new(kind, len, alloc)?;
         ptr::copy_nonoverlapping(values.as_ptr(), filling.data.as_ptr(), len);
         values.set_len(0);
         filling.filled = len;
@@ -303,23 +288,28 @@ pub(crate) unsafe fn vec<T>(
     }
 }
 
-/// Empties the destructor slot of a cell whose value is being moved out.
+/// Moves the value out of a cell and frees the cell with `free`, without the value's destructor.
 ///
 /// # Safety
-/// `data` is that of a live cell with this header size, which nobody else uses.
-pub(crate) unsafe fn disarm<T>(data: NonNull<T>, header: usize) {
+/// `data` is that of a live cell with this value and this header size, which nobody else uses. `free` frees it.
+pub(crate) unsafe fn take<T>(data: NonNull<T>, header: usize, free: impl FnOnce(*mut u8)) -> T {
+    let cell = data.as_ptr().cast();
+    // SAFETY: [caller] the cell holds a value, which is moved out here.
+    let value = unsafe { data.read() };
     if needs_drop::<T>() {
-        // SAFETY: [slot] the caller's cell is live; a cell of a type that needs drop has a slot.
-        unsafe { raw::arm(data.as_ptr().cast(), header, Destructor { run: None, arg: ptr::null_mut() }) };
+        // SAFETY: [slot] the caller's cell is live, and a cell of a type that needs drop has a slot.
+        unsafe { raw::arm(cell, header, Destructor { run: None, arg: ptr::null_mut() }) };
     }
+    free(cell);
+    value
 }
 
-/// Gives the slice in the object of a handle `len` elements: those that fit stay, and those that are added are copies of `value`.
-/// `moved` gets the slice as it is then, to write it into its owner.
+/// Changes the length of the slice in a handle's object to `len`. Elements that are added are copies of `value`. `moved` gets the new
+/// slice and stores it in the owner.
 ///
 /// # Safety
-/// The handle holds a live object with this slice, which the owner may change and nobody else uses meanwhile. Nobody uses the old
-/// address afterwards.
+/// The handle holds a live object with this slice. The owner may change it, and nobody else uses it meanwhile, nor the old address
+/// afterwards.
 pub(crate) unsafe fn resize<T: Copy>(
     handle: Handle,
     slice: NonNull<[T]>,
@@ -328,10 +318,10 @@ pub(crate) unsafe fn resize<T: Copy>(
     moved: impl FnMut(NonNull<[T]>),
 ) -> Result<(), AllocError> {
     let fill = |added: NonNull<T>| {
-        // Values of no size are all there already, however many.
+        // Values of size zero need not be written.
         let count = if size_of::<T>() > 0 { len.saturating_sub(slice.len()) } else { 0 };
         for index in 0..count {
-            // SAFETY: [fresh] so many elements were added, and nobody else has seen them.
+            // SAFETY: [fresh] this many elements were added, and nobody else has seen them.
             unsafe { added.add(index).write(value) };
         }
     };
@@ -340,7 +330,7 @@ pub(crate) unsafe fn resize<T: Copy>(
     unsafe { change(handle, slice, len, To::Size(size), fill, moved) }
 }
 
-/// Appends copies of `values` to the slice in the object of a handle.
+/// Appends copies of `values` to the slice in a handle's object.
 ///
 /// # Safety
 /// As for [`resize`].
@@ -352,14 +342,14 @@ pub(crate) unsafe fn extend<T: Copy>(
 ) -> Result<(), AllocError> {
     let (len, size) = grown(slice, values.len())?;
     let fill = |added: NonNull<T>| {
-        // SAFETY: [fresh] so many elements were added, and nobody else has seen them.
+        // SAFETY: [fresh] this many elements were added, and nobody else has seen them.
         unsafe { ptr::copy_nonoverlapping(values.as_ptr(), added.as_ptr(), values.len()) }
     };
     // SAFETY: [caller] the contract is the caller's; the elements that are added are written.
     unsafe { change(handle, slice, len, To::Appended(size), fill, moved) }
 }
 
-/// Has room for so many elements more behind what is in the object of a handle.
+/// Reserves room for `additional` more elements in a handle's object.
 ///
 /// # Safety
 /// As for [`resize`].
@@ -375,13 +365,13 @@ pub(crate) unsafe fn reserve<T: Elements + ?Sized>(
     unsafe { change(handle, slice, slice.len(), To::Room(size), |_| (), |slice| moved(T::from_slice(slice))) }
 }
 
-/// The length, and the bytes, of a slice with so many elements more.
+/// Returns the length and the bytes of a slice with `additional` more elements.
 fn grown<T>(slice: NonNull<[T]>, additional: usize) -> Result<(usize, usize), AllocError> {
     let len = slice.len().checked_add(additional).ok_or(AllocError::Overflow)?;
     Ok((len, size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?))
 }
 
-/// Appends to the string in the object of a handle. `moved` gets the string as it is then, to write it into its owner.
+/// Appends to the string in a handle's object. `moved` gets the new string and stores it in the owner.
 ///
 /// # Safety
 /// As for [`resize`].
@@ -395,8 +385,10 @@ pub(crate) unsafe fn push_str(
     unsafe { extend(handle, as_bytes(string), text.as_bytes(), |bytes| moved(as_str(bytes))) }
 }
 
+/// Changes the length, and has `fill` write the elements that are added.
+///
 /// # Safety
-/// As for [`resize`]; `fill`, which does not unwind, writes the elements that are added, from the first of them on.
+/// As for [`resize`]. `fill` writes all elements from the first added one on, and does not unwind.
 unsafe fn change<T: Copy>(
     handle: Handle,
     slice: NonNull<[T]>,
@@ -413,16 +405,16 @@ unsafe fn change<T: Copy>(
     let resized = resized?;
     let data = resized.as_ref().map_or(slice.cast(), |resized| resized.data.cast::<T>());
     if len > slice.len() {
-        // SAFETY: [extent] the cell has room for `len` elements, which is more than there were.
+        // SAFETY: [extent] the cell has room for `len` elements, more than before.
         fill(unsafe { data.add(slice.len()) });
     }
     moved(NonNull::slice_from_raw_parts(data, len));
-    // The source that now gets the old block may look at the owner, or unwind.
+    // The source that frees the old block now may look at the owner, or unwind.
     drop(resized);
     Ok(())
 }
 
-/// A slice that is being cut. Dropped as the source of its cell unwinds, it tells the owner if the rest is gone already.
+/// A slice that is being shortened. If the source unwinds, dropping this stores the new length in the owner if the rest is gone already.
 struct Cut<'a, T> {
     handle: Handle,
     slice: NonNull<[T]>,
@@ -433,14 +425,14 @@ struct Cut<'a, T> {
 impl<T> Drop for Cut<'_, T> {
     fn drop(&mut self) {
         let bytes = self.slice.len() * size_of::<T>();
-        // SAFETY: [guard, live] a cell that is being resized is whole and where it was until that returns.
+        // SAFETY: [guard, live] a cell that is being resized stays whole and in place until the call returns.
         if unsafe { raw::ptr::size(self.handle) } < bytes {
             (self.moved)(NonNull::slice_from_raw_parts(self.slice.cast(), self.len));
         }
     }
 }
 
-/// What an infallible constructor does where its fallible twin returns an error.
+/// Panics, as a constructor does if its `try_` form returns an error.
 #[cold]
 #[inline(never)]
 #[track_caller]
@@ -448,7 +440,7 @@ pub(crate) fn refuse(error: AllocError) -> ! {
     panic!("allocation refused: {error}")
 }
 
-/// The value, or a panic at the line that called the constructor: a closure would name its own.
+/// Returns the value, or panics at the line that called the constructor. A closure would name its own line.
 #[inline]
 #[track_caller]
 pub(crate) fn made<T>(result: Result<T, impl Into<AllocError>>) -> T {

@@ -1,6 +1,5 @@
 //! The owner of a heap cell.
 
-use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -10,11 +9,12 @@ use crate::emplace;
 use crate::error::{AllocError, Refused};
 use crate::raw;
 use crate::raw::heap::HEADER;
+use crate::source::{Heap, Place};
 
-/// A value in a heap cell, as in a `Box`, that C can free too.
+/// A value in a heap cell. It is a `Box` that C can free.
 ///
-/// Drawn from the program's global allocator; 16 bytes of header, and 16 more where the value needs a destructor.
-/// Values may ask for an alignment up to [`raw::MAX_ALIGN`]. It may cross threads where the value may.
+/// The cell is allocated from the global allocator. It has 16 bytes of header, and 16 more if the value needs a destructor. The
+/// alignment of `T` may be up to [`raw::MAX_ALIGN`]. The owner is `Send` and `Sync` if the value is.
 ///
 /// ```
 /// use kmem::{HeapBox, Ptr};
@@ -30,12 +30,12 @@ pub struct HeapBox<T: ?Sized> {
 
 // SAFETY: [threads] a heap cell may be used and freed on any thread, so the value alone decides.
 unsafe impl<T: ?Sized + Send> Send for HeapBox<T> {}
-// SAFETY: [threads] as above: sharing the owner shares the value and nothing else.
+// SAFETY: [threads] sharing the owner shares the value and nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
 
 #[inline]
-fn draw(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [typed] `emplace`, which alone calls this, asks for destructors that suit the values it writes.
+fn alloc(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [typed] `emplace`, the only caller, asks for a destructor that suits the value.
     unsafe { raw::heap::alloc(request) }
 }
 
@@ -43,7 +43,7 @@ impl<T> HeapBox<T> {
     /// Moves a value into a new heap cell.
     ///
     /// # Panics
-    /// Where [`try_new`](HeapBox::try_new) fails.
+    /// Panics if [`try_new`](HeapBox::try_new) would fail.
     ///
     /// ```
     /// assert_eq!(*kmem::HeapBox::new(7), 7);
@@ -56,7 +56,8 @@ impl<T> HeapBox<T> {
     /// Moves a value into a new heap cell.
     ///
     /// # Errors
-    /// Gives the value back where the heap is exhausted or the value's alignment is above [`raw::MAX_ALIGN`].
+    /// Returns the value with [`AllocError::Exhausted`] if memory runs out, and with [`AllocError::Align`] if the alignment of `T` is
+    /// above [`raw::MAX_ALIGN`].
     ///
     /// ```
     /// #[derive(Debug)]
@@ -66,35 +67,41 @@ impl<T> HeapBox<T> {
     /// assert_eq!(refused.into_value().0, 7);
     /// ```
     pub fn try_new(value: T) -> Result<Self, Refused<T>> {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { emplace::value(value, draw).map(|data| Self::own(data)) }
+        // SAFETY: [fresh, sole] `alloc` makes a heap cell as it is asked, and this is its only owner.
+        unsafe { emplace::value(value, alloc).map(|data| Self::own(data)) }
     }
 
-    /// Moves a value into a new heap cell with a [name](HeapBox::name), which takes 8 bytes more.
+    /// Moves a value into a new heap cell, which [`Named`](crate::Named) gives a name.
     ///
     /// # Panics
-    /// Where [`try_named`](HeapBox::try_named) fails.
+    /// Panics if [`try_new_in`](HeapBox::try_new_in) would fail.
     ///
     /// ```
-    /// use kmem::HeapBox;
-    /// assert_eq!(HeapBox::name(&HeapBox::named(c"key", [7u8; 32])), Some(c"key"));
+    /// use kmem::{Heap, HeapBox, Named};
+    /// let key = HeapBox::new_in([7u8; 32], Named(c"key", Heap));
+    /// assert_eq!(HeapBox::name(&key), Some(c"key"));
     /// ```
     #[track_caller]
-    pub fn named(name: &'static CStr, value: T) -> Self {
-        emplace::made(Self::try_named(name, value))
+    pub fn new_in(value: T, place: impl Place<Source = Heap>) -> Self {
+        emplace::made(Self::try_new_in(value, place))
     }
 
-    /// Moves a value into a new heap cell with a [name](HeapBox::name), which takes 8 bytes more.
+    /// Moves a value into a new heap cell, which [`Named`](crate::Named) gives a name.
     ///
     /// # Errors
-    /// Gives the value back where [`try_new`](HeapBox::try_new) does.
+    /// Returns the value and the error of [`try_new`](HeapBox::try_new).
     ///
     /// ```
-    /// assert_eq!(*kmem::HeapBox::try_named(c"number", 7).unwrap(), 7);
+    /// use kmem::{Heap, HeapBox, Named};
+    /// assert_eq!(*HeapBox::try_new_in(7, Named(c"number", Heap)).unwrap(), 7);
     /// ```
-    pub fn try_named(name: &'static CStr, value: T) -> Result<Self, Refused<T>> {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { emplace::named(Some(name), value, draw).map(|data| Self::own(data)) }
+    pub fn try_new_in(value: T, place: impl Place<Source = Heap>) -> Result<Self, Refused<T>> {
+        let (Heap, name) = place.into_parts();
+        // SAFETY: [fresh, sole] as in `try_new`.
+        unsafe {
+            emplace::value(value, |request| alloc(&raw::Request { name, ..*request }))
+                .map(|data| Self::own(data))
+        }
     }
 
     /// Moves the value out and frees the cell.
@@ -103,15 +110,8 @@ impl<T> HeapBox<T> {
     /// assert_eq!(kmem::HeapBox::new(String::from("out")).into_inner(), "out");
     /// ```
     pub fn into_inner(self) -> T {
-        let data = self.into_non_null();
-        // SAFETY: [sole, slot] the cell is live and ours alone. Its value is moved out before the cell goes, without a
-        // destructor.
-        unsafe {
-            let value = data.read();
-            emplace::disarm(data, HEADER);
-            raw::heap::f(data.as_ptr().cast());
-            value
-        }
+        // SAFETY: [sole] the cell is live, and this was its only owner.
+        unsafe { emplace::take(self.into_non_null(), HEADER, |data| raw::heap::f(data)) }
     }
 }
 
@@ -119,7 +119,7 @@ impl<T: Copy> HeapBox<[T]> {
     /// Copies a slice into a new heap cell.
     ///
     /// # Errors
-    /// As [`AllocError`] says.
+    /// Returns the error of [`try_new`](HeapBox::try_new).
     ///
     /// ```
     /// let numbers = kmem::HeapBox::try_copy(&[1, 2, 3])?;
@@ -127,34 +127,16 @@ impl<T: Copy> HeapBox<[T]> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy(values: &[T]) -> Result<Self, AllocError> {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { emplace::copy(values, draw).map(|data| Self::own(data)) }
-    }
-
-    /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The cell may move.
-    ///
-    /// # Errors
-    /// As [`AllocError`] says; nothing has changed then.
-    ///
-    /// ```
-    /// use kmem::{AllocError, HeapBox};
-    /// let mut numbers = HeapBox::try_copy(&[1, 2, 3])?;
-    /// numbers.try_resize(5, 7)?;
-    /// assert_eq!(*numbers, [1, 2, 3, 7, 7]);
-    /// assert_eq!(numbers.try_resize(usize::MAX, 0), Err(AllocError::Overflow));
-    /// # Ok::<(), AllocError>(())
-    /// ```
-    pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
-        // SAFETY: [sole] this is the cell's only owner, borrowed exclusively, and learns its new address.
-        unsafe { emplace::resize(self.handle(), self.data, len, value, |data| self.data = data) }
+        // SAFETY: [fresh, sole] as in `try_new`.
+        unsafe { emplace::copy(values, alloc).map(|data| Self::own(data)) }
     }
 }
 
 impl<T> HeapBox<[T]> {
-    /// A heap cell with `len` values, each made by `each` from its index.
+    /// Makes `len` values in a new heap cell. `each` makes a value from its index.
     ///
     /// # Errors
-    /// As [`AllocError`] says; `each` has not run then.
+    /// Returns the error of [`try_new`](HeapBox::try_new), before any call of `each`.
     ///
     /// ```
     /// let names = kmem::HeapBox::try_from_fn(3, |i| format!("worker {i}"))?;
@@ -162,16 +144,16 @@ impl<T> HeapBox<[T]> {
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_from_fn(len: usize, each: impl FnMut(usize) -> T) -> Result<Self, AllocError> {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { emplace::slice_with(Kind::Heap, len, each, draw).map(|data| Self::own(data)) }
+        // SAFETY: [fresh, sole] as in `try_new`.
+        unsafe { emplace::slice_with(Kind::Heap, len, each, alloc).map(|data| Self::own(data)) }
     }
 }
 
 impl HeapBox<[u8]> {
-    /// A heap cell of `len` zero bytes.
+    /// Makes a heap cell of `len` zero bytes.
     ///
     /// # Panics
-    /// Where [`try_zeroed`](HeapBox::try_zeroed) fails.
+    /// Panics if [`try_zeroed`](HeapBox::try_zeroed) would fail.
     ///
     /// ```
     /// assert_eq!(*kmem::HeapBox::zeroed(3), [0, 0, 0]);
@@ -182,17 +164,17 @@ impl HeapBox<[u8]> {
         emplace::made(Self::try_zeroed(len))
     }
 
-    /// A heap cell of `len` zero bytes.
+    /// Makes a heap cell of `len` zero bytes.
     ///
     /// # Errors
-    /// As [`AllocError`] says.
+    /// Returns [`AllocError::Exhausted`] if memory runs out and [`AllocError::Overflow`] if the size overflows.
     ///
     /// ```
     /// assert!(kmem::HeapBox::try_zeroed(usize::MAX).is_err());
     /// ```
     pub fn try_zeroed(len: usize) -> Result<Self, AllocError> {
-        let data = draw(&raw::Request { fill: raw::Fill::Zeroed, ..raw::Request::new(len) })?;
-        // SAFETY: [fresh, sole] the cell is new, holds `len` values, and this is its only owner.
+        let data = alloc(&raw::Request { fill: raw::Fill::Zeroed, ..raw::Request::new(len) })?;
+        // SAFETY: [fresh, sole] the cell is new and holds `len` bytes, and this is its only owner.
         Ok(unsafe { Self::own(NonNull::slice_from_raw_parts(data, len)) })
     }
 }
@@ -201,31 +183,15 @@ impl HeapBox<str> {
     /// Copies a string into a new heap cell.
     ///
     /// # Errors
-    /// As [`AllocError`] says.
+    /// Returns the error of [`try_new`](HeapBox::try_new).
     ///
     /// ```
     /// assert_eq!(&*kmem::HeapBox::try_copy_str("text")?, "text");
     /// # Ok::<(), kmem::AllocError>(())
     /// ```
     pub fn try_copy_str(text: &str) -> Result<Self, AllocError> {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { emplace::str(text, draw).map(|data| Self::own(data)) }
-    }
-
-    /// Appends to the string. The cell may move.
-    ///
-    /// # Errors
-    /// As [`AllocError`] says; nothing has changed then.
-    ///
-    /// ```
-    /// let mut text = kmem::HeapBox::<str>::from("one");
-    /// text.try_push_str(" and two")?;
-    /// assert_eq!(&*text, "one and two");
-    /// # Ok::<(), kmem::AllocError>(())
-    /// ```
-    pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
-        // SAFETY: [sole] this is the cell's only owner, borrowed exclusively, and learns its new address.
-        unsafe { emplace::push_str(self.handle(), self.data, text, |data| self.data = data) }
+        // SAFETY: [fresh, sole] as in `try_new`.
+        unsafe { emplace::str(text, alloc).map(|data| Self::own(data)) }
     }
 }
 
@@ -236,13 +202,13 @@ impl<T: ?Sized> HeapBox<T> {
         HeapBox { data, owns: PhantomData }
     }
 
-    /// The handle on the cell, which the engine knows it by.
+    /// Returns the engine's handle on the cell.
     pub(crate) fn handle(&self) -> raw::Handle {
         // SAFETY: [sole] the owner has a live heap cell.
         unsafe { raw::ptr::handle_of(Kind::Heap, self.data.as_ptr().cast()) }
     }
 
-    /// Gives up ownership and returns the pointer to the value, which C may free with `kmheapf`.
+    /// Gives up ownership and returns the pointer to the value. C may free it with `kmheapf`.
     ///
     /// ```
     /// use kmem::HeapBox;
@@ -257,9 +223,9 @@ impl<T: ?Sized> HeapBox<T> {
     /// Takes ownership of a heap cell.
     ///
     /// # Safety
-    /// `data` points to a valid value in a live heap cell that nothing else owns, and freeing the cell runs the
-    /// value's destructor: it came from [`into_non_null`](HeapBox::into_non_null), or the value needs none. A destructor of the
-    /// program's own suits a slice or string of whatever length.
+    /// `data` points to a valid value in a live heap cell that nothing else owns. If the value needs a destructor, freeing the cell
+    /// runs it, as for a pointer from [`into_non_null`](HeapBox::into_non_null). The destructor of a cell from C suits a slice or
+    /// string of any length.
     ///
     /// ```
     /// use kmem::HeapBox;
@@ -272,42 +238,32 @@ impl<T: ?Sized> HeapBox<T> {
         // SAFETY: [caller] the contract is the caller's.
         unsafe { Self::own(data) }
     }
-
-    /// Marks the cell, so that its bytes are zeroed when it goes, after the value's destructor.
-    ///
-    /// ```
-    /// let mut key = kmem::HeapBox::zeroed(32);
-    /// key.taint();
-    /// ```
-    #[cfg(feature = "shred")]
-    pub fn taint(&mut self) {
-        // SAFETY: [sole] the cell is live.
-        unsafe { raw::ptr::taint_cell(Kind::Heap, self.data.as_ptr().cast()) }
-    }
 }
 
 impl<T: ?Sized> Drop for HeapBox<T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: [sole, typed] this is the cell's only owner. Where the value needs a destructor, the cell carries it.
+        // SAFETY: [sole, typed] this is the cell's only owner. The cell has the value's destructor, if it needs one.
         unsafe { raw::heap::f(self.data.as_ptr().cast()) }
     }
 }
 
 smart_pointer!([T: ?Sized] HeapBox<T> => T);
+sole_owner!([T: ?Sized] HeapBox<T> => T);
+conversions!(HeapBox, Kind::Heap, alloc);
 grows! {
     self: (&mut self) => self.handle(),
-    [] HeapBox<[T]>, HeapBox<T>,
-    fails: "As [`AllocError`] says; nothing has changed then.",
-    example: ("HeapBox::try_copy(&[1, 2])?", "it.", ""),
+    [] HeapBox<[T]>, HeapBox<str>, HeapBox<T>,
+    errors: "",
+    example: ("HeapBox::try_copy(&[1, 2])?", "HeapBox::<str>::from(\"one\")", "it.", ""),
 }
-has_name!([T: ?Sized] HeapBox<T>, "HeapBox::named(c\"key\", 7)", "HeapBox");
-has_rename!([T: ?Sized] HeapBox<T>, "HeapBox::named(c\"key\", 7)", "HeapBox", this => Some(this.handle()), "");
+taints!([T: ?Sized] HeapBox<T>, Kind::Heap, self: (&mut self), "HeapBox::zeroed(32).taint();");
+has_name!([T: ?Sized] HeapBox<T>, "HeapBox::new_in(7, Named(c\"key\", Heap))", "HeapBox");
+has_rename!([T: ?Sized] HeapBox<T>, "HeapBox::new_in(7, Named(c\"key\", Heap))", "HeapBox", this => Some(this.handle()), "");
 unsizable!([T: ?Sized] HeapBox<T> => HeapBox<U>);
-sole_owner!([T: ?Sized] HeapBox<T> => T);
 
 impl<T: Clone> Clone for HeapBox<T> {
-    /// A new cell with a clone of the value. That of a tainted cell is tainted too.
+    /// Clones the value into a new cell, which is tainted if this one is.
     #[track_caller]
     fn clone(&self) -> Self {
         #[cfg_attr(not(feature = "shred"), allow(unused_mut, reason = "only to be tainted"))]
@@ -318,63 +274,5 @@ impl<T: Clone> Clone for HeapBox<T> {
             copy.taint();
         }
         copy
-    }
-}
-
-impl<T: Default> Default for HeapBox<T> {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for HeapBox<T> {
-    #[track_caller]
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl From<&str> for HeapBox<str> {
-    #[track_caller]
-    fn from(text: &str) -> Self {
-        emplace::made(Self::try_copy_str(text))
-    }
-}
-
-impl From<alloc::string::String> for HeapBox<str> {
-    /// Moves the text. The string's memory is zeroed before it is freed, so that the cell holds the only copy.
-    #[track_caller]
-    fn from(text: alloc::string::String) -> Self {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe {
-            Self::own(emplace::as_str(emplace::made(emplace::vec(Kind::Heap, text.into_bytes(), draw))))
-        }
-    }
-}
-
-impl<T: Clone> From<&[T]> for HeapBox<[T]> {
-    #[track_caller]
-    fn from(values: &[T]) -> Self {
-        emplace::made(Self::try_from_fn(values.len(), |i| values[i].clone()))
-    }
-}
-
-impl<T> From<alloc::vec::Vec<T>> for HeapBox<[T]> {
-    /// Moves the values. The vector's memory is zeroed before it is freed, so that the cell holds the only copy.
-    #[track_caller]
-    fn from(values: alloc::vec::Vec<T>) -> Self {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { Self::own(emplace::made(emplace::vec(Kind::Heap, values, draw))) }
-    }
-}
-
-impl<T> FromIterator<T> for HeapBox<[T]> {
-    /// Collects the values into a cell. If there are more or fewer than the iterator promised the cell moves, and what it
-    /// leaves behind is zeroed.
-    #[track_caller]
-    fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
-        // SAFETY: [fresh, sole] `draw` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { Self::own(emplace::made(emplace::collect(Kind::Heap, iter.into_iter(), draw))) }
     }
 }

@@ -50,6 +50,8 @@ mod shred;
 mod source;
 mod text;
 #[macro_use]
+mod methods;
+#[macro_use]
 mod traits;
 #[doc(hidden)]
 #[macro_use]
@@ -90,6 +92,6 @@ pub use raw::totals;
 pub use refs::Ref;
 #[cfg(feature = "shred")]
 pub use shredding::Shredding;
-pub use source::{CellSource, Heap, Source, SourceCell};
+pub use source::{CellSource, Heap, Named, Place, Source, SourceCell};
 #[cfg(feature = "tree")]
 pub use tree::{Adopt, Adopted, Hook, Node, NodeRef, Tree, Visit, Walk};

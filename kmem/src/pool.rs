@@ -686,20 +686,6 @@ impl<'p, T: ?Sized> PoolBox<'p, T> {
         // SAFETY: [sole] this is the cell's only owner.
         unsafe { raw::pool::s(self.into_non_null().as_ptr().cast()) }
     }
-
-    /// Marks this cell alone, so that its bytes are zeroed when it is freed, after the value's destructor. See [`Pool::taint`]
-    /// for all cells.
-    ///
-    /// ```
-    /// let keys = kmem::Pool::<[u8; 32]>::new(10);
-    /// let mut key = keys.alloc([7; 32]);
-    /// key.taint();
-    /// ```
-    #[cfg(feature = "shred")]
-    pub fn taint(&mut self) {
-        // SAFETY: [sole, one-thread] the cell is live, and its pool stays on this thread while the cell borrows it.
-        unsafe { raw::ptr::taint_cell(Kind::Pool, self.data.as_ptr().cast()) }
-    }
 }
 
 impl<T> PoolBox<'_, T> {
@@ -731,5 +717,7 @@ impl<T: ?Sized> Drop for PoolBox<'_, T> {
 }
 
 smart_pointer!([T: ?Sized] PoolBox<'_, T> => T);
+taints!([T: ?Sized] PoolBox<'_, T>, Kind::Pool, self: (&mut self),
+    "let keys = Pool::<[u8; 32]>::new(10);\nkeys.alloc([7; 32]).taint(); // the other cells are not tainted");
 unsizable!(['p, T: ?Sized] PoolBox<'p, T> => PoolBox<'p, U>);
 sole_owner!([T: ?Sized] PoolBox<'_, T> => T);

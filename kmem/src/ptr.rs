@@ -5,7 +5,6 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::cell::{Kind, Shred};
-use crate::emplace;
 use crate::error::AllocError;
 use crate::raw::{self, Handle};
 
@@ -438,55 +437,6 @@ impl<'s, T> Ptr<'s, T> {
     }
 }
 
-impl<T: Copy> Ptr<'_, [T]> {
-    /// Gives the slice `len` values: those that fit stay, and those that are added are copies of `value`. The cell may move, but
-    /// for a pool's. Where the cell is tainted, what is cut off is zeroed now; in a pool's cell when that goes, for until then it is
-    /// part of a value of the [pool's](crate::Pool::iter_mut).
-    ///
-    /// # Errors
-    /// [`AllocError::Fixed`] where the handle is lent or holds a static object, [`AllocError::Shared`] where there are other
-    /// references, [`AllocError::Size`] above what a pool's cell holds, and otherwise as [`AllocError`] says; nothing has changed
-    /// then.
-    ///
-    /// ```
-    /// use kmem::{AllocError, HeapBox, Kind, Pool, Ptr};
-    /// let pool = Pool::bytes(8, 1);
-    /// let cell = pool.try_alloc_copy(&[1u8, 2, 3])?;
-    /// for mut handle in [Ptr::from(HeapBox::try_copy(&[1u8, 2, 3])?), cell.into()] {
-    ///     handle.try_resize(5, 7)?;
-    ///     assert_eq!(*handle, [1, 2, 3, 7, 7]);
-    /// }
-    /// assert_eq!(Ptr::from(&[1, 2][..]).try_resize(1, 0), Err(AllocError::Fixed(Kind::None)));
-    /// # Ok::<(), AllocError>(())
-    /// ```
-    pub fn try_resize(&mut self, len: usize, value: T) -> Result<(), AllocError> {
-        let handle = self.owned_handle()?;
-        // SAFETY: [sole, last-ref] the handle owns the object; a cell with other references is refused. It is borrowed
-        // exclusively, and learns the new address.
-        unsafe { emplace::resize(handle, self.data, len, value, |data| self.data = data) }
-    }
-}
-
-impl Ptr<'_, str> {
-    /// Appends to the string. The cell may move, but for a pool's.
-    ///
-    /// # Errors
-    /// As for [`try_resize`](Ptr::try_resize).
-    ///
-    /// ```
-    /// use kmem::{Ptr, Ref};
-    /// let mut text = Ptr::from(Ref::<str>::from("one"));
-    /// text.try_push_str(" and two")?;
-    /// assert_eq!(&*text, "one and two");
-    /// # Ok::<(), kmem::AllocError>(())
-    /// ```
-    pub fn try_push_str(&mut self, text: &str) -> Result<(), AllocError> {
-        let handle = self.owned_handle()?;
-        // SAFETY: [sole, last-ref] as in `try_resize`.
-        unsafe { emplace::push_str(handle, self.data, text, |data| self.data = data) }
-    }
-}
-
 impl<T: ?Sized> Drop for Ptr<'_, T> {
     #[inline]
     fn drop(&mut self) {
@@ -507,13 +457,15 @@ impl<T: ?Sized> Drop for Ptr<'_, T> {
 smart_pointer!([T: ?Sized] Ptr<'_, T> => T);
 grows! {
     self: (&mut self) => self.owned_handle()?,
-    [] Ptr<'_, [T]>, Ptr<'_, T>,
-    fails: "As for [`try_resize`](Ptr::try_resize).",
-    example: ("Ptr::from(HeapBox::try_copy(&[1, 2])?)", "it.", ""),
+    [] Ptr<'_, [T]>, Ptr<'_, str>, Ptr<'_, T>,
+    errors: ". It returns [`AllocError::Fixed`](crate::AllocError::Fixed) if the handle is borrowed or static, \
+             [`AllocError::Shared`](crate::AllocError::Shared) if there are other references, and \
+             [`AllocError::Size`](crate::AllocError::Size) if the cell of a pool is too small",
+    example: ("Ptr::from(HeapBox::try_copy(&[1, 2])?)", "Ptr::from(Ref::<str>::from(\"one\"))", "it.", ""),
 }
-has_name!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::named(c\"key\", 7))", "Ptr");
-has_rename!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::named(c\"key\", 7))", "Ptr", this => this.sole_handle(),
-    ", if the handle is lent or static, or if there are other references");
+has_name!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::new_in(7, Named(c\"key\", Heap)))", "Ptr");
+has_rename!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::new_in(7, Named(c\"key\", Heap)))", "Ptr", this => this.sole_handle(),
+    ", if the handle is borrowed or static, or if there are other references");
 
 // SAFETY: [typed] the rest of a handle says how to free the cell, which it does whatever the value's type.
 unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {

@@ -1,7 +1,7 @@
 //! Sources: where the bytes of cells, pools and collections come from.
 
 use core::alloc::Layout;
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
 use core::fmt;
 use core::ptr::{NonNull, null_mut};
 
@@ -229,6 +229,57 @@ unsafe impl CellSource for Heap {
     #[inline]
     fn as_cell(&self) -> *mut raw::Cell {
         null_mut()
+    }
+}
+
+/// A source that a new cell is allocated from, with or without a [name](Named) for the cell.
+///
+/// ```
+/// use kmem::{Heap, Named, Place, Ref};
+/// fn seven(place: impl Place<Source = Heap>) -> Ref<i32> {
+///     Ref::new_in(7, place)
+/// }
+/// assert_eq!(Ref::name(&seven(Heap)), None);
+/// assert_eq!(Ref::name(&seven(Named(c"seven", Heap))), Some(c"seven"));
+/// ```
+pub trait Place {
+    /// The source.
+    type Source: CellSource;
+    #[doc(hidden)]
+    fn into_parts(self) -> (Self::Source, Option<&'static CStr>);
+}
+
+impl<S: CellSource> Place for S {
+    type Source = S;
+    #[inline]
+    fn into_parts(self) -> (S, Option<&'static CStr>) {
+        (self, None)
+    }
+}
+
+/// A name for a new cell, and the source that it is allocated from or the [node](crate::NodeRef) that it is added to.
+///
+/// C and reports show the name, which takes 8 bytes. The methods `name` and `rename` of an owner read and change it.
+///
+/// Exhaustive: it is a pair.
+///
+/// ```
+/// use kmem::{Heap, HeapBox, Named, NodeRef, Ref, Tree};
+/// let key = HeapBox::new_in([7u8; 32], Named(c"key", Heap));
+/// let shared = Ref::try_copy_str_in("text", Named(c"shared", Heap))?;
+/// let tree = Tree::new_in("GET", Named(c"request", Heap));
+/// let line = Named(c"line", tree.node()).push("host");
+/// assert_eq!((HeapBox::name(&key), NodeRef::name(&line)), (Some(c"key"), Some(c"line")));
+/// # Ok::<(), kmem::AllocError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Named<P>(pub &'static CStr, pub P);
+
+impl<S: CellSource> Place for Named<S> {
+    type Source = S;
+    #[inline]
+    fn into_parts(self) -> (S, Option<&'static CStr>) {
+        (self.1, Some(self.0))
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io::{BufReader, Read};
 
-use kmem::{Heap, Kind, Pool, Ptr, Ref, Tree};
+use kmem::{Heap, Kind, Named, Pool, Ptr, Ref, Tree};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::scan::Needles;
@@ -88,7 +88,7 @@ pub fn load<'s>(
     };
     let container = Container::new(Shape::Document, false);
     let tree = match loader.labels {
-        Some(_) => Tree::try_named_in(c"document", container, Heap),
+        Some(_) => Tree::try_new_in(container, Named(c"document", Heap)),
         None => Tree::try_new(container),
     };
     let tree = tree.map_err(serde_json::Error::custom)?;
@@ -170,7 +170,7 @@ impl<'s> Loader<'_, 's> {
             Some(cell) => cell.clone(),
             None => {
                 let cell = match name {
-                    Some(name) => Ref::try_copy_str_named_in(name, text, Heap),
+                    Some(name) => Ref::try_copy_str_in(text, Named(name, Heap)),
                     None => Ref::try_copy_str_in(text, Heap),
                 };
                 let cell = cell.map_err(E::custom)?;
@@ -206,7 +206,7 @@ impl<'s> Loader<'_, 's> {
     ) -> Result<NodeRef<'t, 's>, E> {
         let container = Container::new(shape, secret);
         let node = match name {
-            Some(name) => parent.try_push_named(name, container),
+            Some(name) => Named(name, parent).try_push(container),
             None => parent.try_push(container),
         };
         let node = node.map_err(|refused| E::custom(refused.error()))?;

@@ -67,11 +67,11 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// at any time.
     ///
     /// ```
-    /// use kmem::{HeapBox, Heap, Kind, Tree};
-    /// let mut tree = Tree::named_in(c"request", 0u64, Heap);
-    /// let body = tree.node().push_named(c"body", 1);
+    /// use kmem::{Heap, HeapBox, Kind, Named, Tree};
+    /// let mut tree = Tree::new_in(0u64, Named(c"request", Heap));
+    /// let body = Named(c"body", tree.node()).push(1);
     /// body.push_child([7u8; 100]);
-    /// tree.node().adopt(HeapBox::named(c"key", [0u8; 32]));
+    /// tree.node().adopt(HeapBox::new_in([0u8; 32], Named(c"key", Heap)));
     /// let seen: Vec<_> = tree.walk().map(|visit| (visit.depth, visit.kind, visit.name, visit.size)).collect();
     /// assert_eq!(seen, [
     ///     (0, Kind::Tree, Some(c"request"), 8),
@@ -92,9 +92,9 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// deeper is counted. See [`raw::report`] for what it says.
     ///
     /// ```
-    /// use kmem::{Heap, Tree};
-    /// let mut tree = Tree::named_in(c"request", 0u64, Heap);
-    /// tree.node().push_named(c"body", 1).push_child([7u8; 100]);
+    /// use kmem::{Heap, Named, Tree};
+    /// let mut tree = Tree::new_in(0u64, Named(c"request", Heap));
+    /// Named(c"body", tree.node()).push(1).push_child([7u8; 100]);
     /// let report = tree.report(1);
     /// assert!(report.starts_with("tree \"request\", 8 bytes\n  tree \"body\", 8 bytes, 1 cell of 100 bytes below\n"));
     /// ```
@@ -120,9 +120,10 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// Counts the root and everything below it, nodes and adopted objects: all of them, or those of one name.
     ///
     /// ```
-    /// let mut tree = kmem::Tree::new(0u64);
+    /// use kmem::{Named, Tree};
+    /// let mut tree = Tree::new(0u64);
     /// for line in ["one", "two"] {
-    ///     tree.node().push_named(c"line", line.len() as u64);
+    ///     Named(c"line", tree.node()).push(line.len() as u64);
     /// }
     /// let lines = tree.count(Some(c"line"));
     /// assert_eq!((lines.cells, lines.size, tree.count(None).cells), (2, 16, 3));

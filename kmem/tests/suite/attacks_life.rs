@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kmem::{
-    AllocError, Heap, HeapBox, Kind, Node, NodeRef, Pool, Ptr, Ref, Source, SourceCell, Tree, unsize,
+    AllocError, Heap, HeapBox, Kind, Named, Node, NodeRef, Pool, Ptr, Ref, Source, SourceCell, Tree, unsize,
 };
 
 use crate::support::{Counted, Tally, leaks_nothing, lent_for_ever, quietly, unwind};
@@ -804,11 +804,11 @@ fn a_tree_takes_what_it_adopted_and_grafted_to_another_thread() {
 #[test]
 fn a_walk_sees_what_there_is_and_gives_no_value_out() {
     leaks_nothing(|| {
-        let mut tree = Tree::named_in(c"root", [0u8; 5], Heap);
+        let mut tree = Tree::new_in([0u8; 5], Named(c"root", Heap));
         tree.node().on_free(|| ());
-        let branch = tree.node().push_named(c"branch", [0; 5]);
-        branch.push_child_named(c"text", String::from("below")).leave();
-        branch.adopt(Ref::named_in(c"shared", [0u64; 3], Heap)).leave();
+        let branch = Named(c"branch", tree.node()).push([0; 5]);
+        Named(c"text", branch).push_child(String::from("below")).leave();
+        branch.adopt(Ref::new_in([0u64; 3], Named(c"shared", Heap))).leave();
         forget(branch.try_push_pool::<u8>(3).unwrap());
         let seen: Vec<_> = tree.walk().map(|visit| (visit.depth, visit.kind, visit.name)).collect();
         assert_eq!(
@@ -832,14 +832,14 @@ fn a_walk_sees_what_there_is_and_gives_no_value_out() {
 #[test]
 fn names_go_along_where_cells_move_and_owners_change() {
     leaks_nothing(|| {
-        let owner: HeapBox<[u8]> = unsize!(HeapBox::named(c"key", [1u8; 4]) => [u8]);
+        let owner: HeapBox<[u8]> = unsize!(HeapBox::new_in([1u8; 4], Named(c"key", Heap)) => [u8]);
         let mut handle = Ptr::from(owner);
         handle.try_resize(100_000, 0).unwrap();
         assert_eq!(Ptr::name(&handle), Some(c"key"));
         assert_eq!(Ptr::name(&handle.as_borrowed()), Some(c"key"));
         assert_eq!(HeapBox::name(&handle.into_heap().unwrap()), Some(c"key"));
         let tree = Tree::new(0);
-        let node = tree.node().graft(Tree::named_in(c"tree", String::from("value"), Heap));
+        let node = tree.node().graft(Tree::new_in(String::from("value"), Named(c"tree", Heap)));
         assert_eq!(Node::name(&node), Some(c"tree"));
         assert_eq!(Tree::name(&node.detach().unwrap()), Some(c"tree"));
         assert_eq!(NodeRef::name(&tree.node()), None);

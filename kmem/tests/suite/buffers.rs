@@ -113,7 +113,7 @@ fn a_tree_in_a_buffer_grows_hooks_names_and_strings_with_no_heap() {
     let before = live_blocks();
     let mut buffer = [MaybeUninit::uninit(); 4000];
     let pool = Pool::bytes_in_buffer(&mut buffer, 150).unwrap();
-    let mut tree = kmem::Tree::named_in(c"root", 1, &pool);
+    let mut tree = kmem::Tree::new_in(1, kmem::Named(c"root", &pool));
     let root = tree.node();
     let large = [1usize; 5];
     root.on_free(move || {
@@ -123,7 +123,7 @@ fn a_tree_in_a_buffer_grows_hooks_names_and_strings_with_no_heap() {
     let too_large = [1u8; 100];
     let refused = root.try_on_free(move || assert_eq!(too_large, [1; 100])).unwrap_err();
     assert!(matches!(refused.error(), AllocError::Size { max: 150, .. }), "{}", refused.error());
-    let mut text = root.push_named(c"branch", 2).try_push_child_str("text").unwrap();
+    let mut text = kmem::Named(c"branch", root).push(2).try_push_child_str("text").unwrap();
     text.try_push_str(" that stays in its cell").unwrap();
     let cell = text.as_ptr();
     assert!(text.try_push_str(&["more than it holds"; 10].concat()).is_err());

@@ -1,6 +1,6 @@
 //! The allocator fails at every single point, and nothing is lost.
 
-use kmem::{AllocError, Heap, HeapBox, Pool, Ptr, Ref, Tree};
+use kmem::{AllocError, Heap, HeapBox, Named, Pool, Ptr, Ref, Tree};
 
 use crate::support::{leaks_nothing, with_allocations};
 
@@ -32,21 +32,21 @@ fn work() -> Result<usize, Box<str>> {
 
 /// All by which cells grow and get names, and trees hooks and what they adopt, giving up at the first refusal.
 fn life() -> Result<usize, AllocError> {
-    let shared = Ref::try_named_in(c"shared", [7u64; 4], Heap)?;
+    let shared = Ref::try_new_in([7u64; 4], Named(c"shared", Heap))?;
     let mut bytes = HeapBox::<[u8]>::try_copy(&[1; 8])?;
     let mut text = Ref::try_copy_str_in("text", Heap)?;
     let mut root = Tree::try_copy_str_in("root", Heap)?;
-    let tree = Tree::try_named_in(c"tree", shared.clone(), Heap)?;
-    let branch = tree.node().try_push_named(c"branch", shared.clone())?;
+    let tree = Tree::try_new_in(shared.clone(), Named(c"tree", Heap))?;
+    let branch = Named(c"branch", tree.node()).try_push(shared.clone())?;
     branch.try_adopt(shared.clone())?;
-    let held = branch.try_adopt(HeapBox::try_named(c"held", shared.clone())?)?;
+    let held = branch.try_adopt(HeapBox::try_new_in(shared.clone(), Named(c"held", Heap))?)?;
     let one = shared.clone();
     branch.try_on_free(move || drop(one))?;
     let two = shared.clone();
     let hook = branch.try_on_free(move || drop(two))?;
     let mut numbers = branch.try_push_child_copy(&[1u8; 8])?;
     let mut handle = Ptr::from(branch.try_push_child_str("handle")?);
-    let child = branch.try_push_child_named(c"child", shared.clone())?;
+    let child = Named(c"child", branch).try_push_child(shared.clone())?;
     child.node().graft(Tree::try_new(shared.clone())?);
     branch.push_tree(Tree::try_new(shared.clone())?);
     // What grows in place takes no new block: something between lets each be the first to fail.

@@ -72,7 +72,8 @@ fn a_reason_without_a_name_or_with_one_that_is_not_defined_is_found() {
 #[test]
 fn every_test_and_place_that_the_page_names_exists() {
     let page = page();
-    let refused = read_to_string(here().join("src/must_not_compile.rs")).unwrap();
+    let rejected = sources(here().join("src/must_not_compile"));
+    let rejected = rejected.iter().map(|file| read_to_string(file).unwrap()).collect::<String>();
     let mut found = 0;
     for name in page.split('`').skip(1).step_by(2) {
         let there = |file: &str, items: &[&str], item: &str| {
@@ -96,7 +97,7 @@ fn every_test_and_place_that_the_page_names_exists() {
                 there(&format!("tests/suite/{module}.rs"), &["fn", "mod"], test)
             }
             _ => match name.strip_prefix("must_not_compile: ") {
-                Some(heading) => refused.lines().any(|line| line.strip_prefix("//! # ") == Some(heading)),
+                Some(heading) => rejected.lines().any(|line| line.strip_prefix("//! # ") == Some(heading)),
                 None => continue,
             },
         };

@@ -233,13 +233,13 @@ fn children_are_walked_from_both_ends_and_each_is_seen_once() {
 #[cfg(feature = "ref")]
 #[test]
 fn a_name_is_replaced_by_a_sole_owner_of_a_cell_that_has_one() {
-    use kmem::{Heap, HeapBox, Ptr, Ref};
-    let mut named = HeapBox::named(c"first", 7);
+    use kmem::{Heap, HeapBox, Named, Ptr, Ref};
+    let mut named = HeapBox::new_in(7, Named(c"first", Heap));
     assert!(HeapBox::rename(&mut named, c"second"));
     assert_eq!((HeapBox::name(&named), *named), (Some(c"second"), 7));
     assert!(!HeapBox::rename(&mut HeapBox::new(7), c"second"));
 
-    let mut one = Ref::named_in(c"first", 7, Heap);
+    let mut one = Ref::new_in(7, Named(c"first", Heap));
     let two = one.clone();
     assert!(!Ref::rename(&mut one, c"second"));
     let mut handle = Ptr::from(two);
@@ -250,7 +250,7 @@ fn a_name_is_replaced_by_a_sole_owner_of_a_cell_that_has_one() {
     assert!(!Ptr::rename(&mut Ptr::from("static"), c"second"));
 
     let tree = Tree::new(0);
-    let mut child = tree.node().push_child_named(c"first", String::from("text"));
+    let mut child = Named(c"first", tree.node()).push_child(String::from("text"));
     assert!(Node::rename(&mut child, c"second"));
     assert_eq!((Node::name(&child), &**child), (Some(c"second"), "text"));
 }
