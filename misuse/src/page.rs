@@ -126,7 +126,10 @@ impl Measured<'_> {
 
     /// kmem beside each other library, on the rows that the other has.
     fn peers(&self, out: &mut String) {
-        let _ = writeln!(out, "### On the rows of each peer\n\nRows caught (also by the heap) or refused.\n");
+        let _ = writeln!(
+            out,
+            "### On the rows of each peer\n\nRows caught (also by the heap) or refused. *Alone* means: not by the other.\n"
+        );
         let _ = writeln!(out, "| peer | rows | by the peer | by kmem | by kmem alone | by the peer alone |");
         let _ = writeln!(out, "{}|", "|---".repeat(6));
         for (index, library) in self.libraries.iter().enumerate().filter(|(_, library)| !library.ours) {

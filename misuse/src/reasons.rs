@@ -59,11 +59,11 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
              size says, in a pool at most to the end of the cell."
         }
         ("smash-heap" | "resize-smash-heap", "ref@pool" | "tree@pool") => {
-            "This part of the seal names the copy of kmem whose heap the block is from. It does not matter for a block of a pool, \
-             which any copy may free."
+            "A wrong seal looks like the seal of another copy of kmem, which has a heap of its own. Any copy may free a block of a \
+             pool, so kmem accepts it."
         }
         ("smash-refs-more", _) => {
-            "A count of two is valid: a second reference would give the same. The cell is never freed."
+            "A count of two is valid: there could be two references. The cell is never freed."
         }
         ("link-parent", _) => {
             "kmem unlinks a node between two siblings by the links of the siblings. It only returns the parent."
