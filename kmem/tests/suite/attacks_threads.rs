@@ -1,23 +1,24 @@
 //! What may cross threads, by every type and every payload, and what happens where it does.
 
-use std::alloc::Layout;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{scope, spawn};
 
-use kmem::{AllocError, Heap, HeapBox, Pool, Ptr, Ref, Source, SourceCell, Tree};
+use kmem::{Heap, HeapBox, Pool, Ptr, Ref, SourceCell, Tree};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
+use crate::sources::Counting;
 use crate::support::{Counted, Tally};
 
 /// `Send` and not `Sync`.
 type Sent = Cell<u8>;
+
 /// `Sync` and not `Send`.
 type Shared = std::sync::MutexGuard<'static, u8>;
+
 /// Neither.
 type Stays = Rc<u8>;
 
@@ -124,7 +125,9 @@ mod each_type_crosses_where_its_value_and_source_may {
 trait Stay<Which> {
     fn stays_on_its_thread(&self) {}
 }
+
 impl<T: ?Sized> Stay<()> for T {}
+
 impl<T: ?Sized + Send> Stay<PhantomData<u8>> for T {}
 
 #[test]
@@ -132,21 +135,6 @@ fn walks_stay_on_the_thread_of_their_tree() {
     let tree = Tree::new(0);
     tree.node().children().stays_on_its_thread();
     Ptr::from(tree).children().stays_on_its_thread();
-}
-
-/// The heap, from any thread, counting its live blocks.
-#[derive(Default)]
-struct Counting(AtomicUsize);
-
-unsafe impl Source for Counting {
-    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Heap.draw(layout)
-    }
-    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-        unsafe { Heap.give_back(block, layout) }
-    }
 }
 
 #[test]
@@ -166,7 +154,7 @@ fn references_to_one_cell_may_be_taken_and_dropped_on_any_thread() {
             }
             drop(first);
         });
-        assert_eq!((tally.alive(), source.source().0.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!((tally.alive(), source.source().live()), (0, 0));
     }
 }
 
@@ -227,7 +215,7 @@ fn a_pool_moves_with_what_was_forgotten_in_it_and_is_used_and_dropped_there() {
         // ThreadSanitizer does not see what the end of a scope waits for.
         thread.join().unwrap();
     });
-    assert_eq!((tally.alive(), source.source().0.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!((tally.alive(), source.source().live()), (0, 0));
 }
 
 #[test]
@@ -255,7 +243,7 @@ fn a_tree_moves_with_all_below_it_and_is_grown_and_dropped_there() {
         });
         thread.join().unwrap();
     });
-    assert_eq!((tally.alive(), source.source().0.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!((tally.alive(), source.source().live()), (0, 0));
 }
 
 #[test]

@@ -6,14 +6,20 @@
 )]
 
 mod number;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod sources;
 mod support;
 
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_adopt;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_forget;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
-mod attacks_life;
+mod attacks_hooks;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_reentrant;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod attacks_resize;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_shapes;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
