@@ -1,5 +1,7 @@
 //! Safe code tries what it can with adopted objects, grafted trees, names and walks.
 
+#![allow(clippy::forget_non_drop, reason = "a type without a destructor may get one")]
+
 use std::any::Any;
 use std::mem::forget;
 

@@ -1,5 +1,7 @@
 //! Safe code tries what it can with hooks, and with destructors that change the tree around them.
 
+#![allow(clippy::forget_non_drop, reason = "a type without a destructor may get one")]
+
 use std::cell::{Cell, RefCell};
 use std::mem::forget;
 use std::sync::Arc;

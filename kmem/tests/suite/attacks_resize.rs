@@ -1,5 +1,7 @@
 //! Safe code tries what it can with cells that are resized.
 
+#![allow(clippy::forget_non_drop, reason = "a type without a destructor may get one")]
+
 use std::cell::RefCell;
 use std::mem::forget;
 #[cfg(feature = "shred")]

@@ -80,6 +80,7 @@ fn every_test_and_place_that_the_page_names_exists() {
             let source = read_to_string(here().join(file)).unwrap();
             items.iter().any(|word| source.contains(&format!("{word} {item}")))
         };
+        let file = |modules: &[&str]| format!("tests/suite/{}.rs", modules.join("/"));
         let parts: Vec<_> = name.split("::").collect();
         let exists = match parts[..] {
             ["raw", ref modules @ .., item] if !modules.is_empty() => {
@@ -90,11 +91,11 @@ fn every_test_and_place_that_the_page_names_exists() {
                 there(file, &["fn", "struct"], item)
             }
             // On a file system without upper and lower case a type has the name of a module.
-            [module, test]
-                if !module.starts_with(char::is_uppercase)
-                    && here().join(format!("tests/suite/{module}.rs")).exists() =>
+            [ref modules @ .., test]
+                if modules.first().is_some_and(|first| !first.starts_with(char::is_uppercase))
+                    && here().join(file(modules)).exists() =>
             {
-                there(&format!("tests/suite/{module}.rs"), &["fn", "mod"], test)
+                there(&file(modules), &["fn", "mod"], test)
             }
             _ => match name.strip_prefix("must_not_compile: ") {
                 Some(heading) => rejected.lines().any(|line| line.strip_prefix("//! # ") == Some(heading)),
