@@ -38,15 +38,23 @@ mod exhaustion;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod growth;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod growth_owners;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod handle;
 #[cfg(feature = "heap")]
 mod heap;
-#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
-mod life;
 #[cfg(any(feature = "heap", feature = "pool", feature = "tree", feature = "ref"))]
 mod misuse;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod model;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod node_adopts;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod node_hooks;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod node_looks;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod node_moves;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred"))]
 mod owned;
 #[cfg(all(feature = "heap", feature = "pool"))]

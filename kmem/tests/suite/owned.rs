@@ -8,27 +8,13 @@ use std::ptr::null_mut;
 use kmem::raw::{Destructor, Handle, Request, Source, heap, pool, ptr, refs, tree};
 use kmem::{AllocError, Kind};
 
-use crate::support::{MARK, leaks_nothing, marked_when_freed, quietly, unwind, with_allocations};
-
-thread_local! {
-    static ENDED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-}
-
-unsafe extern "C-unwind" fn note(_: *mut c_void, number: *mut c_void) {
-    ENDED.with_borrow_mut(|ended| ended.push(number.addr()));
-}
+use crate::support::{
+    MARK, ended, leaks_nothing, marked_when_freed, note, noting, quietly, unwind, with_allocations,
+};
 
 unsafe extern "C-unwind" fn note_and_unwind(data: *mut c_void, number: *mut c_void) {
     unsafe { note(data, number) };
     unwind();
-}
-
-fn noting(number: usize) -> Destructor {
-    Destructor { run: Some(note), arg: std::ptr::without_provenance_mut(number) }
-}
-
-fn ended() -> Vec<usize> {
-    ENDED.take()
 }
 
 fn counted(number: usize) -> Handle {

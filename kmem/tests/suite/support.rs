@@ -5,9 +5,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
+use std::ffi::c_void;
 use std::process::{Command, Output};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kmem::raw::Destructor;
 
 use crate::number::{Number, blocks_of_thread_locals};
 
@@ -201,6 +204,24 @@ impl Drop for Ending {
             unwind();
         }
     }
+}
+
+thread_local! {
+    static ENDED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A destructor that notes the number in its argument.
+pub unsafe extern "C-unwind" fn note(_: *mut c_void, number: *mut c_void) {
+    ENDED.with_borrow_mut(|ended| ended.push(number.addr()));
+}
+
+pub fn noting(number: usize) -> Destructor {
+    Destructor { run: Some(note), arg: std::ptr::without_provenance_mut(number) }
+}
+
+/// The numbers that [`note`] noted on this thread since the last call.
+pub fn ended() -> Vec<usize> {
+    ENDED.take()
 }
 
 /// Counts the values that were made of it and have not been dropped, on whatever thread. Neither it nor they take memory,

@@ -22,8 +22,6 @@ const LATER: &[&str] = &[
     "kmem/src/raw/pool.rs",
     "kmem/src/raw/tree.rs",
     "kmem/src/tree.rs",
-    "kmem/tests/suite/growth.rs",
-    "kmem/tests/suite/life.rs",
     "kmem-capi/tests/c.rs",
     "kmem-view/tests/suite/browser.rs",
     "model/src/face.rs",

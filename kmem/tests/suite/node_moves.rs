@@ -1,0 +1,326 @@
+//! Nodes that are resized and moved.
+
+use std::alloc::Layout;
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::ptr::null_mut;
+
+use kmem::AllocError;
+use kmem::raw::{Request, Source, heap, pool, ptr, refs, tree};
+
+use crate::support::{ended, leaks_nothing, noting, quietly, unwind};
+
+unsafe fn node(parent: *mut u8) -> *mut u8 {
+    unsafe { tree::a(null_mut(), parent, 16) }
+}
+
+unsafe fn children(parent: *mut u8) -> Vec<*mut u8> {
+    let next = |&child: &*mut u8| Some(unsafe { tree::cn(child) }).filter(|next| !next.is_null());
+    std::iter::successors(Some(unsafe { tree::c(parent) }).filter(|first| !first.is_null()), next).collect()
+}
+
+#[test]
+fn a_node_that_moves_as_it_grows_keeps_all_around_it() {
+    for position in 0..3 {
+        leaks_nothing(|| unsafe {
+            let root = node(null_mut());
+            let mut nodes = [node(root), node(root), node(root)];
+            let below: Vec<_> = (0..5).map(|_| node(nodes[position])).collect();
+            let pool = pool::i(tree::handle(nodes[position]).cell, 32, 4);
+            tree::h(nodes[position], noting(1)).unwrap();
+            for size in [100, 100_000, 3_000_000, 8] {
+                nodes[position] = tree::r(nodes[position], size);
+                assert_eq!(children(root), nodes);
+                assert_eq!(children(nodes[position])[..5], below);
+                assert!(below.iter().all(|&child| tree::p(child) == nodes[position]));
+                assert_eq!((*pool).src.cast(), tree::handle(nodes[position]).cell);
+                assert_eq!(tree::verify(root), Ok(11));
+                // The pool that hangs below still grows, gives and takes.
+                pool::f(pool::a(pool));
+            }
+            tree::f(root);
+            assert_eq!(ended(), [1]);
+        });
+    }
+}
+
+#[test]
+fn a_root_that_moves_as_it_grows_keeps_its_children() {
+    leaks_nothing(|| unsafe {
+        let root = node(null_mut());
+        let child = node(root);
+        let root = tree::r(root, 5_000_000);
+        assert_eq!((tree::p(child), tree::verify(root)), (root, Ok(2)));
+        tree::f(root);
+    });
+}
+
+#[test]
+fn a_node_moves_with_all_below_it_to_the_end_of_its_new_siblings() {
+    leaks_nothing(|| unsafe {
+        let (one, two) = (node(null_mut()), node(null_mut()));
+        let (a, b, c, d) = (node(one), node(one), node(one), node(two));
+        let leaf = node(b);
+        tree::m(b, two).unwrap();
+        assert_eq!((children(one), children(two)), (vec![a, c], vec![d, b]));
+        assert_eq!((tree::p(leaf), tree::p(b)), (b, two));
+        tree::m(b, null_mut()).unwrap();
+        assert!(tree::p(b).is_null());
+        assert_eq!(children(two), [d]);
+        tree::mu(b, a).unwrap();
+        tree::m(a, one).unwrap();
+        assert_eq!(children(one), [c, a], "below the same parent a node becomes the last");
+        assert_eq!((tree::verify(one), tree::verify(two)), (Ok(5), Ok(2)));
+        tree::f(one);
+        tree::f(two);
+    });
+}
+
+#[test]
+fn a_node_cannot_be_put_below_itself() {
+    unsafe {
+        let root = node(null_mut());
+        let child = node(root);
+        let leaf = node(child);
+        for (moved, below) in [(root, root), (root, child), (root, leaf), (child, leaf), (leaf, leaf)] {
+            assert_eq!(tree::m(moved, below), Err(AllocError::Below));
+        }
+        assert_eq!(tree::mc(root, leaf), Err(AllocError::Below));
+        assert_eq!(tree::k(leaf, tree::handle(root)), Err(AllocError::Below));
+        assert_eq!(tree::verify(root), Ok(3));
+        assert_eq!(tree::m(null_mut(), root), Err(AllocError::Source(None)));
+        tree::f(root);
+    }
+}
+
+#[test]
+fn all_children_move_at_once_and_hooks_stay() {
+    leaks_nothing(|| unsafe {
+        let (one, two) = (node(null_mut()), node(null_mut()));
+        let moved = [node(one), node(one)];
+        tree::h(one, noting(1)).unwrap();
+        tree::k(one, heap::ao(8)).unwrap();
+        let there = node(two);
+        tree::h(two, noting(2)).unwrap();
+        tree::mc(one, two).unwrap();
+        assert_eq!((children(one), children(two)), (vec![], vec![there, moved[0], moved[1]]));
+        tree::mc(two, two).unwrap();
+        assert_eq!((tree::verify(one), tree::verify(two)), (Ok(2), Ok(6)));
+        tree::f(one);
+        assert_eq!(ended(), [1]);
+        tree::f(two);
+        assert_eq!(ended(), [2]);
+    });
+}
+
+#[test]
+fn a_pool_moves_with_the_node_that_it_is() {
+    leaks_nothing(|| unsafe {
+        let (one, two) = (node(null_mut()), node(null_mut()));
+        let pool = pool::init(tree::handle(one).cell, &pool::Spec { grows: true, ..pool::Spec::new(32, 2) });
+        let pool = pool.unwrap().as_ptr();
+        tree::m(pool.cast(), two).unwrap();
+        tree::f(one);
+        for _ in 0..20 {
+            assert!(!pool::a(pool).is_null());
+        }
+        assert_eq!(tree::p(pool.cast()), two);
+        tree::m(pool.cast(), null_mut()).unwrap();
+        tree::f(two);
+        assert!(!pool::a(pool).is_null());
+        pool::x(pool);
+    });
+}
+
+#[cfg(feature = "shred")]
+#[test]
+fn a_pool_that_leaves_a_tainted_node_is_zeroed_all_the_same() {
+    let freed = crate::support::marked_when_freed(|| unsafe {
+        let (one, two) = (node(null_mut()), node(null_mut()));
+        ptr::taint(&mut tree::handle(one));
+        let pool = pool::i(tree::handle(one).cell, 64, 2);
+        pool::a(pool).write_bytes(crate::support::MARK, 64);
+        tree::m(pool.cast(), two).unwrap();
+        tree::f(one);
+        tree::f(two);
+    });
+    assert_eq!(freed, 0);
+}
+
+#[test]
+fn what_was_adopted_moves_without_what_its_former_node_was_drawn_from() {
+    leaks_nothing(|| unsafe {
+        let bytes = pool::i(null_mut(), 96, 4);
+        let (from, to) = (tree::a(bytes.cast(), null_mut(), 8), node(null_mut()));
+        let (first, shared, last) = (heap::ao(100), refs::ao(null_mut(), 8), node(from));
+        tree::k(from, first).unwrap();
+        tree::k(from, shared).unwrap();
+        assert_eq!(pool::live(bytes), 3);
+        // Each small node that is drawn anew may be refused, and nothing has changed then.
+        for allowed in 0..2 {
+            let refused = crate::support::with_allocations(allowed, || tree::mc(from, to));
+            assert!(matches!(refused, Err(AllocError::Exhausted { .. })));
+            assert_eq!((pool::live(bytes), tree::below(from), tree::below(to)), (3, 3, 0));
+        }
+        tree::mc(from, to).unwrap();
+        assert_eq!(pool::live(bytes), 1);
+        let walked: Vec<_> = tree::walk(to).skip(1).map(|visit| visit.object.data).collect();
+        assert_eq!(walked, [last, first.data, shared.data]);
+        tree::f(from);
+        pool::x(bytes);
+        assert_eq!(tree::l(to, first.data), first);
+        heap::f(first.data);
+        tree::f(to);
+    });
+}
+
+/// A source over the heap that does something at its next call.
+struct Does {
+    next: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+impl Does {
+    unsafe extern "C-unwind" fn allocate(source: *mut Source, size: usize, align: usize) -> *mut c_void {
+        unsafe {
+            Does::run(source);
+            std::alloc::alloc(Layout::from_size_align(size, align).unwrap()).cast()
+        }
+    }
+
+    unsafe extern "C-unwind" fn free(source: *mut Source, block: *mut c_void, size: usize, align: usize) {
+        unsafe {
+            std::alloc::dealloc(block.cast(), Layout::from_size_align(size, align).unwrap());
+            Does::run(source);
+        }
+    }
+
+    unsafe fn run(source: *mut Source) {
+        let next = unsafe { (*(*source).context.cast::<Does>()).next.take() };
+        if let Some(next) = next {
+            next();
+        }
+    }
+
+    fn source(&self) -> Source {
+        Source::new(Does::allocate, Does::free, (&raw const *self).cast_mut().cast())
+    }
+}
+
+/// Two roots, of which the second was drawn from a source and the first from the heap, or the other way round.
+unsafe fn two_roots(source: &mut Source, second: bool) -> (*mut u8, *mut u8) {
+    let drawn = unsafe { tree::a((&raw mut *source).cast(), null_mut(), 8) };
+    let other = unsafe { node(null_mut()) };
+    if second { (other, drawn) } else { (drawn, other) }
+}
+
+#[test]
+fn a_source_may_change_what_is_to_move_as_holders_are_drawn_and_given_back() {
+    for at_draw in [true, false] {
+        leaks_nothing(|| unsafe {
+            let does = Does { next: RefCell::new(None) };
+            let mut source = does.source();
+            let (from, to) = two_roots(&mut source, at_draw);
+            tree::k(from, heap::ao(8)).unwrap();
+            let sibling = node(from);
+            tree::k(from, heap::ao(8)).unwrap();
+            *does.next.borrow_mut() = Some(Box::new(move || {
+                tree::f(sibling);
+            }));
+            tree::mc(from, to).unwrap();
+            assert_eq!((tree::verify(from), tree::verify(to)), (Ok(1), Ok(3)));
+            *does.next.borrow_mut() = None;
+            tree::f(from);
+            tree::f(to);
+        });
+    }
+}
+
+#[test]
+fn a_source_that_unwinds_as_children_move_loses_nothing() {
+    for at_draw in [true, false] {
+        leaks_nothing(|| unsafe {
+            let does = Does { next: RefCell::new(None) };
+            let mut source = does.source();
+            let (from, to) = two_roots(&mut source, at_draw);
+            for number in [1, 2] {
+                let request = Request { drop: Some(noting(number)), ..Request::new(8) };
+                tree::k(from, heap::handle(heap::alloc(&request).unwrap().as_ptr())).unwrap();
+            }
+            let again: *const Does = &does;
+            *does.next.borrow_mut() = Some(if at_draw {
+                // The second one.
+                Box::new(move || *(*again).next.borrow_mut() = Some(Box::new(|| unwind())))
+            } else {
+                Box::new(|| unwind())
+            });
+            quietly(|| tree::mc(from, to)).unwrap_err();
+            let moved = if at_draw { (Ok(3), Ok(1)) } else { (Ok(1), Ok(3)) };
+            assert_eq!((tree::verify(from), tree::verify(to)), moved);
+            tree::f(from);
+            tree::f(to);
+            assert_eq!(ended(), [1, 2]);
+        });
+    }
+}
+
+#[test]
+fn pools_keep_their_order_wherever_they_are_moved() {
+    leaks_nothing(|| unsafe {
+        let (root, other) = (node(null_mut()), node(null_mut()));
+        let hosted = |node, size| pool::i(tree::handle(node).cell, size, 4);
+        let first = hosted(root, 1000);
+        let drawn = tree::a(first.cast(), root, 8);
+        let [second, third] = [hosted(drawn, 8), hosted(root, 8)];
+        tree::m(second.cast(), root).unwrap();
+        let ordered: [*mut u8; 3] = [second.cast(), third.cast(), first.cast()];
+        assert_eq!(children(root)[1..], ordered, "the one that was added last before the others");
+        // Where it hangs already a pool stays as it is.
+        for pool in [first, third, second] {
+            tree::m(pool.cast(), root).unwrap();
+            tree::k(root, tree::handle(pool.cast())).unwrap();
+        }
+        assert_eq!(children(root)[1..], ordered);
+        // One that comes back goes before the others, but for those that were drawn from it.
+        tree::m(first.cast(), other).unwrap();
+        tree::m(first.cast(), root).unwrap();
+        let ordered: [*mut u8; 3] = [second.cast(), first.cast(), third.cast()];
+        assert_eq!(children(root)[1..], ordered);
+        tree::mc(root, other).unwrap();
+        assert_eq!((children(root).len(), children(other)), (0, [&[drawn][..], &ordered].concat()));
+        assert_eq!(tree::verify(other), Ok(5));
+        tree::f(root);
+        tree::f(other);
+    });
+}
+
+#[test]
+fn a_pool_does_not_move_below_what_was_drawn_from_it() {
+    leaks_nothing(|| unsafe {
+        let root = node(null_mut());
+        let outer = pool::i(tree::handle(root).cell, 2000, 4);
+        let inner = pool::i(outer.cast(), 200, 4);
+        let drawn = [tree::a(outer.cast(), root, 8), tree::a(inner.cast(), root, 8)];
+        let other = node(null_mut());
+        // A further block of a growing pool stands for all of it.
+        let grows =
+            pool::init(tree::handle(root).cell, &pool::Spec { grows: true, ..pool::Spec::new(200, 1) });
+        let grows = grows.unwrap().as_ptr();
+        let block = pool::handle([pool::a(grows), pool::a(grows)][1]).cell;
+        assert_ne!(block, grows.cast());
+        let further = tree::a(block, root, 8);
+        assert_eq!(tree::m(grows.cast(), further), Err(AllocError::Below));
+        for below in [drawn[0], drawn[1], node(node(drawn[0]))] {
+            assert_eq!(tree::m(outer.cast(), below), Err(AllocError::Below));
+            assert_eq!(tree::mu(outer.cast(), below), Err(AllocError::Below));
+            assert_eq!(tree::k(below, tree::handle(outer.cast())), Err(AllocError::Below));
+        }
+        tree::m(drawn[1], other).unwrap();
+        assert_eq!(tree::mc(root, drawn[1]), Err(AllocError::Below));
+        tree::m(drawn[1], root).unwrap();
+        pool::f(pool::a(outer));
+        tree::f(drawn[1]);
+        pool::x(inner);
+        tree::f(other);
+        tree::f(root);
+    });
+}
