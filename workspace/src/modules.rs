@@ -322,7 +322,7 @@ fn use_tree(tokens: &[TokenTree], prefix: &[String], leaves: &mut Vec<(String, S
         if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
             path.pop();
         }
-        let rest: Vec<_> = tree[at..].iter().filter(|token| !is(token, ':')).collect();
+        let rest: Vec<_> = tree[at..].iter().filter(|token| !is(token, ':') && !is(token, '$')).collect();
         match rest[..] {
             [TokenTree::Group(group)] if group.delimiter() == Delimiter::Brace => {
                 use_tree(&group.stream().into_iter().collect::<Vec<_>>(), &path, leaves);

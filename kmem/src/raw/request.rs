@@ -1,9 +1,15 @@
 //! What a cell is asked for as it is made.
 
+use core::alloc::Layout;
 use core::ffi::{CStr, c_void};
+use core::ptr::NonNull;
 
 use super::sanitizer;
+use crate::cell::Cell;
 use crate::error::AllocError;
+
+/// Allocates a block from a source that is not null. A source that grows gets this to allocate from the one below.
+pub(crate) type Draw = unsafe fn(*mut Cell, Layout) -> Result<NonNull<u8>, AllocError>;
 
 /// The alignment, in bytes, of all data that does not ask for more.
 pub(crate) const BASE_ALIGN: usize = 16;

@@ -7,10 +7,9 @@ use core::ptr::{NonNull, null_mut};
 
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
+use crate::raw::request::Draw;
 use crate::raw::{sanitizer, seal};
 use crate::shared;
-
-use super::Draw;
 
 /// A custom source: a cell that carries an allocate and a free function, so that a program can put an allocator
 /// of its own under any method.

@@ -33,9 +33,6 @@ use crate::{fault, shared};
 pub use custom::{ResizeFn, Source};
 pub(crate) use heap::{draw_heap, free_heap, grow_heap};
 
-/// Allocates a block from a source that is not null. A source that grows gets this to allocate from the one below.
-pub(crate) type Draw = unsafe fn(*mut Cell, Layout) -> Result<NonNull<u8>, AllocError>;
-
 /// The table of sources. `$source` stands for the file of the one that `$kind` is the kind of.
 macro_rules! by_source {
     ($kind:expr, $source:ident => $then:expr, $other:ident => $else:expr) => {

@@ -14,12 +14,10 @@ use crate::raw::pool::free_list::{
 use crate::raw::pool::header::{blocks, destructor, growth_source, layout_of, name};
 use crate::raw::pool::plan::{Plan, Spec, write};
 use crate::raw::pool::told;
-use crate::raw::request::BASE_ALIGN;
+use crate::raw::request::{BASE_ALIGN, Draw};
 use crate::raw::sanitizer;
 use crate::raw::seal::Slot;
 use crate::shred;
-
-use super::Draw;
 
 /// A growing pool stops doubling its blocks here, in bytes.
 pub(crate) const MAX_BLOCK: usize = 64 << 20;
