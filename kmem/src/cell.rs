@@ -166,7 +166,7 @@ pub const FLAG_SLOT: u8 = 1;
 /// On a node: its data is a pool, which is torn down when the node is freed. On a pool: a node hosts it.
 pub const FLAG_HOST: u8 = 2;
 /// The node was made with the payload type of its parent (set by the safe API alone).
-pub const FLAG_SAME: u8 = 4;
+pub const FLAG_TYPED_CHILD: u8 = 4;
 /// The node is a hook: what runs when the free of its parent begins. It lies before all children that are none.
 pub const FLAG_HOOK: u8 = 8;
 /// The node holds an object that its parent has adopted: its data is the handle.
@@ -189,11 +189,11 @@ pub const FLAG_BUFFER: u8 = 8;
 pub const FLAG_GROWS: u8 = 16;
 /// More is to be done with a cell that goes back to this pool than to put it on the free list: there is a destructor, a
 /// source that may shred, or a pool that this is a further block of.
-pub const FLAG_CAREFUL: u8 = 32;
+pub const FLAG_SLOW_FREE: u8 = 32;
 /// On the first block of a pool: the destructor of one of its cells is running.
-pub const FLAG_ENDING: u8 = 64;
+pub const FLAG_IN_DTOR: u8 = 64;
 /// On the first block of a growing pool: others than it and the current one may have free cells.
-pub const FLAG_SCATTERED: u8 = 128;
+pub const FLAG_MAY_HAVE_FREE_BLOCKS: u8 = 128;
 
 impl Cell {
     pub(crate) fn new(kind: Kind, flags: u8, align: u8, heap: u8, size: usize) -> Cell {

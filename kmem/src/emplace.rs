@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 
 use crate::cell::{Kind, Shred};
 use crate::error::{AllocError, Refused};
-use crate::raw::{self, Destructor, Handle, Request, To};
+use crate::raw::{self, Destructor, Handle, Request, ResizeRequest};
 use crate::shred;
 
 unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
@@ -172,7 +172,7 @@ impl<T> Filling<T> {
     fn resize(&mut self, room: usize) -> Result<(), AllocError> {
         let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
         // SAFETY: [fresh] nobody else has the cell, and its new address is stored before the old block is freed.
-        let resized = unsafe { raw::ptr::resize_kept(self.handle(), To::Size(size), "kmresize") }?;
+        let resized = unsafe { raw::ptr::resize_kept(self.handle(), ResizeRequest::Size(size), "kmresize") }?;
         if let Some(resized) = &resized {
             self.data = resized.data.cast();
         }
@@ -190,7 +190,7 @@ impl<T> Filling<T> {
             // where the data begins.
             unsafe {
                 let header = data.addr() - cell.addr();
-                raw::arm(data, header, Destructor { run: Some(drop_slice::<T>), arg: len });
+                raw::set_dtor(data, header, Destructor { run: Some(drop_slice::<T>), arg: len });
             }
         }
         NonNull::slice_from_raw_parts(this.data, this.filled)
@@ -298,7 +298,7 @@ pub(crate) unsafe fn take<T>(data: NonNull<T>, header: usize, free: impl FnOnce(
     let value = unsafe { data.read() };
     if needs_drop::<T>() {
         // SAFETY: [slot] the caller's cell is live, and a cell of a type that needs drop has a slot.
-        unsafe { raw::arm(cell, header, Destructor { run: None, arg: ptr::null_mut() }) };
+        unsafe { raw::set_dtor(cell, header, Destructor { run: None, arg: ptr::null_mut() }) };
     }
     free(cell);
     value
@@ -327,7 +327,7 @@ pub(crate) unsafe fn resize<T: Copy>(
     };
     let size = size_of::<T>().checked_mul(len).ok_or(AllocError::Overflow)?;
     // SAFETY: [caller] the contract is the caller's; the elements that are added are written.
-    unsafe { change(handle, slice, len, To::Size(size), fill, moved) }
+    unsafe { change(handle, slice, len, ResizeRequest::Size(size), fill, moved) }
 }
 
 /// Appends copies of `values` to the slice in a handle's object.
@@ -346,7 +346,7 @@ pub(crate) unsafe fn extend<T: Copy>(
         unsafe { ptr::copy_nonoverlapping(values.as_ptr(), added.as_ptr(), values.len()) }
     };
     // SAFETY: [caller] the contract is the caller's; the elements that are added are written.
-    unsafe { change(handle, slice, len, To::Appended(size), fill, moved) }
+    unsafe { change(handle, slice, len, ResizeRequest::Appended(size), fill, moved) }
 }
 
 /// Reserves room for `additional` more elements in a handle's object.
@@ -362,7 +362,16 @@ pub(crate) unsafe fn reserve<T: Elements + ?Sized>(
     let slice = T::as_slice(value);
     let (_, size) = grown(slice, additional)?;
     // SAFETY: [caller] the contract is the caller's; the elements are the same.
-    unsafe { change(handle, slice, slice.len(), To::Room(size), |_| (), |slice| moved(T::from_slice(slice))) }
+    unsafe {
+        change(
+            handle,
+            slice,
+            slice.len(),
+            ResizeRequest::Room(size),
+            |_| (),
+            |slice| moved(T::from_slice(slice)),
+        )
+    }
 }
 
 /// Returns the length and the bytes of a slice with `additional` more elements.
@@ -393,11 +402,11 @@ unsafe fn change<T: Copy>(
     handle: Handle,
     slice: NonNull<[T]>,
     len: usize,
-    to: To,
+    to: ResizeRequest,
     fill: impl FnOnce(NonNull<T>),
     mut moved: impl FnMut(NonNull<[T]>),
 ) -> Result<(), AllocError> {
-    let call = if matches!(to, To::Room(_)) { "kmreserve" } else { "kmresize" };
+    let call = if matches!(to, ResizeRequest::Room(_)) { "kmreserve" } else { "kmresize" };
     let cut = (len < slice.len()).then(|| Cut { handle, slice, len, moved: &mut moved });
     // SAFETY: [caller] the contract is the caller's.
     let resized = unsafe { raw::ptr::resize_kept(handle, to, call) };

@@ -701,7 +701,7 @@ impl<T> PoolBox<'_, T> {
         // destructor.
         unsafe {
             let value = data.read();
-            raw::pool::vacate(data.as_ptr().cast());
+            raw::pool::free_without_drop(data.as_ptr().cast());
             value
         }
     }

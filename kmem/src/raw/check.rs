@@ -4,11 +4,11 @@ use super::layout::prefix;
 use super::record;
 use super::request::BASE_ALIGN;
 use super::seal;
-use super::shape::{MOST, Shape};
+use super::shape::{CellLayout, MOST};
 use super::source;
 use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD,
-    FLAG_SAME, FLAG_SLOT, Kind,
+    FLAG_SLOT, FLAG_TYPED_CHILD, Kind,
 };
 use crate::fault::{self, Misuse, classify};
 
@@ -24,7 +24,7 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
         return true;
     }
     // SAFETY: [caller] as above.
-    unsafe { accuse(call, kind, header, data) };
+    unsafe { report_bad_cell(call, kind, header, data) };
     false
 }
 
@@ -42,7 +42,7 @@ pub(crate) unsafe fn check_seen(call: &'static str, kind: Kind, header: usize, d
 }
 
 #[cold]
-pub(crate) unsafe fn accuse(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
+pub(crate) unsafe fn report_bad_cell(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotACell(0)
     } else {
@@ -60,7 +60,7 @@ pub(crate) unsafe fn accuse(call: &'static str, kind: Kind, header: usize, data:
 /// `cell` is readable and aligned, and no other thread has a reference to it.
 #[inline]
 pub(crate) unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
-    const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_SAME, u8::MAX, u8::MAX]);
+    const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_TYPED_CHILD, u8::MAX, u8::MAX]);
     // SAFETY: [caller] the caller vouches for the prefix.
     let bytes = unsafe { (&raw const (*cell).shred).cast::<u32>().read() };
     bytes & MASK == u32::from_ne_bytes([0, 0, 0, seal::of_cell(size, 0, 0)])
@@ -75,7 +75,7 @@ pub(crate) fn may_have(kind: Kind, flags: u8) -> bool {
             const OWN: u32 = 1 << FLAG_HOST | 1 << FLAG_HOOK | 1 << FLAG_HOLD | 1 << FLAG_OWNER;
             own == 0 || OWN >> own & 1 != 0 && flags & (FLAG_SLOT | FLAG_NAME) == 0
         }
-        _ => own | flags & (FLAG_SAME | FLAG_BUSY | FLAG_DEEP) == 0,
+        _ => own | flags & (FLAG_TYPED_CHILD | FLAG_BUSY | FLAG_DEEP) == 0,
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) enum Prefix {
 /// # Safety
 /// `data` is that of a readable cell of `kind` with this header.
 #[inline]
-pub(crate) unsafe fn is_whole(
+pub(crate) unsafe fn seal_ok(
     call: &'static str,
     kind: Kind,
     header: usize,
@@ -107,10 +107,10 @@ pub(crate) unsafe fn is_whole(
     unsafe { check_prefix(call, kind, header, data, src) != Prefix::Wrong }
 }
 
-/// [`is_whole`], and what it is.
+/// [`seal_ok`], and what it is.
 ///
 /// # Safety
-/// As for [`is_whole`].
+/// As for [`seal_ok`].
 #[inline(never)]
 pub(crate) unsafe fn check_prefix(
     call: &'static str,
@@ -145,7 +145,7 @@ pub(crate) unsafe fn check_prefix(
 ///
 /// # Safety
 /// `data` is that of a readable cell of `kind` with this header.
-pub(crate) unsafe fn is_fair(
+pub(crate) unsafe fn prefix_ok(
     call: &'static str,
     kind: Kind,
     header: usize,
@@ -161,10 +161,10 @@ pub(crate) unsafe fn is_fair(
     }
 }
 
-/// [`is_fair`], or [`is_whole`] if the cell is to be `ours`, of one that has a record, which its size and flags contradict, or is damaged.
+/// [`prefix_ok`], or [`seal_ok`] if the cell is to be `ours`, of one that has a record, which its size and flags contradict, or is damaged.
 ///
 /// # Safety
-/// As for [`is_whole`].
+/// As for [`seal_ok`].
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn is_recorded(
@@ -202,7 +202,7 @@ pub(crate) unsafe fn is_recorded(
 /// Returns true if a cell with these flags, and so many bytes of header and data, contradicts nothing. Nothing behind the header is read.
 ///
 /// # Safety
-/// As for [`is_whole`].
+/// As for [`seal_ok`].
 #[inline(always)]
 pub(crate) unsafe fn is_consistent(
     kind: Kind,
@@ -213,7 +213,7 @@ pub(crate) unsafe fn is_consistent(
     flags: u8,
 ) -> bool {
     let end = data.addr().wrapping_add(size);
-    let sized = size >= header && size <= MOST + header && !seal::is_wild(end);
+    let sized = size >= header && size <= MOST + header && !seal::is_non_canonical(end);
     // SAFETY: [caller] the source of a cell is there, and if none can be at that address nothing is read.
     let sourced =
         src.is_null() || !seal::is_no_source(src.addr()) && unsafe { source::may_have_served(src, size) };
@@ -228,5 +228,5 @@ pub(crate) unsafe fn is_consistent(
 #[inline(always)]
 unsafe fn has_possible_shape(cell: *mut Cell, header: usize, size: usize) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { (*cell).align == 0 || Shape::is_possible(cell, header, size) }
+    unsafe { (*cell).align == 0 || CellLayout::is_possible(cell, header, size) }
 }

@@ -8,8 +8,8 @@ use super::layout::prefix;
 use super::make::{told, told_shaped};
 use super::record;
 use super::request::BASE_ALIGN;
-use super::seal::{self, Slot};
-use super::shape::{Shape, far_end};
+use super::seal::{self, SealedDtor};
+use super::shape::{CellLayout, far_end};
 use super::source::{self, free_heap, give_back};
 use super::totals;
 use crate::cell::{Cell, FLAG_SLOT, Kind};
@@ -18,7 +18,7 @@ use crate::shred;
 
 /// A cell on its way out. Dropping it zeroes the data where anyone asked for it and gives the block back, so that
 /// this happens even where the destructor unwinds.
-pub(crate) struct Ending {
+pub(crate) struct CellFreeGuard {
     pub(crate) kind: Kind,
     pub(crate) header: usize,
     pub(crate) data: *mut u8,
@@ -28,19 +28,19 @@ pub(crate) struct Ending {
     pub(crate) far_end: usize,
 }
 
-impl Ending {
+impl CellFreeGuard {
     /// Ends the cell: what dropping does, in the place where it is called.
     ///
     /// # Safety
     /// It is done once.
     #[inline(always)]
     unsafe fn finish(&self) {
-        let Ending { kind, header, data, src, shred, far_end } = *self;
+        let CellFreeGuard { kind, header, data, src, shred, far_end } = *self;
         let cell = prefix(data, header);
         // SAFETY: [guard, origin, extent] `end` was given a live cell that nobody else uses any more, and its source, which is
         // still there.
         unsafe {
-            let shape = Shape::ending(cell, header, (*cell).size, far_end);
+            let shape = CellLayout::ending(cell, header, (*cell).size, far_end);
             if shred || (*cell).tainted() || shreds(src) {
                 // The spare room too: what lies there may have been data.
                 shred::zero(data, shape.end);
@@ -55,7 +55,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for CellFreeGuard {
     fn drop(&mut self) {
         // SAFETY: [guard] nobody else has, or this would have been forgotten.
         unsafe { self.finish() }
@@ -77,9 +77,7 @@ pub(crate) unsafe fn end(
     shred: bool,
 ) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe {
-        !shred && end_plain(kind, header, data, src) || end_carefully(call, kind, header, data, src, shred)
-    }
+    unsafe { !shred && end_fast(kind, header, data, src) || end_slow(call, kind, header, data, src, shred) }
 }
 
 /// Ends a cell that has nothing to it but its bytes, and came from the heap or from a pool that is as plain. Returns whether it was one;
@@ -88,10 +86,10 @@ pub(crate) unsafe fn end(
 /// # Safety
 /// As for [`end`].
 #[inline(always)]
-pub(crate) unsafe fn end_plain(kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
+pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [live, extent] the caller's cell is ours alone, and its source alive. A plain one was drawn with just its
-    // size, see `carve`.
+    // size, see `alloc_cell`.
     unsafe {
         let size = (*cell).size;
         let plain = size >= header && is_plain(cell, size);
@@ -107,7 +105,7 @@ pub(crate) unsafe fn end_plain(kind: Kind, header: usize, data: *mut u8, src: *m
         if plain && !seal::is_no_source(src.addr()) && source::is_plain(src) {
             (*cell).kind = kind.freed();
             totals::ended(kind, size);
-            source::give_back_plain(src, cell.cast());
+            source::give_back_fast(src, cell.cast());
             return true;
         }
         false
@@ -119,7 +117,7 @@ pub(crate) unsafe fn end_plain(kind: Kind, header: usize, data: *mut u8, src: *m
 /// # Safety
 /// As for [`end`].
 #[inline(never)]
-pub(crate) unsafe fn end_carefully(
+pub(crate) unsafe fn end_slow(
     call: &'static str,
     kind: Kind,
     header: usize,
@@ -134,10 +132,10 @@ pub(crate) unsafe fn end_carefully(
         if found != Prefix::Whole {
             return found == Prefix::Recorded && end_recorded(call, kind, header, data, src, shred);
         }
-        let ending = Ending { kind, header, data, src, shred, far_end: far_end(cell, header) };
+        let ending = CellFreeGuard { kind, header, data, src, shred, far_end: far_end(cell, header) };
         if (*cell).flags & FLAG_SLOT != 0 {
-            let slot = Shape::ending(cell, header, (*cell).size, 0).slot();
-            let Some(destructor) = Slot::read(data.add(slot).cast()) else {
+            let slot = CellLayout::ending(cell, header, (*cell).size, 0).slot();
+            let Some(destructor) = SealedDtor::read(data.add(slot).cast()) else {
                 core::mem::forget(ending);
                 fault::report(call, data, Misuse::Damaged);
                 return false;
@@ -151,7 +149,7 @@ pub(crate) unsafe fn end_carefully(
     true
 }
 
-/// [`end_carefully`] of a cell with a record.
+/// [`end_slow`] of a cell with a record.
 ///
 /// # Safety
 /// As for [`end`], and the prefix was found whole.
@@ -175,16 +173,16 @@ pub(crate) unsafe fn end_recorded(
         };
         let lifted = record::lift(cell, record);
         if (*cell).flags & FLAG_SLOT != 0
-            && Slot::read(data.add(Shape::of(cell, header).slot()).cast()).is_none()
+            && SealedDtor::read(data.add(CellLayout::of(cell, header).slot()).cast()).is_none()
         {
             fault::report(call, data, Misuse::Damaged);
             return false;
         }
         let _spent = spent(lifted, kind, src);
         if (*cell).flags & FLAG_SLOT != 0 {
-            return end_carefully(call, kind, header, data, src, shred);
+            return end_slow(call, kind, header, data, src, shred);
         }
-        let _ending = Ending { kind, header, data, src, shred, far_end: far_end(cell, header) };
+        let _ending = CellFreeGuard { kind, header, data, src, shred, far_end: far_end(cell, header) };
         (*cell).kind = kind.dying();
         destructor.call(data);
     }

@@ -6,7 +6,7 @@ use super::Handle;
 pub(crate) use super::layout::HEAP as HEADER;
 use super::layout::prefix;
 use super::request::{Fill, Request};
-use super::resize::{self, How, Resized, To};
+use super::resize::{self, How, ResizeRequest, Resized};
 use super::{check, end, make};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
@@ -27,7 +27,7 @@ use crate::error::AllocError;
 pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
     unsafe {
-        let data = make::carve(Kind::Heap, HEADER, null_mut(), request, 0)?;
+        let data = make::alloc_cell(Kind::Heap, HEADER, null_mut(), request, 0)?;
         make::told_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
         Ok(data)
     }
@@ -57,7 +57,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
-    to: To,
+    to: ResizeRequest,
     call: &'static str,
     shred: Shred,
 ) -> Result<Resized, AllocError> {

@@ -4,7 +4,7 @@ use core::ffi::c_char;
 use core::mem::offset_of;
 
 use super::request::BASE_ALIGN;
-use super::seal::{self, Slot};
+use super::seal::{self, SealedDtor};
 use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, FLAG_DEEP, Kind};
 
@@ -135,11 +135,11 @@ pub struct Pool {
     /// What nobody who writes over the header of a cell can give a pool of their own, see [`seal`].
     pub(crate) seal: u32,
     /// Cells that have been handed out at least once: those before this index have a header.
-    pub(crate) handed: usize,
+    pub(crate) high_water: usize,
     /// Cells in this block.
     pub(crate) cells: usize,
     /// What runs on each cell that goes.
-    pub(crate) drop: Slot,
+    pub(crate) drop: SealedDtor,
     /// The first block of the pool that this block belongs to; itself unless the pool has grown.
     pub(crate) head: *mut Pool,
     /// The next block of a growing pool.
@@ -240,7 +240,7 @@ impl PoolCell {
             return false;
         }
         let _ = this;
-        !seal::is_wild(pool.addr())
+        !seal::is_non_canonical(pool.addr())
     }
 }
 
@@ -322,7 +322,7 @@ impl Node {
 /// # Safety
 /// `cell` is a readable and aligned prefix, to which no other thread writes.
 #[inline(always)]
-pub(crate) unsafe fn first_word(cell: *mut Cell) -> u64 {
+pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     #[cfg(target_pointer_width = "64")]
     // SAFETY: [caller] the caller vouches for the prefix, which is aligned as its size is.
     unsafe {
@@ -335,8 +335,8 @@ pub(crate) unsafe fn first_word(cell: *mut Cell) -> u64 {
     }
 }
 
-/// What [`first_word`] reads of a prefix with these fields.
-pub(crate) const fn word(kind: i32, shred: u8, flags: u8, align: u8, heap: u8) -> u64 {
+/// What [`prefix_word`] reads of a prefix with these fields.
+pub(crate) const fn prefix_word_of(kind: i32, shred: u8, flags: u8, align: u8, heap: u8) -> u64 {
     let [a, b, c, d] = kind.to_ne_bytes();
     u64::from_ne_bytes([a, b, c, d, shred, flags, align, heap])
 }

@@ -7,9 +7,9 @@ use super::layout::{self, prefix};
 use super::record;
 use super::request::{BASE_ALIGN, Fill, Request, align_byte, data_align};
 use super::sanitizer::{self, HeapCell, Leads};
-use super::seal::{self, Label, Slot, heap_id};
-use super::shape::{MOST, Shape};
-use super::source::{draw, draw_heap, draw_plain};
+use super::seal::{self, SealedDtor, SealedName, heap_id};
+use super::shape::{CellLayout, MOST};
+use super::source::{draw, draw_fast, draw_heap};
 use super::totals;
 use crate::cell::{Cell, FLAG_HOST, FLAG_NAME, FLAG_RECORD, FLAG_SLOT, Kind};
 use crate::error::AllocError;
@@ -20,7 +20,7 @@ use crate::error::AllocError;
 /// # Safety
 /// `src` is null or a live source cell; `header` is at least the size of the method's header, a power of two.
 #[inline(always)]
-pub(crate) unsafe fn carve(
+pub(crate) unsafe fn alloc_cell(
     kind: Kind,
     header: usize,
     src: *mut Cell,
@@ -39,7 +39,7 @@ pub(crate) unsafe fn carve(
             // SAFETY: [caller, drawn] as above; a source that is not null has a readable prefix.
             unsafe {
                 let size = plain_layout(header, request).size();
-                if let Some(block) = NonNull::new(draw_plain(src, size)) {
+                if let Some(block) = NonNull::new(draw_fast(src, size)) {
                     if request.fill == Fill::Zeroed {
                         block.write_bytes(0, size);
                         sanitizer::written(block.as_ptr(), size);
@@ -49,7 +49,7 @@ pub(crate) unsafe fn carve(
             }
         }
         // SAFETY: [caller] the contract is the caller's.
-        unsafe { carve_from(kind, header, src, request, flags) }
+        unsafe { alloc_cell_cold(kind, header, src, request, flags) }
     }
 }
 
@@ -89,16 +89,16 @@ pub(crate) unsafe fn write_plain(
     unsafe {
         // In one store, so that a load of any part of it that follows soon need not wait for several.
         let seal = seal::of_cell(size, flags, 0);
-        block.cast::<u64>().write(layout::word(kind as i32, 0, flags, 0, seal));
+        block.cast::<u64>().write(layout::prefix_word_of(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
         sanitizer::written(block.as_ptr(), header);
         block.add(header)
     }
 }
 
-/// [`carve`] from any source.
+/// [`alloc_cell`] from any source.
 #[inline(never)]
-pub(crate) unsafe fn carve_from(
+pub(crate) unsafe fn alloc_cell_cold(
     kind: Kind,
     header: usize,
     src: *mut Cell,
@@ -108,21 +108,21 @@ pub(crate) unsafe fn carve_from(
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if !is_plain_request(request) {
-            return carve_carefully(kind, header, src, request, flags);
+            return alloc_cell_slow(kind, header, src, request, flags);
         }
         let layout = plain_layout(header, request);
         Ok(write_plain(draw(src, layout, request.fill)?, kind, header, layout.size(), flags))
     }
 }
 
-pub(crate) unsafe fn carve_carefully(
+pub(crate) unsafe fn alloc_cell_slow(
     kind: Kind,
     header: usize,
     src: *mut Cell,
     request: &Request,
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
-    let shape = Shape::new(header, request)?;
+    let shape = CellLayout::new(header, request)?;
     let layout = shape.layout();
     // SAFETY: [caller] the caller vouches for the source.
     let base = unsafe { draw(src, layout, request.fill) }?;
@@ -139,11 +139,11 @@ pub(crate) unsafe fn carve_carefully(
     sanitizer::written(place.cast(), header);
     if let Some(destructor) = request.drop {
         // SAFETY: [extent] the shape made room for a slot at this aligned offset.
-        unsafe { Slot::write(data.add(shape.slot()).cast::<Slot>().as_ptr(), destructor) };
+        unsafe { SealedDtor::write(data.add(shape.slot()).cast::<SealedDtor>().as_ptr(), destructor) };
     }
     if let Some(name) = request.name {
         // SAFETY: [extent] the shape made room for a name at this aligned offset.
-        unsafe { Label::write(data.add(shape.label()).cast::<Label>().as_ptr(), name) };
+        unsafe { SealedName::write(data.add(shape.label()).cast::<SealedName>().as_ptr(), name) };
     }
     Ok(data)
 }
@@ -158,7 +158,7 @@ pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Optio
         return None;
     }
     // SAFETY: [caller] the caller's cell is live.
-    unsafe { told_shaped(data, &Shape::seen(prefix(data, header), header), src) }
+    unsafe { told_shaped(data, &CellLayout::seen(prefix(data, header), header), src) }
 }
 
 /// [`told`] of a cell of this shape.
@@ -166,7 +166,7 @@ pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Optio
 /// # Safety
 /// As for [`told`].
 #[inline(always)]
-pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &Shape, src: *mut Cell) -> Option<HeapCell> {
+pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &CellLayout, src: *mut Cell) -> Option<HeapCell> {
     let cell = prefix(data, shape.header);
     // SAFETY: [caller] the caller's cell is live.
     if !sanitizer::HEAP || !src.is_null() || unsafe { (*cell).flags & FLAG_RECORD == FLAG_HOST } {
@@ -210,7 +210,7 @@ mod tests {
         slot: bool,
     ) -> Result<(usize, usize, Layout), AllocError> {
         let drop = slot.then_some(Destructor { run: None, arg: core::ptr::null_mut() });
-        let shape = Shape::new(header, &Request { align, drop, ..Request::new(size) })?;
+        let shape = CellLayout::new(header, &Request { align, drop, ..Request::new(size) })?;
         Ok((shape.offset(), shape.slot(), shape.layout()))
     }
 

@@ -103,8 +103,9 @@ pub mod report;
 pub mod tree;
 
 pub use crate::cell::{
-    Cell, FLAG_BUFFER, FLAG_BUSY, FLAG_CAREFUL, FLAG_DEEP, FLAG_ENDING, FLAG_GROWS, FLAG_HOLD, FLAG_HOOK,
-    FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD, FLAG_SAME, FLAG_SCATTERED, FLAG_SECRETS, FLAG_SLOT,
+    Cell, FLAG_BUFFER, FLAG_BUSY, FLAG_DEEP, FLAG_GROWS, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_IN_DTOR,
+    FLAG_MAY_HAVE_FREE_BLOCKS, FLAG_NAME, FLAG_OWNER, FLAG_RECORD, FLAG_SECRETS, FLAG_SLOT, FLAG_SLOW_FREE,
+    FLAG_TYPED_CHILD,
 };
 pub use crate::fault::Damage;
 pub use handle::Handle;
@@ -120,5 +121,5 @@ pub use source::{ResizeFn, Source};
 pub(crate) use chain::shreds;
 pub(crate) use source::{draw, give_back};
 
-pub(crate) use resize::To;
-pub(crate) use trailer::arm;
+pub(crate) use resize::ResizeRequest;
+pub(crate) use trailer::set_dtor;

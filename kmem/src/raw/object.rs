@@ -8,11 +8,11 @@ use crate::fault::{self, Misuse};
 
 /// What a check looks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum For {
+pub(crate) enum Check {
     /// A look: the object may be on its way out, for its destructor may look at it.
-    Look,
+    Read,
     /// What only a live object may have done to it.
-    Change,
+    Write,
 }
 
 /// The cell that a handle on an object of this kind has: its header, or the pool of a pool's cell; null for an object that has none.
@@ -43,20 +43,20 @@ pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
 ///
 /// # Safety
 /// If the handle's kind is that of a method, the header of its object is readable.
-pub(crate) unsafe fn check(call: &'static str, handle: Handle, what: For) -> bool {
+pub(crate) unsafe fn check(call: &'static str, handle: Handle, what: Check) -> bool {
     let Handle { kind, data, .. } = handle;
     let kind = Kind::from_raw(kind);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         match (kind, layout::header(kind)) {
             (Some(kind), Some(header)) if agrees(handle, prefix(data, header)) => match what {
-                For::Look => check::check_seen(call, kind, header, data),
-                For::Change => check::check(call, kind, header, data),
+                Check::Read => check::check_seen(call, kind, header, data),
+                Check::Write => check::check(call, kind, header, data),
             },
             #[cfg(feature = "pool")]
             (Some(Kind::Pool), _) if agrees(handle, cell(kind, data)) => match what {
-                For::Look => super::pool::cell::check_seen(call, data),
-                For::Change => super::pool::cell::check(call, data).is_some(),
+                Check::Read => super::pool::cell::check_seen(call, data),
+                Check::Write => super::pool::cell::check(call, data).is_some(),
             },
             (Some(Kind::None), _) => true,
             _ => {

@@ -22,7 +22,7 @@ use super::request::{Fill, Request};
 use super::sanitizer;
 use super::source::pool::{fits, take};
 use super::source::{draw, draw_more};
-use crate::cell::{Cell, FLAG_BUFFER, FLAG_ENDING, FLAG_GROWS, FLAG_HOST, Kind, Shred};
+use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, FLAG_IN_DTOR, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::shred;
@@ -35,7 +35,7 @@ pub use count::{Count, Walk, capacity, count, live, peak, walk, walk_after};
 pub use header::{name, set_name};
 pub(crate) use plan::in_buffer_size;
 pub use plan::{Spec, buffer_size};
-pub(crate) use release::vacate;
+pub(crate) use release::free_without_drop;
 pub use verify::{Census, verify};
 
 /// Makes a pool of `cells` cells of `size` bytes, drawn from `src`: null for the heap, a pool, a custom source, or a
@@ -178,7 +178,7 @@ pub unsafe fn x(pool: *mut Pool) {
         if !pool.is_null() && check_pool("kmpoolx", pool) {
             // Any block of a growing pool stands for all of it: handles on its cells name the block that they are in.
             let pool = (*pool).head;
-            if (*pool).cell.flags & FLAG_ENDING != 0 {
+            if (*pool).cell.flags & FLAG_IN_DTOR != 0 {
                 return fault::report("kmpoolx", pool.cast(), Misuse::BeingFreed);
             }
             #[cfg(feature = "tree")]

@@ -7,7 +7,7 @@ use core::alloc::Layout;
 use core::ptr::null_mut;
 
 use super::request::{BASE_ALIGN, Destructor};
-use super::seal::{self, Slot};
+use super::seal::{self, SealedDtor};
 use crate::cell::{Cell, FLAG_RECORD};
 
 /// The record of a cell.
@@ -17,7 +17,7 @@ pub(crate) struct Record {
     /// Bytes of the cell's header and data.
     pub(crate) size: usize,
     /// The destructor of a cell that was made without a slot for one; empty in others.
-    pub(crate) drop: Slot,
+    pub(crate) drop: SealedDtor,
     /// The root of what the cell owns, a node of the library's own, or null.
     #[cfg(all(feature = "ref", feature = "tree"))]
     pub(crate) owned: *mut super::Node,
@@ -52,7 +52,7 @@ pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
         let record = core::ptr::with_exposed_provenance_mut::<Record>(size);
         let found = has(flags)
             && size & (BASE_ALIGN - 1) == 0
-            && !seal::is_wild(size)
+            && !seal::is_non_canonical(size)
             && heap == seal::of_record(size, flags, align)
             && may_follow(cell)
             && (*record).seal == seal::of_recorded(cell);
@@ -131,17 +131,17 @@ impl Drop for Lifted {
 /// The destructor of a cell that was made without a slot for one, which may be an empty one; `None` if it was written over.
 ///
 /// # Safety
-/// As for [`arm`].
+/// As for [`set_dtor`].
 #[inline(never)]
 pub(crate) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
     // SAFETY: [caller, record] the contract is the caller's.
-    unsafe { Slot::read(&raw mut (*record).drop) }
+    unsafe { SealedDtor::read(&raw mut (*record).drop) }
 }
 
 /// Returns true if the cell needs no record: it owns nothing, and the record has no destructor.
 ///
 /// # Safety
-/// As for [`arm`].
+/// As for [`set_dtor`].
 #[cfg(all(feature = "ref", feature = "tree"))]
 pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
     // SAFETY: [caller, record] the contract is the caller's.
@@ -152,9 +152,9 @@ pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
 ///
 /// # Safety
 /// The caller has the cell alone, and this is its record.
-pub(crate) unsafe fn arm(record: *mut Record, destructor: Destructor) {
+pub(crate) unsafe fn set_dtor(record: *mut Record, destructor: Destructor) {
     // SAFETY: [caller, record] the contract is the caller's.
-    unsafe { Slot::write(&raw mut (*record).drop, destructor) };
+    unsafe { SealedDtor::write(&raw mut (*record).drop, destructor) };
 }
 
 impl Lifted {

@@ -12,7 +12,7 @@ use super::Handle;
 pub(crate) use super::layout::REF as HEADER;
 use super::layout::Ref;
 use super::request::{Fill, Request};
-use super::resize::{self, How, Resized, To};
+use super::resize::{self, How, ResizeRequest, Resized};
 use super::{check, end, make};
 use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, Kind, Shred};
@@ -45,9 +45,9 @@ pub use own::{k, l};
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller vouches for the source.
-    let data = unsafe { make::carve(Kind::Ref, HEADER, src, request, 0) }?;
+    let data = unsafe { make::alloc_cell(Kind::Ref, HEADER, src, request, 0) }?;
     let header = Ref::of(data.as_ptr());
-    // SAFETY: [extent] `carve` left room for the header before the data.
+    // SAFETY: [extent] `alloc_cell` left room for the header before the data.
     unsafe {
         (&raw mut (*header).refs).write(AtomicUsize::new(1));
         (&raw mut (*header).src).write(src);
@@ -100,8 +100,8 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 pub(crate) unsafe fn end(call: &'static str, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's; its source outlives it.
     unsafe {
-        if !end::end_plain(Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
-            end_slowly(call, data);
+        if !end::end_fast(Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
+            end_cold(call, data);
         }
     }
 }
@@ -111,16 +111,16 @@ pub(crate) unsafe fn end(call: &'static str, data: *mut u8) {
 /// # Safety
 /// As for [`end`].
 #[inline(never)]
-unsafe fn end_slowly(call: &'static str, data: *mut u8) {
+unsafe fn end_cold(call: &'static str, data: *mut u8) {
     /// Ends the cell when dropped, even if what it owned unwinds.
-    struct Ending(&'static str, *mut u8);
-    impl Drop for Ending {
+    struct CellFreeGuard(&'static str, *mut u8);
+    impl Drop for CellFreeGuard {
         fn drop(&mut self) {
             // SAFETY: [guard] nobody else knows of the cell.
-            unsafe { end::end_carefully(self.0, Kind::Ref, HEADER, self.1, (*Ref::of(self.1)).src, false) };
+            unsafe { end::end_slow(self.0, Kind::Ref, HEADER, self.1, (*Ref::of(self.1)).src, false) };
         }
     }
-    let ending = Ending(call, data);
+    let ending = CellFreeGuard(call, data);
     #[cfg(feature = "tree")]
     // SAFETY: [caller] the cell is the caller's, and so is what it owns.
     unsafe {
@@ -137,7 +137,7 @@ unsafe fn end_slowly(call: &'static str, data: *mut u8) {
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
-    to: To,
+    to: ResizeRequest,
     call: &'static str,
     shred: Shred,
 ) -> Result<Resized, AllocError> {

@@ -5,13 +5,13 @@ use core::ptr::{NonNull, null_mut};
 
 use super::chain::shreds;
 use super::check::{Prefix, check_prefix, is_plain};
-use super::end::Ending;
+use super::end::CellFreeGuard;
 use super::layout::prefix;
 use super::make::told_made;
 use super::record;
 use super::request::{BASE_ALIGN, Fill};
 use super::seal;
-use super::shape::{Carried, MOST, Shape};
+use super::shape::{CellLayout, MOST, Trailer};
 use super::source::{self, draw, draw_heap, grow_heap};
 use super::{sanitizer, totals};
 use crate::cell::{Cell, Kind};
@@ -25,12 +25,12 @@ pub(crate) struct Resized {
     /// The data where it is now.
     pub(crate) data: NonNull<u8>,
     #[allow(dead_code, reason = "it is there to be dropped")]
-    old: Option<Ending>,
+    old: Option<CellFreeGuard>,
 }
 
 /// What a cell is to have.
 #[derive(Clone, Copy)]
-pub(crate) enum To {
+pub(crate) enum ResizeRequest {
     /// So many bytes of data. Room to spare stays as the cell grows into it, and goes as the cell shrinks.
     Size(usize),
     /// So many bytes of data, or as many as it has if those are more. If it takes another block for that, the block has room for half as many again,
@@ -65,24 +65,24 @@ pub(crate) unsafe fn resize(
     header: usize,
     data: *mut u8,
     src: *mut Cell,
-    to: To,
+    to: ResizeRequest,
     how: How,
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        if let To::Size(size) = to {
+        if let ResizeRequest::Size(size) = to {
             if src.is_null() && !how.shred && how.alone {
-                if let Some(data) = resize_plain(kind, header, prefix(data, header), size) {
+                if let Some(data) = resize_fast(kind, header, prefix(data, header), size) {
                     return Ok(Resized { data, old: None });
                 }
             } else if src.is_null() && !how.shred {
-                if let Some(resized) = move_plain(kind, header, data, size) {
+                if let Some(resized) = move_fast(kind, header, data, size) {
                     told_moved(kind, header, data, src, &resized);
                     return Ok(resized);
                 }
             }
         }
-        let resized = resize_carefully(call, kind, header, data, src, to, how)?;
+        let resized = resize_slow(call, kind, header, data, src, to, how)?;
         told_moved(kind, header, data, src, &resized);
         Ok(resized)
     }
@@ -102,13 +102,13 @@ unsafe fn told_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, r
 
 /// [`resize`] of a cell that may have more to it than its bytes.
 #[inline(never)]
-unsafe fn resize_carefully(
+unsafe fn resize_slow(
     call: &'static str,
     kind: Kind,
     header: usize,
     data: *mut u8,
     src: *mut Cell,
-    to: To,
+    to: ResizeRequest,
     How { shred, alone }: How,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
@@ -121,16 +121,16 @@ unsafe fn resize_carefully(
                 return resize_recorded(call, kind, header, data, src, to, How { shred, alone });
             }
         }
-        let shape = Shape::of(cell, header);
-        let Some(carried) = Carried::take(data, &shape) else {
+        let shape = CellLayout::of(cell, header);
+        let Some(carried) = Trailer::take(data, &shape) else {
             fault::report(call, data, Misuse::Damaged);
             return Err(AllocError::Misused);
         };
         let zeroes = shred || (*cell).tainted() || shreds(src);
         let least = to.least(&shape)?;
-        let stays = if source::keeps(src, least.layout().size())? {
+        let stays = if source::fits_in_place(src, least.layout().size())? {
             // A pool's cell has its room whether the cell in it says so or not.
-            Some(if let To::Room(_) = to { shape.with(shape.size)? } else { least })
+            Some(if let ResizeRequest::Room(_) = to { shape.with(shape.size)? } else { least })
         } else if least.end == shape.end || least.end < shape.end && least.size >= shape.size {
             shape.within(least.size)
         } else {
@@ -155,7 +155,7 @@ unsafe fn resize_carefully(
     }
 }
 
-/// [`resize_carefully`] of a cell with a record.
+/// [`resize_slow`] of a cell with a record.
 ///
 /// # Safety
 /// As for [`resize`], and the prefix was found whole.
@@ -167,7 +167,7 @@ unsafe fn resize_recorded(
     header: usize,
     data: *mut u8,
     src: *mut Cell,
-    to: To,
+    to: ResizeRequest,
     how: How,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
@@ -175,37 +175,39 @@ unsafe fn resize_recorded(
     // again wherever it is then.
     unsafe {
         let mut lifted = record::lift(cell, record::of(cell));
-        let resized = resize_carefully(call, kind, header, data, src, to, how)?;
+        let resized = resize_slow(call, kind, header, data, src, to, how)?;
         lifted.cell = prefix(resized.data.as_ptr(), header);
         Ok(resized)
     }
 }
 
-impl To {
+impl ResizeRequest {
     /// The bytes that there has to be room for.
     #[cfg(feature = "pool")]
     pub(crate) fn room(self) -> usize {
         match self {
-            To::Size(size) | To::Appended(size) | To::Room(size) => size,
+            ResizeRequest::Size(size) | ResizeRequest::Appended(size) | ResizeRequest::Room(size) => size,
         }
     }
 
     /// The shape that a cell of this one has to have, in a block of its own.
     #[inline(always)]
-    fn least(self, now: &Shape) -> Result<Shape, AllocError> {
+    fn least(self, now: &CellLayout) -> Result<CellLayout, AllocError> {
         match self {
-            To::Size(size) => now.with(size),
-            To::Appended(size) => now.with(size.max(now.size)),
-            To::Room(room) => now.with_room(room),
+            ResizeRequest::Size(size) => now.with(size),
+            ResizeRequest::Appended(size) => now.with(size.max(now.size)),
+            ResizeRequest::Room(room) => now.with_room(room),
         }
     }
 
     /// Where a block of its own is to end, if there is such a one, and where it has to end.
     #[inline(always)]
-    fn ends(self, least: &Shape) -> [usize; 2] {
+    fn ends(self, least: &CellLayout) -> [usize; 2] {
         let most = match self {
-            To::Appended(_) => least.with_room(least.size + least.size.div_ceil(2)).map(|most| most.end),
-            To::Size(_) | To::Room(_) => Ok(least.end),
+            ResizeRequest::Appended(_) => {
+                least.with_room(least.size + least.size.div_ceil(2)).map(|most| most.end)
+            }
+            ResizeRequest::Size(_) | ResizeRequest::Room(_) => Ok(least.end),
         };
         [most.unwrap_or(least.end), least.end]
     }
@@ -218,8 +220,8 @@ struct Whole {
     kind: Kind,
     data: *mut u8,
     src: *mut Cell,
-    shape: Shape,
-    carried: Carried,
+    shape: CellLayout,
+    carried: Trailer,
 }
 
 impl Whole {
@@ -229,13 +231,13 @@ impl Whole {
 
     /// Writes what the cell carries, and its prefix, for this shape.
     #[inline(never)]
-    unsafe fn write(&self, data: *mut u8, shape: &Shape) -> NonNull<u8> {
+    unsafe fn write(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         // SAFETY: [caller] the caller's block has room for the shape.
         unsafe { self.carried.put(data, shape) }
     }
 
     /// The cell has this shape now, its data lies there, and its old block is gone or the same.
-    unsafe fn becomes(&self, data: *mut u8, shape: &Shape) -> Resized {
+    unsafe fn becomes(&self, data: *mut u8, shape: &CellLayout) -> Resized {
         totals::ended(self.kind, self.shape.layout().size());
         totals::made(self.kind, shape.layout().size());
         // SAFETY: [caller] the caller's block has room for the shape.
@@ -246,7 +248,7 @@ impl Whole {
     #[inline(always)]
     unsafe fn resize_block(
         &mut self,
-        least: &Shape,
+        least: &CellLayout,
         ends: [usize; 2],
         zeroes: bool,
         alone: bool,
@@ -269,7 +271,7 @@ impl Whole {
 
     /// Makes the cell so small, and zeroes the rest of the block, which a source is about to be asked to take back: until it refuses the cell
     /// is written as if it had. Returns false, and nothing has changed, if a refusal could not be written down.
-    unsafe fn cut(&mut self, least: &Shape) -> bool {
+    unsafe fn cut(&mut self, least: &CellLayout) -> bool {
         let Some(shape) = self.shape.within(least.size) else { return false };
         // SAFETY: [extent] the block ends there.
         unsafe {
@@ -282,7 +284,7 @@ impl Whole {
 
     /// Has a custom source give the block the size of a shape, where it is.
     #[inline(never)]
-    unsafe fn ask_source(&self, shape: &Shape) -> Option<Resized> {
+    unsafe fn ask_source(&self, shape: &CellLayout) -> Option<Resized> {
         /// A cell whose source refused or unwound, and may have zeroed what it was to get.
         struct Asked<'a>(&'a Whole);
         impl Drop for Asked<'_> {
@@ -304,7 +306,7 @@ impl Whole {
 
     /// Has the heap give the block the size of a shape, in place or elsewhere.
     #[inline(never)]
-    unsafe fn ask_heap(&self, shape: &Shape) -> Option<Resized> {
+    unsafe fn ask_heap(&self, shape: &CellLayout) -> Option<Resized> {
         let cell = prefix(self.data, self.shape.header);
         // SAFETY: [caller, origin] the caller's cell was drawn from the heap with this layout.
         unsafe {
@@ -323,7 +325,7 @@ impl Whole {
     /// Moves the cell to a new block. A cell that was cut stays if there is none: it has its size, and what its source did not take back is
     /// room to spare.
     #[inline(always)]
-    unsafe fn leave(&self, least: Shape, ends: [usize; 2], shred: bool) -> Result<Resized, AllocError> {
+    unsafe fn leave(&self, least: CellLayout, ends: [usize; 2], shred: bool) -> Result<Resized, AllocError> {
         let Whole { kind, data, src, shape: old, .. } = self;
         let (kind, data, src) = (*kind, *data, *src);
         let mut shape = least.to(ends[0]);
@@ -345,7 +347,7 @@ impl Whole {
             let kept = old.header + old.size.min(shape.size);
             moved.sub(old.header).copy_from_nonoverlapping(data.sub(old.header), kept);
             let (header, far_end) = (old.header, old.far_end());
-            let old = Some(Ending { kind, header, data, src, shred, far_end });
+            let old = Some(CellFreeGuard { kind, header, data, src, shred, far_end });
             Ok(Resized { data: self.write(moved, &shape), old })
         }
     }
@@ -353,7 +355,11 @@ impl Whole {
 
 /// What is found for a block that ends as it is to or, if there is nothing, as it has to.
 #[inline(always)]
-fn each<T>(least: &Shape, ends: [usize; 2], mut find: impl FnMut(&Shape) -> Option<T>) -> Option<T> {
+fn each<T>(
+    least: &CellLayout,
+    ends: [usize; 2],
+    mut find: impl FnMut(&CellLayout) -> Option<T>,
+) -> Option<T> {
     let mut end = ends[0];
     loop {
         let found = find(&least.to(end));
@@ -376,7 +382,7 @@ unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usiz
         let end = cell.addr().wrapping_add(old);
         // A size that leads to no wild address may be too large all the same where no address is.
         let too_large = size > MOST || cfg!(target_pointer_width = "32") && old > MOST;
-        (old >= header && !too_large && !seal::is_wild(end) && is_plain(cell, old)).then_some(old)
+        (old >= header && !too_large && !seal::is_non_canonical(end) && is_plain(cell, old)).then_some(old)
     }
 }
 
@@ -385,8 +391,8 @@ unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usiz
 /// # Safety
 /// As for [`resize`], of a cell drawn from the heap.
 #[inline(always)]
-unsafe fn resize_plain(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: [live, extent, origin] the caller's cell is ours alone, and a plain one was drawn with just its size, see `carve`.
+unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
+    // SAFETY: [live, extent, origin] the caller's cell is ours alone, and a plain one was drawn with just its size, see `alloc_cell`.
     unsafe {
         let old = plain_size(header, cell, size)?;
         let new = header + size;
@@ -415,7 +421,7 @@ unsafe fn resize_plain(kind: Kind, header: usize, cell: *mut Cell, size: usize) 
 /// # Safety
 /// As for [`resize`], of a cell drawn from the heap.
 #[inline(always)]
-unsafe fn move_plain(kind: Kind, header: usize, data: *mut u8, size: usize) -> Option<Resized> {
+unsafe fn move_fast(kind: Kind, header: usize, data: *mut u8, size: usize) -> Option<Resized> {
     let cell = prefix(data, header);
     // SAFETY: [live, extent, drawn] as above; the new block has room for the header and the data.
     unsafe {
@@ -428,7 +434,7 @@ unsafe fn move_plain(kind: Kind, header: usize, data: *mut u8, size: usize) -> O
         block.as_ptr().copy_from_nonoverlapping(cell.cast(), old.min(new));
         totals::made(kind, new);
         write_size(block.cast(), new);
-        let old = Ending { kind, header, data, src: null_mut(), shred: false, far_end: 0 };
+        let old = CellFreeGuard { kind, header, data, src: null_mut(), shred: false, far_end: 0 };
         Some(Resized { data: block.add(header), old: Some(old) })
     }
 }

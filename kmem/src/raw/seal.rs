@@ -10,7 +10,7 @@ use core::ptr::null_mut;
 
 use super::request::{Destructor, Drop};
 use crate::atomic::{AtomicUsize, Ordering};
-use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_SAME};
+use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_TYPED_CHILD};
 use crate::os;
 
 /// The key once it is known; zero before.
@@ -68,7 +68,7 @@ const LAST: usize = if HOSTED { usize::MAX - 4095 } else { usize::MAX };
 /// Returns true for null, and for an address that no program has: one that is not even read. Systems map nothing in the first
 /// page, so a size that is taken for an address is none either.
 #[inline(always)]
-pub(crate) fn is_wild(addr: usize) -> bool {
+pub(crate) fn is_non_canonical(addr: usize) -> bool {
     // Null and what is below the first become the highest addresses.
     let above_first = addr.wrapping_sub(FIRST);
     if WILD == 0 { above_first > LAST - FIRST } else { above_first & WILD != 0 }
@@ -79,7 +79,11 @@ pub(crate) fn is_wild(addr: usize) -> bool {
 fn is_no_place(addr: usize, align: usize) -> bool {
     let odd = align - 1;
     // One comparison, for the first address is aligned.
-    if WILD == 0 { is_wild(addr) || addr & odd != 0 } else { addr.wrapping_sub(FIRST) & (WILD | odd) != 0 }
+    if WILD == 0 {
+        is_non_canonical(addr) || addr & odd != 0
+    } else {
+        addr.wrapping_sub(FIRST) & (WILD | odd) != 0
+    }
 }
 
 /// Returns true if no header of a cell begins at the address.
@@ -182,7 +186,7 @@ pub(crate) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     #[cfg(not(feature = "heap"))]
     let secret = 0;
     // These say nothing about the block.
-    let rest = usize::from(flags & !(FLAG_SAME | FLAG_BUSY | FLAG_DEEP)) << (usize::BITS - 16)
+    let rest = usize::from(flags & !(FLAG_TYPED_CHILD | FLAG_BUSY | FLAG_DEEP)) << (usize::BITS - 16)
         | usize::from(align) << (usize::BITS - 24);
     let mixed = (secret ^ size ^ rest).wrapping_mul(SPREAD);
     (mixed >> (usize::BITS - 8)) as u8 | 0x80
@@ -318,7 +322,7 @@ use proof::*;
 /// 32-bit machines all but one in 2^32, by a word beside it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(crate) struct Slot {
+pub(crate) struct SealedDtor {
     run: *mut (),
     arg: *mut c_void,
     proof: Proof,
@@ -327,13 +331,13 @@ pub(crate) struct Slot {
     spare: core::mem::MaybeUninit<usize>,
 }
 
-impl Slot {
+impl SealedDtor {
     /// What is to be stored at this address for a destructor.
-    pub(crate) fn sealed(at: *mut Slot, destructor: Destructor) -> Slot {
+    pub(crate) fn sealed(at: *mut SealedDtor, destructor: Destructor) -> SealedDtor {
         let (at, arg) = (at.addr(), destructor.arg.addr());
         let run = destructor.run.map_or(null_mut(), |run| run as *mut ());
         let proof = Proof::new(at, run.addr(), arg);
-        Slot {
+        SealedDtor {
             run: run.map_addr(|addr| addr ^ mask(at, arg)),
             arg: destructor.arg,
             proof,
@@ -344,9 +348,9 @@ impl Slot {
 
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
-    pub(crate) unsafe fn write(at: *mut Slot, destructor: Destructor) {
+    pub(crate) unsafe fn write(at: *mut SealedDtor, destructor: Destructor) {
         // SAFETY: [caller] the slot is the caller's.
-        unsafe { at.write(Slot::sealed(at, destructor)) };
+        unsafe { at.write(SealedDtor::sealed(at, destructor)) };
     }
 
     /// The destructor in the slot, or `None` if the slot was written over.
@@ -354,9 +358,9 @@ impl Slot {
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
     #[inline(always)]
-    pub(crate) unsafe fn read(at: *mut Slot) -> Option<Destructor> {
+    pub(crate) unsafe fn read(at: *mut SealedDtor) -> Option<Destructor> {
         // SAFETY: [caller] the slot is the caller's.
-        let Slot { run, arg, proof, .. } = unsafe { at.read() };
+        let SealedDtor { run, arg, proof, .. } = unsafe { at.read() };
         let run = run.map_addr(|addr| addr ^ mask(at.addr(), arg.addr()));
         if !proof.holds(at.addr(), run.addr(), arg.addr()) {
             return None;
@@ -371,30 +375,30 @@ impl Slot {
 /// The address of a name behind a cell's data, under the key and the address where it is stored: written over, it is no name.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(crate) struct Label {
+pub(crate) struct SealedName {
     name: *mut c_char,
     proof: Proof,
 }
 
-impl Label {
+impl SealedName {
     /// # Safety
     /// `at` is an aligned place for a label, the caller's alone.
-    pub(crate) unsafe fn write(at: *mut Label, name: &'static CStr) {
+    pub(crate) unsafe fn write(at: *mut SealedName, name: &'static CStr) {
         let name = name.as_ptr().cast_mut();
         let proof = Proof::new(at.addr(), name.addr(), 0);
         // SAFETY: [caller] the place is the caller's.
-        unsafe { at.write(Label { name: name.map_addr(|addr| addr ^ mask(at.addr(), 0)), proof }) };
+        unsafe { at.write(SealedName { name: name.map_addr(|addr| addr ^ mask(at.addr(), 0)), proof }) };
     }
 
     /// The name that was written here, or `None` if it was written over.
     ///
     /// # Safety
     /// `at` is a label, which nobody writes meanwhile.
-    pub(crate) unsafe fn read(at: *mut Label) -> Option<&'static CStr> {
+    pub(crate) unsafe fn read(at: *mut SealedName) -> Option<&'static CStr> {
         // SAFETY: [caller] the label is the caller's.
-        let Label { name, proof } = unsafe { at.read() };
+        let SealedName { name, proof } = unsafe { at.read() };
         let name = name.map_addr(|addr| addr ^ mask(at.addr(), 0));
-        if is_wild(name.addr()) || !proof.holds(at.addr(), name.addr(), 0) {
+        if is_non_canonical(name.addr()) || !proof.holds(at.addr(), name.addr(), 0) {
             return None;
         }
         // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask; what was written over
@@ -435,7 +439,7 @@ impl End {
     }
 }
 
-const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Label>() == 8 && size_of::<End>() == 8);
+const _: () = assert!(size_of::<SealedDtor>() == 16 && size_of::<SealedName>() == 8 && size_of::<End>() == 8);
 
 #[cfg(test)]
 mod tests {
@@ -458,19 +462,21 @@ mod tests {
             c"a name".as_ptr().addr(),
         ];
         for addr in here {
-            assert!(!is_wild(addr), "{addr:#x}");
+            assert!(!is_non_canonical(addr), "{addr:#x}");
             assert!(!is_no_source(addr & !15));
         }
     }
 
     #[test]
     fn null_is_wild_and_so_are_small_numbers_and_text_where_they_are_no_addresses() {
-        assert!(is_wild(0) && is_no_source(0) && is_no_source(key as *const () as usize | 1));
+        assert!(is_non_canonical(0) && is_no_source(0) && is_no_source(key as *const () as usize | 1));
         if HOSTED {
-            assert!([8, 64, 4000, usize::MAX - 15, usize::MAX].into_iter().all(is_wild));
+            assert!([8, 64, 4000, usize::MAX - 15, usize::MAX].into_iter().all(is_non_canonical));
         }
         if WILD != 0 {
-            assert!((b' '..=b'~').all(|byte| is_wild(usize::from_ne_bytes([byte; size_of::<usize>()]))));
+            assert!(
+                (b' '..=b'~').all(|byte| is_non_canonical(usize::from_ne_bytes([byte; size_of::<usize>()])))
+            );
         }
     }
 
@@ -478,7 +484,7 @@ mod tests {
     #[test]
     fn an_address_with_a_tag_in_its_top_byte_is_not_wild() {
         let addr = (&raw const KEY).addr();
-        assert!((0..=255).all(|tag| !is_wild(addr | tag << 56)));
+        assert!((0..=255).all(|tag| !is_non_canonical(addr | tag << 56)));
     }
 
     #[cfg(feature = "tree")]
@@ -497,14 +503,14 @@ mod tests {
     #[test]
     fn a_slot_gives_its_destructor_until_a_word_of_it_is_written_over() {
         const WORDS: usize = 16 / size_of::<usize>();
-        let mut room = core::mem::MaybeUninit::<Slot>::uninit();
+        let mut room = core::mem::MaybeUninit::<SealedDtor>::uninit();
         let at = room.as_mut_ptr();
         let arg = at.cast();
         for run in [None, Some(nothing as Drop)] {
             // SAFETY: the slot is this test's own, and any bytes are a word.
             unsafe {
-                Slot::write(at, Destructor { run, arg });
-                let found = Slot::read(at).expect("a destructor");
+                SealedDtor::write(at, Destructor { run, arg });
+                let found = SealedDtor::read(at).expect("a destructor");
                 assert_eq!(
                     (found.run.map(|run| run as usize), found.arg),
                     (run.map(|run| run as usize), arg)
@@ -515,7 +521,7 @@ mod tests {
                     let right = word.read();
                     for forged in [0, right ^ 1 << (usize::BITS - 2), nothing as Drop as usize, usize::MAX] {
                         word.write(forged);
-                        assert!(forged == right || Slot::read(at).is_none(), "{forged:#x}");
+                        assert!(forged == right || SealedDtor::read(at).is_none(), "{forged:#x}");
                     }
                     word.write(right);
                 }
@@ -526,15 +532,15 @@ mod tests {
     #[cfg(target_pointer_width = "32")]
     #[test]
     fn no_argument_of_a_hundred_thousand_goes_with_the_slot_of_another() {
-        let mut room = core::mem::MaybeUninit::<Slot>::uninit();
+        let mut room = core::mem::MaybeUninit::<SealedDtor>::uninit();
         let at = room.as_mut_ptr();
         // SAFETY: the slot is this test's own, and any bytes are a word.
         unsafe {
-            Slot::write(at, Destructor { run: Some(nothing), arg: null_mut() });
+            SealedDtor::write(at, Destructor { run: Some(nothing), arg: null_mut() });
             let word = at.cast::<usize>().add(1);
             for forged in (1..50_000).flat_map(|n| [n, n << 16, !n]) {
                 word.write(forged);
-                assert!(Slot::read(at).is_none(), "{forged:#x}");
+                assert!(SealedDtor::read(at).is_none(), "{forged:#x}");
             }
         }
     }

@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 use super::layout::prefix;
 use super::record;
 use super::request::{BASE_ALIGN, Destructor, MAX_ALIGN, Request, data_align};
-use super::seal::{self, End, Label, Slot};
+use super::seal::{self, End, SealedDtor, SealedName};
 use crate::cell::{Cell, FLAG_NAME, FLAG_SLOT};
 use crate::error::AllocError;
 
@@ -29,8 +29,8 @@ const _: () = assert!(FAR >= size_of::<End>() + BEHIND_ALIGN - 1);
 /// The alignment, in bytes, of what lies behind the data.
 const BEHIND_ALIGN: usize = 8;
 const _: () = assert!(
-    align_of::<Slot>() <= BEHIND_ALIGN
-        && align_of::<Label>() <= BEHIND_ALIGN
+    align_of::<SealedDtor>() <= BEHIND_ALIGN
+        && align_of::<SealedName>() <= BEHIND_ALIGN
         && align_of::<End>() <= BEHIND_ALIGN
 );
 
@@ -47,7 +47,7 @@ fn alignment(byte: u8) -> usize {
 /// Bytes from the data to the far end of a cell without a record, or zero if there is none.
 ///
 /// # Safety
-/// As for [`Shape::of`].
+/// As for [`CellLayout::of`].
 #[inline(always)]
 pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
     // SAFETY: [caller, prefix] the caller's cell is readable.
@@ -57,7 +57,7 @@ pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
 /// [`far_end`] of a cell with so many bytes of header and data.
 ///
 /// # Safety
-/// As for [`Shape::of`].
+/// As for [`CellLayout::of`].
 #[inline(always)]
 unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
     // SAFETY: [caller, extent] the caller's cell is readable, and where its prefix says so the word lies behind the data.
@@ -69,7 +69,7 @@ unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
 unsafe fn read_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
     // SAFETY: [caller, extent] as above.
     unsafe {
-        let shape = Shape::ending(cell, header, size, 0);
+        let shape = CellLayout::ending(cell, header, size, 0);
         End::read(cell.cast::<u8>().add(header + shape.far()).cast())
     }
 }
@@ -77,12 +77,12 @@ unsafe fn read_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
 /// Bytes of the destructor slot and the name of a cell that has these.
 #[inline(always)]
 fn bytes_behind(slot: bool, name: bool) -> usize {
-    usize::from(slot) * size_of::<Slot>() + usize::from(name) * size_of::<Label>()
+    usize::from(slot) * size_of::<SealedDtor>() + usize::from(name) * size_of::<SealedName>()
 }
 
 /// The extent of a cell and its block: what follows from the request when it is made, and from the prefix and the far end ever after.
 #[derive(Clone, Copy)]
-pub(crate) struct Shape {
+pub(crate) struct CellLayout {
     pub(crate) header: usize,
     /// Bytes of data.
     pub(crate) size: usize,
@@ -93,39 +93,39 @@ pub(crate) struct Shape {
     pub(crate) end: usize,
 }
 
-impl Shape {
-    pub(crate) fn new(header: usize, request: &Request) -> Result<Shape, AllocError> {
+impl CellLayout {
+    pub(crate) fn new(header: usize, request: &Request) -> Result<CellLayout, AllocError> {
         let align = data_align(request.align)?;
         let behind = bytes_behind(request.drop.is_some(), request.name.is_some());
-        Shape { header, size: 0, align, behind, end: 0 }.with(request.size)
+        CellLayout { header, size: 0, align, behind, end: 0 }.with(request.size)
     }
 
     /// The same with so many bytes of data, in a block of its own with no room to spare.
     #[inline(always)]
-    pub(crate) fn with(self, size: usize) -> Result<Shape, AllocError> {
+    pub(crate) fn with(self, size: usize) -> Result<CellLayout, AllocError> {
         if size > MOST {
             return Err(AllocError::Overflow);
         }
-        let shape = Shape { size, ..self };
-        Ok(Shape { end: shape.tight(), ..shape })
+        let shape = CellLayout { size, ..self };
+        Ok(CellLayout { end: shape.tight(), ..shape })
     }
 
     /// The same in a block of its own that has room for so many bytes of data.
-    pub(crate) fn with_room(self, room: usize) -> Result<Shape, AllocError> {
+    pub(crate) fn with_room(self, room: usize) -> Result<CellLayout, AllocError> {
         let end = self.with(room.max(self.size))?.end;
         self.to(end).within(self.size).ok_or(AllocError::Overflow)
     }
 
     /// The same data in a block that ends there.
     #[inline(always)]
-    pub(crate) fn to(self, end: usize) -> Shape {
-        Shape { end, ..self }
+    pub(crate) fn to(self, end: usize) -> CellLayout {
+        CellLayout { end, ..self }
     }
 
     /// The same block with so many bytes of data, if it has room for them and the rest can be written down.
     #[inline(always)]
-    pub(crate) fn within(self, size: usize) -> Option<Shape> {
-        let shape = Shape { size, ..self };
+    pub(crate) fn within(self, size: usize) -> Option<CellLayout> {
+        let shape = CellLayout { size, ..self };
         let fits = size <= MOST && shape.tight() <= self.end;
         (fits && (shape.spare() < FAR || self.end <= FARTHEST)).then_some(shape)
     }
@@ -136,29 +136,29 @@ impl Shape {
     /// `cell` is the prefix of a cell that was made with this `header` and has no record, and what it says of its size was found to be
     /// possible.
     #[inline(always)]
-    pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> Shape {
+    pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
-        unsafe { Shape::ending(cell, header, (*cell).size, far_end(cell, header)) }
+        unsafe { CellLayout::ending(cell, header, (*cell).size, far_end(cell, header)) }
     }
 
-    /// [`of`](Shape::of) a cell that may have a record. One that cannot be followed is for the checks to report.
+    /// [`of`](CellLayout::of) a cell that may have a record. One that cannot be followed is for the checks to report.
     ///
     /// # Safety
-    /// As for [`of`](Shape::of).
-    pub(crate) unsafe fn seen(cell: *mut Cell, header: usize) -> Shape {
+    /// As for [`of`](CellLayout::of).
+    pub(crate) unsafe fn seen(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe {
             let size = record::size(cell, header);
-            Shape::ending(cell, header, size, sized_far_end(cell, header, size))
+            CellLayout::ending(cell, header, size, sized_far_end(cell, header, size))
         }
     }
 
     /// The shape of a cell with so many bytes of header and data, for a caller who knows its [`far_end`].
     ///
     /// # Safety
-    /// As for [`of`](Shape::of).
+    /// As for [`of`](CellLayout::of).
     #[inline(always)]
-    pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> Shape {
+    pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the caller's cell is readable.
         let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
         let behind = if flags & (FLAG_SLOT | FLAG_NAME) == 0 {
@@ -166,26 +166,26 @@ impl Shape {
         } else {
             bytes_behind(flags & FLAG_SLOT != 0, flags & FLAG_NAME != 0)
         };
-        let shape = Shape { header, size: size - header, align: BASE_ALIGN, behind, end: 0 };
+        let shape = CellLayout { header, size: size - header, align: BASE_ALIGN, behind, end: 0 };
         let shape = shape.to(shape.tight());
         if align == 0 {
             return shape;
         }
         let end = if far_end == 0 { shape.end + usize::from(align >> 4) } else { far_end };
-        Shape { align: alignment(align), end, ..shape }
+        CellLayout { align: alignment(align), end, ..shape }
     }
 
     /// Whether what the `align` of a prefix says is possible: the alignment, and the far end, if there is one, which was not written over.
     ///
     /// # Safety
-    /// As for [`of`](Shape::of).
+    /// As for [`of`](CellLayout::of).
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
         // SAFETY: [caller] the contract is the caller's.
         let (align, shape) = unsafe {
             let far_end = sized_far_end(cell, header, size);
-            ((*cell).align, Shape::ending(cell, header, size, far_end))
+            ((*cell).align, CellLayout::ending(cell, header, size, far_end))
         };
         let aligned = align & ALIGN_BITS == 0 || (BASE_ALIGN + 1..=MAX_ALIGN).contains(&alignment(align));
         let told = usize::from(align >> 4) < FAR || shape.end <= FARTHEST && shape.end >= shape.tight() + FAR;
@@ -204,17 +204,17 @@ impl Shape {
 
     /// Whether the cell has a destructor slot.
     pub(crate) fn has_slot(&self) -> bool {
-        self.behind >= size_of::<Slot>()
+        self.behind >= size_of::<SealedDtor>()
     }
 
     /// Whether the cell has a name.
     pub(crate) fn has_name(&self) -> bool {
-        self.behind % size_of::<Slot>() != 0
+        self.behind % size_of::<SealedDtor>() != 0
     }
 
     /// Bytes from the data to the name.
     pub(crate) fn label(&self) -> usize {
-        self.slot() + self.behind - size_of::<Label>()
+        self.slot() + self.behind - size_of::<SealedName>()
     }
 
     /// Bytes from the data to the far end.
@@ -248,24 +248,25 @@ impl Shape {
 
 /// What lies behind a cell's data, in hand while that changes its size.
 #[derive(Clone, Copy)]
-pub(crate) struct Carried {
+pub(crate) struct Trailer {
     pub(crate) drop: Option<Destructor>,
     pub(crate) name: Option<&'static CStr>,
 }
 
-impl Carried {
+impl Trailer {
     /// What the cell carries, or `None` where it was written over.
     ///
     /// # Safety
     /// The data is that of a live cell of this shape, which is the caller's alone.
     #[inline(always)]
-    pub(crate) unsafe fn take(data: *mut u8, shape: &Shape) -> Option<Carried> {
+    pub(crate) unsafe fn take(data: *mut u8, shape: &CellLayout) -> Option<Trailer> {
         // SAFETY: [slot] a shape says where a slot and a name lie.
         unsafe {
-            let drop = if shape.has_slot() { Some(Slot::read(data.add(shape.slot()).cast())?) } else { None };
+            let drop =
+                if shape.has_slot() { Some(SealedDtor::read(data.add(shape.slot()).cast())?) } else { None };
             let name =
-                if shape.has_name() { Some(Label::read(data.add(shape.label()).cast())?) } else { None };
-            Some(Carried { drop, name })
+                if shape.has_name() { Some(SealedName::read(data.add(shape.label()).cast())?) } else { None };
+            Some(Trailer { drop, name })
         }
     }
 
@@ -274,7 +275,7 @@ impl Carried {
     /// # Safety
     /// The data is that of a cell whose block has this shape's layout, which is the caller's alone. Its prefix says the alignment.
     #[inline(always)]
-    pub(crate) unsafe fn put(&self, data: *mut u8, shape: &Shape) -> NonNull<u8> {
+    pub(crate) unsafe fn put(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         let cell = prefix(data, shape.header);
         // SAFETY: [extent, slot] the caller's block has room for what its shape says.
         unsafe {
@@ -283,10 +284,10 @@ impl Carried {
             (*cell).align = (*cell).align & ALIGN_BITS | (spare << 4) as u8;
             (*cell).heap = seal::of_cell((*cell).size, (*cell).flags, (*cell).align);
             if let Some(destructor) = self.drop {
-                Slot::write(data.add(shape.slot()).cast(), destructor);
+                SealedDtor::write(data.add(shape.slot()).cast(), destructor);
             }
             if let Some(name) = self.name {
-                Label::write(data.add(shape.label()).cast(), name);
+                SealedName::write(data.add(shape.label()).cast(), name);
             }
             if spare == FAR {
                 End::write(data.add(shape.far()).cast(), shape.end);
@@ -309,22 +310,22 @@ mod tests {
     struct Block([MaybeUninit<u8>; 512]);
 
     /// Shapes with all that a cell may carry.
-    fn shapes() -> impl Iterator<Item = Shape> {
+    fn shapes() -> impl Iterator<Item = CellLayout> {
         (0..16).map(|bits| {
             let drop = (bits & 1 != 0).then_some(Destructor { run: None, arg: null_mut() });
             let name = (bits & 2 != 0).then_some(c"name");
             let request = Request { align: [16, 32, 64, 128][bits >> 2], drop, name, ..Request::new(0) };
-            Shape::new(16, &request).expect("a shape")
+            CellLayout::new(16, &request).expect("a shape")
         })
     }
 
     /// What is read of a cell that was written so.
-    fn written(shape: &Shape) -> Option<Shape> {
+    fn written(shape: &CellLayout) -> Option<CellLayout> {
         let mut block = Block([MaybeUninit::uninit(); 512]);
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);
         let flags =
             if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
-        let carried = Carried {
+        let carried = Trailer {
             drop: shape.has_slot().then_some(Destructor { run: None, arg: null_mut() }),
             name: shape.has_name().then_some(c"name"),
         };
@@ -332,13 +333,13 @@ mod tests {
         unsafe {
             prefix(data, 16).write(Cell::new(Kind::Heap, flags, align_byte(shape.align), 0, 0));
             carried.put(data, shape);
-            let carried = Carried::take(data, shape).expect("what was put");
+            let carried = Trailer::take(data, shape).expect("what was put");
             assert_eq!(
                 (carried.drop.is_some(), carried.name.is_some()),
                 (shape.has_slot(), shape.has_name())
             );
             let cell = prefix(data, 16);
-            Shape::is_possible(cell, 16, (*cell).size).then(|| Shape::of(cell, 16))
+            CellLayout::is_possible(cell, 16, (*cell).size).then(|| CellLayout::of(cell, 16))
         }
     }
 
@@ -373,19 +374,19 @@ mod tests {
 
     #[test]
     fn a_far_end_that_was_written_over_is_none() {
-        let shape = Shape::new(16, &Request::new(0)).unwrap().with_room(200).unwrap();
+        let shape = CellLayout::new(16, &Request::new(0)).unwrap().with_room(200).unwrap();
         let mut block = Block([MaybeUninit::uninit(); 512]);
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);
         // SAFETY: as above.
         unsafe {
             prefix(data, 16).write(Cell::new(Kind::Heap, 0, 0, 0, 0));
-            Carried { drop: None, name: None }.put(data, &shape);
+            Trailer { drop: None, name: None }.put(data, &shape);
             let word = data.cast::<usize>();
-            assert_eq!(Shape::of(prefix(data, 16), 16).end, 200);
+            assert_eq!(CellLayout::of(prefix(data, 16), 16).end, 200);
             let forged = (0..1000).map(|n: usize| n.wrapping_mul(0x9e37_79b9) << (n & 31));
             let possible = forged.filter(|&forged| {
                 word.write(forged);
-                Shape::is_possible(prefix(data, 16), 16, 16)
+                CellLayout::is_possible(prefix(data, 16), 16, 16)
             });
             // One in 2^17 is possible by chance.
             assert!(possible.count() < if usize::BITS == 64 { 3 } else { 1000 });

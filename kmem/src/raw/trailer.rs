@@ -3,14 +3,14 @@
 use core::ffi::CStr;
 use core::ptr::null_mut;
 
-use super::check::is_whole;
+use super::check::seal_ok;
 use super::layout::prefix;
 use super::make::told;
 use super::record::{self, Lifted, Record};
 use super::request::{Destructor, Fill};
 use super::sanitizer::Leads;
-use super::seal::{Label, Slot};
-use super::shape::Shape;
+use super::seal::{SealedDtor, SealedName};
+use super::shape::CellLayout;
 use super::source::{draw, give_back};
 use super::totals;
 use crate::cell::{Cell, FLAG_SLOT, Kind};
@@ -24,7 +24,7 @@ use crate::error::AllocError;
 pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
     // SAFETY: [caller] the caller's cell is live.
     let (shape, flags) =
-        unsafe { (Shape::seen(prefix(data, header), header), (*prefix(data, header)).flags) };
+        unsafe { (CellLayout::seen(prefix(data, header), header), (*prefix(data, header)).flags) };
     let record = if record::has(flags) { record::LAYOUT.size() } else { 0 };
     (shape.size, shape.offset() + shape.end + record)
 }
@@ -37,8 +37,8 @@ pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
 pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr> {
     // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = Shape::seen(prefix(data, header), header);
-        if shape.has_name() { Label::read(data.add(shape.label()).cast()) } else { None }
+        let shape = CellLayout::seen(prefix(data, header), header);
+        if shape.has_name() { SealedName::read(data.add(shape.label()).cast()) } else { None }
     }
 }
 
@@ -49,9 +49,9 @@ pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr>
 pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
     // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = Shape::seen(prefix(data, header), header);
+        let shape = CellLayout::seen(prefix(data, header), header);
         if shape.has_name() {
-            Label::write(data.add(shape.label()).cast(), name);
+            SealedName::write(data.add(shape.label()).cast(), name);
         }
         shape.has_name()
     }
@@ -61,16 +61,16 @@ pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -
 ///
 /// # Safety
 /// `data` is that of a live cell with this header size that nobody else uses meanwhile.
-pub(crate) unsafe fn arm(data: *mut u8, header: usize, destructor: Destructor) {
+pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destructor) {
     let cell = prefix(data, header);
     // SAFETY: [caller] the caller's cell is live.
-    let shape = unsafe { Shape::seen(cell, header) };
+    let shape = unsafe { CellLayout::seen(cell, header) };
     // SAFETY: [slot, record] a shape with a slot has room for it there; a cell without one may have a record.
     unsafe {
         if shape.has_slot() {
-            Slot::write(data.add(shape.slot()).cast::<Slot>(), destructor);
+            SealedDtor::write(data.add(shape.slot()).cast::<SealedDtor>(), destructor);
         } else if record::has((*cell).flags) {
-            record::arm(record::of(cell), destructor);
+            record::set_dtor(record::of(cell), destructor);
         }
     }
 }
@@ -91,7 +91,7 @@ pub(crate) unsafe fn hook(
     let cell = prefix(data, header);
     // SAFETY: [caller, record] the caller's cell is live, and the check finds its prefix whole.
     unsafe {
-        if !is_whole(call, kind, header, data, src) {
+        if !seal_ok(call, kind, header, data, src) {
             return Err(AllocError::Misused);
         }
         let flags = (*cell).flags;
@@ -101,7 +101,7 @@ pub(crate) unsafe fn hook(
                 cell.leads(Leads::On);
             }
         }
-        arm(data, header, destructor);
+        set_dtor(data, header, destructor);
     }
     Ok(())
 }
@@ -126,7 +126,7 @@ pub(crate) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Resu
         totals::drawn(kind, record::LAYOUT.size());
         new.write(Record {
             size: 0,
-            drop: Slot::sealed(&raw mut (*new).drop, Destructor::NONE),
+            drop: SealedDtor::sealed(&raw mut (*new).drop, Destructor::NONE),
             #[cfg(all(feature = "ref", feature = "tree"))]
             owned: null_mut(),
             seal: 0,

@@ -26,12 +26,12 @@ use super::Handle;
 pub(crate) use super::layout::NODE as HEADER;
 use super::layout::Node;
 use super::request::{Fill, Request};
-use super::resize::{self, How, Resized, To};
+use super::resize::{self, How, ResizeRequest, Resized};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use free::release;
-use links::{Around, OWN, around, check, check_movable, held_by, in_use, is_child};
+use links::{Links, OWN, around, check, check_movable, held_by, in_use, is_child};
 use reparent::past_hooks_of;
 
 pub(crate) use hold::{adopt, let_go};
@@ -91,7 +91,7 @@ pub unsafe fn d(data: *mut u8) {
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
-    to: To,
+    to: ResizeRequest,
     call: &'static str,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
@@ -100,7 +100,7 @@ pub(crate) unsafe fn resize_kept(
     unsafe {
         let node = check_movable(call, data, OWN)?;
         let wrong = match around(node) {
-            Around::Stranger => Some(Misuse::Damaged),
+            Links::Corrupt => Some(Misuse::Damaged),
             _ => in_use(node),
         };
         if let Some(misuse) = wrong {

@@ -144,7 +144,7 @@ macro_rules! resizes {
         )]
         pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
             // SAFETY: [caller] the contract is the caller's.
-            unsafe { resize_kept(data, To::Size(size), concat!($call, "r"), Shred::No) }.map(|resized| resized.data)
+            unsafe { resize_kept(data, ResizeRequest::Size(size), concat!($call, "r"), Shred::No) }.map(|resized| resized.data)
         }
     };
 }

@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use crate::raw::{self, FLAG_SAME};
+use crate::raw::{self, FLAG_TYPED_CHILD};
 
 /// Returns the data of a node's first child.
 ///
@@ -27,7 +27,7 @@ pub(super) fn data_of(node: *mut raw::Node) -> Option<NonNull<u8>> {
 /// Returns true if a node was made with its parent's type.
 pub(super) unsafe fn is_same(data: NonNull<u8>) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { (*raw::tree::header(data.as_ptr())).cell.flags & FLAG_SAME != 0 }
+    unsafe { (*raw::tree::header(data.as_ptr())).cell.flags & FLAG_TYPED_CHILD != 0 }
 }
 
 /// Returns the first of these siblings that was made with its parent's type.
@@ -52,7 +52,7 @@ pub(crate) struct Children<T> {
 
 impl<T> Children<T> {
     /// # Safety
-    /// `parent` is the data of a node of this thread with a `T`. It and its children with [`FLAG_SAME`] stay live as long as the
+    /// `parent` is the data of a node of this thread with a `T`. It and its children with [`FLAG_TYPED_CHILD`] stay live as long as the
     /// iterator is used.
     pub(crate) unsafe fn of(parent: NonNull<T>) -> Self {
         Children { parent, front: None, back: None }

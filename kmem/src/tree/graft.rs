@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use super::{Node, NodeRef, Tree};
 use crate::emplace;
-use crate::raw::{self, FLAG_SAME};
+use crate::raw::{self, FLAG_TYPED_CHILD};
 
 /// Moves a tree below a node, without a look at what is in either.
 ///
@@ -69,7 +69,7 @@ impl<'t, T> NodeRef<'t, T> {
         // the other may. [same] The flag says so, and no owner is left.
         unsafe {
             let root = join(self.data.cast(), tree);
-            (*raw::tree::header(root.as_ptr().cast())).cell.flags |= FLAG_SAME;
+            (*raw::tree::header(root.as_ptr().cast())).cell.flags |= FLAG_TYPED_CHILD;
             NodeRef::new(root)
         }
     }

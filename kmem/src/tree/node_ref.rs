@@ -9,7 +9,7 @@ use super::node::{Node, alloc_below};
 use crate::cell::Kind;
 use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::raw::{self, FLAG_SAME};
+use crate::raw::{self, FLAG_TYPED_CHILD};
 use crate::source::Named;
 
 /// A shared reference to a node. It adds children and walks over them.
@@ -93,7 +93,7 @@ impl<'t, T> NodeRef<'t, T> {
         // SAFETY: [lent, same] this node and the new one are live while the tree is borrowed. The flag says that the child has this
         // node's type.
         unsafe {
-            emplace::value(value, alloc_below(self.data.cast(), FLAG_SAME, name))
+            emplace::value(value, alloc_below(self.data.cast(), FLAG_TYPED_CHILD, name))
                 .map(|data| NodeRef::new(data))
         }
     }

@@ -125,7 +125,7 @@ impl<T, S> Tree<T, S> {
 impl<T: ?Sized, S> Tree<T, S> {
     /// # Safety
     /// `data` is that of a live root with this value, which the cell drops, allocated from an `S`, and nothing else owns it. Children
-    /// with [`FLAG_SAME`](raw::FLAG_SAME) have values of the same type.
+    /// with [`FLAG_TYPED_CHILD`](raw::FLAG_TYPED_CHILD) have values of the same type.
     pub(crate) unsafe fn own(data: NonNull<T>) -> Self {
         Tree { data, owns: PhantomData, drops: PhantomData }
     }

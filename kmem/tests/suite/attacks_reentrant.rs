@@ -10,18 +10,18 @@ use kmem::{AllocError, Heap, HeapBox, Node, NodeRef, Pool, PoolBox, Ptr, Ref, So
 use crate::support::{Counted, Ends, Tally, leaks_nothing, lent_for_ever, quietly, unwind};
 
 /// A value that allocates from its own pool as it ends, more than that has, and counts its cells.
-struct Busy {
-    pool: Rc<Pool<Busy>>,
+struct ChildFreeGuard {
+    pool: Rc<Pool<ChildFreeGuard>>,
     depth: usize,
 }
 
-impl Drop for Busy {
+impl Drop for ChildFreeGuard {
     fn drop(&mut self) {
         if self.depth == 0 {
             return;
         }
         let live = self.pool.live();
-        let value = |depth| Busy { pool: self.pool.clone(), depth };
+        let value = |depth| ChildFreeGuard { pool: self.pool.clone(), depth };
         let cells: Vec<_> = (0..100).map(|_| self.pool.alloc(value(0))).collect();
         drop(self.pool.alloc(value(self.depth - 1)));
         assert_eq!(self.pool.live(), live + 100);
@@ -35,7 +35,7 @@ impl Drop for Busy {
 fn a_destructor_may_allocate_from_grow_count_and_free_into_its_own_pool() {
     leaks_nothing(|| {
         let pool = Rc::new(Pool::try_growing_in(1, Heap).unwrap());
-        let value = |depth| Busy { pool: pool.clone(), depth };
+        let value = |depth| ChildFreeGuard { pool: pool.clone(), depth };
         let cell = pool.alloc(value(2));
         let handle = Ptr::from(pool.alloc(value(2)));
         drop(cell);

@@ -12,7 +12,7 @@ use crate::raw::seal;
 /// `cell` is one of the block's that has been handed out.
 #[inline]
 pub(crate) unsafe fn is_live(cell: *mut PoolCell, block: *mut Pool) -> bool {
-    // SAFETY: [caller, handed] the caller's cell has a header.
+    // SAFETY: [caller, high_water] the caller's cell has a header.
     unsafe { (*cell).pool.addr() & !TAINTED == block.addr() }
 }
 
@@ -54,7 +54,7 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
 pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
     let cell = PoolCell::of(data);
     // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
-    // below `handed` of a live pool that names the pool without a tag, or with that of a tainted one, is live.
+    // below `high_water` of a live pool that names the pool without a tag, or with that of a tainted one, is live.
     unsafe {
         let named = (&raw const (*cell).pool).read_unaligned();
         if names_its_pool(data, named) {
@@ -78,7 +78,7 @@ pub(crate) unsafe fn check_tainted(call: &'static str, data: *mut u8) -> Option<
         if named != pool && names_its_pool(data, pool) {
             return Some(pool);
         }
-        accuse(call, data);
+        report_bad_cell(call, data);
         None
     }
 }
@@ -95,7 +95,7 @@ pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
             && PoolCell::may_follow(PoolCell::of(data), pool)
             && (*pool).cell.kind == Kind::Pool as i32
             && (*pool).seal == seal::of_pool(pool.addr(), seal::key())
-            && (*pool).index(PoolCell::of(data)) < (*pool).handed
+            && (*pool).index(PoolCell::of(data)) < (*pool).high_water
     }
 }
 
@@ -114,13 +114,13 @@ pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
             && (named != pool || (*pool).cell.kind == Kind::Pool.dying())
             && [Kind::Pool as i32, Kind::Pool.dying()].contains(&(*pool).cell.kind)
             && (*pool).seal == seal::of_pool(pool.addr(), seal::key())
-            && (*pool).index(PoolCell::of(data)) < (*pool).handed
+            && (*pool).index(PoolCell::of(data)) < (*pool).high_water
             || check(call, data).is_some()
     }
 }
 
 #[cold]
-pub(crate) unsafe fn accuse(call: &'static str, data: *mut u8) {
+pub(crate) unsafe fn report_bad_cell(call: &'static str, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotInPool
     } else {

@@ -48,7 +48,7 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
 #[must_use]
 pub unsafe fn peak(pool: *mut Pool) -> usize {
     // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
-    unsafe { blocks(pool) }.map(|block| unsafe { (*block).handed }).sum()
+    unsafe { blocks(pool) }.map(|block| unsafe { (*block).high_water }).sum()
 }
 
 /// The number of live cells, counted by looking at each cell ever handed out.
@@ -123,7 +123,7 @@ pub unsafe fn count(pool: *mut Pool) -> Count {
         count.live = live(head);
         for block in blocks(head) {
             count.cells += (*block).cells;
-            count.peak += (*block).handed;
+            count.peak += (*block).high_water;
             count.block += (*block).cell.size;
         }
     }
@@ -150,10 +150,10 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<*mut u8> {
         while !self.block.is_null() {
             let block = self.block;
-            // SAFETY: [caller, blocks, handed] who began the walk says that the pool is live as long as it lasts, and its blocks
-            // are too; cells below `handed` have a header.
+            // SAFETY: [caller, blocks, high_water] who began the walk says that the pool is live as long as it lasts, and its blocks
+            // are too; cells below `high_water` have a header.
             unsafe {
-                while self.index < (*block).handed {
+                while self.index < (*block).high_water {
                     let cell = (*block).first.byte_add(self.index * (*block).stride);
                     self.index += 1;
                     if is_live(cell, block) {

@@ -11,7 +11,7 @@
 use core::ptr::{NonNull, null_mut};
 
 use super::plan::GROUP;
-use crate::cell::FLAG_SCATTERED;
+use crate::cell::FLAG_MAY_HAVE_FREE_BLOCKS;
 use crate::fault::{self, Misuse};
 use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
 use crate::raw::pool::told;
@@ -29,7 +29,7 @@ pub(crate) unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
         let cell = (*pool).bottom;
         // Who writes into a free cell can lead the list to memory of theirs, which looks like a free cell but is none.
         if cell.is_null()
-            || (*pool).index(cell) >= (*pool).handed
+            || (*pool).index(cell) >= (*pool).high_water
             || (*cell).pool.addr() != pool.addr() | FREE
         {
             return null_mut();
@@ -52,7 +52,7 @@ pub(crate) unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
 
 /// [`pop_distant`], out of the way.
 #[inline(never)]
-pub(crate) unsafe fn pop_distant_apart(pool: *mut Pool) -> *mut PoolCell {
+pub(crate) unsafe fn pop_distant_cold(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { pop_distant(pool) }
 }
@@ -86,17 +86,17 @@ pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
 /// out is what was in use at once.
 #[inline]
 pub(crate) unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [handed] the caller gives a live pool on its own thread. The next cell never handed out lies inside the
+    // SAFETY: [high_water] the caller gives a live pool on its own thread. The next cell never handed out lies inside the
     // block, and so does its group.
     unsafe {
-        let index = (*pool).handed;
+        let index = (*pool).high_water;
         if index >= (*pool).cells {
             return null_mut();
         }
         if index % GROUP == 0 {
             groups(pool).add(index / GROUP).write(Group { free: 0, next: null_mut() });
         }
-        (*pool).handed = index + 1;
+        (*pool).high_water = index + 1;
         (*pool).first.byte_add(index * (*pool).stride)
     }
 }
@@ -155,11 +155,11 @@ pub(crate) fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
 /// Parks the head of the free list and returns the cell below it.
 #[inline]
 pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
-    // SAFETY: [free-list, handed] the caller gives a live pool on its own thread and the head of its free list. A cell
-    // below `handed` has a group that has been written.
+    // SAFETY: [free-list, high_water] the caller gives a live pool on its own thread and the head of its free list. A cell
+    // below `high_water` has a group that has been written.
     unsafe {
         let index = (*pool).index(cell);
-        if index >= (*pool).handed || (*cell).pool.addr() != pool.addr() | FREE {
+        if index >= (*pool).high_water || (*cell).pool.addr() != pool.addr() | FREE {
             fault::report("kmpoolf", PoolCell::data(cell), Misuse::Damaged);
             return null_mut();
         }
@@ -210,7 +210,7 @@ pub(crate) unsafe fn put_back(pool: *mut Pool, cell: *mut PoolCell) {
         // The first block is looked at first, whichever is the current one.
         if pool != (*head).current && pool != head {
             (*head).current = pool;
-            (*head).cell.flags |= FLAG_SCATTERED;
+            (*head).cell.flags |= FLAG_MAY_HAVE_FREE_BLOCKS;
         }
     }
 }

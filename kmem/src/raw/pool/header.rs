@@ -4,11 +4,11 @@ use core::alloc::Layout;
 use core::ffi::CStr;
 use core::ptr::null;
 
-use crate::cell::{Cell, FLAG_ENDING, FLAG_HOST, Kind};
+use crate::cell::{Cell, FLAG_HOST, FLAG_IN_DTOR, Kind};
 use crate::fault::{self};
 use crate::raw::layout::{Node, Pool};
 use crate::raw::request::{BASE_ALIGN, Destructor};
-use crate::raw::seal::{self, Slot};
+use crate::raw::seal::{self, SealedDtor};
 
 /// Whether this is a live pool; what is wrong with it is reported.
 #[inline(never)]
@@ -53,7 +53,7 @@ pub(crate) unsafe fn is_hosted(pool: *mut Pool) -> bool {
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn is_ending(pool: *mut Pool) -> bool {
     // SAFETY: [caller, hosted] the caller's pool is live.
-    unsafe { (*(*pool).head).cell.flags & FLAG_ENDING != 0 }
+    unsafe { (*(*pool).head).cell.flags & FLAG_IN_DTOR != 0 }
 }
 
 /// The source of a growing pool's further blocks: its own, or where a node hosts it, that of the node.
@@ -104,7 +104,7 @@ pub(crate) unsafe fn layout_of(pool: *mut Pool) -> Layout {
 /// The destructor of a pool's cells, which may be an empty one, or `None` where it was written over.
 pub(crate) unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
     // SAFETY: [caller] the caller gives a live pool.
-    unsafe { Slot::read(&raw mut (*pool).drop) }
+    unsafe { SealedDtor::read(&raw mut (*pool).drop) }
 }
 
 /// The name of a pool, or `None` where it has none, or where it was written over: this is for reports of damage too.

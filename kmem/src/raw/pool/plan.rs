@@ -4,12 +4,12 @@ use core::alloc::Layout;
 use core::ffi::CStr;
 use core::ptr::{NonNull, null, null_mut};
 
-use crate::cell::{Cell, FLAG_CAREFUL, Kind};
+use crate::cell::{Cell, FLAG_SLOW_FREE, Kind};
 use crate::error::AllocError;
 use crate::raw::layout::{Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
 use crate::raw::pool::told;
 use crate::raw::request::{BASE_ALIGN, Destructor, align_byte, data_align, round_up};
-use crate::raw::seal::{self, Slot, heap_id};
+use crate::raw::seal::{self, SealedDtor, heap_id};
 use crate::raw::totals;
 
 /// Cells of a group.
@@ -144,7 +144,7 @@ pub(crate) unsafe fn write(
 ) -> NonNull<Pool> {
     let pool = base.cast::<Pool>();
     let align = data_align(spec.align).unwrap_or(BASE_ALIGN);
-    let careful = if spec.drop.is_some() || !src.is_null() { FLAG_CAREFUL } else { 0 };
+    let careful = if spec.drop.is_some() || !src.is_null() { FLAG_SLOW_FREE } else { 0 };
     let flags = flags | careful;
     let header = Pool {
         cell: Cell::new(Kind::Pool, flags, align_byte(align), heap_id(), plan.layout.size()),
@@ -158,9 +158,9 @@ pub(crate) unsafe fn write(
         inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),
         shift: plan.stride.trailing_zeros(),
         seal: seal::of_pool(pool.as_ptr().addr(), seal::key()),
-        handed: 0,
+        high_water: 0,
         cells: spec.cells,
-        drop: Slot::sealed(
+        drop: SealedDtor::sealed(
             // SAFETY: [extent] the caller's block has room for a pool.
             unsafe { &raw mut (*pool.as_ptr()).drop },
             spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),

@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 use super::cell::{check, is_live, is_tainted, names_its_pool, owner_of};
 use super::free_list::{put, put_back};
 use super::header::{destructor, layout_of};
-use crate::cell::{FLAG_BUFFER, FLAG_ENDING, FLAG_HOST, FLAG_SECRETS, Kind, Shred};
+use crate::cell::{FLAG_BUFFER, FLAG_HOST, FLAG_IN_DTOR, FLAG_SECRETS, Kind, Shred};
 use crate::fault::{self, Misuse};
 use crate::raw::chain::shreds;
 use crate::raw::layout::{DYING, Pool, PoolCell, TAINTED};
@@ -19,19 +19,19 @@ use crate::shred;
 
 /// A cell going back where there is more to do than [`put`]. Dropping it zeroes the data where asked for and puts the
 /// cell on the free list, so that this happens even where the destructor unwinds.
-pub(crate) struct GoingBack {
+pub(crate) struct PoolCellFreeGuard {
     /// It is zeroed if it is tainted.
     cell: *mut PoolCell,
     pool: *mut Pool,
-    /// The flag that is taken from the pool's first block: [`FLAG_ENDING`], unless this happens inside another cell's
+    /// The flag that is taken from the pool's first block: [`FLAG_IN_DTOR`], unless this happens inside another cell's
     /// destructor, or there is none.
     flag: u8,
 }
 
-impl Drop for GoingBack {
+impl Drop for PoolCellFreeGuard {
     #[inline]
     fn drop(&mut self) {
-        let GoingBack { cell, pool, flag } = *self;
+        let PoolCellFreeGuard { cell, pool, flag } = *self;
         // SAFETY: [guard, tag] `release` found this to be a live cell of this pool, which is this thread's.
         unsafe {
             let head = (*pool).head;
@@ -46,10 +46,10 @@ impl Drop for GoingBack {
 }
 
 /// Gives back a cell whose value has been moved out: the pool's destructor does not run.
-pub(crate) unsafe fn vacate(data: *mut u8) {
+pub(crate) unsafe fn free_without_drop(data: *mut u8) {
     // SAFETY: [caller, tag] the caller gives the data of a live cell, whose header names its pool.
     unsafe {
-        drop(GoingBack { cell: PoolCell::of(data), pool: owner_of(data), flag: 0 });
+        drop(PoolCellFreeGuard { cell: PoolCell::of(data), pool: owner_of(data), flag: 0 });
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
     }
     let cell = PoolCell::of(data);
     // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
-    // below `handed` of a live pool that names the pool untagged is live, as in `check`.
+    // below `high_water` of a live pool that names the pool untagged is live, as in `check`.
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
@@ -68,18 +68,18 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
             && PoolCell::may_follow(cell, pool)
             && is_plain(pool.cast())
             && (*pool).seal == seal::of_pool(pool.addr(), seal::known_key())
-            && (*pool).index(cell) < (*pool).handed
+            && (*pool).index(cell) < (*pool).high_water
         {
             put(pool, cell);
         } else {
-            release_carefully(data, call, shred);
+            release_slow(data, call, shred);
         }
     }
 }
 
 /// Gives back a cell as [`release`] does, where more may have to be done or something is wrong.
 #[inline(never)]
-pub(crate) unsafe fn release_carefully(data: *mut u8, call: &'static str, shred: Shred) {
+pub(crate) unsafe fn release_slow(data: *mut u8, call: &'static str, shred: Shred) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         let cell = PoolCell::of(data);
@@ -94,10 +94,10 @@ pub(crate) unsafe fn release_carefully(data: *mut u8, call: &'static str, shred:
         if shred.is_yes() {
             PoolCell::tag(cell, TAINTED);
         }
-        let mut going = GoingBack { cell, pool, flag: 0 };
+        let mut going = PoolCellFreeGuard { cell, pool, flag: 0 };
         if destructor.run.is_some() {
-            going.flag = FLAG_ENDING & !(*head).cell.flags;
-            (*head).cell.flags |= FLAG_ENDING;
+            going.flag = FLAG_IN_DTOR & !(*head).cell.flags;
+            (*head).cell.flags |= FLAG_IN_DTOR;
             PoolCell::tag(cell, DYING);
             destructor.call(data);
         }
@@ -105,7 +105,7 @@ pub(crate) unsafe fn release_carefully(data: *mut u8, call: &'static str, shred:
     }
 }
 
-/// [`release_carefully`] of a cell that is tainted, or is none.
+/// [`release_slow`] of a cell that is tainted, or is none.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn release_tainted(data: *mut u8, call: &'static str) {
@@ -113,7 +113,7 @@ pub(crate) unsafe fn release_tainted(data: *mut u8, call: &'static str) {
     unsafe {
         if let Some(pool) = check(call, data) {
             PoolCell::name(PoolCell::of(data), pool);
-            release_carefully(data, call, Shred::Yes);
+            release_slow(data, call, Shred::Yes);
         }
     }
 }
@@ -128,7 +128,7 @@ pub(crate) struct TearDown {
 impl TearDown {
     /// Runs the destructor on each live cell from where it stands.
     unsafe fn run(&mut self) {
-        // SAFETY: [blocks, tag] the blocks are those of one pool, none of them given back yet, and cells below `handed`
+        // SAFETY: [blocks, tag] the blocks are those of one pool, none of them given back yet, and cells below `high_water`
         // have a header. The destructor was given for live cells; each is marked before it runs so that it runs once.
         unsafe {
             if self.block.is_null() {
@@ -140,7 +140,7 @@ impl TearDown {
                 return fault::report("kmpoolx", self.head.cast(), Misuse::Damaged);
             };
             while drop.run.is_some() && !self.block.is_null() {
-                while self.index < (*self.block).handed {
+                while self.index < (*self.block).high_water {
                     let cell = (*self.block).first.byte_add(self.index * (*self.block).stride);
                     self.index += 1;
                     if is_live(cell, self.block) {
@@ -164,10 +164,10 @@ impl Drop for TearDown {
             let shred = shreds(self.head.cast());
             let mut block = self.head;
             while !block.is_null() {
-                let Pool { next, first, handed, cells, stride, src, .. } = *block;
+                let Pool { next, first, high_water, cells, stride, src, .. } = *block;
                 told::pool_gone(block, first.cast(), cells * stride);
                 if shred {
-                    shred::zero(first.cast(), handed * stride);
+                    shred::zero(first.cast(), high_water * stride);
                 } else if (*block).cell.flags & FLAG_SECRETS != 0 {
                     zero_tainted(block);
                 }
@@ -194,9 +194,9 @@ impl Drop for TearDown {
 /// `block` is one of a pool on its way out.
 #[inline(never)]
 pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
-    // SAFETY: [caller, handed, tag] cells below `handed` have a header.
+    // SAFETY: [caller, high_water, tag] cells below `high_water` have a header.
     unsafe {
-        for index in 0..(*block).handed {
+        for index in 0..(*block).high_water {
             let cell = (*block).first.byte_add(index * (*block).stride);
             if is_tainted(PoolCell::data(cell)) {
                 shred::zero(PoolCell::data(cell), (*block).cellsz);

@@ -89,7 +89,7 @@ pub(crate) unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Dam
     if pool.head != head {
         return err("a block of another pool");
     }
-    if pool.cell.size < size_of::<Pool>() || pool.handed > pool.cells {
+    if pool.cell.size < size_of::<Pool>() || pool.high_water > pool.cells {
         return err("more cells handed out than there are");
     }
     if pool.first.addr() < block.addr() + size_of::<Pool>()
@@ -102,7 +102,7 @@ pub(crate) unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Dam
     if (pool.stride >> pool.shift).wrapping_mul(pool.inverse) != 1 {
         return err("an inverse that is none");
     }
-    let handed_out = |cell: *mut PoolCell| cell.is_null() || pool.index(cell) < pool.handed;
+    let handed_out = |cell: *mut PoolCell| cell.is_null() || pool.index(cell) < pool.high_water;
     if !handed_out(pool.top) || !handed_out(pool.bottom) {
         return err("a top or bottom that is no cell");
     }
@@ -111,9 +111,9 @@ pub(crate) unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Dam
 
 /// Each cell that has been handed out.
 pub(crate) unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
-    // SAFETY: [handed] the header was found right, so the cells below `handed` have headers inside the block.
+    // SAFETY: [high_water] the header was found right, so the cells below `high_water` have headers inside the block.
     unsafe {
-        for index in 0..(*block).handed {
+        for index in 0..(*block).high_water {
             let cell = (*block).first.byte_add(index * (*block).stride);
             match (*cell).pool.addr().wrapping_sub(block.addr()) & !TAINTED {
                 0 => census.live += 1,
@@ -122,16 +122,16 @@ pub(crate) unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), 
                 _ => return Err(Damage { at: PoolCell::data(cell), what: "a cell that names another pool" }),
             }
         }
-        census.unused += (*block).cells - (*block).handed;
+        census.unused += (*block).cells - (*block).high_water;
     }
     Ok(())
 }
 
 /// The name of its block in each cell, which was found right, and the seal beside it.
 pub(crate) unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
-    // SAFETY: [handed] as in `cells`.
+    // SAFETY: [high_water] as in `cells`.
     unsafe {
-        for index in 0..(*block).handed {
+        for index in 0..(*block).high_water {
             let cell = (*block).first.byte_add(index * (*block).stride);
             if !PoolCell::may_follow(cell, block) {
                 return Err(Damage { at: PoolCell::data(cell), what: "a cell whose pool bears no seal" });
@@ -143,14 +143,14 @@ pub(crate) unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
 
 /// The free list and the parked cells: together all that are free, each once.
 pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
-    // SAFETY: [handed] the header was found right, so groups and cells below `handed` lie inside the block and have been written;
+    // SAFETY: [high_water] the header was found right, so groups and cells below `high_water` lie inside the block and have been written;
     // whatever leads there is found to before it is followed.
     unsafe {
-        let Pool { first, stride, handed, .. } = *block;
+        let Pool { first, stride, high_water, .. } = *block;
         let group_of = |index: usize| groups(block).add(index / GROUP);
         let parked = |index: usize| (*group_of(index)).free >> (index % GROUP) & 1 == 1;
         let mut free = 0;
-        for index in 0..handed {
+        for index in 0..high_water {
             let cell = first.byte_add(index * stride);
             let is_free = (*cell).pool.addr() == block.addr() | FREE;
             if parked(index) && !is_free {
@@ -161,7 +161,7 @@ pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
         let mut cell = (*block).bottom;
         while !cell.is_null() {
             let index = (*block).index(cell);
-            if index >= handed || (*cell).pool.addr() != block.addr() | FREE {
+            if index >= high_water || (*cell).pool.addr() != block.addr() | FREE {
                 return Err(Damage { at: cell.cast(), what: "no free cell, on the free list" });
             }
             if parked(index) || free == 0 {
@@ -173,7 +173,7 @@ pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
         if free != 0 {
             return Err(Damage { at: block.cast(), what: "a free cell that is on no list" });
         }
-        let written = handed.div_ceil(GROUP);
+        let written = high_water.div_ceil(GROUP);
         let mut waiting = (0..written).filter(|&at| (*groups(block).add(at)).free != 0).count();
         let mut group: *mut Group = (*block).parked;
         while !group.is_null() {
@@ -191,8 +191,8 @@ pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
         if waiting != 0 {
             return Err(Damage { at: block.cast(), what: "parked cells that are not found again" });
         }
-        let last = handed % GROUP;
-        if last != 0 && (*group_of(handed)).free >> last != 0 {
+        let last = high_water % GROUP;
+        if last != 0 && (*group_of(high_water)).free >> last != 0 {
             return Err(Damage { at: block.cast(), what: "parked cells that were never handed out" });
         }
     }

@@ -3,7 +3,7 @@
 use super::Handle;
 use crate::cell::Kind;
 use crate::error::AllocError;
-use crate::raw::object::{self, For};
+use crate::raw::object::{self, Check};
 use crate::raw::request::Destructor;
 use crate::raw::{layout, trailer};
 use core::ptr::null_mut;
@@ -48,7 +48,7 @@ pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocEr
     let _ = destructor;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if !object::check(CALL, handle, For::Change) {
+        if !object::check(CALL, handle, Check::Write) {
             return Err(AllocError::Misused);
         }
         match Kind::from_raw(kind) {

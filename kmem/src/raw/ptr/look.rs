@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 
 use super::Handle;
 use crate::cell::Kind;
-use crate::raw::object::{self, For};
+use crate::raw::object::{self, Check};
 use crate::raw::{check, layout, record, trailer};
 
 /// [`check`] of a handle, and of what the prefix of its cell says of the extent. For a look it need not be that of a cell of this copy's
@@ -13,7 +13,7 @@ use crate::raw::{check, layout, record, trailer};
 ///
 /// # Safety
 /// As for [`size`], where the handle is not null.
-unsafe fn check_extent(call: &'static str, handle: Handle, what: For) -> bool {
+unsafe fn check_extent(call: &'static str, handle: Handle, what: Check) -> bool {
     let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
     unsafe {
@@ -23,10 +23,10 @@ unsafe fn check_extent(call: &'static str, handle: Handle, what: For) -> bool {
         let kind = Kind::from_raw(handle.kind);
         let src = layout::source(kind, data);
         match (layout::header(kind), kind) {
-            (Some(header), Some(kind)) if what == For::Change => {
-                check::is_whole(call, kind, header, data, src)
+            (Some(header), Some(kind)) if what == Check::Write => {
+                check::seal_ok(call, kind, header, data, src)
             }
-            (Some(header), Some(kind)) => check::is_fair(call, kind, header, data, src),
+            (Some(header), Some(kind)) => check::prefix_ok(call, kind, header, data, src),
             _ => true,
         }
     }
@@ -50,7 +50,7 @@ unsafe fn check_extent(call: &'static str, handle: Handle, what: For) -> bool {
 #[must_use]
 pub unsafe fn size(handle: Handle) -> usize {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { size_checked("kmsize", handle, For::Look) }.unwrap_or(0)
+    unsafe { size_checked("kmsize", handle, Check::Read) }.unwrap_or(0)
 }
 
 /// The bytes of data that an object has, as [`size`] says, for a `call` that is about to change it, and under whose name a misuse is
@@ -70,11 +70,11 @@ pub unsafe fn size(handle: Handle) -> usize {
 #[must_use]
 pub unsafe fn size_for(call: &'static str, handle: Handle) -> Option<usize> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { size_checked(call, handle, For::Change) }
+    unsafe { size_checked(call, handle, Check::Write) }
 }
 
 #[inline(never)]
-unsafe fn size_checked(call: &'static str, handle: Handle, what: For) -> Option<usize> {
+unsafe fn size_checked(call: &'static str, handle: Handle, what: Check) -> Option<usize> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if handle.is_null() {
@@ -118,7 +118,7 @@ pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
 unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if handle.is_null() || !check_extent(call, handle, For::Look) {
+        if handle.is_null() || !check_extent(call, handle, Check::Read) {
             return None;
         }
         #[cfg(feature = "pool")]
@@ -157,7 +157,7 @@ unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> 
 pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if handle.is_null() || !check_extent("kmrename", handle, For::Change) {
+        if handle.is_null() || !check_extent("kmrename", handle, Check::Write) {
             return false;
         }
         #[cfg(feature = "pool")]

@@ -5,8 +5,8 @@ use core::ptr::NonNull;
 use super::Handle;
 use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
-use crate::raw::object::{self, For};
-use crate::raw::resize::{Resized, To};
+use crate::raw::object::{self, Check};
+use crate::raw::resize::{ResizeRequest, Resized};
 
 /// Gives the object of a handle `size` bytes of data, in place where its source can, and returns the data. The object may have moved;
 /// the handle says where it is now. Of the contents stays what fits; what is added is undefined. Where the handle, the cell or
@@ -35,7 +35,7 @@ use crate::raw::resize::{Resized, To};
 pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        let data = change(handle, To::Size(size), "kmresize")?;
+        let data = change(handle, ResizeRequest::Size(size), "kmresize")?;
         #[cfg(feature = "pool")]
         if handle.kind == Kind::Pool as i32 {
             crate::raw::pool::cut(handle.data, size, Shred::from(handle.shred != 0));
@@ -68,7 +68,7 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
 /// ```
 pub unsafe fn grow(call: &'static str, handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { change(handle, To::Appended(size), call) }
+    unsafe { change(handle, ResizeRequest::Appended(size), call) }
 }
 
 /// Gives the object of a handle room for `size` bytes of data in all, of which it has as many as before, and returns the data. The object
@@ -92,11 +92,15 @@ pub unsafe fn grow(call: &'static str, handle: &mut Handle, size: usize) -> Resu
 /// ```
 pub unsafe fn reserve(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { change(handle, To::Room(size), "kmreserve") }
+    unsafe { change(handle, ResizeRequest::Room(size), "kmreserve") }
 }
 
 /// Changes the object of a handle, which learns where it is.
-unsafe fn change(handle: &mut Handle, to: To, call: &'static str) -> Result<NonNull<u8>, AllocError> {
+unsafe fn change(
+    handle: &mut Handle,
+    to: ResizeRequest,
+    call: &'static str,
+) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     let resized = unsafe { resize_kept(*handle, to, call) }?;
     let Some(Resized { data, .. }) = &resized else {
@@ -120,7 +124,7 @@ unsafe fn change(handle: &mut Handle, to: To, call: &'static str) -> Result<NonN
 /// As for [`resize`].
 pub(crate) unsafe fn resize_kept(
     handle: Handle,
-    to: To,
+    to: ResizeRequest,
     call: &'static str,
 ) -> Result<Option<Resized>, AllocError> {
     let Handle { kind, shred, data, .. } = handle;
@@ -131,7 +135,7 @@ pub(crate) unsafe fn resize_kept(
     let _ = (to, shred);
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it and the handle say.
     unsafe {
-        if !object::check(call, handle, For::Change) {
+        if !object::check(call, handle, Check::Write) {
             return Err(AllocError::Misused);
         }
         match Kind::from_raw(kind) {

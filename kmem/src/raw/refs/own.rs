@@ -60,7 +60,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
             return Err(AllocError::Misused);
         }
         let src = source_of_only(data)?;
-        if !check::is_whole(CALL, Kind::Ref, HEADER, data, src) {
+        if !check::seal_ok(CALL, Kind::Ref, HEADER, data, src) {
             return Err(AllocError::Misused);
         }
         let cell: *mut Cell = Ref::of(data).cast();

@@ -24,8 +24,8 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: &'static str, shred: Shr
             Owned::Below(root) => return Some(root),
             Owned::Nothing => {
                 let src = (*Ref::of(data)).src;
-                if !end::end_plain(Kind::Ref, HEADER, data, src) {
-                    end::end_carefully(call, Kind::Ref, HEADER, data, src, false);
+                if !end::end_fast(Kind::Ref, HEADER, data, src) {
+                    end::end_slow(call, Kind::Ref, HEADER, data, src, false);
                 }
             }
             Owned::Refused => {}
@@ -40,7 +40,7 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: &'static str, shred: Shr
 /// [`release_below`] returned what the cell owned, and that is freed.
 pub(crate) unsafe fn end_owner(call: &'static str, data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { end::end_carefully(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src, false) };
+    unsafe { end::end_slow(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src, false) };
 }
 
 /// The node below which hangs what a cell owns, or null.
@@ -73,7 +73,7 @@ pub(crate) unsafe fn take(call: &'static str, data: *mut u8) -> Owned {
     unsafe {
         let Some(root) = NonNull::new(owned(data)) else { return Owned::Nothing };
         let cell = &mut (*Ref::of(data)).cell;
-        if !check::is_whole(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
+        if !check::seal_ok(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
             return Owned::Refused;
         }
         if (*root.as_ptr()).cell.flags & FLAG_BUSY != 0 {

@@ -174,7 +174,7 @@ pub(super) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     unsafe { Source::call_free(src.cast(), block, layout) }
 }
 
-pub(super) unsafe fn keeps(_src: *mut Cell, _size: usize) -> Result<bool, AllocError> {
+pub(super) unsafe fn fits_in_place(_src: *mut Cell, _size: usize) -> Result<bool, AllocError> {
     Ok(false)
 }
 

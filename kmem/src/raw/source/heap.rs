@@ -10,11 +10,11 @@ use crate::raw::request::Fill;
 use crate::raw::sanitizer;
 
 #[cfg(all(feature = "heap", not(kmem_libc)))]
-use alloc::alloc as beneath;
+use alloc::alloc as system;
 
 /// The C library's heap, in the shape of the global allocator.
 #[cfg(all(feature = "heap", kmem_libc))]
-mod beneath {
+mod system {
     use core::alloc::Layout;
 
     /// What `malloc` aligns to by itself.
@@ -120,8 +120,8 @@ pub(crate) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, Alloc
     let block = unsafe {
         let layout = with_spare(layout);
         match fill {
-            Fill::Undefined => beneath::alloc(layout),
-            Fill::Zeroed => beneath::alloc_zeroed(layout),
+            Fill::Undefined => system::alloc(layout),
+            Fill::Zeroed => system::alloc_zeroed(layout),
         }
     };
     if !block.is_null() {
@@ -135,7 +135,7 @@ pub(crate) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, Alloc
 pub(crate) unsafe fn free_heap(block: *mut u8, layout: Layout) {
     sanitizer::heap_given_back(block, layout.size());
     // SAFETY: [caller] the caller gives back what `draw_heap` returned for this layout.
-    unsafe { beneath::dealloc(block, with_spare(layout)) }
+    unsafe { system::dealloc(block, with_spare(layout)) }
 }
 
 /// Gives a block of the heap another size, in place or elsewhere, with what fits of its contents, or returns `None` and leaves it as
@@ -151,7 +151,7 @@ pub(crate) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> O
         return None;
     }
     // SAFETY: [caller] the contract is the caller's.
-    NonNull::new(unsafe { beneath::realloc(block, layout, size) })
+    NonNull::new(unsafe { system::realloc(block, layout, size) })
 }
 
 #[cfg(not(feature = "heap"))]

@@ -6,13 +6,13 @@
 //! |---|---|
 //! | `draw` | allocates a block; `more` allocates from the source below |
 //! | `give_back` | frees a block |
-//! | `keeps` | says if a block may have another size where it is, without being asked |
+//! | `fits_in_place` | says if a block may have another size where it is, without being asked |
 //! | `resizes`, `resize` | say if the source can be asked to resize a block in place, and ask it |
 //! | `resized` | is told of a block that has another size now |
 //! | `may_have_served` | says if a block of so many bytes can be this source's |
 //! | `below`, `zeroes` | say what the source was itself allocated from, and if it is tainted |
 //!
-//! The pool alone has a fast path, for blocks of the usual alignment: `draw_plain`, `is_plain`, `give_back_plain`.
+//! The pool alone has a fast path, for blocks of the usual alignment: `draw_fast`, `is_plain`, `give_back_fast`.
 //!
 //! The heap is the source of a cell whose source is null. It is asked directly.
 
@@ -117,11 +117,11 @@ pub(crate) unsafe fn draw_more(src: *mut Cell, layout: Layout) -> Result<NonNull
 /// # Safety
 /// As for [`draw`]; the source is not null.
 #[inline(always)]
-pub(crate) unsafe fn draw_plain(src: *mut Cell, size: usize) -> *mut u8 {
+pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     #[cfg(feature = "pool")]
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        pool::draw_plain(src, size)
+        pool::draw_fast(src, size)
     }
     #[cfg(not(feature = "pool"))]
     {
@@ -153,11 +153,11 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
 /// # Safety
 /// As for [`give_back`], of a source that [`is_plain`].
 #[inline(always)]
-pub(crate) unsafe fn give_back_plain(src: *mut Cell, block: *mut u8) {
+pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     #[cfg(feature = "pool")]
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        pool::give_back_plain(src, block);
+        pool::give_back_fast(src, block);
     }
     let _ = (src, block);
 }
@@ -188,12 +188,12 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
 ///
 /// # Safety
 /// `src` is null or the live source of a block.
-pub(crate) unsafe fn keeps(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
+pub(crate) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
     if src.is_null() {
         return Ok(false);
     }
     // SAFETY: [caller, live] the caller's source is live.
-    unsafe { by_source!(live(src), source => source::keeps(src, size), _other => Ok(false)) }
+    unsafe { by_source!(live(src), source => source::fits_in_place(src, size), _other => Ok(false)) }
 }
 
 /// Returns true if the source can be asked to resize a block in place, see [`resize`].

@@ -3,20 +3,20 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
-use crate::cell::{Cell, FLAG_CAREFUL, FLAG_GROWS, FLAG_SCATTERED, Kind};
+use crate::cell::{Cell, FLAG_GROWS, FLAG_MAY_HAVE_FREE_BLOCKS, FLAG_SLOW_FREE, Kind};
 use crate::error::AllocError;
 use crate::raw::layout;
 use crate::raw::layout::{Pool, PoolCell};
 use crate::raw::pool::cell::check;
 use crate::raw::pool::free_list::{
-    hand_out, pop, pop_distant, pop_distant_apart, pop_free, pop_fresh, put, put_back,
+    hand_out, pop, pop_distant, pop_distant_cold, pop_free, pop_fresh, put, put_back,
 };
 use crate::raw::pool::header::{blocks, destructor, growth_source, layout_of, name};
 use crate::raw::pool::plan::{Plan, Spec, write};
 use crate::raw::pool::told;
 use crate::raw::request::{BASE_ALIGN, Draw};
 use crate::raw::sanitizer;
-use crate::raw::seal::Slot;
+use crate::raw::seal::SealedDtor;
 use crate::shred;
 
 /// A growing pool stops doubling its blocks here, in bytes.
@@ -29,7 +29,8 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<
     let pool: *mut Pool = src.cast();
     // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
     unsafe {
-        if (*pool).cell.flags & FLAG_CAREFUL != 0 && destructor(pool).is_none_or(|drop| drop.run.is_some()) {
+        if (*pool).cell.flags & FLAG_SLOW_FREE != 0 && destructor(pool).is_none_or(|drop| drop.run.is_some())
+        {
             return Err(AllocError::Source(Some(Kind::Pool)));
         }
         fits(pool, layout.size(), layout.align())?;
@@ -43,7 +44,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<
 
 /// Serves a block of the usual alignment, or returns null where that takes more than a cell that is there.
 #[inline]
-pub(super) unsafe fn draw_plain(src: *mut Cell, size: usize) -> *mut u8 {
+pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     let pool: *mut Pool = src.cast();
     // SAFETY: [caller, live] the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
     unsafe {
@@ -51,12 +52,12 @@ pub(super) unsafe fn draw_plain(src: *mut Cell, size: usize) -> *mut u8 {
         if sanitizer::ON {
             return null_mut();
         }
-        if (*src).kind != Kind::Pool as i32 || (*src).flags & FLAG_CAREFUL != 0 || size > (*pool).cellsz {
+        if (*src).kind != Kind::Pool as i32 || (*src).flags & FLAG_SLOW_FREE != 0 || size > (*pool).cellsz {
             return null_mut();
         }
         let mut cell = pop(pool);
         if cell.is_null() {
-            cell = pop_distant_apart(pool);
+            cell = pop_distant_cold(pool);
             if cell.is_null() {
                 return null_mut();
             }
@@ -73,8 +74,9 @@ pub(super) unsafe fn draw_plain(src: *mut Cell, size: usize) -> *mut u8 {
 #[inline]
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
     // SAFETY: [caller, one-thread] the prefix is the caller's; nobody writes to that of a source while cells come and go.
-    let first = unsafe { layout::first_word(src) };
-    first & layout::word(-1, u8::MAX, FLAG_CAREFUL, 0, 0) == layout::word(Kind::Pool as i32, 0, 0, 0, 0)
+    let first = unsafe { layout::prefix_word(src) };
+    first & layout::prefix_word_of(-1, u8::MAX, FLAG_SLOW_FREE, 0, 0)
+        == layout::prefix_word_of(Kind::Pool as i32, 0, 0, 0, 0)
 }
 
 /// Frees a block that this pool served, which [`is_plain`].
@@ -82,11 +84,11 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
 /// # Safety
 /// As for [`give_back`].
 #[inline]
-pub(super) unsafe fn give_back_plain(src: *mut Cell, block: *mut u8) {
+pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     let (pool, cell): (*mut Pool, _) = (src.cast(), PoolCell::of(block));
     // SAFETY: [caller, tag] the caller gives a live pool of this thread's and a block that it served, whose header is readable.
     unsafe {
-        if (*cell).pool == pool && (*pool).index(cell) < (*pool).handed {
+        if (*cell).pool == pool && (*pool).index(cell) < (*pool).high_water {
             put(pool, cell);
         } else {
             take_back(block);
@@ -118,7 +120,7 @@ unsafe fn take_back(block: *mut u8) {
     }
 }
 
-pub(super) unsafe fn keeps(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
+pub(super) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
     // SAFETY: [caller] the caller's source is a live pool.
     let max = unsafe { (*src.cast::<Pool>()).cellsz };
     if size <= max { Ok(true) } else { Err(AllocError::Size { size, max }) }
@@ -194,7 +196,7 @@ pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut 
 pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     let mut pool = head;
     // SAFETY: [caller, outlives, blocks] the sources of a live pool are there, each block of a pool names the first, and cells below
-    // `handed` are those that were ever in use.
+    // `high_water` are those that were ever in use.
     unsafe {
         loop {
             let src = growth_source(pool);
@@ -203,7 +205,9 @@ pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
             }
             let below = (*src.cast::<Pool>()).head;
             let has_a_cell = |block: *mut Pool| {
-                !(*block).bottom.is_null() || !(*block).parked.is_null() || (*block).handed < (*block).cells
+                !(*block).bottom.is_null()
+                    || !(*block).parked.is_null()
+                    || (*block).high_water < (*block).cells
             };
             if (*below).cell.flags & FLAG_GROWS == 0 || blocks(below).any(has_a_cell) {
                 return pool;
@@ -247,7 +251,7 @@ pub(crate) unsafe fn take_grown(head: *mut Pool, more: Draw) -> Result<NonNull<u
         let current = (*head).current;
         let mut cell = pop_free(current);
         // A new cell only where none is free: see `pop_fresh`.
-        if cell.is_null() && (*head).cell.flags & FLAG_SCATTERED == 0 {
+        if cell.is_null() && (*head).cell.flags & FLAG_MAY_HAVE_FREE_BLOCKS == 0 {
             cell = pop_fresh(current);
         }
         if cell.is_null() { take_searching(head, more) } else { Ok(hand_out(current, cell)) }
@@ -263,7 +267,7 @@ pub(crate) unsafe fn take_searching(head: *mut Pool, more: Draw) -> Result<NonNu
         loop {
             let mut cell = search(head, pop_free);
             if cell.is_null() {
-                (*head).cell.flags &= !FLAG_SCATTERED;
+                (*head).cell.flags &= !FLAG_MAY_HAVE_FREE_BLOCKS;
                 cell = search(head, pop_fresh);
             }
             if !cell.is_null() {
@@ -295,10 +299,10 @@ pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError>
             make(src, &spec, more)
         })?;
         let new = new.as_ptr();
-        (*new).cell.flags |= FLAG_CAREFUL;
+        (*new).cell.flags |= FLAG_SLOW_FREE;
         (*new).head = head;
         if let Some(drop) = destructor(head) {
-            Slot::write(&raw mut (*new).drop, drop);
+            SealedDtor::write(&raw mut (*new).drop, drop);
         }
         (*new).next = (*head).next;
         (*head).next = new;

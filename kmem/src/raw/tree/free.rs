@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use super::links::{OWN, hosts, in_use, is_child, is_owner, relink, settle, unlink_checked, unlink_first};
+use super::links::{OWN, attach, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_first};
 use crate::cell::{
     FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
 };
@@ -12,7 +12,7 @@ use crate::raw::layout::{NODE as HEADER, Node, Pool, Ref};
 use crate::raw::pool::release::tear_down;
 #[cfg(feature = "ref")]
 use crate::raw::refs::owned::{end_owner, release_below};
-use crate::raw::seal::Slot;
+use crate::raw::seal::SealedDtor;
 use crate::raw::{Handle, check, end, object};
 
 pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -> Handle {
@@ -36,12 +36,12 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
         }
         (*root).cell.kind = Kind::Tree.dying();
         let shred = shred.is_yes();
-        let went = if child.is_null() && !shred && end_plain(root) {
+        let went = if child.is_null() && !shred && end_fast(root) {
             true
         } else if child.is_null() && runs_nothing(root) {
-            end::end_carefully(call, Kind::Tree, HEADER, freed, (*root).src, shred)
+            end::end_slow(call, Kind::Tree, HEADER, freed, (*root).src, shred)
         } else {
-            fell(call, root, shred)
+            free_subtree(call, root, shred)
         };
         if !went {
             return stayed(call, root, shred);
@@ -59,10 +59,11 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn stayed(call: &'static str, root: *mut Node, shred: bool) -> Handle {
-    // SAFETY: [caller, felling] the caller gives a node that is marked as dying and was taken out.
+    // SAFETY: [caller, subtree-free] the caller gives a node that is marked as dying and was taken out.
     unsafe {
         let parent = (*root).parent;
-        if (*root).cell.flags & FLAG_HOLD != 0 && !(*root).child.is_null() && fell(call, root, shred) {
+        if (*root).cell.flags & FLAG_HOLD != 0 && !(*root).child.is_null() && free_subtree(call, root, shred)
+        {
             return object::handle_of(Kind::Tree, Node::data(parent));
         }
         (*root).cell.kind = Kind::Tree as i32;
@@ -83,17 +84,17 @@ pub(crate) unsafe fn runs_nothing(node: *mut Node) -> bool {
 
 /// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged, nothing.
 #[inline(never)]
-pub(crate) unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> bool {
-    // SAFETY: [caller, felling] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
+pub(crate) unsafe fn free_subtree(call: &'static str, root: *mut Node, shred: bool) -> bool {
+    // SAFETY: [caller, subtree-free] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
     unsafe {
-        let _busy = Busy::new((*root).parent);
+        let _busy = ChildFreeGuard::new((*root).parent);
         if (*root).child.is_null() {
-            return end_slowly(call, root, shred);
+            return end_cold(call, root, shred);
         }
-        if !check::is_whole(call, Kind::Tree, HEADER, Node::data(root), (*root).src) {
+        if !check::seal_ok(call, Kind::Tree, HEADER, Node::data(root), (*root).src) {
             return false;
         }
-        Felling { call, root, at: root, shred, kept: false }.run();
+        SubtreeFree { call, root, at: root, shred, kept: false }.run();
     }
     true
 }
@@ -104,10 +105,10 @@ pub(crate) unsafe fn fell(call: &'static str, root: *mut Node, shred: bool) -> b
 /// `root` is the node below which it hangs, to which nothing leads any more.
 #[cfg(feature = "ref")]
 pub(crate) unsafe fn free_owned(call: &'static str, root: *mut Node) {
-    // SAFETY: [caller, felling] the caller gives a live root that nobody uses any more.
+    // SAFETY: [caller, subtree-free] the caller gives a live root that nobody uses any more.
     unsafe {
         (*root).cell.kind = Kind::Tree.dying();
-        Felling { call, root, at: root, shred: false, kept: false }.run();
+        SubtreeFree { call, root, at: root, shred: false, kept: false }.run();
     }
 }
 
@@ -115,7 +116,7 @@ pub(crate) unsafe fn free_owned(call: &'static str, root: *mut Node) {
 ///
 /// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
 /// child to it is caught; nodes not yet reached are whole, and may be freed or added to.
-pub(crate) struct Felling {
+pub(crate) struct SubtreeFree {
     call: &'static str,
     root: *mut Node,
     at: *mut Node,
@@ -124,14 +125,14 @@ pub(crate) struct Felling {
     kept: bool,
 }
 
-impl Felling {
+impl SubtreeFree {
     /// Makes a first child that may not go a root, with all below it, and reports that; or returns false. Once something stays, pools do
     /// too.
     ///
     /// # Safety
     /// It is the first child of its parent, which goes.
     #[inline(never)]
-    unsafe fn keeps(&mut self, child: *mut Node) -> bool {
+    unsafe fn fits_in_place(&mut self, child: *mut Node) -> bool {
         // SAFETY: [caller, links] the caller's node is there, and linked where its links say.
         unsafe {
             let misuse = in_use(child);
@@ -143,7 +144,7 @@ impl Felling {
                 Node::taint_subtree(child);
             }
             unlink_first((*child).parent, child);
-            settle(child, null_mut());
+            attach(child, null_mut());
             if let Some(misuse) = misuse {
                 fault::report(self.call, Node::data(child), misuse);
             }
@@ -157,8 +158,8 @@ impl Felling {
     /// The walk has stepped to its parent, and its neighbours have not changed.
     #[cold]
     #[inline(never)]
-    unsafe fn go_below(&mut self, node: *mut Node) {
-        // SAFETY: [caller, felling] the contract is the caller's.
+    unsafe fn descend(&mut self, node: *mut Node) {
+        // SAFETY: [caller, subtree-free] the contract is the caller's.
         unsafe {
             if (*node).child.is_null() {
                 return;
@@ -171,7 +172,7 @@ impl Felling {
     }
 
     unsafe fn run(&mut self) {
-        // SAFETY: [felling] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a
+        // SAFETY: [subtree-free] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a
         // child, or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
         unsafe {
             while !self.at.is_null() {
@@ -182,9 +183,9 @@ impl Felling {
                     if !self.at.is_null() {
                         unlink_first(self.at, node);
                     }
-                    let plain = !self.shred && end_plain(node);
-                    if !plain && !end_slowly(self.call, node, self.shred) {
-                        self.go_below(node);
+                    let plain = !self.shred && end_fast(node);
+                    if !plain && !end_cold(self.call, node, self.shred) {
+                        self.descend(node);
                     }
                 } else if !is_child(child, node) {
                     // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
@@ -195,7 +196,7 @@ impl Felling {
                     if (*node).cell.flags & FLAG_DEEP != 0 {
                         Node::taint_subtree(child);
                     }
-                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.keeps(child) {
+                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.fits_in_place(child) {
                         prefetch((*child).next);
                         (*child).cell.kind = Kind::Tree.dying();
                         self.at = child;
@@ -218,40 +219,40 @@ pub(crate) fn prefetch(node: *mut Node) {
     let _ = node;
 }
 
-impl Drop for Felling {
+impl Drop for SubtreeFree {
     fn drop(&mut self) {
-        // SAFETY: [guard, felling] the walk stopped between two nodes, see `run`.
+        // SAFETY: [guard, subtree-free] the walk stopped between two nodes, see `run`.
         unsafe { self.run() }
     }
 }
 
 /// Ends a node without children that is linked nowhere and has nothing to it; false if it has.
 #[inline(always)]
-pub(crate) unsafe fn end_plain(node: *mut Node) -> bool {
+pub(crate) unsafe fn end_fast(node: *mut Node) -> bool {
     // SAFETY: [caller] the contract is the caller's. What is plain is none of the library's own, nor above what is being freed.
-    unsafe { end::end_plain(Kind::Tree, HEADER, Node::data(node), (*node).src) }
+    unsafe { end::end_fast(Kind::Tree, HEADER, Node::data(node), (*node).src) }
 }
 
-/// [`end_plain`] of a node that may have more to it. If this returns false the node is as it was, for its header is damaged, which was
+/// [`end_fast`] of a node that may have more to it. If this returns false the node is as it was, for its header is damaged, which was
 /// reported; or it is a holder, and has a child now, which is to be freed before it ends.
 #[inline(never)]
-pub(crate) unsafe fn end_slowly(call: &'static str, node: *mut Node, shred: bool) -> bool {
+pub(crate) unsafe fn end_cold(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if (*node).cell.flags & OWN != 0 {
             return end_own(call, node, shred);
         }
-        end::end_carefully(call, Kind::Tree, HEADER, Node::data(node), (*node).src, shred)
+        end::end_slow(call, Kind::Tree, HEADER, Node::data(node), (*node).src, shred)
     }
 }
 
 /// Ends a node whose data is the library's own, after what that stands for.
 pub(crate) unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
-    if !unsafe { check::is_whole(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
+    if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
         return false;
     }
-    let ending = Own { call, node, shred };
+    let ending = Internal { call, node, shred };
     // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what its data is.
     let went = unsafe {
         match (*node).cell.flags & OWN {
@@ -280,26 +281,26 @@ pub(crate) unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -
 }
 
 /// A node, or null, a child of which is being freed: it stays where it is as long as this is there.
-pub(crate) struct Busy {
+pub(crate) struct ChildFreeGuard {
     node: *mut Node,
     was: bool,
 }
 
-impl Busy {
+impl ChildFreeGuard {
     /// # Safety
     /// The node is null or a live one of this thread's.
-    unsafe fn new(node: *mut Node) -> Busy {
+    unsafe fn new(node: *mut Node) -> ChildFreeGuard {
         // SAFETY: [caller] the caller's node is live.
         let was = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
         if !was {
             // SAFETY: [caller] as above.
             unsafe { (*node).cell.flags |= FLAG_BUSY };
         }
-        Busy { node, was }
+        ChildFreeGuard { node, was }
     }
 }
 
-impl Drop for Busy {
+impl Drop for ChildFreeGuard {
     fn drop(&mut self) {
         if !self.was {
             // SAFETY: [guard, busy] a busy node is neither freed nor moved to another address.
@@ -309,18 +310,18 @@ impl Drop for Busy {
 }
 
 /// A node whose data is the library's own: dropping it gives the node back, even where what it stood for unwinds.
-pub(crate) struct Own {
+pub(crate) struct Internal {
     call: &'static str,
     node: *mut Node,
     shred: bool,
 }
 
-impl Drop for Own {
+impl Drop for Internal {
     fn drop(&mut self) {
         // SAFETY: [guard, hosted] what the node stood for is gone, and the node is not used any more.
         unsafe {
             let shred = self.shred || is_of_tainted(self.node);
-            end::end_carefully(self.call, Kind::Tree, HEADER, Node::data(self.node), (*self.node).src, shred)
+            end::end_slow(self.call, Kind::Tree, HEADER, Node::data(self.node), (*self.node).src, shred)
         };
     }
 }
@@ -332,7 +333,7 @@ impl Drop for Own {
 pub(crate) unsafe fn run_hook(call: &'static str, node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
     unsafe {
-        let Some(hook) = Slot::read(Node::data(node).cast()) else {
+        let Some(hook) = SealedDtor::read(Node::data(node).cast()) else {
             fault::report(call, Node::data(node), Misuse::Damaged);
             return false;
         };

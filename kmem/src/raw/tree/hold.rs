@@ -71,7 +71,7 @@ pub(crate) unsafe fn adopt(call: &'static str, above: *mut Node, object: Handle)
         if object.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !object::check(call, object, object::For::Change) {
+        if !object::check(call, object, object::Check::Write) {
             return Err(AllocError::Misused);
         }
         if object.kind == Kind::Tree as i32 {
@@ -145,13 +145,13 @@ pub(crate) unsafe fn let_go(call: &'static str, node: *mut Node, object: *const 
                 let held = at.cast::<Handle>().read();
                 if held.data.cast_const() == object {
                     // What was freed meanwhile is reported now, and stays with the node.
-                    if !object::check(call, held, object::For::Change) {
+                    if !object::check(call, held, object::Check::Write) {
                         return Handle::NULL;
                     }
                     if !unlink_checked(child) {
                         break;
                     }
-                    let went = end::end_carefully(call, Kind::Tree, HEADER, at, (*child).src, false);
+                    let went = end::end_slow(call, Kind::Tree, HEADER, at, (*child).src, false);
                     return if went { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {

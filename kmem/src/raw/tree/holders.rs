@@ -87,7 +87,7 @@ impl Drop for Holders {
                     // SAFETY: [guard, holders] they hang nowhere, and what they hold is another's, or nothing yet.
                     unsafe {
                         let holder = self.0.pop();
-                        end::end_carefully(
+                        end::end_slow(
                             self.0.call,
                             Kind::Tree,
                             HEADER,

@@ -12,7 +12,7 @@ use crate::fault::{self, Misuse};
 use crate::raw::end;
 use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::{Destructor, Drop as DropFn, Request, round_up};
-use crate::raw::seal::Slot;
+use crate::raw::seal::SealedDtor;
 
 /// Adds a hook to a node: `hook.run` is called, with the node's data, when the free of the node begins and everything below it is still
 /// there, the hook that was added last first. After all hooks what is below goes, and then the destructor runs that the node was
@@ -54,7 +54,7 @@ pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
 /// [`h`] on behalf of `call`.
 pub(crate) unsafe fn hook_for(call: &'static str, node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { add(call, node, &Request::new(size_of::<Slot>()), |_| hook) }
+    unsafe { add(call, node, &Request::new(size_of::<SealedDtor>()), |_| hook) }
 }
 
 /// Adds a hook, as [`h`] does, that carries what it needs: `run` gets as its argument the address of a room of this layout in the hook,
@@ -63,7 +63,7 @@ pub(crate) unsafe fn hook_for(call: &'static str, node: *mut u8, hook: Destructo
 /// # Safety
 /// As for [`h`].
 pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Result<NonNull<u8>, AllocError> {
-    let offset = round_up(size_of::<Slot>(), room.align()).ok_or(AllocError::Overflow)?;
+    let offset = round_up(size_of::<SealedDtor>(), room.align()).ok_or(AllocError::Overflow)?;
     let size = offset.checked_add(room.size()).ok_or(AllocError::Overflow)?;
     let mut carried = NonNull::dangling();
     let hook = |data: NonNull<u8>| {
@@ -95,7 +95,7 @@ pub(crate) unsafe fn add(
         }
         check_end(call, above, true)?;
         let new = alloc_own((*above).src, core::ptr::null_mut(), request, FLAG_HOOK, call)?;
-        Slot::write(new.cast().as_ptr(), hook(new));
+        SealedDtor::write(new.cast().as_ptr(), hook(new));
         link_first(above, Node::of(new.as_ptr()));
     }
     Ok(())
@@ -124,12 +124,12 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
             if (*child).cell.flags & FLAG_HOOK == 0 {
                 return false;
             }
-            if Slot::read(Node::data(child).cast()).is_some_and(same) {
+            if SealedDtor::read(Node::data(child).cast()).is_some_and(same) {
                 if !unlink_checked(child) {
                     fault::report(CALL, Node::data(node), Misuse::Damaged);
                     return false;
                 }
-                return end::end_carefully(
+                return end::end_slow(
                     CALL,
                     Kind::Tree,
                     HEADER,

@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_SAME, Kind};
+use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_TYPED_CHILD, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse};
 use crate::raw::layout::{NODE as HEADER, Node, Pool};
@@ -114,27 +114,27 @@ pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         match around(node) {
-            Around::Nobody => {}
-            Around::Known([before, behind]) => {
+            Links::Root => {}
+            Links::Consistent([before, behind]) => {
                 let Node { parent, prev, next, .. } = *node;
                 sanitizer::changed(parent);
                 *before = next;
                 *behind = prev;
             }
-            Around::Stranger => return false,
+            Links::Corrupt => return false,
         }
     }
     true
 }
 
 /// Who is around a node.
-pub(crate) enum Around {
+pub(crate) enum Links {
     /// Nobody: it is a root.
-    Nobody,
+    Root,
     /// Parent and siblings, by these links.
-    Known([*mut *mut Node; 2]),
+    Consistent([*mut *mut Node; 2]),
     /// Those that its links name do not know it.
-    Stranger,
+    Corrupt,
 }
 
 /// Whether those around a node know it as theirs.
@@ -142,22 +142,22 @@ pub(crate) enum Around {
 /// # Safety
 /// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
 #[inline(always)]
-pub(crate) unsafe fn around(node: *mut Node) -> Around {
+pub(crate) unsafe fn around(node: *mut Node) -> Links {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
         if parent.is_null() {
-            return Around::Nobody;
+            return Links::Root;
         }
         if seal::any_is_no_header([parent.addr(), prev.addr(), next.addr()]) {
-            return Around::Stranger;
+            return Links::Corrupt;
         }
         let [before, behind] = held_by(node);
         let sibling = if prev.is_null() { next } else { prev };
         if *before != node || *behind != node || !sibling.is_null() && (*sibling).parent != parent {
-            return Around::Stranger;
+            return Links::Corrupt;
         }
-        Around::Known([before, behind])
+        Links::Consistent([before, behind])
     }
 }
 
@@ -265,17 +265,17 @@ pub(crate) unsafe fn is_owner(node: *mut Node) -> bool {
 ///
 /// # Safety
 /// Both are live and this thread's, and `parent` does not lie below the node.
-pub(crate) unsafe fn settle(node: *mut Node, parent: *mut Node) {
+pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         (*node).parent = parent;
         (*node).prev = null_mut();
         (*node).next = null_mut();
         // Whether the types agree there is for the safe API to say.
-        (*node).cell.flags &= !FLAG_SAME;
+        (*node).cell.flags &= !FLAG_TYPED_CHILD;
         #[cfg(feature = "pool")]
         if hosts(node) {
-            rehost(Node::data(node).cast(), parent);
+            reparent_pool(Node::data(node).cast(), parent);
         }
         if parent.is_null() {
             leads(node, Leads::On);
@@ -313,7 +313,7 @@ pub(crate) unsafe fn past_hooks(call: &'static str, node: *mut Node) -> Result<*
 /// # Safety
 /// `pool` is a live hosted pool of this thread's, whose source is alive.
 #[cfg(feature = "tree")]
-pub(crate) unsafe fn rehost(pool: *mut Pool, parent: *mut Node) {
+pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     // SAFETY: [caller, hosted] the contract is the caller's.
     unsafe {
         if chain::shreds(pool.cast()) {

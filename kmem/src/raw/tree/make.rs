@@ -48,10 +48,10 @@ pub(crate) unsafe fn alloc_flagged(
         return Err(AllocError::Misused);
     }
     // SAFETY: [caller] the caller vouches for the source.
-    let data = unsafe { make::carve(Kind::Tree, HEADER, src, request, flags) }?;
+    let data = unsafe { make::alloc_cell(Kind::Tree, HEADER, src, request, flags) }?;
     let node = Node::of(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
-    // SAFETY: [extent, one-thread] `carve` left room for the header before the data; the parent is a live node of this
+    // SAFETY: [extent, one-thread] `alloc_cell` left room for the header before the data; the parent is a live node of this
     // thread's.
     unsafe {
         (&raw mut (*node).parent).write(parent);

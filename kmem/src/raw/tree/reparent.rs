@@ -4,7 +4,7 @@ use core::ptr::null_mut;
 
 use super::holders::{Holders, is_drawn_elsewhere};
 use super::links::{
-    Around, OWN, around, check, check_end, check_movable, is_child, is_within, past_hooks, settle,
+    Links, OWN, around, attach, check, check_end, check_movable, is_child, is_within, past_hooks,
     unlink_checked,
 };
 use crate::cell::{FLAG_BUSY, FLAG_HOST};
@@ -113,7 +113,7 @@ pub(crate) unsafe fn move_into(
             fault::report(call, moved, Misuse::Damaged);
             return Err(AllocError::Misused);
         }
-        settle(node, parent);
+        attach(node, parent);
     }
     Ok(())
 }
@@ -190,7 +190,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
             let next = (*child).next;
             unlink_checked(child);
             let elsewhere = is_drawn_elsewhere(child, to);
-            settle(if elsewhere { drawn.replace(child, &mut left) } else { child }, to);
+            attach(if elsewhere { drawn.replace(child, &mut left) } else { child }, to);
             child = next;
         }
         // The last pool first, since each goes before those that are there.
@@ -198,7 +198,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         while !child.is_null() && (*child).cell.flags & FLAG_HOST != 0 {
             let before = (*child).prev;
             unlink_checked(child);
-            settle(child, to);
+            attach(child, to);
             child = before;
         }
     }
@@ -223,7 +223,7 @@ pub(crate) unsafe fn check_children(
         }
         check_end(call, to, false)?;
         while !child.is_null() {
-            if !is_child(child, from) || matches!(around(child), Around::Stranger) {
+            if !is_child(child, from) || matches!(around(child), Links::Corrupt) {
                 fault::report(call, Node::data(from), Misuse::Damaged);
                 return Err(AllocError::Misused);
             }
