@@ -1,9 +1,14 @@
 /* kmem.h - one handle for every way to allocate memory
  *
- * kmem allocates memory by four methods: single blocks (heap), blocks with a reference count (ref), blocks of equal
- * size from a pool (pool), and nodes of a tree, where freeing a node frees all nodes below it (tree). A kmptr is a
- * handle for an object of any of these methods, or for a static object. Code that receives a kmptr need not know the
- * method: kmfree() does what the object needs.
+ * kmem allocates memory by four methods:
+ *
+ *     heap    single blocks
+ *     ref     blocks with a reference count
+ *     pool    blocks of equal size from a pool
+ *     tree    nodes of a tree: freeing a node frees all nodes below it
+ *
+ * A kmptr is a handle for an object of any of these methods, or for a static object. Code that receives a kmptr need
+ * not know the method: kmfree() does what the object needs.
  *
  *     kmptr name = kmheapzo(32), config = kmrefzo(NULL, 64), hello = kmstat("hello");
  *     kmfree(name); kmfree(config); kmfree(hello);
@@ -494,14 +499,14 @@ kmptr kmrefzo(kmcell *src, size_t) KM_USED KM_REF;
 kmptr kmrefwo(kmcell *src, const kmopt *) KM_USED KM_NONNULL(2) KM_REF;
 /* Resizes a counted cell with one reference, as kmresize() does. */
 void *kmrefr(void *, size_t) KM_USED KM_SIZED(2) KM_REF;
-/* Returns the handle of a counted cell. Adds no reference: kmfree() of the handle drops the caller's. */
+/* Returns the handle of a counted cell. Adds no reference: kmfree() of the handle drops the reference of the caller. */
 kmptr kmrefo(void *) KM_USED KM_REF;
 /* Adds a reference and returns its argument. */
 void *kmrefu(void *) KM_REF;
 /* Drop a reference. The last one frees the cell. */
 void kmrefd(void *) KM_REF;
 void kmreff(void *) KM_REF;
-/* Taints the cell and drops a reference. */
+/* Taints the cell and drops a reference: the last one zeroes the cell. */
 void kmrefs(void *) KM_REF KM_SHREDS;
 
 /* Makes a counted cell the owner of an object of any method, and returns the object, or NULL. Dropping the last
@@ -524,9 +529,9 @@ kmptr kmrefl(void *ref, const void *object) KM_USED KM_REF KM_TREE;
 /* ---- pool: cells of equal size, for one thread at a time --------------------------------------------------------- */
 /* A kmat for a cell of a pool. */
 #define Kmpool(pool) (KM_AT(kmkind_pool, KM_CELL(pool), KM_NULL))
-/* Makes a pool of n cells of sz bytes. Takes constant time, since cells are written only when they are used. If
- * src is a node, kmpooli() and every later addition of a child to the node take time in proportion to the pools
- * on the node. */
+/* Makes a pool of n cells of sz bytes. Takes constant time, since cells are written only when they are used. If src is
+ * a node, kmpooli() and every later addition of a child to the node take time in proportion to the number of pools on
+ * the node. */
 kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
 /* Makes a pool with options: alignment, name, growing, and one destructor for all cells. A pool with a destructor
  * cannot be a source. */
@@ -613,9 +618,9 @@ void *kmtreecn(const void *node) KM_USED KM_TREE;
 void *kmtreecl(const void *node) KM_USED KM_TREE;
 /* Returns the previous sibling, or NULL. NULL for a node that is being freed. */
 void *kmtreecp(const void *node) KM_USED KM_TREE;
-/* Makes a node the owner of an object of any method, and returns the object, or NULL. Freeing the node frees the object
- * as kmfree() does, in turn with the children. A tree becomes a child; any other object takes 88 bytes from the source
- * of the node (80 on 32-bit machines).
+/* Makes a node the owner of an object of any method, and returns the object, or NULL. Freeing the node frees its
+ * children and adopted objects, from first to last, each as kmfree() does. A tree becomes a child; any other object
+ * takes 88 bytes from the source of the node (80 on 32-bit machines).
  *
  * The node owns what the handle owned: one reference to a counted cell, or the object itself. So only a counted cell
  * can have several owners, one for each reference. Until the node releases the object, nobody else may free or resize
@@ -641,8 +646,8 @@ int kmtreehx(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONN
  * current object and the nodes above it must not be freed, moved, resized or released; all others may be. */
 int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
 /* Counts a node, the nodes below it and the adopted objects: those of this name, or all if name is NULL. Objects that
- * an adopted counted cell owns are counted too, unless a further counted cell lies between. Walks do not visit these
- * objects; reports count them as below the cell. */
+ * an adopted counted cell owns are counted too; objects that a counted cell among them owns are not. Walks do not visit
+ * these objects; reports count them as below the cell. */
 kmcount kmtreeq(void *node, const char *name) KM_TREE;
 /* Reports a node and all nodes below it as indented text, to this depth. Deeper nodes are counted, not listed.
  *
@@ -669,8 +674,7 @@ void kmsourceiw(kmsource *, const kmsourceopt *, void *ctx) KM_NONNULL(1, 2);
 /* ---- totals: memory in use, by method ---------------------------------------------------------------------------- */
 
 /* Counts the cells of a method in the whole program; for kmkind_pool, the blocks of pools. A cell that was allocated
- * from a pool is counted twice: here, and as part of the pool's block. May be called from any thread. See also
- * kmpoolq(). */
+ * from a pool is counted, and is also part of the pool's block. May be called from any thread. See also kmpoolq(). */
 kmtotals kmtotal(kmkind) KM_TOTALS;
 
 /* ---- misuse: the handler of invalid calls ------------------------------------------------------------------------ */

@@ -22,7 +22,7 @@ struct counting {
     int out;
 };
 
-static void *draw(kmsource *source, size_t size, size_t) {
+static void *allocate(kmsource *source, size_t size, size_t) {
     reinterpret_cast<counting *>(source)->out++;
     return std::malloc(size);
 }
@@ -61,7 +61,7 @@ int main() {
     CHECK(pool && kmpoolq(pool).cells == 10);
 
     counting source = {};
-    kmsourcei(&source.source, draw, give_back, nullptr);
+    kmsourcei(&source.source, allocate, give_back, nullptr);
     kmcell *cell = reinterpret_cast<kmcell *>(&source);
     void *root = kmtreea(nullptr, nullptr, 8);
     config *typed = static_cast<config *>(kmtreez(nullptr, root, sizeof(config)));

@@ -6,7 +6,7 @@
 typedef struct bump {
     kmsource source;
     unsigned char *base, *top, *end;
-    size_t draws, bytes, asked, header;
+    size_t allocations, bytes, asked, header;
     long secrets;
 } bump;
 
@@ -15,7 +15,7 @@ static void *bump_alloc(kmsource *s, size_t size, size_t align) {
     unsigned char *block = b->base + ((size_t)(b->top - b->base) + align - 1) / align * align;
     if (size > (size_t)(b->end - block)) return NULL;
     b->top = block + size;
-    b->draws++;
+    b->allocations++;
     b->bytes += size;
     return memset(block, 0xCD, size);
 }
@@ -75,7 +75,7 @@ static const struct {
     size_t times, ends;
 } ways[] = {{append_bytes, APPENDS, 0}, {append_string, APPENDS / 10, 1}, {append_room, APPENDS / 10, 1}, {append_format, APPENDS / 10, 1}};
 
-TEST(appending_draws_little_more_than_is_appended_on_every_source_tainted_or_not) {
+TEST(appending_allocations_little_more_than_is_appended_on_every_source_tainted_or_not) {
     for (size_t way = 0; way < Kmsz(ways); way++)
         for (int resizes = 0; resizes < 3; resizes++)
             for (int tainted = 0; tainted < 2; tainted++)
@@ -93,8 +93,8 @@ TEST(appending_draws_little_more_than_is_appended_on_every_source_tainted_or_not
                     CHECK(kmsize(h) == times * 16 + ways[way].ends);
                     for (size_t i = 0; i < times; i += 997)
                         CHECK(memcmp((char *)h.ref + i * 16, "sixteen bytes...", 16) == 0);
-                    CHECK(b.draws < 40 && b.bytes < times * 16 * 6);
-                    if (resizes == 2) CHECK(b.draws == 1);
+                    CHECK(b.allocations < 40 && b.bytes < times * 16 * 6);
+                    if (resizes == 2) CHECK(b.allocations == 1);
                     if (resizes) CHECK(b.asked > 0);
                     kmfree(h);
                     CHECK(b.top == b.base || resizes != 2);
@@ -119,7 +119,7 @@ TEST(the_newest_node_of_a_bump_source_grows_by_kmtreer_in_place) {
             node = (unsigned char *)kmtreer(node, size);
             CHECK(node == first && all(node, size - 64, 7));
         }
-        CHECK(b.draws == 1 && (size_t)(b.top - b.base) == sizeof(kmnode) + 11520);
+        CHECK(b.allocations == 1 && (size_t)(b.top - b.base) == sizeof(kmnode) + 11520);
         memset(node, 7, 11520);
         for (size_t size = 11520; size > 100; size -= 100) {
             node = (unsigned char *)kmtreer(node, size);
@@ -144,7 +144,7 @@ TEST(destructors_names_and_alignments_stay_as_a_cell_grows_in_place) {
         kmptr h = kmrefwo((kmcell *)&b, &o);
         void *first = h.ref;
         for (int i = 0; i < 1000; i++) CHECK(kmcat(&h, "abc", 3) == first);
-        CHECK(kmsize(h) == 3000 && strcmp(kmname(h), "named") == 0 && b.draws == 1);
+        CHECK(kmsize(h) == 3000 && strcmp(kmname(h), "named") == 0 && b.allocations == 1);
         for (size_t size = 2999; size > 3; size -= 7) CHECK(kmresize(&h, size) == first && kmsize(h) == size);
         CHECK(strcmp(kmname(h), "named") == 0 && memcmp(first, "abc", 3) == 0 && ended == 0);
         kmfree(h);
@@ -209,9 +209,9 @@ TEST(a_source_that_refuses_has_its_cells_moved_and_gets_back_what_it_gave) {
     unsigned char *data = (unsigned char *)kmrefa((kmcell *)&b, 100);
     memset(data, 7, 100);
     unsigned char *moved = (unsigned char *)kmrefr(data, 200);
-    CHECK(moved && moved != data && all(moved, 100, 7) && b.draws == 2 && b.asked == 1);
+    CHECK(moved && moved != data && all(moved, 100, 7) && b.allocations == 2 && b.asked == 1);
     moved = (unsigned char *)kmrefr(moved, 50);
-    CHECK(moved && all(moved, 50, 7) && b.draws == 3 && b.asked == 2);
+    CHECK(moved && all(moved, 50, 7) && b.allocations == 3 && b.asked == 2);
     kmreff(moved);
 }
 
@@ -226,7 +226,7 @@ TEST(a_misuse_of_spare_room_is_reported) {
 }
 
 int main(void) {
-    appending_draws_little_more_than_is_appended_on_every_source_tainted_or_not();
+    appending_allocations_little_more_than_is_appended_on_every_source_tainted_or_not();
     the_newest_node_of_a_bump_source_grows_by_kmtreer_in_place();
     destructors_names_and_alignments_stay_as_a_cell_grows_in_place();
     room_in_advance_makes_appending_fail_and_move_no_more();

@@ -209,26 +209,26 @@ fn valgrind_sees(binary: &Path, source: &str, programs: &[(&str, Wrong)]) {
         let (status, report) = valgrind(binary, program);
         // The stack of the access, the description of the address, and the stack of the allocation.
         let (access, address) = report.split_once("Address 0x").unwrap_or((&report, ""));
-        let (address, drawn) = address.split_once("Block was alloc'd at").unwrap_or((address, address));
+        let (address, allocated) = address.split_once("Block was alloc'd at").unwrap_or((address, address));
         let at = |event| place(source, program, event);
         match wrong {
             AfterFree(size) | AfterThePool(size) => {
                 says(access, "Invalid read of size 1");
                 says(address, &format!("bytes inside a block of size {size} free'd"));
                 says(address, &at("freed"));
-                says(drawn, &at("drawn"));
+                says(allocated, &at("allocated"));
             }
             PastTheEnd(size) => {
                 says(access, "Invalid ");
                 says(address, &format!("0 bytes after a block of size {size} client-defined"));
-                says(address, &at("drawn"));
+                says(address, &at("allocated"));
             }
             Unused => says(access, "Invalid read of size 1"),
             Undefined => says(access, "Conditional jump or move depends on uninitialised value"),
             Lost(size) => {
                 let alone = report.contains(&format!("{size} bytes in 1 blocks are definitely lost"));
                 assert!(alone || report.contains(&format!("({size} direct, ")), "{program}: {report}");
-                says(&report, &at("drawn"));
+                says(&report, &at("allocated"));
             }
         }
         if !matches!(wrong, Lost(_)) {

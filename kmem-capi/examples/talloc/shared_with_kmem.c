@@ -6,7 +6,7 @@
 
 static void ended(void *shared, void *arg) {
     (void)arg;
-    printf("  %s goes\n", (char *)shared);
+    printf("  %s is freed\n", (char *)shared);
 }
 
 /* Makes a counted string with one reference. */
@@ -18,26 +18,26 @@ static kmptr counted(const char *text) {
 }
 
 int main(void) {
-    puts("one and two hold it, one is freed:");
+    puts("one and two own it, one is freed:");
     void *one = kmtreea(NULL, NULL, 0), *two = kmtreea(NULL, NULL, 0), *three = kmtreea(NULL, NULL, 0);
     kmptr shared = counted("the first");
     if (!kmtreek(one, shared)) return 1;                    /* the first reference */
     if (!kmtreek(two, kmrefo(kmrefu(shared.ref)))) return 1; /* a second one */
     kmtreef(one);
-    puts("  two holds it as before");
+    puts("  two still owns it");
     kmtreef(two);
 
-    puts("one and two hold it, one lets go of it:");
+    puts("one and two own it, one releases it:");
     one = kmtreea(NULL, NULL, 0), two = kmtreea(NULL, NULL, 0);
     shared = counted("the second");
     if (!kmtreek(one, shared) || !kmtreek(two, kmrefo(kmrefu(shared.ref)))) return 1;
     kmfree(kmtreel(one, shared.ref));
-    puts("  two holds it as before");
+    puts("  two still owns it");
 
-    puts("three gets what two holds, two is freed, then three:");
+    puts("three takes it from two, two is freed, then three:");
     if (!kmtreek(three, kmtreel(two, shared.ref))) return 1;
     kmtreef(two);
-    puts("  three holds it");
+    puts("  three owns it");
     kmtreef(three);
     kmtreef(one);
     return 0;

@@ -4,7 +4,7 @@
 #include <talloc.h>
 
 static int ended(char *shared) {
-    printf("  %s goes\n", shared);
+    printf("  %s is freed\n", shared);
     return 0;
 }
 

@@ -118,9 +118,9 @@ int main(void) {
     kmtreef(all); /* drops its references; the entries keep theirs */
     kmtreet(user, 9, kmtofile, stderr);
     kmtreef(site);
-    printf("%d entries gone with the site\n", gone - 1);
+    printf("%d entries freed with the site\n", gone - 1);
     print("user", user);
     kmtreef(user);
-    printf("%d entries gone in all\n", gone);
+    printf("%d entries freed in all\n", gone);
     return 0;
 }

@@ -128,9 +128,9 @@ int main(void) {
     talloc_free(all); /* each string becomes a child of an entry or section that refers to it */
     talloc_report_full(user, stderr);
     talloc_free(site);
-    printf("%d entries gone with the site\n", gone - 1);
+    printf("%d entries freed with the site\n", gone - 1);
     print("user", user);
     talloc_free(user);
-    printf("%d entries gone in all\n", gone);
+    printf("%d entries freed in all\n", gone);
     return 0;
 }

@@ -12,7 +12,7 @@ static void *volatile reachable[10];
 
 static void after_free(void) {
     kmpool *pool = kmpooli(NULL, 32, 10);
-    char *cell = kmpoolz(pool, 32); /* after_free: drawn */
+    char *cell = kmpoolz(pool, 32); /* after_free: allocated */
     kmpoolf(cell);                  /* after_free: freed */
     seen = cell[4];                 /* after_free: used */
     kmpoolx(pool);
@@ -35,7 +35,7 @@ static void unused_in_a_buffer(void) {
 
 static void past_the_end(void) {
     kmpool *pool = kmpooli(NULL, 32, 10);
-    char *cell = kmpoola(pool); /* past_the_end: drawn */
+    char *cell = kmpoola(pool); /* past_the_end: allocated */
     char *next = kmpoola(pool);
     cell[32] = 1; /* past_the_end: used */
     kmpoolf(next);
@@ -44,7 +44,7 @@ static void past_the_end(void) {
 
 static void past_the_end_of_an_odd_cell(void) {
     kmpool *pool = kmpooli(NULL, 21, 10);
-    char *cell = kmpoola(pool); /* past_the_end_of_an_odd_cell: drawn */
+    char *cell = kmpoola(pool); /* past_the_end_of_an_odd_cell: allocated */
     cell[21] = 1;               /* past_the_end_of_an_odd_cell: used */
     kmpoolx(pool);
 }
@@ -52,7 +52,7 @@ static void past_the_end_of_an_odd_cell(void) {
 static void after_free_in_a_buffer(void) {
     static char buffer[Kmpoolsz(32, 10)];
     kmpool *pool = kmpoolif(buffer, sizeof buffer, 32);
-    char *cell = kmpoolz(pool, 32); /* after_free_in_a_buffer: drawn */
+    char *cell = kmpoolz(pool, 32); /* after_free_in_a_buffer: allocated */
     kmpoolf(cell);                  /* after_free_in_a_buffer: freed */
     seen = cell[4];                 /* after_free_in_a_buffer: used */
     kmpoolx(pool);
@@ -61,7 +61,7 @@ static void after_free_in_a_buffer(void) {
 static void after_free_in_a_pool_in_a_pool(void) {
     kmpool *outer = kmpooli(NULL, 4096, 2);
     kmpool *pool = kmpooli((kmcell *)outer, 32, 10);
-    char *cell = kmpoolz(pool, 32); /* after_free_in_a_pool_in_a_pool: drawn */
+    char *cell = kmpoolz(pool, 32); /* after_free_in_a_pool_in_a_pool: allocated */
     kmpoolf(cell);                  /* after_free_in_a_pool_in_a_pool: freed */
     seen = cell[4];                 /* after_free_in_a_pool_in_a_pool: used */
     kmpoolx(pool);
@@ -70,7 +70,7 @@ static void after_free_in_a_pool_in_a_pool(void) {
 
 static void counted_after_free(void) {
     kmpool *pool = kmpooli(NULL, 128, 10);
-    char *counted = kmrefz((kmcell *)pool, 20); /* counted_after_free: drawn */
+    char *counted = kmrefz((kmcell *)pool, 20); /* counted_after_free: allocated */
     kmreff(counted);                            /* counted_after_free: freed */
     seen = counted[4];                          /* counted_after_free: used */
     kmpoolx(pool);
@@ -85,7 +85,7 @@ static void behind_a_counted_cell_that_was_zeroed(void) {
 }
 
 static void after_the_pool(void) {
-    kmpool *pool = kmpooli(NULL, 32, 10); /* after_the_pool: drawn */
+    kmpool *pool = kmpooli(NULL, 32, 10); /* after_the_pool: allocated */
     char *cell = kmpoolz(pool, 32);
     kmpoolx(pool);  /* after_the_pool: freed */
     seen = cell[4]; /* after_the_pool: used */
@@ -93,7 +93,7 @@ static void after_the_pool(void) {
 
 static void past_the_end_of_a_counted_cell(void) {
     kmpool *pool = kmpooli(NULL, 128, 10);
-    char *counted = kmrefz((kmcell *)pool, 21); /* past_the_end_of_a_counted_cell: drawn */
+    char *counted = kmrefz((kmcell *)pool, 21); /* past_the_end_of_a_counted_cell: allocated */
     counted[21] = 1;                            /* past_the_end_of_a_counted_cell: used */
     kmreff(counted);
     kmpoolx(pool);
@@ -112,19 +112,19 @@ static void undefined(void) {
 static void lost(void) {
     kmpool *pool = kmpooli(NULL, 32, 10);
     kept[0] = pool;
-    seen = kmpoola(pool) != NULL; /* lost: drawn */
+    seen = kmpoola(pool) != NULL; /* lost: allocated */
 }
 
 static void lost_heap_cell(void) {
-    seen = kmheapa(32) != NULL; /* lost_heap_cell: drawn */
+    seen = kmheapa(32) != NULL; /* lost_heap_cell: allocated */
 }
 
 static void lost_counted_cell(void) {
-    seen = kmrefa(NULL, 20) != NULL; /* lost_counted_cell: drawn */
+    seen = kmrefa(NULL, 20) != NULL; /* lost_counted_cell: allocated */
 }
 
 static void lost_root(void) {
-    char *root = kmtreez(NULL, NULL, 20); /* lost_root: drawn */
+    char *root = kmtreez(NULL, NULL, 20); /* lost_root: allocated */
     seen = kmtreez(NULL, kmtreez(NULL, root, 10), 10) != NULL;
 }
 

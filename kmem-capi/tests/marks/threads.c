@@ -18,25 +18,25 @@ static void on_two(void *(*run)(void *), void *arg) {
         if (pthread_join(threads[i], NULL)) abort();
 }
 
-static void *draw(void *pool) {
+static void *allocate(void *pool) {
     seen = kmpoola(pool) != NULL;
     return NULL;
 }
 
 static void one_pool(void) {
     kmpool *pool = kmpooli(NULL, 32, 10);
-    on_two(draw, pool);
+    on_two(allocate, pool);
     kmpoolx(pool);
 }
 
-static void *draw_counted(void *pool) {
+static void *allocate_counted(void *pool) {
     seen = kmrefa(pool, 8) != NULL;
     return NULL;
 }
 
 static void one_source(void) {
     kmpool *pool = kmpooli(NULL, 64, 10);
-    on_two(draw_counted, pool);
+    on_two(allocate_counted, pool);
     kmpoolx(pool);
 }
 

@@ -16,7 +16,7 @@ fn read(byte: *const u8) -> u8 {
 
 fn after_free() {
     let pool = Pool::new(10);
-    let cell = pool.alloc([7u8; 32]); // after_free: drawn
+    let cell = pool.alloc([7u8; 32]); // after_free: allocated
     let stale = &raw const cell[4];
     drop(cell); // after_free: freed
     black_box(read(stale)); // after_free: used
@@ -30,7 +30,7 @@ fn unused() {
 
 fn past_the_end() {
     let pool = Pool::new(10);
-    let cell = pool.alloc([7u8; 32]); // past_the_end: drawn
+    let cell = pool.alloc([7u8; 32]); // past_the_end: allocated
     let _next = pool.alloc([7u8; 32]);
     black_box(read((&raw const *cell).cast::<u8>().wrapping_add(32))); // past_the_end: used
 }
@@ -38,7 +38,7 @@ fn past_the_end() {
 fn after_free_in_a_buffer() {
     let mut buffer = [MaybeUninit::uninit(); Pool::<[u8; 32], Buffer<'_>>::buffer_size(4)];
     let pool = Pool::in_buffer(&mut buffer).unwrap();
-    let cell = pool.alloc([7u8; 32]); // after_free_in_a_buffer: drawn
+    let cell = pool.alloc([7u8; 32]); // after_free_in_a_buffer: allocated
     let stale = &raw const cell[4];
     drop(cell); // after_free_in_a_buffer: freed
     black_box(read(stale)); // after_free_in_a_buffer: used
@@ -47,7 +47,7 @@ fn after_free_in_a_buffer() {
 fn after_free_in_a_node() {
     let tree = Tree::new("request");
     let pool = tree.node().try_push_pool(10).unwrap();
-    let cell = pool.alloc([7u8; 32]); // after_free_in_a_node: drawn
+    let cell = pool.alloc([7u8; 32]); // after_free_in_a_node: allocated
     let stale = &raw const cell[4];
     drop(cell); // after_free_in_a_node: freed
     black_box(read(stale)); // after_free_in_a_node: used
@@ -55,7 +55,7 @@ fn after_free_in_a_node() {
 
 fn after_it_was_moved_out() {
     let pool = Pool::new(10);
-    let cell = pool.alloc([7u8; 32]); // after_it_was_moved_out: drawn
+    let cell = pool.alloc([7u8; 32]); // after_it_was_moved_out: allocated
     let stale = &raw const cell[4];
     black_box(cell.into_inner()); // after_it_was_moved_out: freed
     black_box(read(stale)); // after_it_was_moved_out: used
@@ -63,7 +63,7 @@ fn after_it_was_moved_out() {
 
 fn counted_after_free() {
     let pool = Pool::bytes(128, 10);
-    let counted = Ref::new_in([7u8; 20], &pool); // counted_after_free: drawn
+    let counted = Ref::new_in([7u8; 20], &pool); // counted_after_free: allocated
     let stale = &raw const counted[4];
     drop(counted); // counted_after_free: freed
     black_box(read(stale)); // counted_after_free: used
@@ -71,7 +71,7 @@ fn counted_after_free() {
 
 fn past_the_end_of_a_counted_cell() {
     let pool = Pool::bytes(128, 10);
-    let counted = Ref::new_in([7u8; 21], &pool); // past_the_end_of_a_counted_cell: drawn
+    let counted = Ref::new_in([7u8; 21], &pool); // past_the_end_of_a_counted_cell: allocated
     black_box(read((&raw const *counted).cast::<u8>().wrapping_add(21))); // past_the_end_of_a_counted_cell: used
 }
 
