@@ -1,4 +1,4 @@
-//! The rows that say most, for a reader in a hurry.
+//! A selection of the rows, for a summary.
 
 use super::{Table, column, short};
 use crate::names as n;
@@ -81,7 +81,7 @@ pub fn summary(records: &[Record]) -> Table {
             (r.group.as_str(), r.op.as_str(), r.size, r.live) == (group, op, size, live)
                 && r.contestant == *contestant
         })?;
-        Some((format!("{contestant} {}", short(found.median)), found))
+        Some((format!("{contestant}: {}", short(found.median)), found))
     };
     let rows = ROWS.iter().filter_map(|&(group, op, size, live, kmem, peers)| {
         let of = |who: &[&str]| -> Vec<_> {
@@ -94,7 +94,7 @@ pub fn summary(records: &[Record]) -> Table {
                 .iter()
                 .map(|(text, _)| text.trim_start_matches("kmem ").to_owned())
                 .collect::<Vec<_>>()
-                .join(", ")
+                .join("; ")
         };
         Some(vec![format!("{group}: {op}, {}", column(first)), text(&kmem), text(&peers)])
     });
