@@ -1,5 +1,6 @@
 //! Circles among files, and their order without.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -34,22 +35,26 @@ pub fn circles(arrows: &Arrows) -> Vec<BTreeSet<&Path>> {
     circles.into_iter().collect()
 }
 
-/// The files in an order in which each uses only those before it, if there is no circle. The files of a directory stay together as far
-/// as the arrows let them, and files that gather modules come last.
+/// The files in an order in which each uses only those before it, if there is no circle. A file comes as late as it can, and the files
+/// of a directory stay together as far as that lets them.
 #[must_use]
 pub fn ordered<'a>(files: impl Iterator<Item = &'a Path>, arrows: &Arrows) -> Vec<&'a Path> {
     let mut left: BTreeSet<_> = files.collect();
     let mut order: Vec<&Path> = Vec::new();
     while !left.is_empty() {
+        // From the end: a file that none of the others uses, in the directory of the one before.
         let rank = |file: &'a Path| {
-            let used = arrows.get(file).into_iter().flat_map(BTreeMap::keys);
-            let waits = used.filter(|used| left.contains(used.as_path())).count();
+            let users = left
+                .iter()
+                .filter(|user| arrows.get(**user).is_some_and(|used| used.contains_key(file)))
+                .count();
             let apart = order.last().is_some_and(|last| last.parent() != file.parent());
-            (waits, file.ends_with("mod.rs"), apart, file)
+            (users, apart, Reverse(file))
         };
         let next = left.iter().copied().min_by_key(|&file| rank(file)).expect("a file");
         left.remove(next);
         order.push(next);
     }
+    order.reverse();
     order
 }

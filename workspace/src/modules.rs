@@ -42,6 +42,18 @@ struct Module {
     scan: Scan,
 }
 
+impl Module {
+    /// The paths that a path stands for, if its first name is brought from several places.
+    fn each_meaning(&self, path: Segments) -> Vec<Segments> {
+        match self.names.get(&path[0]) {
+            Some(several) if several.len() > 1 => {
+                several.iter().map(|first| [first, &path[1..]].concat()).collect()
+            }
+            _ => vec![path],
+        }
+    }
+}
+
 /// Where a path leads.
 #[derive(Clone, Copy, Debug)]
 enum Home {
@@ -155,15 +167,17 @@ impl Modules {
                     names.or_default().insert(name.clone());
                 }
             };
-            let reexported = module.reexports.intersection(&module.scan.words);
-            for path in module.scan.paths.iter().cloned().chain(reexported.map(|name| vec![name.clone()])) {
+            let reexported = module.reexports.intersection(&module.scan.words).map(|name| vec![name.clone()]);
+            let paths = module.scan.paths.iter().cloned().chain(reexported);
+            for path in paths.flat_map(|path| module.each_meaning(path)) {
+                let last = path.last().expect("a name");
                 if let Some(Home::Item(home)) = self.resolve(id, &path, &mut Seen::new()) {
-                    add(home, path.last().expect("a name"));
-                } else if path.last().is_some_and(|last| last == "*") {
+                    add(home, last);
+                } else if last == "*" {
                     if let Some(Home::Module(home)) =
                         self.resolve(id, &path[..path.len() - 1], &mut Seen::new())
                     {
-                        add(home, &"*".into());
+                        add(home, last);
                     }
                 }
             }
@@ -224,7 +238,7 @@ impl Modules {
 struct Scan {
     /// Paths of two names or more, and what a private `use` brings.
     paths: BTreeSet<Segments>,
-    /// Names of types that stand alone.
+    /// Types and functions whose name stands alone.
     words: BTreeSet<String>,
     /// Macros that are called by their name alone.
     macros: BTreeSet<String>,
@@ -273,7 +287,7 @@ impl Scan {
                         self.paths.insert(path);
                     } else if called {
                         self.macros.insert(path[0].clone());
-                    } else if path[0].starts_with(char::is_uppercase) {
+                    } else if path[0].starts_with(char::is_uppercase) || is_call(&tokens, at) {
                         self.words.insert(path[0].clone());
                     }
                     at = next - 1;
@@ -287,6 +301,12 @@ impl Scan {
 
 fn is(token: &TokenTree, sign: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign)
+}
+
+/// Returns true if the name at a token is that of a function that is called.
+fn is_call(tokens: &[TokenTree], at: usize) -> bool {
+    let arguments = matches!(tokens.get(at + 1), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+    arguments && !(at > 0 && tokens[at - 1].to_string() == "fn")
 }
 
 fn is_joint(token: &TokenTree) -> bool {

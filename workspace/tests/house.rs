@@ -55,9 +55,16 @@ fn a_path_is_a_use_of_the_file_that_defines_what_it_leads_to() {
         ("macro", "fn f() -> u8 { twice!(1) }", "macros.rs"),
         ("every_name", "use crate::b::c::*;", "b/c.rs"),
         ("reexported_and_used", "pub use crate::b::Outer; fn f(_: Outer) {}", "b.rs"),
+        ("reexported_and_called", "pub use crate::b::outer; fn f() { outer() }", "b.rs"),
     ] {
         assert_eq!(uses(name, text), BTreeSet::from([used.into()]), "{text}");
     }
+}
+
+#[test]
+fn a_name_with_several_meanings_is_a_use_of_each() {
+    let text = "fn f() { use super::b as s; s::outer() } fn g() { use super::b::c as s; s::Kind::One }";
+    assert_eq!(uses("several", text), ["b.rs", "b/c.rs"].map(String::from).into());
 }
 
 #[test]
@@ -65,6 +72,7 @@ fn modules_reexports_other_crates_tests_and_words_are_no_use() {
     for (name, text) in [
         ("module", "use super::b;"),
         ("reexport", "pub use crate::b::Outer;"),
+        ("reexport_of_a_word", "pub use crate::b::outer; fn f(outer: u8) {}"),
         ("other_crate", "use core::fmt; use std::b::Outer; fn f() { ::b::outer() }"),
         ("visibility", "pub(in crate::b) struct S; pub(super) struct T;"),
         ("tests", "#[cfg(test)] mod tests { use crate::b::Outer; }"),
