@@ -1,4 +1,4 @@
-//! kmem's sources as `allocator-api2` allocators, and such allocators as sources, for each version in use.
+//! Sources as `allocator-api2` allocators, and such allocators as sources, for each version in use.
 
 macro_rules! adapters {
     ($(#[$doc:meta])* $module:ident, $feature:literal, $krate:ident, $example:literal) => {
@@ -15,8 +15,8 @@ macro_rules! adapters {
 
             /// A [`Source`] as an allocator for collections.
             ///
-            /// A collection that grows asks the source to resize its block [in place](Source::resize_in_place). Otherwise it draws a new
-            /// block, copies and gives the old one back, so that a shredding source zeroes it: no copy stays behind.
+            /// A collection that grows first asks the source to resize its block [in place](Source::resize_in_place). Otherwise it copies to a
+            /// new block and frees the old one, which a shredding source zeroes.
             ///
             #[doc = concat!("```\n", $example, "\n```")]
             #[derive(Debug, Default)]
@@ -35,8 +35,7 @@ macro_rules! adapters {
                 }
             }
 
-            // Clones of an allocator must stand for the same memory, which holds of shared references and of the heap,
-            // but not of every source that happens to be `Clone`.
+            // Clones of an allocator must be interchangeable. Shared references and the heap are, but not every source that is `Clone`.
             impl<S: Source + ?Sized> Clone for AsAllocator<&S> {
                 fn clone(&self) -> Self {
                     AsAllocator(self.0)
@@ -51,7 +50,7 @@ macro_rules! adapters {
             }
 
             impl<S: Source> AsAllocator<S> {
-                /// A block of another size, in place or elsewhere, with what fits of its contents.
+                /// Resizes a block, in place or by a move, and keeps the contents that fit.
                 ///
                 /// # Safety
                 /// As for `grow` or `shrink`.
@@ -62,10 +61,10 @@ macro_rules! adapters {
                     new: Layout,
                 ) -> Result<NonNull<[u8]>, Refused> {
                     let blocks = old.size() > 0 && new.size() > 0 && old.align() == new.align();
-                    // What shreds may zero what it then does not cut off, and where this fails the block has to be as it was.
+                    // A source that shreds may zero the end of a block that it then does not shrink. The block must stay whole if this fails.
                     let keeps = new.size() >= old.size() || !self.0.shreds();
-                    // SAFETY: [caller, drawn] the caller's block was drawn with the old layout, and the new one has its alignment; what is
-                    // copied is there in both.
+                    // SAFETY: [caller, drawn] the block has the old layout, and the new one has the same alignment. Both have the bytes that are
+                    // copied.
                     unsafe {
                         if blocks && keeps && self.0.resize_in_place(block, old, new.size()) {
                             return Ok(NonNull::slice_from_raw_parts(block, new.size()));
@@ -78,8 +77,8 @@ macro_rules! adapters {
                 }
             }
 
-            // SAFETY: [drawn] a source's blocks stay valid until they are given back, the source is dropped or its
-            // type's lifetime ends, also when it is moved; the clones above share their source.
+            // SAFETY: [drawn] a source's blocks stay valid until they are freed, the source is dropped or its type's lifetime ends, even if it
+            // is moved. The clones above share their source.
             unsafe impl<S: Source> Allocator for AsAllocator<S> {
                 #[inline]
                 fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, Refused> {
@@ -102,8 +101,7 @@ macro_rules! adapters {
                 #[inline]
                 unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
                     if layout.size() > 0 {
-                        // SAFETY: [caller, drawn] the caller gives back what `allocate` returned, which was drawn with
-                        // a layout of this size: the slice it returned was exactly as long as asked for.
+                        // SAFETY: [caller, drawn] the block came from `allocate`, whose slice is exactly as long as the layout's size.
                         unsafe { self.0.give_back(block, layout) }
                     }
                 }
@@ -114,7 +112,7 @@ macro_rules! adapters {
                 }
 
                 unsafe fn grow_zeroed(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, Refused> {
-                    // SAFETY: [caller] the contract is the caller's; what is added, in place or elsewhere, begins where the old block ended.
+                    // SAFETY: [caller] the contract is the caller's. The added bytes begin where the old block ended.
                     unsafe {
                         let grown = self.resize(block, old, new)?;
                         grown.cast::<u8>().add(old.size()).write_bytes(0, new.size() - old.size());
@@ -154,8 +152,7 @@ macro_rules! adapters {
                 }
             }
 
-            // SAFETY: [drawn] an allocator's blocks stay valid until they are given back or its last clone is dropped,
-            // also when it is moved.
+            // SAFETY: [drawn] an allocator's blocks stay valid until they are freed or its last clone is dropped, even if it is moved.
             unsafe impl<A: Allocator> Source for AsSource<A> {
                 #[inline]
                 fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -185,7 +182,7 @@ adapters! {
     "use kmem::allocator_api2::v02::AsAllocator;
 use kmem::{Heap, Shredding};
 let mut map = hashbrown::HashMap::new_in(AsAllocator::new(Shredding::new(Heap)));
-map.insert(\"key\", \"its bytes are zeroed when the table grows or goes\");"
+map.insert(\"key\", \"its bytes are zeroed when the table grows or is dropped\");"
 }
 
 adapters! {
@@ -194,5 +191,5 @@ adapters! {
     "use kmem::allocator_api2::v04::AsAllocator;
 use kmem::{Heap, Shredding};
 let mut secret = allocator_api2_04::vec::Vec::new_in(AsAllocator::new(Shredding::new(Heap)));
-secret.extend_from_slice(b\"zeroed when it grows or goes\");"
+secret.extend_from_slice(b\"zeroed when it grows or is dropped\");"
 }

@@ -1,4 +1,4 @@
-//! Owners of trait objects back to those of the value's own type, said once over all owners.
+//! `downcast`, written once for all owners.
 
 use core::any::Any;
 
@@ -13,11 +13,10 @@ macro_rules! downcast {
     (@ $feature:meta, $owner:ident, [$($generics:tt)*], [$($before:tt)*], [$($behind:tt)*], $example:literal, $any:ty) => {
         #[cfg($feature)]
         impl<$($generics)*> crate::$owner<$($before)* $any $($behind)*> {
-            /// The owner of the value as what it is, where that is a `T`. Owners of a `dyn Any` are made with
-            /// [`unsize!`](crate::unsize).
+            /// Returns the owner of the value as a `T`. [`unsize!`](crate::unsize) makes the owner of a `dyn Any`.
             ///
             /// # Errors
-            /// Gives the owner back where the value is not a `T`.
+            /// Returns the owner if the value is not a `T`.
             ///
             #[doc = concat!("```\nuse kmem::{HeapBox, Node, Pool, Ptr, Ref, Tree, unsize};\nuse std::any::Any;")]
             #[doc = concat!("let (pool, tree) = (Pool::<i32>::new(1), Tree::new(0));\nlet any = unsize!(", $example, " => ")]
@@ -28,8 +27,7 @@ macro_rules! downcast {
                     return Err(self);
                 }
                 let (data, kept) = split(self);
-                // SAFETY: [typed, same] the value is a `T`, as what the trait object was made of: a `dyn Any` knows that. So, of a tree's
-                // root, are the children that were pushed.
+                // SAFETY: [typed, same] the value is a `T`, as `Any` says. Children that were pushed below a tree's root are too.
                 Ok(unsafe { join::<_, T>(data.cast(), kept) })
             }
         }

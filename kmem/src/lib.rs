@@ -2,7 +2,7 @@
 #![deny(unreachable_pub)]
 // docs.rs shows the features that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// With a method left out, some of what serves them all is not used, and links to it lead nowhere.
+// With a method left out, some shared code is unused, and links to the method are broken.
 #![cfg_attr(
     not(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred")),
     allow(
@@ -14,7 +14,7 @@
         rustdoc::broken_intra_doc_links
     )
 )]
-// Examples use all methods: where one is left out, there is nothing here for rustdoc to test.
+// Examples use all methods. If one is left out, rustdoc has nothing to test here.
 #![cfg_attr(
     any(not(doctest), all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred")),
     doc = include_str!("lib.md")

@@ -1,4 +1,4 @@
-//! The one handle.
+//! The handle on an object of any kind.
 
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -8,17 +8,15 @@ use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
 use crate::raw::{self, Handle};
 
-/// A handle on a value, however it was allocated: a heap cell, a reference, a pool's cell, a tree with all below its
-/// root, or something static or borrowed that is nobody's to free.
+/// A handle on a value of any kind: a heap cell, a reference, a pool's cell, a tree, or a static or borrowed value.
 ///
-/// It owns what it holds and frees it rightly when dropped. Code that takes a `Ptr` need not know which it is. It may
-/// hold strings and slices as well as sized values, and takes two words for a sized one.
+/// An owning handle frees its object when it is dropped, in the way of the object's kind. A handle to a sized value takes two words.
+/// Strings and slices have handles too.
 ///
-/// It is made from any owner with `From`, and turned back with [`into_heap`](Ptr::into_heap) and its like. [`into_raw`](Ptr::into_raw) and
-/// [`from_raw`](Ptr::from_raw) pass it to and from C, where `kmfree` does what dropping it does here.
+/// `From` converts every owner into a handle, and [`into_heap`](Ptr::into_heap) and similar methods convert it back.
+/// [`into_raw`](Ptr::into_raw) and [`from_raw`](Ptr::from_raw) pass it to C and back. In C, `kmfree` drops it.
 ///
-/// Some cells belong to one thread, and the handle forgets which, so it stays on its thread; turn it back into a
-/// [`Ref`](crate::Ref) or [`HeapBox`](crate::HeapBox) to send it.
+/// A handle stays on its thread, since some cells must. Convert it into a [`Ref`](crate::Ref) or [`HeapBox`](crate::HeapBox) to send it.
 ///
 /// ```
 /// use kmem::{HeapBox, Kind, Pool, Ptr, Ref, Tree};
@@ -41,91 +39,58 @@ use crate::raw::{self, Handle};
 #[must_use = "dropping the handle frees what it holds"]
 pub struct Ptr<'s, T: ?Sized> {
     data: NonNull<T>,
-    kind: Kind8,
-    /// Whether the value is zeroed when this handle frees it.
-    shred: bool,
-    /// Whether this handle frees anything at all.
-    owned: bool,
+    rest: Rest,
     /// Invariant in `T`: a pool or a tree may be left to drop the value, as the type that it was allocated with.
     owns: PhantomData<(&'s (), *mut T)>,
     drops: PhantomData<T>,
 }
 
-/// A [`Kind`] in one byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind8 {
-    None,
-    Heap,
-    Pool,
-    Ref,
-    Tree,
-}
-
-impl Kind8 {
-    fn kind(self) -> Kind {
-        match self {
-            Kind8::None => Kind::None,
-            Kind8::Heap => Kind::Heap,
-            Kind8::Pool => Kind::Pool,
-            Kind8::Ref => Kind::Ref,
-            Kind8::Tree => Kind::Tree,
-        }
-    }
-
-    fn of(kind: Kind) -> Kind8 {
-        match kind {
-            Kind::None | Kind::Source => Kind8::None,
-            Kind::Heap => Kind8::Heap,
-            Kind::Pool => Kind8::Pool,
-            Kind::Ref => Kind8::Ref,
-            Kind::Tree => Kind8::Tree,
-        }
-    }
+/// The rest of a handle beside its pointer, in one word.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    /// The number of the [`Kind`].
+    kind: u8,
+    /// True if the value is zeroed when this handle frees it.
+    shred: bool,
+    /// True if this handle frees the object.
+    owned: bool,
 }
 
 impl<'s, T: ?Sized> Ptr<'s, T> {
     /// # Safety
-    /// `data` is that of a live object of this kind, valid for `'s`, that nothing else frees; of [`Kind8::None`] a `&'s T`.
-    unsafe fn on(kind: Kind8, data: NonNull<T>) -> Self {
-        Ptr { data, kind, shred: false, owned: kind != Kind8::None, owns: PhantomData, drops: PhantomData }
+    /// `data` is that of an object of this kind that is live for `'s`. Nothing else frees it if it is owned.
+    unsafe fn on(kind: Kind, data: NonNull<T>, owned: bool) -> Self {
+        Self::with(data, Rest { kind: kind as u8, shred: false, owned })
     }
 
-    /// A handle on a node that another handle or a tree owns for `'s`.
-    ///
-    /// # Safety
-    /// `data` is that of such a node.
-    unsafe fn lent_node(data: NonNull<T>) -> Self {
-        // SAFETY: [caller, handle] the contract is the caller's; what is not owned is not freed.
-        let mut ptr = unsafe { Self::on(Kind8::Tree, data) };
-        ptr.owned = false;
-        ptr
+    fn with(data: NonNull<T>, rest: Rest) -> Self {
+        Ptr { data, rest, owns: PhantomData, drops: PhantomData }
     }
 
-    /// The handle on the object, which the engine knows it by.
+    /// Returns the engine's handle on the object.
     fn handle(&self) -> Handle {
-        // SAFETY: [handle] the handle has, or was lent, a live object of this kind.
+        // SAFETY: [handle] the handle owns, or borrows, a live object of this kind.
         let handle = unsafe { raw::ptr::handle_of(self.kind(), self.data.as_ptr().cast()) };
-        Handle { shred: Shred::from(self.shred) as i32, ..handle }
+        Handle { shred: Shred::from(self.rest.shred) as i32, ..handle }
     }
 
-    /// The handle on an object that may change its size.
+    /// Returns the engine's handle on an object that this handle owns.
     fn owned_handle(&self) -> Result<Handle, AllocError> {
-        if self.owned { Ok(self.handle()) } else { Err(AllocError::Fixed(self.kind())) }
+        if self.rest.owned { Ok(self.handle()) } else { Err(AllocError::Fixed(self.kind())) }
     }
 
-    /// Returns the handle on an object that has no other owner.
+    /// Returns the engine's handle on an object that has no other owner.
     fn sole_handle(&self) -> Option<Handle> {
         let handle = self.owned_handle().ok()?;
         #[cfg(feature = "ref")]
         // SAFETY: [handle] the handle holds a reference to a live cell.
-        if self.kind == Kind8::Ref && unsafe { raw::refs::count(handle.data) } != 1 {
+        if self.kind() == Kind::Ref && unsafe { raw::refs::count(handle.data) } != 1 {
             return None;
         }
         Some(handle)
     }
 
-    /// How the value was allocated.
+    /// Returns how the value was allocated.
     ///
     /// ```
     /// use kmem::{Kind, Ptr, Ref};
@@ -133,11 +98,12 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// assert_eq!(Ptr::from("text").kind(), Kind::None);
     /// ```
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> Kind {
-        self.kind.kind()
+        Kind::from_raw(self.rest.kind.into()).unwrap_or(Kind::None)
     }
 
-    /// Whether dropping this handle frees or drops anything. It does not for static and lent values.
+    /// Returns true if dropping this handle frees its object or drops a reference.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr};
@@ -147,23 +113,22 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[must_use]
     pub fn is_owner(&self) -> bool {
-        self.owned
+        self.rest.owned
     }
 
-    /// A second handle on the same value that borrows this one and frees nothing.
+    /// Returns a second handle on the value, which borrows this one and frees nothing.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr};
     /// let owner = Ptr::from(HeapBox::new(7));
-    /// let lent: Ptr<'_, i32> = owner.as_borrowed();
-    /// assert_eq!(*lent, *owner);
+    /// let borrowed: Ptr<'_, i32> = owner.as_borrowed();
+    /// assert_eq!(*borrowed, *owner);
     /// ```
     pub fn as_borrowed(&self) -> Ptr<'_, T> {
-        Ptr { data: self.data, owned: false, owns: PhantomData, drops: PhantomData, ..*self }
+        Ptr::with(self.data, Rest { owned: false, ..self.rest })
     }
 
-    /// Another handle of the same rank, where there can be one: a further reference to a counted cell, or a copy of a
-    /// handle on a static or lent value. `None` where the value has one owner.
+    /// Clones a handle that owns a reference, or one that is borrowed or static. Returns `None` if the object has only one owner.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr, Ref};
@@ -174,15 +139,15 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[must_use]
     pub fn try_clone(&self) -> Option<Self> {
         #[cfg(feature = "ref")]
-        if self.owned && self.kind == Kind8::Ref {
+        if self.rest.owned && self.kind() == Kind::Ref {
             // SAFETY: [last-ref] this handle has a reference to the live cell.
             unsafe { raw::refs::u(self.data.as_ptr().cast()) };
-            return Some(Ptr { data: self.data, owns: PhantomData, drops: PhantomData, ..*self });
+            return Some(Self::with(self.data, self.rest));
         }
-        (!self.owned).then(|| Ptr { data: self.data, owns: PhantomData, drops: PhantomData, ..*self })
+        (!self.rest.owned).then(|| Self::with(self.data, self.rest))
     }
 
-    /// The value for changing, where this handle is the only one on it.
+    /// Returns the value for changing if this handle owns it and nobody else does.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr, Ref};
@@ -196,21 +161,13 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// assert!(handle.get_mut().is_some());
     /// ```
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        if !self.owned {
-            return None;
-        }
-        #[cfg(feature = "ref")]
-        // SAFETY: [last-ref] the handle has a reference to the live cell.
-        if self.kind == Kind8::Ref && unsafe { raw::refs::count(self.data.as_ptr().cast()) } != 1 {
-            return None;
-        }
-        // SAFETY: [sole, last-ref] an owner of a heap cell, pool cell or tree is the only one, and so is that of the
-        // only reference; lent handles borrow this one, which is borrowed exclusively.
+        self.sole_handle()?;
+        // SAFETY: [sole, last-ref] the object has no other owner. Borrowed handles borrow this one, which is borrowed exclusively.
         Some(unsafe { self.data.as_mut() })
     }
 
-    /// Marks the handle and the cell, so that the value's bytes are zeroed when the cell is freed, by whatever owner. Marking a
-    /// static or lent value does nothing: nobody frees it through this handle.
+    /// Marks the handle and the cell: the value's bytes are zeroed when the cell is freed, by any owner. A borrowed or static value is
+    /// left alone.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr};
@@ -220,28 +177,28 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn taint(&mut self) {
-        if self.owned {
-            self.shred = true;
+        if self.rest.owned {
+            self.rest.shred = true;
             // SAFETY: [handle] the handle owns a live object of this kind.
             unsafe { raw::ptr::taint_cell(self.kind(), self.data.as_ptr().cast()) };
         }
     }
 
-    /// Whether this handle is marked to zero what it frees.
+    /// Returns true if this handle is marked to zero the value when it frees it.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr};
     /// let mut held = [Ptr::from("static"), Ptr::from(HeapBox::<str>::from("on the heap"))];
     /// held.iter_mut().for_each(Ptr::taint);
-    /// assert_eq!(held.map(|handle| handle.is_tainted()), [false, true]); // nobody frees what is static
+    /// assert_eq!(held.map(|handle| handle.is_tainted()), [false, true]);
     /// ```
     #[cfg(feature = "shred")]
     #[must_use]
     pub fn is_tainted(&self) -> bool {
-        self.shred
+        self.rest.shred
     }
 
-    /// Drops the handle, zeroing what that frees.
+    /// Drops the handle. If it frees the value, the bytes are zeroed.
     ///
     /// ```
     /// use kmem::{Ptr, Ref};
@@ -250,14 +207,14 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[cfg(feature = "shred")]
     pub fn shred(mut self) {
         self.taint();
-        if self.owned {
+        if self.rest.owned {
             // SAFETY: [sole] this is the object's owner, given up here.
             unsafe { raw::ptr::shred(self.into_raw()) };
         }
     }
 
-    /// Gives the handle to C, where `kmfree` does what dropping it does here, the value's destructor included. A lent
-    /// handle is given as one on a static object, which `kmfree` leaves alone.
+    /// Passes the handle to C, where `kmfree` frees the object as dropping the handle would, with the value's destructor. A borrowed
+    /// handle becomes one on a static object, which `kmfree` leaves alone.
     ///
     /// The length of a string or slice is not part of it.
     ///
@@ -269,20 +226,19 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[must_use = "what the handle holds leaks unless something frees it"]
     pub fn into_raw(self) -> Handle {
         let this = ManuallyDrop::new(self);
-        let kind = if this.owned { this.kind() } else { Kind::None };
+        let kind = if this.rest.owned { this.kind() } else { Kind::None };
         // SAFETY: [handle] the handle held a live object of this kind.
         let handle = unsafe { raw::ptr::handle_of(kind, this.data.as_ptr().cast()) };
-        Handle { shred: Shred::from(this.shred) as i32, ..handle }
+        Handle { shred: Shred::from(this.rest.shred) as i32, ..handle }
     }
 
-    /// Takes a handle from C, with the pointer that says where the value is and, of a string or slice, how long.
+    /// Takes a handle from C. `value` points to the value; for a string or slice, it also has the length.
     ///
     /// # Safety
-    /// The handle holds a live object at `value`, valid for `'s`, which nothing else frees, changes, or lends mutably as
-    /// long as the new handle lives. `T` is the type that the object was made with, lifetimes included, or, where C
-    /// made it, one that its bytes are valid for; the children of a tree's root that Rust pushed have that type too. Where
-    /// the value needs a destructor, the cell runs it; one of the program's own suits a slice or string of whatever length.
-    /// A pool or tree stays on this thread.
+    /// The handle holds a live object at `value`, valid for `'s`. Nothing else frees, changes or mutably borrows it as long as the new
+    /// handle lives. `T` is the type that the object was made with, lifetimes included; for an object from C, its bytes are valid for
+    /// `T`. Children of a tree's root that Rust pushed have that type too. If the value needs a destructor, the cell runs it. The
+    /// destructor of a cell from C suits a slice or string of any length. A pool or tree stays on this thread.
     ///
     /// ```
     /// use kmem::{Ptr, raw};
@@ -294,17 +250,17 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// }
     /// ```
     pub unsafe fn from_raw_parts(handle: Handle, value: NonNull<T>) -> Self {
-        let kind = Kind8::of(Kind::from_raw(handle.kind).unwrap_or(Kind::None));
-        // SAFETY: [caller] the contract is the caller's.
-        let mut ptr = unsafe { Self::on(kind, value) };
-        ptr.shred = handle.shred != 0;
-        ptr
+        let kind = match Kind::from_raw(handle.kind) {
+            None | Some(Kind::Source) => Kind::None,
+            Some(kind) => kind,
+        };
+        Self::with(value, Rest { kind: kind as u8, shred: handle.shred != 0, owned: kind != Kind::None })
     }
 
-    /// The owner of the heap cell, where the handle holds one.
+    /// Returns the owner of the heap cell, if the handle is one.
     ///
     /// # Errors
-    /// Gives the handle back where it does not.
+    /// Returns the handle if it does not own a heap cell.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr};
@@ -315,13 +271,13 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[cfg(feature = "heap")]
     pub fn into_heap(self) -> Result<crate::HeapBox<T>, Self> {
         // SAFETY: [handle] the handle owned a heap cell with this value.
-        self.into_kind(Kind8::Heap).map(|data| unsafe { crate::HeapBox::from_non_null(data) })
+        self.into_kind(Kind::Heap).map(|data| unsafe { crate::HeapBox::from_non_null(data) })
     }
 
-    /// The reference, where the handle holds one to a cell on the heap.
+    /// Returns the reference, if the handle owns one to a cell on the heap.
     ///
     /// # Errors
-    /// Gives the handle back where it does not.
+    /// Returns the handle if it does not own such a reference.
     ///
     /// ```
     /// use kmem::{Ptr, Ref};
@@ -330,22 +286,21 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(all(feature = "ref", feature = "heap"))]
     pub fn into_ref(self) -> Result<crate::Ref<T>, Self> {
-        if self.kind == Kind8::Ref {
-            // SAFETY: [handle] the handle holds a reference to a live cell or was lent one, and the header says where
-            // it was drawn.
+        if self.kind() == Kind::Ref {
+            // SAFETY: [handle] the handle owns or borrows a reference to a live cell, whose header has the source.
             let src = unsafe { (*raw::refs::header(self.data.as_ptr().cast())).src };
             if !src.is_null() {
                 return Err(self);
             }
         }
-        // SAFETY: [handle] the handle had a reference to a counted cell with this value, drawn from the heap.
-        self.into_kind(Kind8::Ref).map(|data| unsafe { crate::Ref::from_non_null(data) })
+        // SAFETY: [handle] the handle had a reference to a counted cell with this value on the heap.
+        self.into_kind(Kind::Ref).map(|data| unsafe { crate::Ref::from_non_null(data) })
     }
 
-    /// The owner of the pool's cell, if the handle holds one. The cell of a tainted handle stays tainted.
+    /// Returns the owner of the pool's cell, if the handle is one.
     ///
     /// # Errors
-    /// Gives the handle back where it does not.
+    /// Returns the handle if it does not own the cell of a pool.
     ///
     /// ```
     /// use kmem::{Pool, Ptr};
@@ -354,14 +309,14 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(feature = "pool")]
     pub fn into_pool(self) -> Result<crate::PoolBox<'s, T>, Self> {
-        // SAFETY: [handle] the handle owned a cell with this value of a pool that is borrowed for `'s`.
-        self.into_kind(Kind8::Pool).map(|data| unsafe { crate::PoolBox::own(data) })
+        // SAFETY: [handle] the handle owned a cell with this value, and its pool is borrowed for `'s`.
+        self.into_kind(Kind::Pool).map(|data| unsafe { crate::PoolBox::own(data) })
     }
 
-    /// The tree, where the handle holds the root of one on the heap.
+    /// Returns the tree, if the handle owns the root of one on the heap.
     ///
     /// # Errors
-    /// Gives the handle back where it does not.
+    /// Returns the handle if it does not own such a root.
     ///
     /// ```
     /// use kmem::{Ptr, Tree};
@@ -370,25 +325,25 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// ```
     #[cfg(all(feature = "tree", feature = "heap"))]
     pub fn into_tree(self) -> Result<crate::Tree<T>, Self> {
-        if self.kind == Kind8::Tree {
-            // SAFETY: [handle] the handle holds a live node of this thread's.
+        if self.kind() == Kind::Tree {
+            // SAFETY: [handle] the handle holds a live node of this thread.
             let node = unsafe { &*raw::tree::header(self.data.as_ptr().cast()) };
             if !node.parent.is_null() || !node.src.is_null() {
                 return Err(self);
             }
         }
-        // SAFETY: [handle] the handle owned a root with this value, drawn from the heap.
-        self.into_kind(Kind8::Tree).map(|data| unsafe { crate::Tree::own(data) })
+        // SAFETY: [handle] the handle owned a root with this value on the heap.
+        self.into_kind(Kind::Tree).map(|data| unsafe { crate::Tree::own(data) })
     }
 
-    /// The pointer, where this is an owner of this kind.
-    fn into_kind(self, kind: Kind8) -> Result<NonNull<T>, Self> {
-        if self.owned && self.kind == kind {
+    /// Returns the pointer, if this handle owns an object of this kind.
+    fn into_kind(self, kind: Kind) -> Result<NonNull<T>, Self> {
+        if self.rest.owned && self.kind() == kind {
             #[cfg(feature = "shred")]
-            if self.shred {
-                // A handle of C's may be tainted and its cell not.
+            if self.rest.shred {
+                // A handle from C may be tainted while its cell is not.
                 // SAFETY: [handle] the handle owns a live object of this kind.
-                unsafe { raw::ptr::taint_cell(self.kind(), self.data.as_ptr().cast()) };
+                unsafe { raw::ptr::taint_cell(kind, self.data.as_ptr().cast()) };
             }
             Ok(ManuallyDrop::new(self).data)
         } else {
@@ -398,10 +353,10 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
 }
 
 impl<'s, T> Ptr<'s, T> {
-    /// Takes a handle from C; `None` where it is the null handle.
+    /// Takes a handle from C. Returns `None` for the null handle.
     ///
     /// # Safety
-    /// As for [`from_raw_parts`](Ptr::from_raw_parts), where the value is at the handle's own pointer.
+    /// As for [`from_raw_parts`](Ptr::from_raw_parts), with the value at the handle's own pointer.
     ///
     /// ```
     /// use kmem::{Ptr, raw};
@@ -414,8 +369,8 @@ impl<'s, T> Ptr<'s, T> {
         Some(unsafe { Self::from_raw_parts(handle, value) })
     }
 
-    /// Handles on the children of a tree's root with a value of the same type, lent, in the order in which they were
-    /// added, or from the last; of anything else there are none.
+    /// Returns borrowed handles on the children of a tree's root that have a value of its type, in the order in which they were added, or
+    /// from the last. Objects of other kinds have none.
     ///
     /// ```
     /// use kmem::{Ptr, Tree};
@@ -427,29 +382,22 @@ impl<'s, T> Ptr<'s, T> {
     /// ```
     pub fn children(&self) -> impl DoubleEndedIterator<Item = Ptr<'_, T>> {
         #[cfg(feature = "tree")]
-        // SAFETY: [lent, same] the handle is borrowed and holds a live node with a `T`, as do its children of the same
-        // type, which have no other owner.
-        let children = (self.kind == Kind8::Tree).then(|| unsafe { crate::tree::Children::of(self.data) });
+        // SAFETY: [lent, same] the handle is borrowed and holds a live node with a `T`. Its children of the same type have no other owner.
+        let children = (self.kind() == Kind::Tree).then(|| unsafe { crate::tree::Children::of(self.data) });
         #[cfg(not(feature = "tree"))]
         let children = None::<core::iter::Empty<NonNull<T>>>;
         // SAFETY: [lent] this handle owns the children as long as it is borrowed.
-        children.into_iter().flatten().map(|child| unsafe { Ptr::lent_node(child) })
+        children.into_iter().flatten().map(|child| unsafe { Ptr::on(Kind::Tree, child, false) })
     }
 }
 
 impl<T: ?Sized> Drop for Ptr<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.owned {
-            let data = self.data.as_ptr().cast();
-            // SAFETY: [handle, outlives] this is the object's owner. Where the value needs a destructor, the cell or
-            // its pool carries it. The pool, source or parent node is alive: `'s` outlives an owner that has a `Drop`.
-            unsafe {
-                raw::ptr::free(Handle {
-                    shred: Shred::from(self.shred) as i32,
-                    ..raw::ptr::handle_of(self.kind(), data)
-                })
-            };
+        if self.rest.owned {
+            // SAFETY: [handle, outlives] this is the object's owner. The cell or its pool has the value's destructor, if it needs one. The
+            // pool, source or parent node is alive: `'s` outlives an owner that has a `Drop`.
+            unsafe { raw::ptr::free(self.handle()) };
         }
     }
 }
@@ -467,7 +415,7 @@ has_name!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::new_in(7, Named(c\"key\", 
 has_rename!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::new_in(7, Named(c\"key\", Heap)))", "Ptr", this => this.sole_handle(),
     ", if the handle is borrowed or static, or if there are other references");
 
-// SAFETY: [typed] the rest of a handle says how to free the cell, which it does whatever the value's type.
+// SAFETY: [typed] the rest of a handle says how to free the cell, whatever the value's type is.
 unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {
     type Target = T;
     type Of<U: ?Sized> = Ptr<'s, U>;
@@ -475,22 +423,13 @@ unsafe impl<'s, T: ?Sized> crate::unsize::Owner for Ptr<'s, T> {
 
     fn split(self) -> (*mut T, Rest) {
         let this = ManuallyDrop::new(self);
-        (this.data.as_ptr(), Rest { kind: this.kind, shred: this.shred, owned: this.owned })
+        (this.data.as_ptr(), this.rest)
     }
 
-    unsafe fn join<U: ?Sized>(data: *mut U, Rest { kind, shred, owned }: Rest) -> Ptr<'s, U> {
-        // SAFETY: [caller] the caller gives a pointer that was a handle's, so it is not null.
-        let data = unsafe { NonNull::new_unchecked(data) };
-        Ptr { data, kind, shred, owned, owns: PhantomData, drops: PhantomData }
+    unsafe fn join<U: ?Sized>(data: *mut U, rest: Rest) -> Ptr<'s, U> {
+        // SAFETY: [caller] the caller passes the pointer of a handle, which is not null.
+        Ptr::with(unsafe { NonNull::new_unchecked(data) }, rest)
     }
-}
-
-/// What a handle knows beside its pointer.
-#[derive(Debug)]
-pub struct Rest {
-    kind: Kind8,
-    shred: bool,
-    owned: bool,
 }
 
 impl<T: ?Sized + core::panic::UnwindSafe + core::panic::RefUnwindSafe> core::panic::UnwindSafe
@@ -499,59 +438,35 @@ impl<T: ?Sized + core::panic::UnwindSafe + core::panic::RefUnwindSafe> core::pan
 }
 impl<T: ?Sized + core::panic::RefUnwindSafe> core::panic::RefUnwindSafe for Ptr<'_, T> {}
 
+macro_rules! from_owner {
+    ($feature:meta, $kind:ident, $([$($generics:tt)*] $owner:ty),*) => {$(
+        #[cfg($feature)]
+        impl<'s, T: ?Sized, $($generics)*> From<$owner> for Ptr<'s, T> {
+            fn from(owner: $owner) -> Self {
+                // SAFETY: [sole, last-ref] the owner had the object, and gives it up.
+                unsafe { Ptr::on(Kind::$kind, owner.into_non_null(), true) }
+            }
+        }
+    )*};
+}
+
+from_owner!(feature = "heap", Heap, [] crate::HeapBox<T>);
+from_owner!(feature = "ref", Ref, [S: 's] crate::Ref<T, S>);
+from_owner!(feature = "pool", Pool, [] crate::PoolBox<'s, T>);
+from_owner!(feature = "tree", Tree, [S: 's] crate::Tree<T, S>, [] crate::Node<'s, T>);
+
 impl<'s, T: ?Sized> From<&'s T> for Ptr<'s, T> {
     fn from(value: &'s T) -> Self {
         // SAFETY: [handle] it is a `&'s T`.
-        unsafe { Ptr::on(Kind8::None, NonNull::from(value)) }
-    }
-}
-
-#[cfg(feature = "heap")]
-impl<T: ?Sized> From<crate::HeapBox<T>> for Ptr<'_, T> {
-    fn from(owner: crate::HeapBox<T>) -> Self {
-        // SAFETY: [sole] the owner had the object, and gives it up.
-        unsafe { Ptr::on(Kind8::Heap, owner.into_non_null()) }
-    }
-}
-
-#[cfg(feature = "ref")]
-impl<'s, T: ?Sized, S: 's> From<crate::Ref<T, S>> for Ptr<'s, T> {
-    fn from(owner: crate::Ref<T, S>) -> Self {
-        // SAFETY: [last-ref] the owner had the object, and gives it up.
-        unsafe { Ptr::on(Kind8::Ref, owner.into_non_null()) }
-    }
-}
-
-#[cfg(feature = "pool")]
-impl<'s, T: ?Sized> From<crate::PoolBox<'s, T>> for Ptr<'s, T> {
-    fn from(owner: crate::PoolBox<'s, T>) -> Self {
-        // SAFETY: [sole] the owner had the object, and gives it up.
-        unsafe { Ptr::on(Kind8::Pool, owner.into_non_null()) }
-    }
-}
-
-#[cfg(feature = "tree")]
-impl<'s, T: ?Sized, S: 's> From<crate::Tree<T, S>> for Ptr<'s, T> {
-    fn from(owner: crate::Tree<T, S>) -> Self {
-        // SAFETY: [sole] the owner had the object, and gives it up.
-        unsafe { Ptr::on(Kind8::Tree, owner.into_non_null()) }
-    }
-}
-
-#[cfg(feature = "tree")]
-impl<'s, T: ?Sized> From<crate::Node<'s, T>> for Ptr<'s, T> {
-    /// The handle frees the child and everything below it when it is dropped.
-    fn from(owner: crate::Node<'s, T>) -> Self {
-        // SAFETY: [sole] the owner had the object, and gives it up.
-        unsafe { Ptr::on(Kind8::Tree, owner.into_non_null()) }
+        unsafe { Ptr::on(Kind::None, NonNull::from(value), false) }
     }
 }
 
 #[cfg(feature = "tree")]
 impl<'s, T> From<crate::NodeRef<'s, T>> for Ptr<'s, T> {
-    /// The handle is lent.
+    /// Makes a borrowed handle.
     fn from(node: crate::NodeRef<'s, T>) -> Self {
         // SAFETY: [lent] the tree owns the node, and is borrowed for `'s`.
-        unsafe { Ptr::lent_node(node.as_non_null()) }
+        unsafe { Ptr::on(Kind::Tree, node.as_non_null(), false) }
     }
 }

@@ -1,9 +1,9 @@
-//! Zero bytes for good.
+//! Zeroing that the compiler does not remove.
 
-/// Zeroes `len` bytes at `data` in a way that the compiler cannot drop, however dead the stores look.
+/// Zeroes `len` bytes at `data`. The compiler cannot remove the stores, even if nothing reads them.
 ///
-/// `zeroize` does it, and since 1.9 at the speed of `memset`: it fills the bytes in bulk and then puts a barrier behind
-/// them that claims to read them, where byte-wise volatile stores run at a tenth of memory's bandwidth.
+/// Since 1.9, `zeroize` does this at the speed of `memset`: a barrier after a bulk fill claims to read the bytes. Volatile stores of single
+/// bytes reach a tenth of that.
 ///
 /// # Safety
 /// `data` is valid for writes of `len` bytes, at most `isize::MAX`, and nothing else reads or writes them meanwhile.
@@ -12,11 +12,10 @@
 pub(crate) unsafe fn zero(data: *mut u8, len: usize) {
     use core::mem::MaybeUninit;
     use zeroize::Zeroize;
-    // SAFETY: [caller] the caller gives `len` writable bytes to this call alone; they need not have been written
-    // before.
+    // SAFETY: [caller] nobody else uses the `len` writable bytes, which may be uninitialized.
     unsafe { core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), len) }.zeroize();
 }
 
-/// Without the `shred` feature nothing is ever zeroed on free.
+/// Does nothing without the feature `shred`.
 #[cfg(not(feature = "shred"))]
 pub(crate) unsafe fn zero(_data: *mut u8, _len: usize) {}

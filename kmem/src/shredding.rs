@@ -1,4 +1,4 @@
-//! A wrapper that zeroes whatever goes back to the allocator or source inside.
+//! A wrapper that zeroes every block that an allocator or source frees.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
@@ -7,14 +7,12 @@ use crate::error::AllocError;
 use crate::shred;
 use crate::source::Source;
 
-/// An allocator or source whose every freed block is zeroed first.
+/// An allocator or source that zeroes every block before it is freed.
 ///
-/// Over a [`GlobalAlloc`] it serves as the program's global allocator, so that a whole program's frees are zeroed; over
-/// a [`Source`] it is a source. Growing or shrinking a block always moves it, so that the old bytes are zeroed and no
-/// stale copy stays behind in memory that the allocator inside reuses.
+/// Around a [`GlobalAlloc`] it can be the global allocator of a program. Around a [`Source`] it is a source. As a global allocator it
+/// moves every block that is resized, and zeroes the old bytes.
 ///
-/// It does not reach copies that never pass through it: registers, stacks, memory that was mapped by other means, pages
-/// that the system has swapped out.
+/// It does not reach copies elsewhere: registers, stacks, memory that was mapped by other means, and swapped pages.
 ///
 /// ```
 /// use kmem::Shredding;
@@ -44,7 +42,7 @@ impl<A> Shredding<A> {
         Shredding { inner }
     }
 
-    /// What is wrapped.
+    /// Returns the wrapped allocator or source.
     ///
     /// ```
     /// assert_eq!(*kmem::Shredding::new(kmem::Heap).inner(), kmem::Heap);
@@ -54,7 +52,7 @@ impl<A> Shredding<A> {
     }
 }
 
-// SAFETY: [drawn] every block is one of the inner allocator's, with the layout that it was asked for.
+// SAFETY: [drawn] every block is one of the inner allocator's, with the same layout.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Shredding<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -70,7 +68,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Shredding<A> {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: [caller] the caller gives back a block of this layout that nobody uses any more.
+        // SAFETY: [caller] the block has this layout, and nobody uses it any more.
         unsafe {
             shred::zero(block, layout.size());
             self.inner.dealloc(block, layout);
@@ -78,7 +76,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Shredding<A> {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: [caller] the caller vouches for the new size with this alignment, and for the old block.
+        // SAFETY: [caller] the new size with this alignment, and the old block, are valid.
         unsafe {
             let new = self.inner.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
             if !new.is_null() {
@@ -99,7 +97,7 @@ unsafe impl<S: Source> Source for Shredding<S> {
 
     #[inline]
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: [caller] the caller gives back a block of this layout that nobody uses any more.
+        // SAFETY: [caller] the block has this layout, and nobody uses it any more.
         unsafe {
             shred::zero(block.as_ptr(), layout.size());
             self.inner.give_back(block, layout);
@@ -112,7 +110,7 @@ unsafe impl<S: Source> Source for Shredding<S> {
     }
 
     unsafe fn resize_in_place(&self, block: NonNull<u8>, layout: Layout, size: usize) -> bool {
-        // SAFETY: [caller] the caller has no use for what is cut off, and vouches for the rest.
+        // SAFETY: [caller] nobody uses the bytes that are cut off, and the rest of the contract is the same.
         unsafe {
             if size < layout.size() {
                 shred::zero(block.as_ptr().add(size), layout.size() - size);

@@ -1,4 +1,4 @@
-//! Sources: where the bytes of cells, pools and collections come from.
+//! Sources: what cells, pools and collections are allocated from.
 
 use core::alloc::Layout;
 use core::ffi::{CStr, c_int, c_void};
@@ -8,18 +8,16 @@ use core::ptr::{NonNull, null_mut};
 use crate::error::AllocError;
 use crate::raw::{self, Fill};
 
-/// Something that memory is drawn from and given back to.
+/// An allocator of blocks. The heap, pools of bytes and [`Shredding`](crate::Shredding) wrappers are sources.
 ///
-/// Object-safe, so that `&dyn Source` serves where the source is chosen at run time. The heap, pools of bytes and
-/// [`Shredding`](crate::Shredding) wrappers are sources; with the `allocator-api2-…` features every source is an
-/// allocator for collections and every such allocator a source. [`SourceCell`] puts a source under reference-counted
-/// cells, pools and trees.
+/// [`SourceCell`] makes a source serve counted cells, pools and trees. With the `allocator-api2-…` features, every source is an allocator
+/// for collections, and every such allocator a source. The trait is object-safe: a `&dyn Source` can be chosen at run time.
 ///
 /// # Safety
-/// A block that [`draw`](Source::draw) or [`draw_zeroed`](Source::draw_zeroed) returns is valid for reads and writes of the
-/// layout's size, or of that which [`resize_in_place`](Source::resize_in_place) gave it, aligned to its alignment, and stays so until it is given back, the source is dropped, or a lifetime in
-/// the source's type ends, also when the source is moved. Live blocks do not overlap. What `draw_zeroed` returns reads as
-/// zero.
+/// A block that [`draw`](Source::draw) or [`draw_zeroed`](Source::draw_zeroed) returns is aligned to the layout's alignment. It is valid
+/// for reads and writes of the layout's size, or of the size that [`resize_in_place`](Source::resize_in_place) gave it, until it is
+/// given back, the source is dropped, or a lifetime in the source's type ends, even if the source is moved. Live blocks do not overlap.
+/// A block from `draw_zeroed` is all zero.
 ///
 /// ```
 /// use kmem::{AllocError, Heap, Source, SourceCell, Ref};
@@ -46,22 +44,23 @@ use crate::raw::{self, Fill};
 /// assert_eq!(counting.source().0.get(), 0);
 /// ```
 pub unsafe trait Source {
-    /// Draws a block of this layout, contents undefined. A size of zero is allowed.
+    /// Allocates a block of this layout, contents undefined. The size may be zero.
     ///
     /// # Errors
-    /// What the source lacks, as [`AllocError`] says.
+    /// Returns [`AllocError::Exhausted`] if the source has no memory left, and [`AllocError::Size`] or [`AllocError::Align`] if it cannot
+    /// serve such a block.
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError>;
 
-    /// Takes a block back.
+    /// Frees a block.
     ///
     /// # Safety
-    /// `block` came from [`draw`](Source::draw) of this source with the same layout and is not used any more.
+    /// `block` came from [`draw`](Source::draw) of this source with the same layout, and is not used any more.
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout);
 
-    /// Draws a block of this layout whose bytes are all zero.
+    /// Allocates a block of this layout, all zero.
     ///
     /// # Errors
-    /// As for [`draw`](Source::draw).
+    /// Returns the error of [`draw`](Source::draw).
     ///
     /// ```
     /// use kmem::{Heap, Source};
@@ -78,15 +77,15 @@ pub unsafe trait Source {
         Ok(block)
     }
 
-    /// Makes a block `size` bytes where it is and returns true, or returns false, and the block is as it was. Asked before anything is moved
-    /// to another block; by default it never resizes.
+    /// Resizes a block to `size` bytes in place. Returns false, and leaves the block as it was, if that is not possible. A cell or a
+    /// collection calls this before it moves to another block. By default it returns false.
     ///
-    /// If the block is to become smaller, what is cut off is nobody's any more. A source that [shreds](Source::shreds) zeroes it first,
-    /// and may have done so where it returns false.
+    /// If the block shrinks, the bytes beyond `size` are not used any more. A source that [shreds](Source::shreds) zeroes them first, and
+    /// may do so even if it returns false.
     ///
     /// # Safety
-    /// `block` came from [`draw`](Source::draw) of this source with this layout, or has had it since this returned true. Neither size is zero,
-    /// and `size` with the alignment of the layout is a layout, with which the block is given back where this returns true.
+    /// `block` came from [`draw`](Source::draw) of this source with this layout, or has it since this returned true. Neither size is zero.
+    /// `size` with the alignment of the layout is a valid layout. If this returns true, the block is given back with it.
     ///
     /// ```
     /// use kmem::{AllocError, Heap, Ref, Source, SourceCell};
@@ -121,7 +120,7 @@ pub unsafe trait Source {
         false
     }
 
-    /// Whether the source zeroes what it takes back.
+    /// Returns true if the source zeroes the blocks that it frees.
     ///
     /// ```
     /// # use kmem::Source;
@@ -153,8 +152,7 @@ unsafe impl<S: Source + ?Sized> Source for &S {
     }
 }
 
-/// The heap as a source: the program's global allocator, or in a build with `--cfg kmem_libc` the C
-/// library's `malloc`. Any thread may use it.
+/// The heap as a source: the global allocator, or the C library's `malloc` in a build with `--cfg kmem_libc`. Any thread may use it.
 ///
 /// Exhaustive: it holds nothing.
 ///
@@ -167,8 +165,7 @@ unsafe impl<S: Source + ?Sized> Source for &S {
 pub struct Heap;
 
 #[cfg(feature = "heap")]
-// SAFETY: [drawn] the heap keeps this contract for sizes above zero. A block of size zero is a well-aligned address
-// that is never read.
+// SAFETY: [drawn] the heap keeps this contract for sizes above zero. A block of size zero is an aligned address that is never read.
 unsafe impl Source for Heap {
     #[inline]
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -178,7 +175,7 @@ unsafe impl Source for Heap {
     #[inline]
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
         if layout.size() > 0 {
-            // SAFETY: [caller] the caller gives back what `draw` returned for this layout, by this very kmem.
+            // SAFETY: [caller] the block came from `draw` with this layout, in this copy of kmem.
             unsafe { raw::give_back(null_mut(), block.as_ptr(), layout) }
         }
     }
@@ -199,27 +196,25 @@ fn heap_block(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     unsafe { raw::draw(null_mut(), layout, fill) }
 }
 
-/// An address that suits a layout of size zero.
+/// Returns an address for a layout of size zero.
 #[cfg(any(feature = "heap", feature = "allocator-api2-02", feature = "allocator-api2-04"))]
 pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
     // SAFETY: [platform] an alignment is never zero.
     unsafe { NonNull::new_unchecked(core::ptr::without_provenance_mut(layout.align())) }
 }
 
-/// A source that the engine can name in a cell's header: [`Heap`], a reference to a pool of bytes, or a reference to
-/// a [`SourceCell`].
+/// A source that a cell's header can refer to: [`Heap`], a reference to a pool of bytes, or a reference to a [`SourceCell`].
 ///
 /// # Safety
-/// The pointer is null, for the heap, or that of a source cell which stays in place and alive for as long as the type
-/// itself is valid (its lifetime), whatever becomes of the value; and if the type is [`Send`], cells drawn from it may
-/// be given back on any thread.
+/// The pointer is null for the heap. Otherwise it is that of a source cell that stays in place and alive for the lifetime of the type, even
+/// if the value is dropped. If the type is [`Send`], its cells may be freed on any thread.
 ///
 /// ```
 /// use kmem::{CellSource, Heap};
 /// assert!(Heap.as_cell().is_null());
 /// ```
 pub unsafe trait CellSource {
-    /// The source's cell, null for the heap.
+    /// Returns the source's cell, or null for the heap.
     fn as_cell(&self) -> *mut raw::Cell;
 }
 
@@ -283,17 +278,16 @@ impl<S: CellSource> Place for Named<S> {
     }
 }
 
-/// Any [`Source`] in the form of a source cell, so that reference-counted cells, pools and trees can be drawn from it. It is a
-/// source itself, for collections.
+/// A [`Source`] that counted cells, pools and trees can be allocated from. It is a source itself, for collections.
 ///
-/// What is drawn from it borrows it, so it can neither move nor go away meanwhile. Where the source shreds, so do
-/// the cells. Whatever its reason, a refusal of the source is [`AllocError::Exhausted`] to who draws through the cell.
+/// Whatever is allocated from it borrows it. If the source shreds, the cells are zeroed when they are freed. Every error of the source
+/// becomes [`AllocError::Exhausted`].
 ///
 /// ```
 /// use kmem::{Heap, Shredding, SourceCell, Tree};
 /// let source = SourceCell::new(Shredding::new(Heap));
-/// let tree = Tree::new_in("every byte of this tree is zeroed when it goes", &source);
-/// assert_eq!(tree.len(), 46);
+/// let tree = Tree::new_in("every byte of this tree is zeroed when it is freed", &source);
+/// assert_eq!(tree.len(), 50);
 /// ```
 #[repr(C)]
 pub struct SourceCell<S> {
@@ -302,9 +296,7 @@ pub struct SourceCell<S> {
 }
 
 impl<S: Source> SourceCell<S> {
-    /// Wraps a source.
-    ///
-    /// See the [type](SourceCell) for an example.
+    /// Wraps a source: see the [type](SourceCell) for an example.
     pub fn new(source: S) -> Self {
         let cell = raw::Source::new(allocate::<S>, free::<S>, null_mut()).with_resize(resize::<S>);
         if source.shreds() {
@@ -313,7 +305,7 @@ impl<S: Source> SourceCell<S> {
         SourceCell { cell, source }
     }
 
-    /// The wrapped source.
+    /// Returns the wrapped source.
     ///
     /// ```
     /// use kmem::{Heap, SourceCell};
@@ -323,7 +315,7 @@ impl<S: Source> SourceCell<S> {
         &self.source
     }
 
-    /// Gives the source back, which nothing is drawn from any more.
+    /// Unwraps the source.
     ///
     /// ```
     /// use kmem::{Heap, SourceCell};
@@ -342,17 +334,16 @@ impl<S: fmt::Debug> fmt::Debug for SourceCell<S> {
 
 // SAFETY: [custom, threads] the raw part is three functions and a mark; the null context is never used.
 unsafe impl<S: Send> Send for SourceCell<S> {}
-// SAFETY: [custom, threads] sharing it shares the source, whose functions are then called from several threads; the
-// mark is atomic.
+// SAFETY: [custom, threads] sharing it shares the source, whose functions are then called from several threads. The mark is atomic.
 unsafe impl<S: Sync> Sync for SourceCell<S> {}
 
-// SAFETY: [outlives, threads] the reference keeps the cell in place and alive for its lifetime. It is `Send` only where
-// the source is `Sync`, and then any thread may give blocks back through `&S`.
+// SAFETY: [outlives, threads] the reference keeps the cell in place and alive for its lifetime. It is `Send` only if the source is `Sync`,
+// and then any thread may free blocks through `&S`.
 unsafe impl<S: Source> CellSource for &SourceCell<S> {
     #[inline]
     fn as_cell(&self) -> *mut raw::Cell {
-        // The pointer is to the whole of `self`, so that `allocate` may reach the source behind the cell. The engine
-        // reads source cells and never writes one but for the atomic mark.
+        // The pointer is to the whole of `self`, since `allocate` reads the source behind the cell. The engine writes only the atomic
+        // mark of a source cell.
         core::ptr::from_ref::<SourceCell<S>>(self).cast_mut().cast()
     }
 }
@@ -379,8 +370,7 @@ unsafe extern "C-unwind" fn allocate<S: Source>(
     size: usize,
     align: usize,
 ) -> *mut c_void {
-    // SAFETY: [custom] this function is stored only in the raw part of a `SourceCell<S>`, and the engine passes that
-    // on.
+    // SAFETY: [custom] this function is stored only in the raw part of a `SourceCell<S>`, which the engine passes.
     let source = unsafe { &(*cell.cast::<SourceCell<S>>()).source };
     let Ok(layout) = Layout::from_size_align(size, align) else { return null_mut() };
     source.draw(layout).map_or(null_mut(), |block| block.as_ptr().cast())
@@ -392,8 +382,7 @@ unsafe extern "C-unwind" fn free<S: Source>(
     size: usize,
     align: usize,
 ) {
-    // SAFETY: [custom] as in `allocate`; the engine gives back what that returned, which is not null, with the layout
-    // it had.
+    // SAFETY: [custom] as in `allocate`. The engine passes a block from `allocate`, which is not null, with its layout.
     unsafe {
         let source = &(*cell.cast::<SourceCell<S>>()).source;
         source
@@ -408,7 +397,7 @@ unsafe extern "C-unwind" fn resize<S: Source>(
     to: usize,
     align: usize,
 ) -> c_int {
-    // SAFETY: [custom] as in `free`; the engine asks for a size that is possible and not zero.
+    // SAFETY: [custom] as in `free`. The size makes a valid layout and is not zero.
     unsafe {
         let source = &(*cell.cast::<SourceCell<S>>()).source;
         let layout = Layout::from_size_align_unchecked(from, align);

@@ -1,6 +1,6 @@
-//! Text put together without the formatting machinery, which would be most of a small library, and without memory.
+//! Text without `core::fmt`, which would be most of a small library, and without allocation.
 
-/// Text on its way to where it is written, a few lines at a time.
+/// A buffer of text, which is written a few lines at a time.
 pub(crate) struct Text<'w> {
     write: &'w mut dyn FnMut(&str),
     bytes: [u8; ROOM],
@@ -22,7 +22,7 @@ impl<'w> Text<'w> {
         }
         match self.bytes.get_mut(place(self.len)) {
             Some(room) => {
-                // SAFETY: [text] the room is as long as the text. `copy_from_slice` would leave a panic behind for when it is not.
+                // SAFETY: [text] the room is as long as the text. `copy_from_slice` would check that and keep a panic.
                 unsafe { room.as_mut_ptr().copy_from_nonoverlapping(text.as_ptr(), text.len()) };
                 self.len += text.len();
             }
@@ -42,7 +42,7 @@ impl<'w> Text<'w> {
 
     #[inline(never)]
     fn push_digits(&mut self, mut number: usize, base: usize) {
-        // The most digits that a number has are those of the largest in base ten.
+        // 20 digits hold the largest number in base ten.
         let mut digits = [0; 20];
         let mut first = digits.len();
         loop {
@@ -61,8 +61,8 @@ impl<'w> Text<'w> {
         self.push(unsafe { core::str::from_utf8_unchecked(digits) });
     }
 
-    /// Between quotation sanitizer, as JSON wants it; bytes that are no UTF-8 become U+FFFD. What would change a terminal, break the line
-    /// or turn the text around it is escaped too, for reports are printed.
+    /// Writes a JSON string. Bytes that are not UTF-8 become U+FFFD. Characters that control a terminal, break the line or change the
+    /// direction of text are escaped too, since reports are printed.
     #[cfg(any(feature = "pool", feature = "tree"))]
     pub(crate) fn push_quoted(&mut self, text: &[u8]) {
         self.push("\"");
@@ -99,16 +99,16 @@ impl<'w> Text<'w> {
 
     #[inline(never)]
     fn flush(&mut self) {
-        // First, for where this unwinds it is not called again.
+        // First, so that it is not called again if this unwinds.
         let len = core::mem::take(&mut self.len);
         let bytes = self.bytes.get(..len).unwrap_or(&[]);
-        // SAFETY: [text] whole strings alone are put there, one behind the other.
+        // SAFETY: [text] the buffer holds whole strings, one after the other.
         (self.write)(unsafe { core::str::from_utf8_unchecked(bytes) });
     }
 }
 
-/// Quotation sanitizer, backslashes, control characters with DEL and the C1 controls, what breaks lines, and what sets the direction of text. Of
-/// those beyond U+00FF, all are in U+2000 to U+2FFF.
+/// Returns true for quotation marks, backslashes, control characters (C0, DEL, C1), line breaks, and marks of text direction. Above U+00FF,
+/// all of them are in U+2000 to U+2FFF.
 #[cfg(any(feature = "pool", feature = "tree"))]
 fn is_escaped(c: char) -> bool {
     matches!(c, '"' | '\\' | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -122,7 +122,7 @@ impl Drop for Text<'_> {
     }
 }
 
-/// All that is written.
+/// Returns the whole text of a report.
 #[cfg(all(feature = "heap", any(feature = "pool", feature = "tree")))]
 pub(crate) fn written(report: impl FnOnce(&mut dyn FnMut(&str))) -> alloc::string::String {
     let mut written = alloc::string::String::new();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_the_room_is_written_in_order() {
+    fn text_longer_than_the_buffer_is_written_in_order() {
         let long = "x".repeat(1000);
         assert_eq!(written(|text| (0..100).for_each(|_| text.push("abcdefg"))), "abcdefg".repeat(100));
         assert_eq!(
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_controls_and_what_is_no_text_are_escaped() {
+    fn quotes_and_controls_and_invalid_utf8_are_escaped() {
         let quoted = |bytes: &[u8]| written(|text| text.push_quoted(bytes));
         assert_eq!(quoted(b"plain"), r#""plain""#);
         assert_eq!(quoted(b"a\"b\\c\n\r\t\x08\x0c\x01\x1f"), r#""a\"b\\c\n\r\t\b\f\u0001\u001f""#);

@@ -1,11 +1,11 @@
-//! Owners of trait objects.
+//! Owners of trait objects and slices.
 
-/// Turns the owner of a sized value into that of a trait object, or of an array into that of a slice: a
-/// [`HeapBox`](crate::HeapBox), [`Ref`](crate::Ref), [`PoolBox`](crate::PoolBox), [`Tree`](crate::Tree),
-/// [`Node`](crate::Node) or [`Ptr`](crate::Ptr).
+/// Converts the owner of a sized value into the owner of a trait object, or the owner of an array into the owner of a slice. Owners are
+/// [`HeapBox`](crate::HeapBox), [`Ref`](crate::Ref), [`PoolBox`](crate::PoolBox), [`Tree`](crate::Tree), [`Node`](crate::Node) and
+/// [`Ptr`](crate::Ptr).
 ///
-/// Stable Rust lets only its own pointers do this by themselves. The macro has the compiler coerce a plain pointer, so
-/// that it accepts what a `Box` would and nothing else.
+/// In stable Rust, only the pointers of the standard library coerce without a macro. This macro accepts what a `Box` accepts, since the
+/// compiler coerces a plain pointer.
 ///
 /// ```
 /// use kmem::{Ptr, Ref, unsize};
@@ -27,30 +27,28 @@ macro_rules! unsize {
     ($owner:expr => $target:ty) => {{
         let (data, kept) = $crate::unsize::split($owner);
         let data: *mut $target = data;
-        // SAFETY: [typed] `data` is what `split` returned, but for a coercion by the compiler, which leaves the address
-        // alone.
+        // SAFETY: [typed] `data` is what `split` returned, coerced by the compiler, which keeps the address.
         unsafe { $crate::unsize::join::<_, $target>(data, kept) }
     }};
 }
 
-/// An owner that can be taken apart into a pointer and a rest, and put together for another type of value.
+/// An owner that can be split into a pointer and a rest, and joined again with another type of value.
 ///
 /// # Safety
-/// `join` with the parts of `split` gives an owner of the same object, whose cell runs the destructor that it was made
-/// with.
+/// `join` with the parts of `split` returns an owner of the same object. Its cell keeps its destructor.
 pub unsafe trait Owner {
     /// The value.
     type Target: ?Sized;
     /// The same owner of another value.
     type Of<U: ?Sized>;
-    /// What the owner knows beside the pointer.
+    /// The rest of the owner beside the pointer.
     type Rest;
     /// Gives up the object.
     fn split(self) -> (*mut Self::Target, Self::Rest);
     /// Takes the object back.
     ///
     /// # Safety
-    /// The parts are those of `split`, the pointer but for its type and metadata, which suit the value.
+    /// The parts are those of `split`. The pointer may have another type and metadata that suit the value.
     unsafe fn join<U: ?Sized>(data: *mut U, rest: Self::Rest) -> Self::Of<U>;
 }
 
@@ -58,13 +56,13 @@ pub unsafe trait Owner {
 #[derive(Debug)]
 pub struct Kept<O: Owner>(O::Rest);
 
-/// Takes an owner apart.
+/// Splits an owner.
 pub fn split<O: Owner>(owner: O) -> (*mut O::Target, Kept<O>) {
     let (data, rest) = owner.split();
     (data, Kept(rest))
 }
 
-/// Puts an owner together.
+/// Joins the parts of an owner.
 ///
 /// # Safety
 /// As for [`Owner::join`].
@@ -76,7 +74,7 @@ pub unsafe fn join<O: Owner, U: ?Sized>(data: *mut U, kept: Kept<O>) -> O::Of<U>
 /// Implements [`Owner`] for an owner that is its pointer.
 macro_rules! unsizable {
     ([$($generics:tt)*] $owner:ty => $of:ty) => {
-        // SAFETY: [typed] the owner is its pointer, and the cell behind it is not touched.
+        // SAFETY: [typed] the owner is its pointer, and the cell is not changed.
         unsafe impl<$($generics)*> $crate::unsize::Owner for $owner {
             type Target = T;
             type Of<U: ?Sized> = $of;
@@ -85,8 +83,7 @@ macro_rules! unsizable {
                 (self.into_non_null().as_ptr(), ())
             }
             unsafe fn join<U: ?Sized>(data: *mut U, (): ()) -> $of {
-                // SAFETY: [caller] the caller gives a pointer that was an owner's, so it is not null, with a type that
-                // it is valid for, and gives up that owner.
+                // SAFETY: [caller] the pointer was that of an owner that is given up, so it is not null. It is valid for its type.
                 unsafe { <$of>::own(core::ptr::NonNull::new_unchecked(data)) }
             }
         }

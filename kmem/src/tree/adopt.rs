@@ -15,17 +15,16 @@ mod sealed {
     use crate::raw::Handle;
 
     /// # Safety
-    /// The handle is one on the object that the owner frees, or drops a reference to, when it is dropped, and freeing it does
-    /// just that. The owner itself may move.
+    /// Freeing the handle does what dropping the owner does: it frees the object, or drops the reference. The owner itself may move.
     pub unsafe trait Handled {
-        /// The handle on the object.
+        /// Returns the handle on the object.
         fn handle(&self) -> Handle;
     }
 }
 use sealed::Handled;
 
-/// An owner whose object a node can [adopt](NodeRef::adopt): a [`HeapBox`](crate::HeapBox) or a [`Ref`](crate::Ref). There are no others:
-/// a pool's cell would have to go before its pool, and of a tree [`graft`](NodeRef::graft) makes a child.
+/// An owner whose object a node can [adopt](NodeRef::adopt): a [`HeapBox`](crate::HeapBox) or a [`Ref`](crate::Ref). A pool's cell
+/// cannot be adopted, since it must be freed before its pool. A tree is [grafted](NodeRef::graft).
 ///
 /// ```
 /// fn keep<O: kmem::Adopt + Send + 'static>(tree: &kmem::Tree<&str>, owner: O) {
@@ -59,15 +58,15 @@ impl<T: ?Sized, S> Adopt for crate::Ref<T, S> {}
 
 #[cfg(feature = "ref")]
 impl<T: ?Sized, S> crate::Ref<T, S> {
-    /// Has the cell own a heap cell or a reference, which is freed when the last reference to this cell is dropped, before the value
+    /// Makes the cell own a heap cell or a reference. It is freed when the last reference to this cell is dropped, before the value
     /// is. A chain of cells that own one another is freed in constant stack.
     ///
-    /// The object is `'static`, since it may outlive every borrow, and `Send`, since any thread may drop the last reference. The first object
-    /// takes 112 bytes from the source of this cell, and each one 88 more. The objects are zeroed if this cell is tainted.
+    /// The object is `'static`, since it may outlive every borrow, and `Send`, since any thread may drop the last reference. The first
+    /// object takes 112 bytes from the source of this cell, and each one 88 more. The objects are zeroed if this cell is tainted.
     ///
     /// # Errors
-    /// Gives the owner back with [`AllocError::Shared`] if there are other references, and if the source of this cell cannot serve what
-    /// this takes, as [`AllocError`] says.
+    /// Returns the owner with [`AllocError::Shared`] if there are other references, and with [`AllocError::Exhausted`] if the source of
+    /// this cell has no memory left.
     ///
     /// ```
     /// use kmem::{HeapBox, Ref};
@@ -82,8 +81,8 @@ impl<T: ?Sized, S> crate::Ref<T, S> {
     /// assert!(Ref::adopt(&mut list, HeapBox::new(8)).is_err());
     /// ```
     pub fn adopt<O: Adopt + Send + 'static>(this: &mut Self, owner: O) -> Result<(), Refused<O>> {
-        // SAFETY: [last-ref, owned, outlives, threads] this reference is borrowed exclusively. The owner is given up if this succeeds; by
-        // the bounds its object may stay with this cell and be freed where that is.
+        // SAFETY: [last-ref, owned, outlives, threads] this reference is borrowed exclusively. The owner is given up if this succeeds. By
+        // the bounds, its object may stay with this cell and be freed on any thread.
         match unsafe { raw::refs::k(this.handle().data, Handled::handle(&owner)) } {
             Ok(()) => {
                 core::mem::forget(owner);
@@ -93,13 +92,13 @@ impl<T: ?Sized, S> crate::Ref<T, S> {
         }
     }
 
-    /// Has the cell own a tree, which is freed when the last reference to this cell is dropped, before the value is. So several trees
-    /// share one: a node of each [adopts](NodeRef::adopt) a reference to a cell that owns it.
+    /// Makes the cell own a tree. It is freed when the last reference to this cell is dropped, before the value is. So several trees can
+    /// share one: a node of each [adopts](NodeRef::adopt) a reference to the cell that owns it.
     ///
-    /// If the cell owns nothing yet this takes 112 bytes from the source of this cell, otherwise none.
+    /// It takes 112 bytes from the source of this cell if the cell owns nothing yet.
     ///
     /// # Errors
-    /// Gives the tree back as [`adopt`](crate::Ref::adopt) does.
+    /// Returns the tree and the error of [`adopt`](crate::Ref::adopt).
     ///
     /// ```
     /// use kmem::{Ref, Tree};
@@ -120,7 +119,7 @@ impl<T: ?Sized, S> crate::Ref<T, S> {
     {
         let root = tree.into_non_null();
         let data = root.as_ptr().cast();
-        // SAFETY: [last-ref, owned, outlives, threads] as in `adopt`, of a root that nobody else owns.
+        // SAFETY: [last-ref, owned, outlives, threads] as in `adopt`, for a root that nobody else owns.
         match unsafe { raw::refs::k(this.handle().data, raw::tree::handle(data)) } {
             Ok(()) => Ok(()),
             // SAFETY: [sole] the root is still the caller's.
@@ -129,10 +128,9 @@ impl<T: ?Sized, S> crate::Ref<T, S> {
     }
 }
 
-/// What a node has [adopted](NodeRef::adopt), lent as its owner: the [`HeapBox`](crate::HeapBox) or [`Ref`](crate::Ref) that it was.
+/// An object that a node has [adopted](NodeRef::adopt). It lends the [`HeapBox`](crate::HeapBox) or [`Ref`](crate::Ref).
 ///
-/// Dropping it leaves the object with the node, where it goes when that does; [`release`](Adopted::release) takes it back. It borrows the
-/// tree.
+/// It borrows the tree. Dropping it leaves the object with the node, which frees it. [`release`](Adopted::release) takes the object back.
 ///
 /// ```
 /// use kmem::{Ref, Tree};
@@ -147,18 +145,18 @@ pub struct Adopted<'t, O> {
     /// The data of the node.
     node: NonNull<u8>,
     owner: ManuallyDrop<O>,
-    /// Invariant in `O`: the node is left to drop the value, as the type that it was adopted with.
+    /// Invariant in `O`: the node drops the value, as the type that it was adopted with.
     borrows: PhantomData<(&'t (), *mut O)>,
 }
 
 impl<'t, T> NodeRef<'t, T> {
-    /// Has the node own a heap cell or a reference: it goes with the node, in the order in which children were added.
+    /// Makes the node own a heap cell or a reference. It is freed with the node, in the order in which children were added.
     ///
-    /// The value may outlive every borrow that the program knows of, hence `'static`, and goes where the tree goes, hence `Send`; so
-    /// does the source. It takes 88 bytes drawn from where this node was.
+    /// The owner is `'static`, since the tree may outlive every borrow, and `Send`, since the tree may move to another thread. This takes 88
+    /// bytes from the source of this node.
     ///
     /// # Panics
-    /// Where [`try_adopt`](NodeRef::try_adopt) fails.
+    /// Panics if [`try_adopt`](NodeRef::try_adopt) would fail.
     ///
     /// ```
     /// use kmem::{HeapBox, Tree};
@@ -174,10 +172,10 @@ impl<'t, T> NodeRef<'t, T> {
         emplace::made(self.try_adopt(owner))
     }
 
-    /// Has the node own a heap cell or a reference, as [`adopt`](NodeRef::adopt) does.
+    /// Makes the node own a heap cell or a reference, as [`adopt`](NodeRef::adopt) does.
     ///
     /// # Errors
-    /// Gives the owner back where the source of this node cannot serve what this takes, as [`AllocError`] says.
+    /// Returns the owner and the error of [`try_push`](NodeRef::try_push).
     ///
     /// ```
     /// use kmem::{HeapBox, Pool, Tree};
@@ -188,8 +186,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     pub fn try_adopt<O: Adopt + Send + 'static>(self, owner: O) -> Result<Adopted<'t, O>, Refused<O>> {
         let node = self.data.cast::<u8>();
-        // SAFETY: [lent, holders, outlives, threads] the node is live while its tree is borrowed. The owner is given up where this succeeds;
-        // by the bounds its object may stay with this tree and go where that does.
+        // SAFETY: [lent, holders, outlives, threads] the node is live while its tree is borrowed. The owner is given up if this succeeds. By
+        // the bounds, its object may stay with this tree on any thread.
         match unsafe { raw::tree::k(node.as_ptr(), Handled::handle(&owner)) } {
             Ok(()) => Ok(Adopted { node, owner: ManuallyDrop::new(owner), borrows: PhantomData }),
             Err(error) => Err(Refused::new(error, owner)),
@@ -198,7 +196,7 @@ impl<'t, T> NodeRef<'t, T> {
 }
 
 impl<'t, O: Adopt> Adopted<'t, O> {
-    /// Takes the object back from the node: it does not go with it any more. Looks through the node's children, the last one first.
+    /// Takes the object back from the node. This searches the node's children, from the last.
     ///
     /// ```
     /// use kmem::{HeapBox, Tree};
@@ -210,17 +208,17 @@ impl<'t, O: Adopt> Adopted<'t, O> {
     #[track_caller]
     pub fn release(self) -> O {
         let object = Handled::handle(&*self.owner).data;
-        // SAFETY: [lent, holders] the node is live while its tree is borrowed, and has owned the object since. Of several references to
-        // one cell any will do.
+        // SAFETY: [lent, holders] the node is live while its tree is borrowed, and owns the object. Of several references to one cell,
+        // any will do.
         let held = unsafe { raw::tree::l(self.node.as_ptr(), object) };
         if held.is_null() {
-            // A damaged header, which has been reported: the node may still own the object.
+            // The header is corrupt, which has been reported. The node may still own the object.
             emplace::refuse(AllocError::Misused);
         }
         ManuallyDrop::into_inner(self.owner)
     }
 
-    /// The value for changing, of a [`HeapBox`](crate::HeapBox) alone: a [`Ref`](crate::Ref) may be one of several owners.
+    /// Returns the value of a [`HeapBox`](crate::HeapBox) for changing.
     ///
     /// ```
     /// use kmem::{HeapBox, Tree};
@@ -249,12 +247,12 @@ impl<'t, O: Adopt> Adopted<'t, O> {
         O: 't,
     {
         let value: *const O::Target = &raw const **self.owner;
-        // SAFETY: [lent, holders] the node, and so the object, lives while its tree is borrowed, and nobody can take it back any more.
+        // SAFETY: [lent, holders] the node owns the object, and is live while its tree is borrowed. Nobody can take the object back any more.
         unsafe { &*value }
     }
 }
 
-/// The owner, for looking at the value or, of a counted one, for taking a reference.
+/// Lends the owner, to read the value or to clone a reference.
 impl<O> Deref for Adopted<'_, O> {
     type Target = O;
     fn deref(&self) -> &O {

@@ -1,4 +1,4 @@
-//! Trees that become part of another, and children that become trees.
+//! Trees that become part of another tree, and children that become trees.
 
 use core::ptr::NonNull;
 
@@ -6,30 +6,29 @@ use super::{Node, NodeRef, Tree};
 use crate::emplace;
 use crate::raw::{self, FLAG_TYPED_CHILD};
 
-/// Moves a tree below a node, without a look at what is in either.
+/// Moves a tree below a node.
 ///
-/// There is no need to look for a cycle: who has the tree has borrowed nothing in it, so that the node is in another.
+/// There is no need to search for a cycle: nothing borrows from the tree, so the node is in another.
 ///
 /// # Safety
-/// `parent` is the data of a live node of this thread's, and what the tree has, values and sources, may go and stay where that does.
+/// `parent` is the data of a live node of this thread. The values and sources of the tree may stay with it on any thread.
 #[track_caller]
 unsafe fn join<T: ?Sized, S>(parent: NonNull<u8>, tree: Tree<T, S>) -> NonNull<T> {
     let root = tree.into_non_null();
-    // SAFETY: [caller, sole, links] the root is live and owned by nobody now; nothing that borrows from its tree is left, and so the
-    // parent does not lie in it.
+    // SAFETY: [caller, sole, links] the root is live, and nobody else owns it. Nothing borrows from its tree, so the parent is not in
+    // it.
     let moved = unsafe { raw::tree::mu(root.as_ptr().cast(), parent.as_ptr()) };
-    // A damaged header alone makes it fail, which has been reported. The tree is out of reach then.
+    // It fails only if a header is corrupt, which has been reported. The tree is lost then.
     emplace::made(moved);
     root
 }
 
 impl<'t, T> NodeRef<'t, T> {
-    /// Makes a whole tree a child of this node, behind those that are there but for pools: nothing is copied and nothing drawn. It takes a time that
-    /// grows with the number of pools on this node alone.
-    /// Walks over this tree pass over it.
+    /// Makes a whole tree a child of this node, after the others but before any pools. Nothing is copied or allocated. It takes time
+    /// proportional to the number of pools on this node. [`children`](NodeRef::children) does not return the new child.
     ///
-    /// Its nodes still go back to the source that each was drawn from. That must outlive this tree, of which no more is known than
-    /// that it may go to another thread: hence `S` is `'static` and `Send`, as the heap is, and the value too.
+    /// Its nodes keep their source, which must outlive this tree. So the source and the value are `'static`, and they are `Send`, since
+    /// the tree may move to another thread.
     ///
     /// ```
     /// use kmem::Tree;
@@ -46,13 +45,13 @@ impl<'t, T> NodeRef<'t, T> {
         U: ?Sized + Send + 'static,
         S: Send + 'static,
     {
-        // SAFETY: [lent, outlives, threads] the node is live while its tree is borrowed, and so is what is put below it. By the
-        // bounds it may stay with this tree and go where that does. The new owner is the root's only one.
+        // SAFETY: [lent, outlives, threads] the node, and what is put below it, are live while the tree is borrowed. By the bounds it may
+        // stay with this tree on any thread. The new owner is the root's only one.
         unsafe { Node::own(join(self.data.cast(), tree)) }
     }
 
-    /// Like [`graft`](NodeRef::graft), but walks over this tree visit the new child: like one that was
-    /// [pushed](NodeRef::push) it belongs to this tree alone.
+    /// Makes a whole tree a child of this node, as [`graft`](NodeRef::graft) does. [`children`](NodeRef::children) returns the new child,
+    /// like one that was [pushed](NodeRef::push).
     ///
     /// ```
     /// use kmem::Tree;
@@ -65,8 +64,8 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     #[track_caller]
     pub fn push_tree<S: Send + 'static>(self, tree: Tree<T, S>) -> NodeRef<'t, T> {
-        // SAFETY: [lent, outlives, threads] as in `graft`, but that both trees have values of one type, so that where this one may go
-        // the other may. [same] The flag says so, and no owner is left.
+        // SAFETY: [lent, outlives, threads, same] as in `graft`. Both trees have values of one type, so the other may be wherever this one
+        // may. The flag says so, and no owner is left.
         unsafe {
             let root = join(self.data.cast(), tree);
             (*raw::tree::header(root.as_ptr().cast())).cell.flags |= FLAG_TYPED_CHILD;
@@ -77,10 +76,10 @@ impl<'t, T> NodeRef<'t, T> {
 
 #[cfg(feature = "heap")]
 impl<T: ?Sized> Node<'_, T> {
-    /// Takes the child, with everything below it, out of its tree and makes it one of its own, in constant time.
+    /// Makes the child, with everything below it, a tree of its own, in constant time.
     ///
     /// # Errors
-    /// Gives the owner back where the child was not drawn from the heap, whose cells alone need no source to stay.
+    /// Returns the owner if the child was not allocated from the heap. Other sources might not outlive the new tree.
     ///
     /// ```
     /// use kmem::{Node, Pool, Tree};
@@ -98,9 +97,8 @@ impl<T: ?Sized> Node<'_, T> {
     /// ```
     pub fn detach(self) -> Result<Tree<T>, Self> {
         let data = self.data.as_ptr().cast::<u8>();
-        // SAFETY: [sole, outlives, threads] this is the child's only owner, and what borrows it is gone. What lies below is drawn from
-        // where it was, the heap, or was grafted or adopted, and then may stay anywhere and go to any thread; so may the value, as
-        // every child's.
+        // SAFETY: [sole, outlives, threads] this is the child's only owner, and nothing borrows it. What is below was allocated from the
+        // heap too, or was grafted or adopted, so it may be on any thread for ever. So may the value, like every child's.
         unsafe {
             if !(*raw::tree::header(data)).src.is_null() || raw::tree::m(data, core::ptr::null_mut()).is_err()
             {

@@ -1,4 +1,4 @@
-//! Functions that are called when a node is about to go.
+//! Functions that are called when a node is about to be freed.
 
 use core::alloc::Layout;
 use core::ffi::c_void;
@@ -11,9 +11,9 @@ use crate::emplace;
 use crate::error::{AllocError, Refused};
 use crate::raw::{self, Destructor};
 
-/// A function that is [called when a node is about to go](NodeRef::on_free), and may be taken back until then.
+/// A function that is [called when a node is about to be freed](NodeRef::on_free).
 ///
-/// Dropping this leaves the function where it is. It borrows the tree.
+/// It borrows the tree. Dropping it leaves the function with the node. [`cancel`](Hook::cancel) removes the function.
 ///
 /// ```
 /// use kmem::{Hook, Tree};
@@ -30,17 +30,17 @@ pub struct Hook<'t> {
 }
 
 unsafe extern "C-unwind" fn run<F: FnOnce()>(_: *mut c_void, carried: *mut c_void) {
-    // SAFETY: [hooks] this function is stored only in hooks that carry an `F`, and the engine runs it once. The hook is still there.
+    // SAFETY: [hooks] this function is stored only in hooks that hold an `F`, and the engine runs it once, before it frees the hook.
     let function = unsafe { carried.cast::<F>().read() };
     function();
 }
 
-/// Takes a hook off and drops its function, or returns false: the header is damaged, which has been reported.
+/// Removes a hook and drops its function. Returns false if the header is corrupt, which has been reported.
 ///
 /// # Safety
-/// The hook is one of this live node, and carries an `F`.
+/// The hook is one of this live node, and holds an `F`.
 unsafe fn cancel<F>(node: NonNull<u8>, hook: Destructor) -> bool {
-    // SAFETY: [caller, hooks] the function is moved out before its place goes, and is not run.
+    // SAFETY: [caller, hooks] the function is moved out before the hook is freed, and is not run.
     unsafe {
         let function = hook.arg.cast::<F>().read();
         let taken = raw::tree::hx(node.as_ptr(), hook);
@@ -53,18 +53,17 @@ unsafe fn cancel<F>(node: NonNull<u8>, hook: Destructor) -> bool {
 }
 
 impl<'t, T> NodeRef<'t, T> {
-    /// Has `function` called when the node is about to go, and everything below it is still there; the one that was added last first.
-    /// Then what is below goes, and then the node's value.
+    /// Adds a function that is called when the node is about to be freed, while everything below it is still live. The function that was
+    /// added last is called first. Then everything below is freed, and then the node's value is dropped.
     ///
-    /// It runs wherever the tree went, however long that lives: hence `Send` and `'static`. It cannot use this
-    /// tree where the whole of it is being freed; where only a child is, it may. Where it panics all else still goes, and then
-    /// the panic goes on. A tree that is forgotten never calls it.
+    /// The function is `Send`, since the tree may move to another thread, and `'static`, since the tree may outlive every borrow. It can
+    /// use the tree if only a child is being freed. If it panics, everything is still freed before the panic continues. A forgotten tree
+    /// does not call it.
     ///
-    /// It takes 80 bytes drawn from where this node was, and those of the function, as aligned as they are. They are zeroed where the node
-    /// is tainted.
+    /// It takes 80 bytes and the size of the function from the source of this node. They are zeroed if the node is tainted.
     ///
     /// # Panics
-    /// Where [`try_on_free`](NodeRef::try_on_free) fails.
+    /// Panics if [`try_on_free`](NodeRef::try_on_free) would fail.
     ///
     /// ```
     /// use kmem::Tree;
@@ -83,10 +82,10 @@ impl<'t, T> NodeRef<'t, T> {
         emplace::made(self.try_on_free(function))
     }
 
-    /// Has `function` called when the node is about to go, as [`on_free`](NodeRef::on_free) does.
+    /// Adds a function that is called when the node is about to be freed, as [`on_free`](NodeRef::on_free) does.
     ///
     /// # Errors
-    /// Gives the function back where the source of this node cannot serve what this takes, as [`AllocError`] says.
+    /// Returns the function and the error of [`try_push`](NodeRef::try_push).
     ///
     /// ```
     /// use kmem::{Pool, Tree};
@@ -97,7 +96,7 @@ impl<'t, T> NodeRef<'t, T> {
     /// ```
     pub fn try_on_free<F: FnOnce() + Send + 'static>(self, function: F) -> Result<Hook<'t>, Refused<F>> {
         let node = self.data.cast::<u8>();
-        // SAFETY: [lent, hooks] the node is live while its tree is borrowed, and `run` is for a hook that carries an `F`.
+        // SAFETY: [lent, hooks] the node is live while its tree is borrowed, and `run` is for a hook that holds an `F`.
         match unsafe { raw::tree::carrying(node.as_ptr(), run::<F>, Layout::new::<F>()) } {
             Ok(carried) => {
                 // SAFETY: [fresh, extent] the hook has room for an `F` there, and nobody has looked at it.
@@ -111,7 +110,7 @@ impl<'t, T> NodeRef<'t, T> {
 }
 
 impl Hook<'_> {
-    /// Drops the function without calling it. Looks through the node's hooks, the last one first.
+    /// Drops the function without calling it. This searches the node's hooks, from the last.
     ///
     /// ```
     /// let called = std::sync::Arc::new(());
@@ -123,7 +122,7 @@ impl Hook<'_> {
     /// ```
     #[track_caller]
     pub fn cancel(self) {
-        // SAFETY: [lent, hooks] the node is live while its tree is borrowed, and so the hook is still there: nothing else takes it back.
+        // SAFETY: [lent, hooks] the node is live while its tree is borrowed, and nothing else removes the hook.
         if !unsafe { (self.cancel)(self.node, self.hook) } {
             emplace::refuse(AllocError::Misused);
         }

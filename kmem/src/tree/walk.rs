@@ -1,4 +1,4 @@
-//! Walks over everything that a node holds, whatever its type.
+//! Walks over everything below a node, of any type.
 
 #[cfg(feature = "heap")]
 use alloc::string::String;
@@ -11,7 +11,7 @@ use crate::raw;
 #[cfg(feature = "heap")]
 use crate::text::written;
 
-/// What a [`Walk`] comes to: a node, or an object that a node has [adopted](crate::NodeRef::adopt).
+/// An item of a [`Walk`]: a node, or an object that a node has [adopted](crate::NodeRef::adopt).
 ///
 /// ```
 /// let mut tree = kmem::Tree::new(7u32);
@@ -21,13 +21,13 @@ use crate::text::written;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Visit {
-    /// How far below the node where the walk began: zero for that node.
+    /// The depth below the node where the walk began, which has depth 0.
     pub depth: usize,
-    /// How it was allocated. A pool on a node is a node.
+    /// The kind of the object. A pool on a node is a node.
     pub kind: Kind,
-    /// Its name, where it has one.
+    /// The name, if it has one.
     pub name: Option<&'static CStr>,
-    /// Its bytes of data, without the header.
+    /// The bytes of data, without the header.
     pub size: usize,
 }
 
@@ -41,7 +41,7 @@ pub struct Visit {
 #[derive(Debug)]
 pub struct Walk<'t> {
     walk: raw::tree::Walk,
-    /// Borrows the tree exclusively, for the owner of a child could free it under the walk.
+    /// Borrows the tree exclusively, since the owner of a child could free it during the walk.
     borrows: PhantomData<&'t mut ()>,
 }
 
@@ -51,7 +51,7 @@ impl Iterator for Walk<'_> {
     fn next(&mut self) -> Option<Visit> {
         let raw::tree::Visit { object, depth, .. } = self.walk.next()?;
         let kind = Kind::from_raw(object.kind).unwrap_or(Kind::None);
-        // SAFETY: [lent, holders] the tree is borrowed, so that all its nodes are live, and what they hold is.
+        // SAFETY: [lent, holders] the tree is borrowed, so all its nodes and their objects are live.
         let (name, size) = unsafe { (raw::ptr::name(object), raw::ptr::size(object)) };
         Some(Visit { depth, kind, name, size })
     }
@@ -60,11 +60,10 @@ impl Iterator for Walk<'_> {
 impl core::iter::FusedIterator for Walk<'_> {}
 
 impl<T: ?Sized, S> Tree<T, S> {
-    /// Walks over the root and everything below it: each node before what is below it, in the order of the children, and objects that
-    /// were [adopted](crate::NodeRef::adopt) among them. Takes constant stack and no memory.
+    /// Walks over the root and everything below it, [adopted](crate::NodeRef::adopt) objects included: a node first, then its children in
+    /// their order. It takes constant stack and allocates nothing.
     ///
-    /// No values are given out, which may have any type. The tree is borrowed exclusively, since the owner of a child may free it
-    /// at any time.
+    /// The tree is borrowed exclusively, since the owner of a child may free it at any time.
     ///
     /// ```
     /// use kmem::{Heap, HeapBox, Kind, Named, Tree};
@@ -81,15 +80,15 @@ impl<T: ?Sized, S> Tree<T, S> {
     /// ]);
     /// ```
     pub fn walk(&mut self) -> Walk<'_> {
-        // SAFETY: [lent] the tree is borrowed for as long as the walk is, so that nobody else frees or moves a node.
+        // SAFETY: [lent] the tree is borrowed as long as the walk is used, so nobody else frees or moves a node.
         Walk { walk: unsafe { raw::tree::walk(self.data.as_ptr().cast()) }, borrows: PhantomData }
     }
 }
 
 #[cfg(feature = "heap")]
 impl<T: ?Sized, S> Tree<T, S> {
-    /// What the root and everything below it holds, as indented text, down to a depth: 0 tells of the root alone. What lies
-    /// deeper is counted. See [`raw::report`] for what it says.
+    /// Returns a report about the root and everything below it, as indented text. Nodes below `depth` are counted only; with 0, all but
+    /// the root. See [`raw::report`].
     ///
     /// ```
     /// use kmem::{Heap, Named, Tree};
@@ -103,7 +102,7 @@ impl<T: ?Sized, S> Tree<T, S> {
         written(|write| unsafe { raw::report::text(self.data.as_ptr().cast(), depth, write) })
     }
 
-    /// What the root and everything below it holds, as JSON, a line for each: what the command `kmem-view` draws. See
+    /// Returns a report about the root and everything below it as JSON, one line for each object. The command `kmem-view` draws it. See
     /// [`raw::report`] for the format.
     ///
     /// ```
@@ -117,7 +116,7 @@ impl<T: ?Sized, S> Tree<T, S> {
 }
 
 impl<T: ?Sized, S> Tree<T, S> {
-    /// Counts the root and everything below it, nodes and adopted objects: all of them, or those of one name.
+    /// Counts the root and everything below it, nodes and adopted objects. With a name, counts only those of that name.
     ///
     /// ```
     /// use kmem::{Named, Tree};
@@ -144,7 +143,7 @@ impl<T: ?Sized> Node<'_, T> {
     /// assert_eq!(body.walk().map(|visit| visit.depth).collect::<Vec<_>>(), [0, 1]);
     /// ```
     pub fn walk(&mut self) -> Walk<'_> {
-        // SAFETY: [lent] as for a tree: the owner is borrowed exclusively, and what is below borrows it.
+        // SAFETY: [lent] as for a tree. The owner is borrowed exclusively, and what is below borrows it.
         Walk { walk: unsafe { raw::tree::walk(self.data.as_ptr().cast()) }, borrows: PhantomData }
     }
 }
