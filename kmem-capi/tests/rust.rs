@@ -54,7 +54,7 @@ fn what_c_made_rust_owns_and_frees() {
         grow: 0,
         name: std::ptr::null(),
     };
-    // SAFETY: the cells hold eight bytes, zeroed, which is a u64; each handle is owned once; the pool goes last.
+    // SAFETY: the cells hold eight bytes, zeroed, which is a u64; each handle has one owner; the pool is destroyed last.
     unsafe {
         let store = pool::kmpooliw(null_mut(), &options, 4);
         let handles = [
@@ -86,7 +86,7 @@ fn a_fault_ends_the_program_once_it_has_taken_its_handler_away() {
     const CHILD: &str = "KMEM_TEST_CHILD";
     if std::env::var_os(CHILD).is_some() {
         let foreign = [0u128; 4];
-        // SAFETY: the header that is looked at lies in the array, and nothing is written to it.
+        // SAFETY: the header that is read lies in the array, and is not written to.
         unsafe {
             let fault = || heap::kmheapf((&raw const foreign[2]).cast_mut().cast());
             kmem_capi::fault::kmonfault(Some(ignore));

@@ -13,7 +13,7 @@ use stress::{Noted, every_cell_ends_once};
 /// A reference that C functions add and drop.
 struct Counted(*mut c_void);
 
-// SAFETY: the cell is on the heap, and its value is one that threads may share and any may drop.
+// SAFETY: the cell is on the heap, and its value may be shared and dropped by any thread.
 unsafe impl Send for Counted {}
 
 impl Clone for Counted {
@@ -25,13 +25,13 @@ impl Clone for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        // SAFETY: this is the end of the owner's reference.
+        // SAFETY: the reference of the owner ends here.
         unsafe { refs::kmrefd(self.0) }
     }
 }
 
 unsafe extern "C-unwind" fn end(data: *mut c_void, _: *mut c_void) {
-    // SAFETY: the cells of `made_by_c` hold such a value, and go once.
+    // SAFETY: the cells of `made_by_c` hold such a value, and are freed once.
     unsafe { data.cast::<Noted>().drop_in_place() };
 }
 

@@ -35,7 +35,7 @@ pub fn executable(binary: impl AsRef<Path>) -> String {
     if for_windows() { format!("{binary}.exe") } else { binary.to_owned() }
 }
 
-/// Runs a program that was compiled here, with the words of `KMEM_TEST_RUNNER` before it.
+/// Runs a compiled program with the command of `KMEM_TEST_RUNNER`, if that is set.
 pub fn started(binary: impl AsRef<Path>) -> Output {
     let (runner, binary) = (words("KMEM_TEST_RUNNER"), executable(binary));
     let mut all = runner.iter().chain([&binary]).map(String::as_str);

@@ -48,7 +48,7 @@ fn the_library_needs_the_c_library_alone_and_cannot_panic() {
     for line in defined.lines() {
         assert!(!line.contains("panic") && !line.contains("unwind"), "reachable: {line}");
     }
-    // Of the shared library, before it was stripped, the linker kept what is reachable, which is the same.
+    // The shared library has the same code: the linker keeps what is reachable.
     let dynamic = binutil("objdump", &["-p", &format!("{}/libkmem.so", library())]);
     let needed: Vec<&str> =
         dynamic.lines().filter_map(|line| line.trim().strip_prefix("NEEDED")).map(str::trim).collect();
