@@ -283,7 +283,7 @@ typedef struct kmopt {
     size_t align;                          /* a power of two up to 4096; 0 means 16 */
     void (*drop)(void *data, void *arg);   /* the destructor, or NULL. Runs once, before the data is zeroed and freed.
                                               May read the object and call kmem, but must not free, resize or move
-                                              the object or its pool, add a node below it, or free or resize a node
+                                              the object or its pool, add anything below it, or free or resize a node
                                               above it. Must return: no longjmp(), no exception */
     void *arg;                             /* the second argument of drop */
     int zero;                              /* nonzero: zero the data */
