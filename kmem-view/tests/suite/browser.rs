@@ -1,6 +1,11 @@
 //! The page in a browser: visible frames, zoom, search, and the numbers of the snapshot. Chromium loads the page from its file, and a
 //! script at its end uses the page and reports the result.
 
+mod frames;
+mod search;
+mod tables;
+mod zoom;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +14,6 @@ use kmem_view::Snapshot;
 use serde_json::Value;
 
 use crate::written::{Sums, output};
-
-mod frames;
-mod search;
-mod tables;
-mod zoom;
 
 fn chromium() -> Option<&'static str> {
     let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|program| {

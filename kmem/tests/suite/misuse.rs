@@ -9,11 +9,12 @@ mod owners;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod past_the_end;
 
+use std::cell::RefCell;
+use std::ptr::null_mut;
+
 use kmem::fault::{self, Fault, Misuse};
 #[allow(unused_imports, reason = "each combination of features uses its own")]
 use kmem::raw::{self, ptr};
-use std::cell::RefCell;
-use std::ptr::null_mut;
 
 thread_local! {
     static SEEN: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };

@@ -3,6 +3,7 @@
 use crate::op::{Adopted, Adoption};
 use crate::things::{HOLDER, HOOK, Holder, Hook};
 
+use super::callbacks::hooked;
 use super::*;
 
 /// No object of kmem's.

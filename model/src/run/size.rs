@@ -2,6 +2,7 @@
 
 use crate::face::{Appended, How};
 
+use super::callbacks::STEP;
 use super::*;
 
 /// What is to happen to an object whose size changes.
