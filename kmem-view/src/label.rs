@@ -132,18 +132,18 @@ pub(crate) fn more(older: u64, newer: u64, of: &str) -> String {
     format!("{} {of}{}", growth(older, newer), if older.abs_diff(newer) == 1 { "" } else { "s" })
 }
 
-/// `grew by 1,234 bytes with headers, 2 cells more`, `shrank by 1 byte with headers, as many cells`.
+/// `grew by 1,234 bytes with headers, 2 cells more`, `shrank by 1 byte with headers, the same number of cells`.
 pub(crate) fn change(older: &Totals, newer: &Totals) -> String {
     let bytes = many(older.block.abs_diff(newer.block), "byte");
     let cells = many(older.cells.abs_diff(newer.cells), "cell");
     let bytes = match newer.block.cmp(&older.block) {
         Ordering::Less => format!("shrank by {bytes} with headers"),
-        Ordering::Equal => "as many bytes with headers".to_owned(),
+        Ordering::Equal => "the same bytes with headers".to_owned(),
         Ordering::Greater => format!("grew by {bytes} with headers"),
     };
     match newer.cells.cmp(&older.cells) {
         Ordering::Less => format!("{bytes}, {cells} fewer"),
-        Ordering::Equal => format!("{bytes}, as many cells"),
+        Ordering::Equal => format!("{bytes}, the same number of cells"),
         Ordering::Greater => format!("{bytes}, {cells} more"),
     }
 }

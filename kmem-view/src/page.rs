@@ -153,7 +153,7 @@ fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> 
         ("cells", "total-cells", was.cells, now.cells),
         ("bytes of data", "total-size", was.size, now.size),
         ("bytes with headers", "total-block", was.block, now.block),
-        ("tainted cells among the listed", "total-tainted", all.older.tainted, all.newer.tainted),
+        ("tainted cells, of the listed cells", "total-tainted", all.older.tainted, all.newer.tainted),
     ];
     if was_again.cells + now_again.cells > 0 {
         rows.extend([
@@ -266,7 +266,7 @@ fn changed(
                 th scope="col" { "Path" }
                 th.n scope="col" { "Bytes with headers, older" } th.n scope="col" { "newer" } th.n scope="col" { "growth" }
                 th.n scope="col" { "Cells, older" } th.n scope="col" { "newer" } th.n scope="col" { "growth" }
-                th scope="col" { "Below it" }
+                th scope="col" { "New and vanished below it" }
             } }
             tbody { @for change in rows {
                 @let Change { branch, older, newer, .. } = change;

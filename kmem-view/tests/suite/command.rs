@@ -93,7 +93,7 @@ fn several_files_are_joined_and_compared_with_several() {
             .contains("<title>server.json, client.json: 190 bytes with headers in 2 cells</title>")
     );
     let compared = [grown, server, "--diff", client, "--diff", server];
-    assert!(writes(&compared, "").contains("<title>client.json, server.json to grown.json, server.json: grew by 5 bytes with headers, as many cells</title>"));
+    assert!(writes(&compared, "").contains("<title>client.json, server.json to grown.json, server.json: grew by 5 bytes with headers, the same number of cells</title>"));
 }
 
 #[test]

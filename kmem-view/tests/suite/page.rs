@@ -83,10 +83,13 @@ fn the_title_of_a_diff_has_the_growth_of_the_whole() {
     };
     let mut more = Written::default();
     more.tree(0, "server", 10).tree(1, "log", 7).tree(1, "log", 7);
-    assert_eq!(title(&one(5), &one(6)), "kmem: grew by 1 byte with headers, as many cells");
-    assert_eq!(title(&one(5000), &one(6)), "kmem: shrank by 4,994 bytes with headers, as many cells");
+    assert_eq!(title(&one(5), &one(6)), "kmem: grew by 1 byte with headers, the same number of cells");
+    assert_eq!(
+        title(&one(5000), &one(6)),
+        "kmem: shrank by 4,994 bytes with headers, the same number of cells"
+    );
     assert_eq!(title(&one(5), &more.read()), "kmem: grew by 89 bytes with headers, 1 cell more");
-    assert_eq!(title(&more.read(), &one(94)), "kmem: as many bytes with headers, 1 cell fewer");
+    assert_eq!(title(&more.read(), &one(94)), "kmem: the same bytes with headers, 1 cell fewer");
 }
 
 #[test]
@@ -99,7 +102,9 @@ fn the_title_and_the_heading_name_what_is_shown() {
             && page.contains(&format!("<h1><bdi>{heading}</bdi></h1>"))
     );
     let page = output(|out| Diff::new(&named("one"), &named("other")).html(out, None));
-    assert!(page.contains("<title>one to other: as many bytes with headers, as many cells</title>"));
+    assert!(
+        page.contains("<title>one to other: the same bytes with headers, the same number of cells</title>")
+    );
 }
 
 #[test]

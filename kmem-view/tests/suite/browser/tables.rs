@@ -152,7 +152,7 @@ fn a_diff_lists_what_grew_and_colours_it() {
                 seen[index] = true;
             }
         }
-        if text.contains("; as many bytes") {
+        if text.contains("; the same bytes") {
             assert!(parts[0] == parts[2], "{frame}");
         }
     }
