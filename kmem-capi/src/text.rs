@@ -4,6 +4,7 @@ use core::ffi::{c_char, c_void};
 use core::ptr::null_mut;
 
 use kmem::AllocError;
+use kmem::fault::Call;
 use kmem::raw::ptr::{self, At};
 use kmem::raw::{Fill, Handle, Request};
 
@@ -89,7 +90,7 @@ pub unsafe extern "C" fn kmdupn(at: At, string: *const c_char, most: usize) -> H
 }
 
 /// Grows the object of a handle from `now` to at least `size` bytes for `call`, and returns its data, or null.
-unsafe fn grow(call: &'static str, handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 {
+unsafe fn grow(call: Call, handle: &mut Handle, now: usize, size: Option<usize>) -> *mut u8 {
     let grown = match size {
         None => Err(AllocError::Overflow),
         Some(size) if size <= now && !handle.is_null() => return handle.data,
@@ -144,7 +145,7 @@ impl Bytes {
 }
 
 /// The size of an object. Reports an invalid object for `call`.
-unsafe fn size_of(handle: Handle, call: &'static str) -> Option<usize> {
+unsafe fn size_of(handle: Handle, call: Call) -> Option<usize> {
     // SAFETY: the contract is the caller's.
     let size = unsafe { ptr::size_for(call, handle) };
     if size.is_none() {
@@ -158,13 +159,13 @@ pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: 
     // SAFETY: the caller gives a handle and so many readable bytes, which may be in the cell.
     unsafe {
         let handle = &mut *handle;
-        let Some(now) = size_of(*handle, "kmcat") else { return null_mut() };
+        let Some(now) = size_of(*handle, const { Call::new(c"kmcat") }) else { return null_mut() };
         if bytes.is_null() && size > 0 {
             refuse(AllocError::Source(None));
             return null_mut();
         }
         let bytes = Bytes::new(bytes.cast(), handle.data, now);
-        let data = grow("kmcat", handle, now, now.checked_add(size));
+        let data = grow(const { Call::new(c"kmcat") }, handle, now, now.checked_add(size));
         if !data.is_null() {
             data.add(now).copy_from_nonoverlapping(bytes.now(data), size);
         }
@@ -175,11 +176,14 @@ pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmroom(handle: *mut Handle, more: usize) -> *mut c_char {
     // SAFETY: the contract is the caller's.
-    unsafe { size_of(*handle, "kmroom").map_or(null_mut(), |now| room("kmroom", &mut *handle, now, more)) }
+    unsafe {
+        size_of(*handle, const { Call::new(c"kmroom") })
+            .map_or(null_mut(), |now| room(const { Call::new(c"kmroom") }, &mut *handle, now, more))
+    }
 }
 
 /// `kmroom` for `call`, of an object with `now` bytes of data.
-unsafe fn room(call: &'static str, handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
+unsafe fn room(call: Call, handle: &mut Handle, now: usize, more: usize) -> *mut c_char {
     // SAFETY: the caller gives the handle of a string.
     unsafe {
         let len = libc::strnlen(handle.data.cast(), now);
@@ -197,14 +201,14 @@ unsafe fn room(call: &'static str, handle: &mut Handle, now: usize, more: usize)
 pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *mut c_void {
     // SAFETY: the caller gives the handle of a string, and another string, which may be in the same cell.
     unsafe {
-        let Some(now) = size_of(*handle, "kmcats") else { return null_mut() };
+        let Some(now) = size_of(*handle, const { Call::new(c"kmcats") }) else { return null_mut() };
         if string.is_null() {
             refuse(AllocError::Source(None));
             return null_mut();
         }
         let more = libc::strlen(string);
         let bytes = Bytes::new(string.cast(), (*handle).data, now);
-        let end = room("kmcats", &mut *handle, now, more).cast::<u8>();
+        let end = room(const { Call::new(c"kmcats") }, &mut *handle, now, more).cast::<u8>();
         if end.is_null() {
             return null_mut();
         }

@@ -6,6 +6,7 @@ use core::ptr::{self, NonNull};
 
 use crate::cell::{Kind, Shred};
 use crate::error::{AllocError, Refused};
+use crate::fault::call;
 use crate::raw::{self, Destructor, Handle, Request, ResizeRequest};
 use crate::shred;
 
@@ -172,7 +173,8 @@ impl<T> Filling<T> {
     fn resize(&mut self, room: usize) -> Result<(), AllocError> {
         let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
         // SAFETY: [fresh] nobody else has the cell, and its new address is stored before the old block is freed.
-        let resized = unsafe { raw::ptr::resize_kept(self.handle(), ResizeRequest::Size(size), "kmresize") }?;
+        let resized =
+            unsafe { raw::ptr::resize_kept(self.handle(), ResizeRequest::Size(size), call!(c"kmresize")) }?;
         if let Some(resized) = &resized {
             self.data = resized.data.cast();
         }
@@ -406,7 +408,7 @@ unsafe fn change<T: Copy>(
     fill: impl FnOnce(NonNull<T>),
     mut moved: impl FnMut(NonNull<[T]>),
 ) -> Result<(), AllocError> {
-    let call = if matches!(to, ResizeRequest::Room(_)) { "kmreserve" } else { "kmresize" };
+    let call = if matches!(to, ResizeRequest::Room(_)) { call!(c"kmreserve") } else { call!(c"kmresize") };
     let cut = (len < slice.len()).then(|| Cut { handle, slice, len, moved: &mut moved });
     // SAFETY: [caller] the contract is the caller's.
     let resized = unsafe { raw::ptr::resize_kept(handle, to, call) };

@@ -23,6 +23,7 @@
 //! ```
 
 use crate::atomic::AtomicPtr;
+use core::ffi::{CStr, c_char};
 use core::fmt;
 
 use crate::cell::Kind;
@@ -123,6 +124,44 @@ impl fmt::Display for Misuse {
         }
     }
 }
+
+/// The C name of a call, for reports: one word, where a `&str` is two.
+///
+/// ```
+/// use kmem::fault::Call;
+/// const CALL: Call = Call::new(c"kmcat");
+/// assert_eq!(CALL.name(), "kmcat");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Call(*const c_char);
+
+impl Call {
+    /// The call with this name, in ASCII. Panics if the name is not.
+    ///
+    /// See the [type](Call) for an example.
+    #[must_use]
+    pub const fn new(name: &'static CStr) -> Call {
+        assert!(name.to_bytes().is_ascii());
+        Call(name.as_ptr())
+    }
+
+    /// Its name.
+    ///
+    /// See the [type](Call) for an example.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        // SAFETY: [platform] `new` was given a static string of ASCII, which is UTF-8.
+        unsafe { core::str::from_utf8_unchecked(CStr::from_ptr(self.0).to_bytes()) }
+    }
+}
+
+/// A [`Call`] that is checked as the program is compiled.
+macro_rules! call {
+    ($name:expr) => {
+        const { $crate::fault::Call::new($name) }
+    };
+}
+pub(crate) use call;
 
 /// The report of a misuse: which call, on what pointer, what was found.
 ///
@@ -245,8 +284,8 @@ pub fn default_handler(fault: &Fault) {
 /// Hands a misuse to the handler. Returns only where a handler of the program's own does.
 #[cold]
 #[inline(never)]
-pub(crate) fn report(call: &'static str, pointer: *const u8, misuse: Misuse) {
-    let fault = Fault { call, pointer, misuse };
+pub(crate) fn report(call: Call, pointer: *const u8, misuse: Misuse) {
+    let fault = Fault { call: call.name(), pointer, misuse };
     match decode(shared::current(&HANDLER)) {
         Some(handler) => handler(&fault),
         None => default_handler(&fault),

@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use crate::cell::Kind;
 use crate::emplace;
 use crate::error::{AllocError, Refused};
+use crate::fault::call;
 use crate::raw;
 use crate::raw::refs::HEADER;
 use crate::source::{CellSource, Heap, Place};
@@ -127,7 +128,7 @@ impl<T, S: CellSource> Ref<T, S> {
     pub fn into_inner(this: Self) -> Option<T> {
         let data = ManuallyDrop::new(this).data;
         // SAFETY: [last-ref] this owner gives up its reference. If it was the last, nobody else uses the cell.
-        unsafe { raw::refs::down("kmreff", data.as_ptr().cast()).then(|| Self::take(data)) }
+        unsafe { raw::refs::down(call!(c"kmreff"), data.as_ptr().cast()).then(|| Self::take(data)) }
     }
 
     /// Moves the value out and frees the cell.
@@ -136,7 +137,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// `data` is that of a live cell with this value, to which nobody else has a reference.
     unsafe fn take(data: NonNull<T>) -> T {
         // SAFETY: [caller] the contract is the caller's.
-        unsafe { emplace::take(data, HEADER, |data| raw::refs::end("kmreff", data)) }
+        unsafe { emplace::take(data, HEADER, |data| raw::refs::end(call!(c"kmreff"), data)) }
     }
 }
 

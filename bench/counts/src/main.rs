@@ -80,8 +80,8 @@ fn append(times: usize, tainted: bool) {
             ptr::taint(&mut handle);
         }
         each(times, || {
-            let size = ptr::size_for("kmcat", handle).unwrap_or(0);
-            if let Ok(data) = ptr::grow("kmcat", &mut handle, size + 16) {
+            let size = ptr::size_for(kmem::fault::Call::new(c"kmcat"), handle).unwrap_or(0);
+            if let Ok(data) = ptr::grow(kmem::fault::Call::new(c"kmcat"), &mut handle, size + 16) {
                 data.add(size).write_bytes(7, 16);
             }
         });

@@ -10,7 +10,7 @@ use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD,
     FLAG_SLOT, FLAG_TYPED_CHILD, Kind,
 };
-use crate::fault::{self, Misuse, classify};
+use crate::fault::{self, Call, Misuse, classify};
 
 /// Whether `data` is that of a cell of `kind`; what is wrong with it is reported. The rest of the header is checked where
 /// the cell ends.
@@ -18,7 +18,7 @@ use crate::fault::{self, Misuse, classify};
 /// # Safety
 /// The `header` bytes before `data` are readable.
 #[inline]
-pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: *mut u8) -> bool {
+pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
     // SAFETY: [caller] the caller vouches for the bytes of the header, and only well-aligned ones are read.
     if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { (*prefix(data, header)).kind } == kind as i32 {
         return true;
@@ -33,7 +33,7 @@ pub(crate) unsafe fn check(call: &'static str, kind: Kind, header: usize, data: 
 /// # Safety
 /// As for [`check`].
 #[inline(never)]
-pub(crate) unsafe fn check_seen(call: &'static str, kind: Kind, header: usize, data: *mut u8) -> bool {
+pub(crate) unsafe fn check_seen(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
     // SAFETY: [caller] the caller vouches for the header, of which only an aligned one is read.
     unsafe {
         data.addr() & (BASE_ALIGN - 1) == 0 && (*prefix(data, header)).kind == kind.dying()
@@ -42,7 +42,7 @@ pub(crate) unsafe fn check_seen(call: &'static str, kind: Kind, header: usize, d
 }
 
 #[cold]
-pub(crate) unsafe fn report_bad_cell(call: &'static str, kind: Kind, header: usize, data: *mut u8) {
+pub(crate) unsafe fn report_bad_cell(call: Call, kind: Kind, header: usize, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotACell(0)
     } else {
@@ -96,13 +96,7 @@ pub(crate) enum Prefix {
 /// # Safety
 /// `data` is that of a readable cell of `kind` with this header.
 #[inline]
-pub(crate) unsafe fn seal_ok(
-    call: &'static str,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-) -> bool {
+pub(crate) unsafe fn seal_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { check_prefix(call, kind, header, data, src) != Prefix::Wrong }
 }
@@ -113,7 +107,7 @@ pub(crate) unsafe fn seal_ok(
 /// As for [`seal_ok`].
 #[inline(never)]
 pub(crate) unsafe fn check_prefix(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,
@@ -145,13 +139,7 @@ pub(crate) unsafe fn check_prefix(
 ///
 /// # Safety
 /// `data` is that of a readable cell of `kind` with this header.
-pub(crate) unsafe fn prefix_ok(
-    call: &'static str,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-) -> bool {
+pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [caller] the caller's cell is readable.
     unsafe {
@@ -168,7 +156,7 @@ pub(crate) unsafe fn prefix_ok(
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn is_recorded(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,

@@ -13,7 +13,7 @@ use super::shape::{CellLayout, far_end};
 use super::source::{self, free_heap, give_back};
 use super::totals;
 use crate::cell::{Cell, FLAG_SLOT, Kind};
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::shred;
 
 /// A cell on its way out. Dropping it zeroes the data where anyone asked for it and gives the block back, so that
@@ -69,7 +69,7 @@ impl Drop for CellFreeGuard {
 /// `data` is that of a cell of `kind` with this header, drawn from `src`, and nobody uses it any more.
 #[inline(always)]
 pub(crate) unsafe fn end(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,
@@ -118,7 +118,7 @@ pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mu
 /// As for [`end`].
 #[inline(never)]
 pub(crate) unsafe fn end_slow(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,
@@ -156,7 +156,7 @@ pub(crate) unsafe fn end_slow(
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn end_recorded(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,

@@ -10,6 +10,7 @@ use super::resize::{self, How, ResizeRequest, Resized};
 use super::{check, end, make};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
+use crate::fault::Call;
 
 /// Allocates a heap cell as the request says and returns its data.
 ///
@@ -40,7 +41,7 @@ unsafe fn allocate(size: usize, fill: Fill) -> *mut u8 {
 }
 
 #[inline]
-pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
+pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
         return;
     }
@@ -58,7 +59,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
     to: ResizeRequest,
-    call: &'static str,
+    call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.

@@ -4,7 +4,7 @@ use super::Handle;
 use super::check;
 use super::layout::{self, prefix};
 use crate::cell::{Cell, Kind, Shred};
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 
 /// What a check looks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
 ///
 /// # Safety
 /// If the handle's kind is that of a method, the header of its object is readable.
-pub(crate) unsafe fn check(call: &'static str, handle: Handle, what: Check) -> bool {
+pub(crate) unsafe fn check(call: Call, handle: Handle, what: Check) -> bool {
     let Handle { kind, data, .. } = handle;
     let kind = Kind::from_raw(kind);
     // SAFETY: [caller] the contract is the caller's.
@@ -102,14 +102,14 @@ pub(crate) use release_by_kind;
 /// # Safety
 /// As for the method's own free; the data is not null.
 #[inline]
-pub(crate) unsafe fn release_leaf(handle: Handle, call: &'static str, shred: Shred) {
+pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.
     unsafe { release_by_kind!(handle, call, shred, data: {}) }
 }
 
 /// Reports a handle of a kind that does not agree with its cell, or that this kmem cannot free.
 #[cold]
-pub(crate) fn contradicted(call: &'static str, data: *mut u8, kind: Option<Kind>) {
+pub(crate) fn contradicted(call: Call, data: *mut u8, kind: Option<Kind>) {
     let built = |kind| match kind {
         Kind::Pool => cfg!(feature = "pool"),
         Kind::None | Kind::Source => true,

@@ -24,7 +24,7 @@ use super::source::pool::{fits, take};
 use super::source::{draw, draw_more};
 use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, FLAG_IN_DTOR, Kind, Shred};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Misuse, call};
 use crate::shred;
 use cell::{is_tainted, owner_of};
 use header::check_pool;
@@ -175,16 +175,16 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
 pub unsafe fn x(pool: *mut Pool) {
     // SAFETY: [caller] the caller vouches for a readable header where it is not null.
     unsafe {
-        if !pool.is_null() && check_pool("kmpoolx", pool) {
+        if !pool.is_null() && check_pool(call!(c"kmpoolx"), pool) {
             // Any block of a growing pool stands for all of it: handles on its cells name the block that they are in.
             let pool = (*pool).head;
             if (*pool).cell.flags & FLAG_IN_DTOR != 0 {
-                return fault::report("kmpoolx", pool.cast(), Misuse::BeingFreed);
+                return fault::report(call!(c"kmpoolx"), pool.cast(), Misuse::BeingFreed);
             }
             #[cfg(feature = "tree")]
             if (*pool).cell.flags & FLAG_HOST != 0 {
                 // The node that hosts the pool takes it down when it goes.
-                super::tree::free::release(pool.cast(), "kmpoolx", Shred::No);
+                super::tree::free::release(pool.cast(), call!(c"kmpoolx"), Shred::No);
                 return;
             }
             tear_down(pool);

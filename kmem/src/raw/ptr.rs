@@ -10,6 +10,7 @@ use core::ptr::null_mut;
 use super::Handle;
 use super::{layout, object};
 use crate::cell::{Kind, Shred};
+use crate::fault::{Call, call};
 
 pub use at::At;
 pub use hook::hook;
@@ -37,7 +38,7 @@ pub use resize::{grow, reserve, resize};
 /// ```
 #[inline]
 pub unsafe fn free(handle: Handle) {
-    const CALL: &str = "kmfree";
+    const CALL: Call = Call::new(c"kmfree");
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if handle.shred == 0 {
@@ -62,11 +63,11 @@ pub unsafe fn free(handle: Handle) {
 #[inline]
 pub unsafe fn shred(handle: Handle) {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { release_zeroed(handle, "kmshred") }
+    unsafe { release_zeroed(handle, call!(c"kmshred")) }
 }
 
 #[inline]
-unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
+unsafe fn release(handle: Handle, call: Call, shred: Shred) {
     if handle.data.is_null() {
         return;
     }
@@ -83,7 +84,7 @@ unsafe fn release(handle: Handle, call: &'static str, shred: Shred) {
 
 /// Apart from [`free`], so that a handle without a mark goes without a look at it.
 #[inline(never)]
-unsafe fn release_zeroed(handle: Handle, call: &'static str) {
+unsafe fn release_zeroed(handle: Handle, call: Call) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { release(handle, call, Shred::Yes) }
 }

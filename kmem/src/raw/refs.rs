@@ -17,7 +17,7 @@ use super::{check, end, make};
 use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse, call};
 use crate::shared;
 use count::{drop_one, source_of_only};
 
@@ -82,7 +82,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 }
 
 #[inline]
-pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
+pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's. The cell of the last reference is the caller's.
     unsafe {
         if drop_one(data, call, shred) {
@@ -97,7 +97,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 /// # Safety
 /// `data` is that of a live reference-counted cell that the caller alone knows of.
 #[inline(never)]
-pub(crate) unsafe fn end(call: &'static str, data: *mut u8) {
+pub(crate) unsafe fn end(call: Call, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's; its source outlives it.
     unsafe {
         if !end::end_fast(Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
@@ -111,9 +111,9 @@ pub(crate) unsafe fn end(call: &'static str, data: *mut u8) {
 /// # Safety
 /// As for [`end`].
 #[inline(never)]
-unsafe fn end_cold(call: &'static str, data: *mut u8) {
+unsafe fn end_cold(call: Call, data: *mut u8) {
     /// Ends the cell when dropped, even if what it owned unwinds.
-    struct CellFreeGuard(&'static str, *mut u8);
+    struct CellFreeGuard(Call, *mut u8);
     impl Drop for CellFreeGuard {
         fn drop(&mut self) {
             // SAFETY: [guard] nobody else knows of the cell.
@@ -138,7 +138,7 @@ unsafe fn end_cold(call: &'static str, data: *mut u8) {
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
     to: ResizeRequest,
-    call: &'static str,
+    call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller, live, last-ref] the caller vouches for a readable header and a reference, and the check for what the header
@@ -173,7 +173,7 @@ pub(crate) unsafe fn resize_kept(
 /// ```
 #[inline]
 pub unsafe fn u(data: *mut u8) -> *mut u8 {
-    const CALL: &str = "kmrefu";
+    const CALL: Call = Call::new(c"kmrefu");
     // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if data.is_null() || !unsafe { check::check(CALL, Kind::Ref, HEADER, data) } {
         return data;
@@ -200,7 +200,7 @@ pub unsafe fn u(data: *mut u8) -> *mut u8 {
 #[inline]
 pub unsafe fn d(data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { release(data, "kmrefd", Shred::No) }
+    unsafe { release(data, call!(c"kmrefd"), Shred::No) }
 }
 
 /// The number of references to the cell. Other threads may change it at any time.

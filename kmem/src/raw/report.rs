@@ -38,6 +38,7 @@ use super::{FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Handle, check, layout, trailer};
 #[cfg(feature = "tree")]
 use super::{Node, tree};
 use crate::cell::Kind;
+use crate::fault::call;
 use crate::text::Text;
 
 /// So many cells, with so many bytes (`kmcount` in C).
@@ -268,7 +269,7 @@ unsafe fn owned(object: Handle, name: Option<&CStr>) -> Sum {
 pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
     let mut sum = Sum::default();
     // SAFETY: [caller] the contract is the caller's.
-    for visit in unsafe { tree::walk_for("kmtreeq", data) } {
+    for visit in unsafe { tree::walk_for(call!(c"kmtreeq"), data) } {
         // SAFETY: [caller] as above.
         let facts = unsafe { Facts::of(visit.node, visit.object) };
         if name.is_none() || facts.name == name {
@@ -440,8 +441,8 @@ fn json_sum(out: &mut Text<'_>, sum: &Sum) {
 #[cfg(feature = "tree")]
 unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(&str)) {
     let call = match form {
-        Form::Text => "kmtreet",
-        Form::Json => "kmtreej",
+        Form::Text => call!(c"kmtreet"),
+        Form::Json => call!(c"kmtreej"),
     };
     // SAFETY: [caller] the caller vouches for a readable header.
     if !unsafe { check::check_seen(call, Kind::Tree, layout::NODE, data) } {
@@ -523,8 +524,8 @@ pub unsafe fn json(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
 #[cfg(feature = "pool")]
 unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(&str)) {
     let call = match form {
-        Form::Text => "kmpoolt",
-        Form::Json => "kmpoolj",
+        Form::Text => call!(c"kmpoolt"),
+        Form::Json => call!(c"kmpoolj"),
     };
     // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a live pool is
     // there.

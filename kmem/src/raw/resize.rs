@@ -16,7 +16,7 @@ use super::source::{self, draw, draw_heap, grow_heap};
 use super::{sanitizer, totals};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::shred;
 
 /// A cell that was given another size. Dropping it gives the old block back, if the cell has moved. What names the cell has to learn
@@ -60,7 +60,7 @@ pub(crate) struct How {
 /// `data` is that of a live cell of `kind` with this header, drawn from `src`, which nobody else uses meanwhile.
 #[inline(always)]
 pub(crate) unsafe fn resize(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,
@@ -103,7 +103,7 @@ unsafe fn told_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, r
 /// [`resize`] of a cell that may have more to it than its bytes.
 #[inline(never)]
 unsafe fn resize_slow(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,
@@ -162,7 +162,7 @@ unsafe fn resize_slow(
 #[cold]
 #[inline(never)]
 unsafe fn resize_recorded(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,

@@ -15,6 +15,7 @@ use super::source::{draw, give_back};
 use super::totals;
 use crate::cell::{Cell, FLAG_SLOT, Kind};
 use crate::error::AllocError;
+use crate::fault::Call;
 
 /// The bytes of a cell's data, and those of its block and its record.
 ///
@@ -81,7 +82,7 @@ pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destruct
 /// # Safety
 /// `data` is that of a live cell of `kind`, heap or counted, with this header, drawn from `src`, which nobody else uses meanwhile.
 pub(crate) unsafe fn hook(
-    call: &'static str,
+    call: Call,
     kind: Kind,
     header: usize,
     data: *mut u8,

@@ -29,7 +29,7 @@ use super::request::{Fill, Request};
 use super::resize::{self, How, ResizeRequest, Resized};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse, call};
 use free::release;
 use links::{Links, OWN, around, check, check_movable, held_by, in_use, is_child};
 use reparent::past_hooks_of;
@@ -81,7 +81,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 #[inline]
 pub unsafe fn d(data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { release(data, "kmtreed", Shred::No) };
+    unsafe { release(data, call!(c"kmtreed"), Shred::No) };
 }
 
 /// [`resize`] on behalf of `call`, before the old block goes back.
@@ -89,7 +89,7 @@ pub unsafe fn d(data: *mut u8) {
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
     to: ResizeRequest,
-    call: &'static str,
+    call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller, one-thread, links] the caller vouches for a readable header, the check for what it says, and a live node
@@ -152,7 +152,7 @@ pub(crate) unsafe fn resize_kept(
 /// }
 /// ```
 pub unsafe fn x(node: *mut u8) {
-    const CALL: &str = "kmtreex";
+    const CALL: Call = Call::new(c"kmtreex");
     // SAFETY: [caller, links] the caller vouches for a readable header and gives up the children. Destructors may add children, and
     // free others, but not the node.
     unsafe {

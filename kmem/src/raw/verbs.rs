@@ -3,6 +3,16 @@
 //! A method gives `allocate(its arguments, size, fill)`, `release(data, call, shred)`, `handle(data)` and
 //! `resize_kept(data, to, call, shred)`; from these the macros write the functions with their documentation and examples.
 
+use core::ffi::CStr;
+
+/// A C string of a name that ends with zero.
+pub(super) const fn name(name: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(name.as_bytes()) {
+        Ok(name) => name,
+        Err(_) => panic!("no zero at the end"),
+    }
+}
+
 macro_rules! verbs {
     (
         module: $kind:literal,
@@ -79,7 +89,7 @@ macro_rules! verbs {
         #[inline]
         pub unsafe fn f(data: *mut u8) -> $ret {
             // SAFETY: [caller] the contract is the caller's.
-            unsafe { release(data, concat!($call, "f"), Shred::No) }
+            unsafe { release(data, $crate::fault::call!($crate::raw::verbs::name(concat!($call, "f\0"))), Shred::No) }
         }
 
         #[doc = concat!($shreds, " Null is ignored.")]
@@ -92,7 +102,7 @@ macro_rules! verbs {
         #[inline]
         pub unsafe fn s(data: *mut u8) -> $ret {
             // SAFETY: [caller] the contract is the caller's.
-            unsafe { release(data, concat!($call, "s"), Shred::Yes) }
+            unsafe { release(data, $crate::fault::call!($crate::raw::verbs::name(concat!($call, "s\0"))), Shred::Yes) }
         }
     };
 }
@@ -144,7 +154,7 @@ macro_rules! resizes {
         )]
         pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
             // SAFETY: [caller] the contract is the caller's.
-            unsafe { resize_kept(data, ResizeRequest::Size(size), concat!($call, "r"), Shred::No) }.map(|resized| resized.data)
+            unsafe { resize_kept(data, ResizeRequest::Size(size), $crate::fault::call!($crate::raw::verbs::name(concat!($call, "r\0"))), Shred::No) }.map(|resized| resized.data)
         }
     };
 }

@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use crate::cell::Kind;
 use crate::emplace;
 use crate::error::{AllocError, Refused};
+use crate::fault::call;
 use crate::raw;
 
 /// The owner of a child node, whose value may have any type.
@@ -41,7 +42,7 @@ pub(super) unsafe fn alloc_below(
     move |request| unsafe {
         let src = (*raw::tree::header(parent.as_ptr())).src;
         let request = raw::Request { name, ..*request };
-        raw::tree::alloc_flagged(src, parent.as_ptr(), &request, flags, "kmtreea")
+        raw::tree::alloc_flagged(src, parent.as_ptr(), &request, flags, call!(c"kmtreea"))
     }
 }
 

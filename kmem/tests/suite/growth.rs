@@ -214,7 +214,7 @@ fn requests(ended: &Cell<u32>) -> Vec<Request> {
 unsafe fn append(handle: &mut Handle, n: usize) -> Result<(), AllocError> {
     unsafe {
         let size = ptr::size(*handle);
-        ptr::grow("kmcat", handle, size + n)?;
+        ptr::grow(kmem::fault::Call::new(c"kmcat"), handle, size + n)?;
         assert_eq!(ptr::size(*handle), size + n);
         fill(handle.data, size, size + n);
     }
@@ -446,7 +446,10 @@ fn what_is_refused_as_a_cell_grows_or_asks_for_room_is_as_it_was() {
                     assert!(matches!(ptr::reserve(handle, 10_000), Err(AllocError::Exhausted { .. })));
                 });
                 for size in [usize::MAX, usize::MAX / 2, isize::MAX as usize] {
-                    assert_eq!(ptr::grow("kmcat", handle, size), Err(AllocError::Overflow));
+                    assert_eq!(
+                        ptr::grow(kmem::fault::Call::new(c"kmcat"), handle, size),
+                        Err(AllocError::Overflow)
+                    );
                     assert_eq!(ptr::reserve(handle, size), Err(AllocError::Overflow));
                 }
                 assert_eq!(*handle, before);
@@ -509,7 +512,7 @@ fn room_counts_as_part_of_the_block_and_goes_as_the_cell_is_cut() {
         ptr::resize(&mut node, 499).unwrap();
         assert_eq!((block(node), ptr::size(node)), (563, 499));
         // A half of what it has then, and no more than a word beyond.
-        ptr::grow("kmcat", &mut node, 600).unwrap();
+        ptr::grow(kmem::fault::Call::new(c"kmcat"), &mut node, 600).unwrap();
         assert_eq!((block(node), ptr::size(node)), (964, 600));
         tree::verify(node.data).unwrap();
         ptr::free(node);

@@ -178,7 +178,9 @@ impl Face for Rust {
             let now = match total {
                 _ if string && held == size => null_mut(),
                 _ if total <= size => data,
-                _ => by_handle(kind, data, how, |handle| or_null(ptr::grow("kmcat", handle, total))),
+                _ => by_handle(kind, data, how, |handle| {
+                    or_null(ptr::grow(kmem::fault::Call::new(c"kmcat"), handle, total))
+                }),
             };
             if !now.is_null() {
                 now.add(held).copy_from_nonoverlapping(bytes.as_ptr(), n);

@@ -1,7 +1,7 @@
 //! A pool's cell: checks of its header, its mark, and what it means to give it back.
 
 use crate::cell::{FLAG_SECRETS, Kind};
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::raw::layout::{DYING, FREE, Pool, PoolCell, TAINTED};
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::seal;
@@ -51,7 +51,7 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
 
 /// The pool of a live cell; what is wrong with the cell is reported.
 #[inline]
-pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
+pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     let cell = PoolCell::of(data);
     // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
     // below `high_water` of a live pool that names the pool without a tag, or with that of a tainted one, is live.
@@ -70,7 +70,7 @@ pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Option<*mut Poo
 /// As for [`check`].
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn check_tainted(call: &'static str, data: *mut u8) -> Option<*mut Pool> {
+pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
     // SAFETY: [caller, tag] as in `check`.
     unsafe {
         let named = (&raw const (*PoolCell::of(data)).pool).read_unaligned();
@@ -101,7 +101,7 @@ pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
 
 /// [`check`] for a look at a cell, which may be on its way out, as may its pool: its destructor may look at it.
 #[inline(never)]
-pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
+pub(crate) unsafe fn check_seen(call: Call, data: *mut u8) -> bool {
     // SAFETY: [caller, tag] as in `check`; where the header says that the cell or its pool is on its way out, they are there.
     unsafe {
         if data.addr() & (BASE_ALIGN - 1) != 0 {
@@ -120,7 +120,7 @@ pub(crate) unsafe fn check_seen(call: &'static str, data: *mut u8) -> bool {
 }
 
 #[cold]
-pub(crate) unsafe fn report_bad_cell(call: &'static str, data: *mut u8) {
+pub(crate) unsafe fn report_bad_cell(call: Call, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotInPool
     } else {

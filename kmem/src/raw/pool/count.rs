@@ -4,6 +4,7 @@ use core::ptr::null_mut;
 
 use super::cell::{is_live, owner_of};
 use super::header::{blocks, check_pool_seen};
+use crate::fault::call;
 use crate::raw::layout::{Pool, PoolCell};
 
 /// The number of cells that the pool has now, in all its blocks.
@@ -115,7 +116,7 @@ pub unsafe fn count(pool: *mut Pool) -> Count {
     // SAFETY: [caller, blocks] the caller vouches for the header, the check for what it says, and the blocks of a live pool
     // are live.
     unsafe {
-        if pool.is_null() || !check_pool_seen("kmpoolq", pool) {
+        if pool.is_null() || !check_pool_seen(call!(c"kmpoolq"), pool) {
             return count;
         }
         let head = (*pool).head;
@@ -214,7 +215,7 @@ pub unsafe fn walk(pool: *mut Pool) -> Walk {
 pub unsafe fn walk_after(pool: *mut Pool, after: *mut u8) -> Walk {
     // SAFETY: [caller, tag, blocks] the caller vouches for the headers, of which that of a cell names its block, live or free.
     unsafe {
-        if pool.is_null() || !check_pool_seen("kmpooln", pool) {
+        if pool.is_null() || !check_pool_seen(call!(c"kmpooln"), pool) {
             Walk { block: null_mut(), index: 0 }
         } else if after.is_null() {
             Walk { block: (*pool).head, index: 0 }

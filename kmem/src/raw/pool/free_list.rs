@@ -12,7 +12,7 @@ use core::ptr::{NonNull, null_mut};
 
 use super::plan::GROUP;
 use crate::cell::FLAG_MAY_HAVE_FREE_BLOCKS;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Misuse, call};
 use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
 use crate::raw::pool::told;
 
@@ -65,7 +65,7 @@ pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
     unsafe {
         if !(*pool).bottom.is_null() {
             // The list cannot be followed any further; what was on it is lost to the pool.
-            fault::report("kmpoola", PoolCell::data((*pool).bottom), Misuse::Damaged);
+            fault::report(call!(c"kmpoola"), PoolCell::data((*pool).bottom), Misuse::Damaged);
             (*pool).bottom = null_mut();
         }
         let group = (*pool).parked;
@@ -160,7 +160,7 @@ pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut Pool
     unsafe {
         let index = (*pool).index(cell);
         if index >= (*pool).high_water || (*cell).pool.addr() != pool.addr() | FREE {
-            fault::report("kmpoolf", PoolCell::data(cell), Misuse::Damaged);
+            fault::report(call!(c"kmpoolf"), PoolCell::data(cell), Misuse::Damaged);
             return null_mut();
         }
         let group = groups(pool).add(index / GROUP);

@@ -5,14 +5,14 @@ use core::ffi::CStr;
 use core::ptr::null;
 
 use crate::cell::{Cell, FLAG_HOST, FLAG_IN_DTOR, Kind};
-use crate::fault::{self};
+use crate::fault::{self, Call};
 use crate::raw::layout::{Node, Pool};
 use crate::raw::request::{BASE_ALIGN, Destructor};
 use crate::raw::seal::{self, SealedDtor};
 
 /// Whether this is a live pool; what is wrong with it is reported.
 #[inline(never)]
-pub(crate) unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
+pub(crate) unsafe fn check_pool(call: Call, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
     let found = if pool.addr() & (BASE_ALIGN - 1) == 0 { unsafe { (*pool).cell.kind } } else { 0 };
     if found == Kind::Pool as i32 {
@@ -24,7 +24,7 @@ pub(crate) unsafe fn check_pool(call: &'static str, pool: *mut Pool) -> bool {
 
 /// [`check_pool`] for a look at a pool, which may be on its way out: the destructor of its cells may look at it.
 #[inline(never)]
-pub(crate) unsafe fn check_pool_seen(call: &'static str, pool: *mut Pool) -> bool {
+pub(crate) unsafe fn check_pool_seen(call: Call, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
     unsafe {
         pool.addr() & (BASE_ALIGN - 1) == 0 && (*pool).cell.kind == Kind::Pool.dying()

@@ -6,7 +6,7 @@ use super::cell::{check, is_live, is_tainted, names_its_pool, owner_of};
 use super::free_list::{put, put_back};
 use super::header::{destructor, layout_of};
 use crate::cell::{FLAG_BUFFER, FLAG_HOST, FLAG_IN_DTOR, FLAG_SECRETS, Kind, Shred};
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse, call};
 use crate::raw::chain::shreds;
 use crate::raw::layout::{DYING, Pool, PoolCell, TAINTED};
 use crate::raw::pool::told;
@@ -54,7 +54,7 @@ pub(crate) unsafe fn free_without_drop(data: *mut u8) {
 }
 
 #[inline]
-pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
+pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
         return;
     }
@@ -79,7 +79,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: &'static str, shred: Shred) {
 
 /// Gives back a cell as [`release`] does, where more may have to be done or something is wrong.
 #[inline(never)]
-pub(crate) unsafe fn release_slow(data: *mut u8, call: &'static str, shred: Shred) {
+pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         let cell = PoolCell::of(data);
@@ -108,7 +108,7 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: &'static str, shred: Shre
 /// [`release_slow`] of a cell that is tainted, or is none.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn release_tainted(data: *mut u8, call: &'static str) {
+pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if let Some(pool) = check(call, data) {
@@ -137,7 +137,7 @@ impl TearDown {
             let Some(drop) = destructor(self.head) else {
                 // Who wrote over it does not get to name another. The values in the cells are lost.
                 self.block = null_mut();
-                return fault::report("kmpoolx", self.head.cast(), Misuse::Damaged);
+                return fault::report(call!(c"kmpoolx"), self.head.cast(), Misuse::Damaged);
             };
             while drop.run.is_some() && !self.block.is_null() {
                 while self.index < (*self.block).high_water {
@@ -177,7 +177,7 @@ impl Drop for TearDown {
                 totals::ended(Kind::Pool, layout.size());
                 if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
                     if src.is_null() && heap != heap_id() {
-                        fault::report("kmpoolx", block.cast(), Misuse::OtherHeap);
+                        fault::report(call!(c"kmpoolx"), block.cast(), Misuse::OtherHeap);
                     } else {
                         give_back(src, block.cast(), layout);
                     }

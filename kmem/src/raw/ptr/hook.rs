@@ -3,6 +3,7 @@
 use super::Handle;
 use crate::cell::Kind;
 use crate::error::AllocError;
+use crate::fault::Call;
 use crate::raw::object::{self, Check};
 use crate::raw::request::Destructor;
 use crate::raw::{layout, trailer};
@@ -40,7 +41,7 @@ use core::ptr::null_mut;
 /// assert_eq!(sum, 7);
 /// ```
 pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocError> {
-    const CALL: &str = "kmhook";
+    const CALL: Call = Call::new(c"kmhook");
     let Handle { kind, data, .. } = handle;
     if data.is_null() {
         return Err(AllocError::Source(None));

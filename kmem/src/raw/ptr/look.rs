@@ -5,6 +5,7 @@ use core::ptr::null_mut;
 
 use super::Handle;
 use crate::cell::Kind;
+use crate::fault::{Call, call};
 use crate::raw::object::{self, Check};
 use crate::raw::{check, layout, record, trailer};
 
@@ -13,7 +14,7 @@ use crate::raw::{check, layout, record, trailer};
 ///
 /// # Safety
 /// As for [`size`], where the handle is not null.
-unsafe fn check_extent(call: &'static str, handle: Handle, what: Check) -> bool {
+unsafe fn check_extent(call: Call, handle: Handle, what: Check) -> bool {
     let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
     unsafe {
@@ -50,7 +51,7 @@ unsafe fn check_extent(call: &'static str, handle: Handle, what: Check) -> bool 
 #[must_use]
 pub unsafe fn size(handle: Handle) -> usize {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { size_checked("kmsize", handle, Check::Read) }.unwrap_or(0)
+    unsafe { size_checked(call!(c"kmsize"), handle, Check::Read) }.unwrap_or(0)
 }
 
 /// The bytes of data that an object has, as [`size`] says, for a `call` that is about to change it, and under whose name a misuse is
@@ -63,18 +64,18 @@ pub unsafe fn size(handle: Handle) -> usize {
 /// use kmem::raw::{heap, ptr};
 /// unsafe {
 ///     let handle = heap::ao(100);
-///     assert_eq!(ptr::size_for("kmcat", handle), Some(100));
+///     assert_eq!(ptr::size_for(kmem::fault::Call::new(c"kmcat"), handle), Some(100));
 ///     ptr::free(handle);
 /// }
 /// ```
 #[must_use]
-pub unsafe fn size_for(call: &'static str, handle: Handle) -> Option<usize> {
+pub unsafe fn size_for(call: Call, handle: Handle) -> Option<usize> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { size_checked(call, handle, Check::Write) }
 }
 
 #[inline(never)]
-unsafe fn size_checked(call: &'static str, handle: Handle, what: Check) -> Option<usize> {
+unsafe fn size_checked(call: Call, handle: Handle, what: Check) -> Option<usize> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if handle.is_null() {
@@ -111,11 +112,11 @@ unsafe fn size_checked(call: &'static str, handle: Handle, what: Check) -> Optio
 #[must_use]
 pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { name_for("kmname", handle) }
+    unsafe { name_for(call!(c"kmname"), handle) }
 }
 
 /// [`name`] on behalf of `call`.
-unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> {
+unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if handle.is_null() || !check_extent(call, handle, Check::Read) {
@@ -157,7 +158,7 @@ unsafe fn name_for(call: &'static str, handle: Handle) -> Option<&'static CStr> 
 pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        if handle.is_null() || !check_extent("kmrename", handle, Check::Write) {
+        if handle.is_null() || !check_extent(call!(c"kmrename"), handle, Check::Write) {
             return false;
         }
         #[cfg(feature = "pool")]
@@ -191,7 +192,7 @@ pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
 pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's, and `name_for` found the header to be that of a node where the handle is on one.
     unsafe {
-        match name_for("kmcast", handle) {
+        match name_for(call!(c"kmcast"), handle) {
             Some(found) if found == to && !is_hosted_pool(handle) => handle.data,
             _ => null_mut(),
         }

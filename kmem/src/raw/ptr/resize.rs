@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use super::Handle;
 use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
+use crate::fault::{Call, call};
 use crate::raw::object::{self, Check};
 use crate::raw::resize::{ResizeRequest, Resized};
 
@@ -35,7 +36,7 @@ use crate::raw::resize::{ResizeRequest, Resized};
 pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        let data = change(handle, ResizeRequest::Size(size), "kmresize")?;
+        let data = change(handle, ResizeRequest::Size(size), call!(c"kmresize"))?;
         #[cfg(feature = "pool")]
         if handle.kind == Kind::Pool as i32 {
             crate::raw::pool::cut(handle.data, size, Shred::from(handle.shred != 0));
@@ -58,7 +59,7 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
 ///     let mut moves = 0;
 ///     for size in 1..=1000 {
 ///         let before = handle.data;
-///         ptr::grow("kmcat", &mut handle, size).unwrap();
+///         ptr::grow(kmem::fault::Call::new(c"kmcat"), &mut handle, size).unwrap();
 ///         assert_eq!(ptr::size(handle), size);
 ///         moves += usize::from(handle.data != before);
 ///     }
@@ -66,7 +67,7 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
 ///     ptr::free(handle);
 /// }
 /// ```
-pub unsafe fn grow(call: &'static str, handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
+pub unsafe fn grow(call: Call, handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { change(handle, ResizeRequest::Appended(size), call) }
 }
@@ -92,15 +93,11 @@ pub unsafe fn grow(call: &'static str, handle: &mut Handle, size: usize) -> Resu
 /// ```
 pub unsafe fn reserve(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { change(handle, ResizeRequest::Room(size), "kmreserve") }
+    unsafe { change(handle, ResizeRequest::Room(size), call!(c"kmreserve")) }
 }
 
 /// Changes the object of a handle, which learns where it is.
-unsafe fn change(
-    handle: &mut Handle,
-    to: ResizeRequest,
-    call: &'static str,
-) -> Result<NonNull<u8>, AllocError> {
+unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     let resized = unsafe { resize_kept(*handle, to, call) }?;
     let Some(Resized { data, .. }) = &resized else {
@@ -125,7 +122,7 @@ unsafe fn change(
 pub(crate) unsafe fn resize_kept(
     handle: Handle,
     to: ResizeRequest,
-    call: &'static str,
+    call: Call,
 ) -> Result<Option<Resized>, AllocError> {
     let Handle { kind, shred, data, .. } = handle;
     if data.is_null() {

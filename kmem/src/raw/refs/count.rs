@@ -2,7 +2,7 @@
 
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::raw::check;
 use crate::raw::layout::{REF as HEADER, Ref};
 use crate::shared::{self, Left};
@@ -13,7 +13,7 @@ use crate::shared::{self, Left};
 /// # Safety
 /// As for [`f`].
 #[inline(always)]
-pub(crate) unsafe fn drop_one(data: *mut u8, call: &'static str, shred: Shred) -> bool {
+pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if data.is_null() || !unsafe { check::check(call, Kind::Ref, HEADER, data) } {
         return false;
@@ -32,7 +32,7 @@ pub(crate) unsafe fn drop_one(data: *mut u8, call: &'static str, shred: Shred) -
 /// # Safety
 /// `data` is that of a live reference-counted cell of which the caller holds a reference.
 #[inline(always)]
-pub(crate) unsafe fn down(call: &'static str, data: *mut u8) -> bool {
+pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
     // SAFETY: [caller, last-ref] the caller's reference keeps the cell. If others are left it may be gone before this returns,
     // which does not look again.
     match shared::down(unsafe { &(*Ref::of(data)).refs }) {

@@ -10,6 +10,7 @@ use super::count::source_of_only;
 use super::owned::owned;
 use crate::cell::{Cell, FLAG_OWNER, Kind};
 use crate::error::AllocError;
+use crate::fault::Call;
 use crate::raw::layout::{Node, REF as HEADER, Ref};
 use crate::raw::record::{self, Record};
 use crate::raw::request::Request;
@@ -49,7 +50,7 @@ use crate::raw::{Handle, check, end, make, trailer, tree};
 /// }
 /// ```
 pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
-    const CALL: &str = "kmrefk";
+    const CALL: Call = Call::new(c"kmrefk");
     // SAFETY: [caller, live, last-ref, record] the caller vouches for a readable header and a reference, and the checks for what the header
     // says. Who finds no reference but its own has the cell, its record and what that leads to alone.
     unsafe {
@@ -90,11 +91,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
 ///
 /// # Safety
 /// The caller has the cell of this record alone, which was drawn from `src`.
-pub(crate) unsafe fn root(
-    record: *mut Record,
-    src: *mut Cell,
-    call: &'static str,
-) -> Result<*mut Node, AllocError> {
+pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
         if (*record).owned.is_null() {
@@ -133,7 +130,7 @@ pub(crate) unsafe fn root(
 /// }
 /// ```
 pub unsafe fn l(data: *mut u8, object: *const u8) -> Handle {
-    const CALL: &str = "kmrefl";
+    const CALL: Call = Call::new(c"kmrefl");
     // SAFETY: [caller, live, last-ref, record] as in `k`.
     unsafe {
         if data.is_null() || !check::check(CALL, Kind::Ref, HEADER, data) {

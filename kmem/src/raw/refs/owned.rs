@@ -4,7 +4,7 @@ use core::ptr::{NonNull, null_mut};
 
 use super::count::drop_one;
 use crate::cell::{FLAG_BUSY, Kind, Shred};
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::raw::layout::{Node, REF as HEADER, Ref};
 use crate::raw::{check, end, record};
 use crate::shared;
@@ -14,7 +14,7 @@ use crate::shared;
 ///
 /// # Safety
 /// As for [`f`].
-pub(crate) unsafe fn release_below(data: *mut u8, call: &'static str, shred: Shred) -> Option<NonNull<Node>> {
+pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> Option<NonNull<Node>> {
     // SAFETY: [caller] the contract is the caller's. The cell of the last reference is the caller's.
     unsafe {
         if !drop_one(data, call, shred) {
@@ -38,7 +38,7 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: &'static str, shred: Shr
 ///
 /// # Safety
 /// [`release_below`] returned what the cell owned, and that is freed.
-pub(crate) unsafe fn end_owner(call: &'static str, data: *mut u8) {
+pub(crate) unsafe fn end_owner(call: Call, data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { end::end_slow(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src, false) };
 }
@@ -68,7 +68,7 @@ pub(crate) enum Owned {
 ///
 /// # Safety
 /// `data` is that of a live counted cell that the caller alone knows of.
-pub(crate) unsafe fn take(call: &'static str, data: *mut u8) -> Owned {
+pub(crate) unsafe fn take(call: Call, data: *mut u8) -> Owned {
     // SAFETY: [caller, record] the caller has the cell alone, and what its record leads to.
     unsafe {
         let Some(root) = NonNull::new(owned(data)) else { return Owned::Nothing };

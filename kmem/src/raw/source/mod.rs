@@ -28,7 +28,8 @@ use super::request::Fill;
 use super::sanitizer;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
-use crate::{fault, shared};
+use crate::fault::{self, call};
+use crate::shared;
 
 pub use custom::{ResizeFn, Source};
 pub(crate) use heap::{draw_heap, free_heap, grow_heap};
@@ -178,7 +179,7 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
             let found = (*src).kind;
             // A pool that is being torn down takes its blocks with it.
             if found != Kind::Pool.dying() {
-                fault::report("kmfree", src.cast(), fault::classify(Kind::Pool, found));
+                fault::report(call!(c"kmfree"), src.cast(), fault::classify(Kind::Pool, found));
             }
         })
     }

@@ -5,6 +5,7 @@ use core::ptr::{NonNull, null_mut};
 
 use crate::cell::{Cell, FLAG_GROWS, FLAG_MAY_HAVE_FREE_BLOCKS, FLAG_SLOW_FREE, Kind};
 use crate::error::AllocError;
+use crate::fault::call;
 use crate::raw::layout;
 use crate::raw::layout::{Pool, PoolCell};
 use crate::raw::pool::cell::check;
@@ -110,7 +111,7 @@ pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout)
 unsafe fn take_back(block: *mut u8) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
     unsafe {
-        let Some(pool) = check("kmpoolf", block) else { return };
+        let Some(pool) = check(call!(c"kmpoolf"), block) else { return };
         let tainted = (*PoolCell::of(block)).pool != pool;
         if tainted || (*(*pool).head).cell.tainted() {
             told::widened(block, (*pool).cellsz);

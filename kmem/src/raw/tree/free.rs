@@ -6,7 +6,7 @@ use super::links::{OWN, attach, hosts, in_use, is_child, is_owner, relink, unlin
 use crate::cell::{
     FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
 };
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::raw::layout::{NODE as HEADER, Node, Pool, Ref};
 #[cfg(feature = "pool")]
 use crate::raw::pool::release::tear_down;
@@ -15,7 +15,7 @@ use crate::raw::refs::owned::{end_owner, release_below};
 use crate::raw::seal::SealedDtor;
 use crate::raw::{Handle, check, end, object};
 
-pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -> Handle {
+pub(crate) unsafe fn release(freed: *mut u8, call: Call, shred: Shred) -> Handle {
     // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
     if freed.is_null() || !unsafe { check::check(call, Kind::Tree, HEADER, freed) } {
         return Handle::NULL;
@@ -58,7 +58,7 @@ pub(crate) unsafe fn release(freed: *mut u8, call: &'static str, shred: Shred) -
 /// freed before it ends.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn stayed(call: &'static str, root: *mut Node, shred: bool) -> Handle {
+pub(crate) unsafe fn stayed(call: Call, root: *mut Node, shred: bool) -> Handle {
     // SAFETY: [caller, subtree-free] the caller gives a node that is marked as dying and was taken out.
     unsafe {
         let parent = (*root).parent;
@@ -84,7 +84,7 @@ pub(crate) unsafe fn runs_nothing(node: *mut Node) -> bool {
 
 /// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged, nothing.
 #[inline(never)]
-pub(crate) unsafe fn free_subtree(call: &'static str, root: *mut Node, shred: bool) -> bool {
+pub(crate) unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, subtree-free] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
     unsafe {
         let _busy = ChildFreeGuard::new((*root).parent);
@@ -104,7 +104,7 @@ pub(crate) unsafe fn free_subtree(call: &'static str, root: *mut Node, shred: bo
 /// # Safety
 /// `root` is the node below which it hangs, to which nothing leads any more.
 #[cfg(feature = "ref")]
-pub(crate) unsafe fn free_owned(call: &'static str, root: *mut Node) {
+pub(crate) unsafe fn free_owned(call: Call, root: *mut Node) {
     // SAFETY: [caller, subtree-free] the caller gives a live root that nobody uses any more.
     unsafe {
         (*root).cell.kind = Kind::Tree.dying();
@@ -117,7 +117,7 @@ pub(crate) unsafe fn free_owned(call: &'static str, root: *mut Node) {
 /// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
 /// child to it is caught; nodes not yet reached are whole, and may be freed or added to.
 pub(crate) struct SubtreeFree {
-    call: &'static str,
+    call: Call,
     root: *mut Node,
     at: *mut Node,
     shred: bool,
@@ -236,7 +236,7 @@ pub(crate) unsafe fn end_fast(node: *mut Node) -> bool {
 /// [`end_fast`] of a node that may have more to it. If this returns false the node is as it was, for its header is damaged, which was
 /// reported; or it is a holder, and has a child now, which is to be freed before it ends.
 #[inline(never)]
-pub(crate) unsafe fn end_cold(call: &'static str, node: *mut Node, shred: bool) -> bool {
+pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if (*node).cell.flags & OWN != 0 {
@@ -247,7 +247,7 @@ pub(crate) unsafe fn end_cold(call: &'static str, node: *mut Node, shred: bool) 
 }
 
 /// Ends a node whose data is the library's own, after what that stands for.
-pub(crate) unsafe fn end_own(call: &'static str, node: *mut Node, shred: bool) -> bool {
+pub(crate) unsafe fn end_own(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
         return false;
@@ -311,7 +311,7 @@ impl Drop for ChildFreeGuard {
 
 /// A node whose data is the library's own: dropping it gives the node back, even where what it stood for unwinds.
 pub(crate) struct Internal {
-    call: &'static str,
+    call: Call,
     node: *mut Node,
     shred: bool,
 }
@@ -330,7 +330,7 @@ impl Drop for Internal {
 ///
 /// # Safety
 /// `node` is a hook below a live or dying node, marked as dying itself.
-pub(crate) unsafe fn run_hook(call: &'static str, node: *mut Node) -> bool {
+pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
     unsafe {
         let Some(hook) = SealedDtor::read(Node::data(node).cast()) else {
@@ -367,7 +367,7 @@ pub(crate) unsafe fn held(node: *mut Node) -> Handle {
 ///
 /// # Safety
 /// The node is a holder on its way out.
-pub(crate) unsafe fn release_held(call: &'static str, node: *mut Node, shred: bool) -> bool {
+pub(crate) unsafe fn release_held(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, holders] the data of a holder is a handle, whose object was given up to it.
     unsafe {
         let object = held(node);

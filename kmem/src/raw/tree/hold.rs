@@ -7,7 +7,7 @@ use super::make::alloc_own;
 use super::reparent::{move_below, move_into};
 use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, check as checks, end, object};
@@ -48,7 +48,7 @@ use crate::raw::{Handle, check as checks, end, object};
 /// }
 /// ```
 pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
-    const CALL: &str = "kmtreek";
+    const CALL: Call = Call::new(c"kmtreek");
     // SAFETY: [caller, live, fresh] the caller vouches for readable headers, the checks for what they say; the data of the new node has room
     // for a handle, and nobody else has seen it.
     unsafe {
@@ -64,7 +64,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
 ///
 /// # Safety
 /// `above` is a live node of this thread's, no hook and no holder; the handle as for [`k`].
-pub(crate) unsafe fn adopt(call: &'static str, above: *mut Node, object: Handle) -> Result<(), AllocError> {
+pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Result<(), AllocError> {
     // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
     // for a handle, and nobody else has seen it.
     unsafe {
@@ -117,7 +117,7 @@ pub(crate) unsafe fn adopt(call: &'static str, above: *mut Node, object: Handle)
 /// }
 /// ```
 pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
-    const CALL: &str = "kmtreel";
+    const CALL: Call = Call::new(c"kmtreel");
     // SAFETY: [caller, links, holders] the caller vouches for a readable header, the check for what it says, and a live node for its
     // children.
     unsafe {
@@ -132,7 +132,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
 ///
 /// # Safety
 /// The node is one of this thread's that is there.
-pub(crate) unsafe fn let_go(call: &'static str, node: *mut Node, object: *const u8) -> Handle {
+pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the contract is the caller's, and the children of a node are live.
     unsafe {
         let mut child = (*node).lastchild;

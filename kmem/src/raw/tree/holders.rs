@@ -6,6 +6,7 @@ use super::free::held;
 use super::make::alloc_own;
 use crate::cell::{FLAG_HOLD, Kind};
 use crate::error::AllocError;
+use crate::fault::Call;
 use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, end};
@@ -21,13 +22,13 @@ pub(crate) unsafe fn is_drawn_elsewhere(node: *mut Node, above: *mut Node) -> bo
 
 /// Holders that hang nowhere, linked by `next`. Dropping them ends them, and goes on where a source unwinds.
 pub(crate) struct Holders {
-    call: &'static str,
+    call: Call,
     first: *mut Node,
     pub(crate) count: usize,
 }
 
 impl Holders {
-    pub(crate) fn new(call: &'static str) -> Holders {
+    pub(crate) fn new(call: Call) -> Holders {
         Holders { call, first: null_mut(), count: 0 }
     }
 

@@ -8,7 +8,7 @@ use super::links::{OWN, check, check_end, is_child, link_first, unlink_checked};
 use super::make::alloc_own;
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse, call};
 use crate::raw::end;
 use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::{Destructor, Drop as DropFn, Request, round_up};
@@ -48,11 +48,11 @@ use crate::raw::seal::SealedDtor;
 /// ```
 pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { hook_for("kmtreeh", node, hook) }
+    unsafe { hook_for(call!(c"kmtreeh"), node, hook) }
 }
 
 /// [`h`] on behalf of `call`.
-pub(crate) unsafe fn hook_for(call: &'static str, node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
+pub(crate) unsafe fn hook_for(call: Call, node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { add(call, node, &Request::new(size_of::<SealedDtor>()), |_| hook) }
 }
@@ -72,7 +72,7 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
         Destructor { run: Some(run), arg: carried.as_ptr().cast() }
     };
     // SAFETY: [caller] the contract is the caller's; the data has room for a slot and what is carried.
-    unsafe { add("kmtreeh", node, &Request { align: room.align(), ..Request::new(size) }, hook) }?;
+    unsafe { add(call!(c"kmtreeh"), node, &Request { align: room.align(), ..Request::new(size) }, hook) }?;
     Ok(carried)
 }
 
@@ -81,7 +81,7 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
 /// # Safety
 /// As for [`h`]; the request has room for a slot.
 pub(crate) unsafe fn add(
-    call: &'static str,
+    call: Call,
     node: *mut u8,
     request: &Request,
     hook: impl FnOnce(NonNull<u8>) -> Destructor,
@@ -109,7 +109,7 @@ pub(crate) unsafe fn add(
 ///
 /// See [`h`] for an example.
 pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
-    const CALL: &str = "kmtreehx";
+    const CALL: Call = Call::new(c"kmtreehx");
     let same = |found: Destructor| found.run.map(address) == hook.run.map(address) && found.arg == hook.arg;
     // SAFETY: [caller, links, hooks] the caller vouches for a readable header, the check for what it says, and a live node for its
     // children.

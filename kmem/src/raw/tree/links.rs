@@ -4,7 +4,7 @@ use core::ptr::null_mut;
 
 use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_TYPED_CHILD, Kind};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse};
 use crate::raw::layout::{NODE as HEADER, Node, Pool};
 #[cfg(feature = "pool")]
 use crate::raw::pool::header::{is_ending, is_hosted};
@@ -224,7 +224,7 @@ pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
 /// # Safety
 /// As for [`is_child`].
 #[inline]
-pub(crate) unsafe fn check_end(call: &'static str, node: *mut Node, first: bool) -> Result<(), AllocError> {
+pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         let end = if first { (*node).child } else { (*node).lastchild };
@@ -290,7 +290,7 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
 /// # Safety
 /// As for [`is_child`].
 #[inline]
-pub(crate) unsafe fn past_hooks(call: &'static str, node: *mut Node) -> Result<*mut Node, AllocError> {
+pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         let mut child = (*node).child;
@@ -346,7 +346,7 @@ pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
 ///
 /// # Safety
 /// The header before the data is readable.
-pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Result<*mut Node, AllocError> {
+pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, AllocError> {
     if data.is_null() {
         return Err(AllocError::Source(None));
     }
@@ -362,11 +362,7 @@ pub(crate) unsafe fn check(call: &'static str, data: *mut u8) -> Result<*mut Nod
 ///
 /// # Safety
 /// As for [`check`].
-pub(crate) unsafe fn check_movable(
-    call: &'static str,
-    data: *mut u8,
-    own: u8,
-) -> Result<*mut Node, AllocError> {
+pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, own: u8) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe {
         let node = check(call, data)?;

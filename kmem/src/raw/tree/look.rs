@@ -4,6 +4,7 @@ use core::ptr::null_mut;
 
 use super::links::{OWN, is_owner};
 use crate::cell::{FLAG_HOST, Kind};
+use crate::fault::{Call, call};
 use crate::raw::check;
 use crate::raw::layout::{NODE as HEADER, Node};
 
@@ -27,7 +28,7 @@ pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mu
 /// # Safety
 /// As for [`p`].
 #[inline(always)]
-pub(crate) unsafe fn end_child<const BACK: bool>(call: &'static str, node: *mut u8) -> *mut u8 {
+pub(crate) unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the children of a live node
     // are live.
     unsafe {
@@ -44,7 +45,7 @@ pub(crate) unsafe fn end_child<const BACK: bool>(call: &'static str, node: *mut 
 /// # Safety
 /// As for [`p`].
 #[inline(always)]
-pub(crate) unsafe fn sibling<const BACK: bool>(call: &'static str, node: *mut u8) -> *mut u8 {
+pub(crate) unsafe fn sibling<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says, and the siblings of a live node
     // are live.
     unsafe {
@@ -81,7 +82,7 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if node.is_null()
-            || !check::check_seen("kmtreep", Kind::Tree, HEADER, node)
+            || !check::check_seen(call!(c"kmtreep"), Kind::Tree, HEADER, node)
             || (*Node::of(node)).parent.is_null()
             || is_owner((*Node::of(node)).parent)
         {
@@ -110,7 +111,7 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
 #[must_use]
 pub unsafe fn c(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { end_child::<false>("kmtreec", node) }
+    unsafe { end_child::<false>(call!(c"kmtreec"), node) }
 }
 
 /// The data of the last child, null if there is none. Holders of adopted objects are passed over; pools are the last children. Null
@@ -132,7 +133,7 @@ pub unsafe fn c(node: *mut u8) -> *mut u8 {
 #[must_use]
 pub unsafe fn cl(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { end_child::<true>("kmtreecl", node) }
+    unsafe { end_child::<true>(call!(c"kmtreecl"), node) }
 }
 
 /// The data of the next child of a node's parent, null where there is none. Holders of adopted objects are passed over. Null
@@ -145,7 +146,7 @@ pub unsafe fn cl(node: *mut u8) -> *mut u8 {
 #[must_use]
 pub unsafe fn cn(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { sibling::<false>("kmtreecn", node) }
+    unsafe { sibling::<false>(call!(c"kmtreecn"), node) }
 }
 
 /// The data of the previous child of a node's parent, null if there is none. Hooks and holders of adopted objects are passed over.
@@ -158,5 +159,5 @@ pub unsafe fn cn(node: *mut u8) -> *mut u8 {
 #[must_use]
 pub unsafe fn cp(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { sibling::<true>("kmtreecp", node) }
+    unsafe { sibling::<true>(call!(c"kmtreecp"), node) }
 }

@@ -6,6 +6,7 @@ use core::ptr::{NonNull, null_mut};
 use super::links::link;
 use crate::cell::{Cell, FLAG_HOST, Kind};
 use crate::error::AllocError;
+use crate::fault::{Call, call};
 use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{check, make};
@@ -31,7 +32,7 @@ use crate::raw::{check, make};
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, parent: *mut u8, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_flagged(src, parent, request, 0, "kmtreea") }
+    unsafe { alloc_flagged(src, parent, request, 0, call!(c"kmtreea")) }
 }
 
 /// [`alloc`] with flags for the prefix, on behalf of `call`.
@@ -41,7 +42,7 @@ pub(crate) unsafe fn alloc_flagged(
     parent: *mut u8,
     request: &Request,
     flags: u8,
-    call: &'static str,
+    call: Call,
 ) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller vouches for a readable header where the parent is not null.
     if !parent.is_null() && !unsafe { check::check(call, Kind::Tree, HEADER, parent) } {
@@ -78,7 +79,7 @@ pub(crate) unsafe fn alloc_own(
     parent: *mut u8,
     request: &Request,
     flags: u8,
-    call: &'static str,
+    call: Call,
 ) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc_flagged(src, parent, request, flags, call) }
@@ -90,5 +91,5 @@ pub(crate) unsafe fn alloc_own(
 pub(crate) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_own((*parent).src, Node::data(parent), &request, FLAG_HOST, "kmpooli") }
+    unsafe { alloc_own((*parent).src, Node::data(parent), &request, FLAG_HOST, call!(c"kmpooli")) }
 }

@@ -9,7 +9,7 @@ use super::links::{
 };
 use crate::cell::{FLAG_BUSY, FLAG_HOST};
 use crate::error::AllocError;
-use crate::fault::{self, Misuse};
+use crate::fault::{self, Call, Misuse, call};
 use crate::raw::chain;
 use crate::raw::layout::Node;
 
@@ -42,7 +42,7 @@ use crate::raw::layout::Node;
 /// ```
 pub unsafe fn m(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { move_below("kmtreem", node, parent, true) }
+    unsafe { move_below(call!(c"kmtreem"), node, parent, true) }
 }
 
 /// Moves a node as [`m`] does, without a look at what lies above `parent`.
@@ -62,11 +62,11 @@ pub unsafe fn m(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
 /// ```
 pub unsafe fn mu(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { move_below("kmtreemu", node, parent, false) }
+    unsafe { move_below(call!(c"kmtreemu"), node, parent, false) }
 }
 
 pub(crate) unsafe fn move_below(
-    call: &'static str,
+    call: Call,
     moved: *mut u8,
     parent: *mut u8,
     check_above: bool,
@@ -85,7 +85,7 @@ pub(crate) unsafe fn move_below(
 /// As for [`m`]; the parent is a live node.
 #[inline(always)]
 pub(crate) unsafe fn move_into(
-    call: &'static str,
+    call: Call,
     moved: *mut u8,
     parent: *mut Node,
     check_above: bool,
@@ -167,7 +167,7 @@ pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bo
 /// }
 /// ```
 pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
-    const CALL: &str = "kmtreemc";
+    const CALL: Call = Call::new(c"kmtreemc");
     // SAFETY: [caller, one-thread, links] as in `move_below`. Every child is found to hang where it should before any is moved.
     unsafe {
         let (from, to) = (check(CALL, from)?, check_movable(CALL, to, OWN & !FLAG_HOST)?);
@@ -209,11 +209,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
 ///
 /// # Safety
 /// Both are live and this thread's.
-pub(crate) unsafe fn check_children(
-    call: &'static str,
-    from: *mut Node,
-    to: *mut Node,
-) -> Result<usize, AllocError> {
+pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<usize, AllocError> {
     let mut elsewhere = 0;
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
@@ -242,7 +238,7 @@ pub(crate) unsafe fn check_children(
 /// # Safety
 /// As for [`is_child`].
 #[inline(never)]
-pub(crate) unsafe fn past_hooks_of(call: &'static str, node: *mut Node) -> Result<*mut Node, AllocError> {
+pub(crate) unsafe fn past_hooks_of(call: Call, node: *mut Node) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { past_hooks(call, node) }
 }

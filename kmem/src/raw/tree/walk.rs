@@ -5,6 +5,7 @@ use core::ptr::null_mut;
 use super::free::held;
 use super::links::past_hooks;
 use crate::cell::{FLAG_HOLD, Kind};
+use crate::fault::Call;
 use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::{Handle, check, object};
 
@@ -47,7 +48,7 @@ pub struct Walk {
     root: *mut u8,
     here: *mut Node,
     depth: usize,
-    call: &'static str,
+    call: Call,
 }
 
 /// Walks over a node and everything below it, nodes and adopted objects; hooks are passed over. Takes constant stack and no memory.
@@ -78,7 +79,7 @@ pub unsafe fn walk(data: *mut u8) -> Walk {
 }
 
 /// [`walk`] on behalf of `call`.
-pub(crate) unsafe fn walk_for(call: &'static str, data: *mut u8) -> Walk {
+pub(crate) unsafe fn walk_for(call: Call, data: *mut u8) -> Walk {
     Walk { root: data, here: null_mut(), depth: 0, call }
 }
 
@@ -89,7 +90,7 @@ pub(crate) unsafe fn walk_below(owner: *mut Node) -> Walk {
 }
 
 /// Under which name a walk reports that is nobody else's.
-pub(crate) const CALL: &str = "kmtreen";
+pub(crate) const CALL: Call = Call::new(c"kmtreen");
 
 impl Iterator for Walk {
     type Item = Visit;
@@ -133,18 +134,13 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
 /// Whether a walk may begin at a node.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn begins(call: &'static str, root: *mut Node) -> bool {
+pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header.
     unsafe { check::check_seen(call, Kind::Tree, HEADER, Node::data(root)) }
 }
 
 #[inline]
-pub(crate) unsafe fn step_for(
-    call: &'static str,
-    root: *mut u8,
-    here: &mut *mut Node,
-    depth: &mut usize,
-) -> Handle {
+pub(crate) unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = Node::of(root);
     // SAFETY: [caller, links, holders] the caller gives a readable header, the check what it says, and where the walk stands; what is
     // linked to live nodes is live.

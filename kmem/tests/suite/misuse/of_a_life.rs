@@ -85,7 +85,10 @@ fn what_was_freed_is_not_looked_at() {
         assert_eq!(fault(|| report::json(one, 9, &mut |_| wrote += 1)), freed("kmtreej"));
         for handle in [refs::handle(counted), tree::handle(one)] {
             assert_eq!(fault(|| assert_eq!(ptr::size(handle), 0)), freed("kmsize"));
-            assert_eq!(fault(|| assert_eq!(ptr::size_for("kmcat", handle), None)), freed("kmcat"));
+            assert_eq!(
+                fault(|| assert_eq!(ptr::size_for(fault::Call::new(c"kmcat"), handle), None)),
+                freed("kmcat")
+            );
             assert_eq!(fault(|| assert_eq!(ptr::name(handle), None)), freed("kmname"));
             assert_eq!(fault(|| assert!(!ptr::rename(handle, c"any"))), freed("kmrename"));
             assert_eq!(fault(|| assert!(ptr::cast(handle, c"any").is_null())), freed("kmcast"));
@@ -162,7 +165,10 @@ fn a_resize_of_what_the_header_contradicts_changes_nothing() {
                 cell.size = size;
                 let mut it = handle;
                 assert_eq!(fault(|| assert!(ptr::resize(&mut it, 100).is_err())), ("kmresize", misuse));
-                assert_eq!(fault(|| assert_eq!(ptr::size_for("kmcat", it), None)), ("kmcat", misuse));
+                assert_eq!(
+                    fault(|| assert_eq!(ptr::size_for(fault::Call::new(c"kmcat"), it), None)),
+                    ("kmcat", misuse)
+                );
                 assert_eq!(it, handle);
             }
             cell.size = isize::MAX as usize;

@@ -106,7 +106,7 @@ fn spare_room_that_was_written_over_is_reported() {
                 assert_eq!(seen, [Misuse::Damaged], "{forged:x}");
                 for call in [
                     |mut handle: raw::Handle| _ = ptr::resize(&mut handle, 10),
-                    |mut handle: raw::Handle| _ = ptr::grow("kmcat", &mut handle, 30),
+                    |mut handle: raw::Handle| _ = ptr::grow(fault::Call::new(c"kmcat"), &mut handle, 30),
                     |mut handle: raw::Handle| _ = ptr::reserve(&mut handle, 30),
                     |handle: raw::Handle| _ = ptr::size(handle),
                 ] {
