@@ -7,8 +7,7 @@
  *     pool    blocks of equal size from a pool
  *     tree    nodes of a tree: freeing a node frees all nodes below it
  *
- * A kmptr is a handle for an object of any of these methods, or for a static object. Code that receives a kmptr need
- * not know the method: kmfree() does what the object needs.
+ * A kmptr is a handle for any such object, or for a static one. Code that frees a kmptr need not know the method.
  *
  *     kmptr name = kmheapzo(32), config = kmrefzo(NULL, 64), hello = kmstat("hello");
  *     kmfree(name); kmfree(config); kmfree(hello);
