@@ -1,5 +1,33 @@
-//! Misuse that the compiler rejects. A program that compiles stands before those that must not. Each of them differs from it in the misuse
-//! alone, so that it is not rejected for another reason.
+//! Misuse that the compiler rejects. Each program that must not compile differs in the misuse alone from one that compiles, so it is not
+//! rejected for another reason.
+
+/// Tests programs that must compile (`ok`) and programs that must not. These have the number of the error, or `fails` if it has none. Each
+/// program begins with the code of the last `given`.
+macro_rules! cases {
+    (@ [$($old:tt)*] given { $($given:tt)* } $($rest:tt)*) => {
+        cases!(@ [$($given)*] $($rest)*);
+    };
+    (@ [$($given:tt)*] $outcome:ident { $($program:tt)* } $($rest:tt)*) => {
+        #[doc = concat!("```", cases!(@ $outcome), "\n", stringify!($($given)* $($program)*), "\n```")]
+        const _: () = ();
+        cases!(@ [$($given)*] $($rest)*);
+    };
+    (@ [$($given:tt)*]) => {};
+    (@ ok) => {
+        ""
+    };
+    (@ fails) => {
+        "compile_fail"
+    };
+    (@ $code:ident) => {
+        concat!("compile_fail,", stringify!($code))
+    };
+    ($name:ident $($cases:tt)*) => {
+        mod $name {
+            cases!(@ [] $($cases)*);
+        }
+    };
+}
 
 mod life;
 mod owned;
