@@ -16,7 +16,8 @@ const NOTHING: &str = "–";
 const ROWS_HEAD: &str = "# Misuse, row by row
 
 `misuse/run --write` writes this page. [`misuse.md`](misuse.md) has the summary and explains the outcomes. A row is a misuse of one method,
-a column is a library. Each cell shows the worst of 40 outcomes. An outcome of fewer than one run in ten stands in brackets instead.
+a column is a library. Each cell shows the worst outcome of 40 runs. If fewer than one run in ten had a
+worse outcome, it follows in brackets.
 ";
 
 /// How the row of a case begins.

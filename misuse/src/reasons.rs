@@ -4,7 +4,8 @@
 pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
     Some(match (misuse, method) {
         ("twice-reused" | "gone-reused" | "resize-reused", _) => {
-            "The address is that of a live cell again, which has another owner. Its header is right, and the pointer is the same."
+            "The block was allocated again, so the old pointer is the address of a live cell, which has another owner and a valid \
+             header."
         }
         ("dropped-for", _) => {
             "A count is the number of references, not a list of their owners. The second drop takes the reference of another owner, \
@@ -31,12 +32,12 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
             "over-1-zero" | "over-1-text" | "over-8-zero" | "over-8-text",
             "pool" | "ref@pool" | "tree@pool",
         ) => {
-            "The write reaches the first 8 bytes of a pool cell's header, a link to the cell that was returned before. kmem neither \
-             follows nor checks that link while the cell is live."
+            "The write reaches the first 8 bytes of a pool cell's header, which link to the cell that was allocated before it. kmem \
+             neither follows nor checks that link while the cell is live."
         }
         ("over-1-text", _) => {
-            "Between two heap cells are 8 bytes of the heap's. The write does not reach the header of kmem. Whether the heap \
-             reports it depends on the heap."
+            "Between two heap cells are 8 bytes of the heap. The write does not reach kmem's header. The heap checks them only in \
+             part."
         }
         ("late-write", _) => {
             "kmem keeps nothing in the data of a free cell, and does not check it. A build for AddressSanitizer or valgrind reports \

@@ -318,7 +318,7 @@ pub const GROUPS: [Group; 16] = [
         ],
     },
     Group {
-        title: "Freed after a write past the end of the cell before",
+        title: "Freed after a write past the end of the preceding cell",
         misuses: &[
             ("over-1-zero", "1 byte, zero"),
             ("over-1-text", "1 byte of text"),
