@@ -21,7 +21,7 @@ use crate::cell::{Cell, Kind};
 pub struct Handle {
     /// A [`Kind`] as its number.
     pub kind: i32,
-    /// A [`Shred`] as its number: 1 where the object is to be zeroed when this handle is freed.
+    /// A [`Shred`](crate::Shred) as its number: 1 where the object is to be zeroed when this handle is freed.
     pub shred: i32,
     /// The object (`ref` in C).
     pub data: *mut u8,

@@ -138,7 +138,7 @@ pub(crate) unsafe fn resize_kept(
 /// ignored.
 ///
 /// # Safety
-/// As for [`f`](super::f) of each child.
+/// As for [`f`] of each child.
 ///
 /// ```
 /// use kmem::raw::tree;

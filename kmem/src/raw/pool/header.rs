@@ -133,7 +133,7 @@ pub unsafe fn name(pool: *mut Pool) -> Option<&'static CStr> {
 /// Gives a pool that exists a name, in the place of the one that it had.
 ///
 /// # Safety
-/// As for [`capacity`].
+/// As for [`capacity`](super::capacity).
 ///
 /// ```
 /// use kmem::raw::pool;

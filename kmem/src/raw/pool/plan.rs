@@ -32,7 +32,7 @@ pub(crate) const GROUP: usize = u64::BITS as usize;
 pub struct Spec {
     /// Data bytes of each cell; zero is allowed.
     pub size: usize,
-    /// Alignment of each cell's data in bytes: a power of two up to [`MAX_ALIGN`](super::MAX_ALIGN).
+    /// Alignment of each cell's data in bytes: a power of two up to [`MAX_ALIGN`](crate::raw::MAX_ALIGN).
     pub align: usize,
     /// Cells, of the first block where the pool grows.
     pub cells: usize,
@@ -41,7 +41,7 @@ pub struct Spec {
     pub drop: Option<Destructor>,
     /// Whether the pool draws another block, of twice the cells of the one before, when it is full.
     pub grows: bool,
-    /// What to call the pool in reports, see [`name`].
+    /// What to call the pool in reports, see [`name`](super::name).
     pub name: Option<&'static CStr>,
 }
 
@@ -106,7 +106,7 @@ pub(crate) const fn inverse(odd: usize) -> usize {
     x
 }
 
-/// Bytes of buffer that [`in_buffer`] needs for `cells` cells of `size` bytes, wherever the buffer starts; `usize::MAX`
+/// Bytes of buffer that [`in_buffer`](super::in_buffer) needs for `cells` cells of `size` bytes, wherever the buffer starts; `usize::MAX`
 /// where that is more than can be counted.
 ///
 /// ```

@@ -12,7 +12,7 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, check as checks, end, object};
 
-/// Has a node adopt an object of any kind: the node frees it as [`ptr::free`] does, among its children and in their order, when it goes.
+/// Has a node adopt an object of any kind: the node frees it as [`ptr::free`](crate::raw::ptr::free) does, among its children and in their order, when it goes.
 /// A tree becomes a child of the node, from wherever it was, as [`m`](super::m) moves it.
 ///
 /// The rule of who owns what:
