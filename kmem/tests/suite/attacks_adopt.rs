@@ -1,4 +1,4 @@
-//! Safe code tries what it can with adopted objects, grafted trees, names and walks.
+//! Attacks by safe code on adopted objects, grafted trees, names and walks.
 
 #![allow(clippy::forget_non_drop, reason = "a type without a destructor may get one")]
 
@@ -11,7 +11,7 @@ use crate::sources::{Calls, Counting};
 use crate::support::{Counted, Tally, leaks_nothing, lent_for_ever, quietly, unwind};
 
 #[test]
-fn a_source_that_unwinds_as_it_serves_a_hook_or_a_holder_leaves_all_as_it_was() {
+fn a_source_that_unwinds_as_it_allocates_a_hook_or_a_holder_changes_nothing() {
     leaks_nothing(|| {
         let tally = Tally::default();
         let source = SourceCell::new(Calls::default());
@@ -22,7 +22,7 @@ fn a_source_that_unwinds_as_it_serves_a_hook_or_a_holder_leaves_all_as_it_was() 
         source.source().on_alloc(|| unwind());
         assert!(quietly(|| tree.node().adopt(HeapBox::new(tally.value()))).is_err());
         assert_eq!((tally.alive(), tree.node().below()), (1, 0));
-        // As they are given back: what was let go is lost, and what was cancelled is dropped.
+        // During a free: a released object is lost, a cancelled hook is dropped.
         let adopted = tree.node().adopt(Ref::new(7));
         let other = Ref::clone(&adopted);
         source.source().on_free(|| unwind());
@@ -34,7 +34,7 @@ fn a_source_that_unwinds_as_it_serves_a_hook_or_a_holder_leaves_all_as_it_was() 
         assert_eq!((tally.alive(), tree.node().below(), Ref::count(&other)), (1, 0, 2));
         drop(tree);
         assert_eq!((tally.alive(), Ref::count(&other)), (0, 2));
-        // Its only other reference is the lost one.
+        // The only other reference is the lost object.
         let raw = other.into_non_null();
         for raw in [raw; 2] {
             drop(unsafe { Ref::<i32>::from_non_null(raw) });
@@ -43,7 +43,7 @@ fn a_source_that_unwinds_as_it_serves_a_hook_or_a_holder_leaves_all_as_it_was() 
 }
 
 #[test]
-fn adopted_objects_go_once_whoever_forgets_or_takes_them() {
+fn adopted_objects_are_freed_once_if_forgotten_or_released() {
     leaks_nothing(|| {
         let tally = Tally::default();
         let mut tree = Tree::new(0);
@@ -78,7 +78,7 @@ fn adopted_objects_go_once_whoever_forgets_or_takes_them() {
 }
 
 #[test]
-fn objects_of_no_size_are_told_apart() {
+fn adopted_objects_of_no_size_are_distinct() {
     leaks_nothing(|| {
         let tree = Tree::new(());
         let adopted: Vec<_> = (0..20).map(|_| tree.node().adopt(HeapBox::new(()))).collect();
@@ -92,7 +92,7 @@ fn objects_of_no_size_are_told_apart() {
 }
 
 #[test]
-fn trees_that_were_put_together_and_taken_apart_go_once() {
+fn trees_that_were_grafted_and_detached_are_freed_once() {
     leaks_nothing(|| {
         let tally = Tally::default();
         let full = || {
@@ -129,7 +129,7 @@ fn trees_that_were_put_together_and_taken_apart_go_once() {
 }
 
 #[test]
-fn a_grafted_tree_keeps_its_own_source_and_is_not_taken_for_one_of_the_heap() {
+fn a_grafted_tree_keeps_its_own_source() {
     leaks_nothing(|| {
         lent_for_ever(SourceCell::new(Counting::default()), |source| {
             let live = || source.source().live();
@@ -166,7 +166,7 @@ fn deep_trees_are_grafted_and_detached_in_constant_stack() {
 }
 
 #[test]
-fn a_tree_takes_what_it_adopted_and_grafted_to_another_thread() {
+fn a_tree_moves_to_another_thread_with_its_adopted_and_grafted_objects() {
     let tally = Tally::default();
     let shared = Ref::new(tally.value());
     let tree = Tree::new(tally.value());
@@ -191,7 +191,7 @@ fn a_tree_takes_what_it_adopted_and_grafted_to_another_thread() {
 }
 
 #[test]
-fn a_walk_sees_what_there_is_and_gives_no_value_out() {
+fn a_walk_visits_every_object_and_lends_no_value() {
     leaks_nothing(|| {
         let mut tree = Tree::new_in([0u8; 5], Named(c"root", Heap));
         tree.node().on_free(|| ());
@@ -219,7 +219,7 @@ fn a_walk_sees_what_there_is_and_gives_no_value_out() {
 }
 
 #[test]
-fn names_go_along_where_cells_move_and_owners_change() {
+fn names_stay_when_cells_move_and_owners_change() {
     leaks_nothing(|| {
         let owner: HeapBox<[u8]> = unsize!(HeapBox::new_in([1u8; 4], Named(c"key", Heap)) => [u8]);
         let mut handle = Ptr::from(owner);
@@ -237,7 +237,7 @@ fn names_go_along_where_cells_move_and_owners_change() {
 }
 
 #[test]
-fn a_trait_object_is_only_what_it_was_made_of() {
+fn a_trait_object_downcasts_only_to_the_type_that_it_was_made_of() {
     leaks_nothing(|| {
         let tally = Tally::default();
         let tree = Tree::new(tally.value());
@@ -252,7 +252,7 @@ fn a_trait_object_is_only_what_it_was_made_of() {
         assert_eq!(root.children().count(), 1);
         drop(root);
         assert_eq!(tally.alive(), 0);
-        // An owner of an owner is not taken for what that owns.
+        // An owner of an owner does not downcast to the inner value.
         let boxed: HeapBox<dyn Any> = unsize!(HeapBox::new(HeapBox::new(tally.value())) => dyn Any);
         let boxed = boxed.downcast::<Counted>().unwrap_err();
         drop(boxed.downcast::<HeapBox<Counted>>().unwrap().into_inner());

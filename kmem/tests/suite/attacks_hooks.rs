@@ -1,4 +1,4 @@
-//! Safe code tries what it can with hooks, and with destructors that change the tree around them.
+//! Attacks by safe code with hooks, and with destructors that change the tree around them.
 
 #![allow(clippy::forget_non_drop, reason = "a type without a destructor may get one")]
 
@@ -16,7 +16,7 @@ thread_local! {
     static MEDDLED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What does all that can be done to the tree in `TREE`, where that can be reached as it ends.
+/// A value that changes the tree in `TREE` in every way when it is dropped, unless that tree is borrowed.
 struct Meddles(usize);
 
 impl Drop for Meddles {
@@ -60,7 +60,7 @@ fn meddle(tree: &Tree<usize>, depth: usize) {
 }
 
 #[test]
-fn hooks_and_destructors_may_change_the_tree_that_something_is_freed_from() {
+fn hooks_and_destructors_may_change_the_tree_during_a_free() {
     leaks_nothing(|| {
         MEDDLED.set(0);
         TREE.set(Some(Tree::new(0)));
@@ -75,7 +75,7 @@ fn hooks_and_destructors_may_change_the_tree_that_something_is_freed_from() {
             tree.node().on_free(|| drop(Meddles(3)));
             tree.node().push(1).on_free(|| drop(Meddles(3)));
         });
-        // Where the tree itself goes it is borrowed, and so out of reach.
+        // The tree is borrowed while it is freed, so no value changes it.
         let meddled = MEDDLED.get();
         TREE.with_borrow_mut(|tree| tree.as_mut().unwrap().retain(|_| false));
         TREE.with_borrow_mut(|tree| tree.as_mut().unwrap().clear());
@@ -124,7 +124,7 @@ fn a_hook_may_resize_detach_or_free_a_sibling_whose_owner_it_finds() {
 }
 
 #[test]
-fn each_function_is_run_or_dropped_once_whatever_becomes_of_its_node() {
+fn each_hook_is_run_or_dropped_once() {
     leaks_nothing(|| {
         let (tally, runs) = (Tally::default(), Arc::new(AtomicUsize::new(0)));
         let function = || {
@@ -160,7 +160,7 @@ fn each_function_is_run_or_dropped_once_whatever_becomes_of_its_node() {
 }
 
 #[test]
-fn functions_of_every_size_and_alignment_are_carried() {
+fn hooks_carry_closures_of_every_size_and_alignment() {
     #[derive(Clone, Copy)]
     #[repr(align(1024))]
     struct Wide([u8; 2000]);
@@ -197,7 +197,7 @@ fn functions_of_every_size_and_alignment_are_carried() {
 }
 
 #[test]
-fn functions_that_unwind_stop_nothing() {
+fn a_hook_that_unwinds_does_not_stop_the_free() {
     for unwinding in 0..4 {
         leaks_nothing(|| {
             let tally = Tally::default();
@@ -225,7 +225,7 @@ fn functions_that_unwind_stop_nothing() {
     }
 }
 
-/// A value that unwinds as it is dropped.
+/// A value that unwinds when it is dropped.
 #[derive(Debug)]
 struct Unwinds(#[allow(dead_code, reason = "it is there to be dropped")] Counted);
 
@@ -238,7 +238,7 @@ impl Drop for Unwinds {
 }
 
 #[test]
-fn what_unwinds_as_it_is_cancelled_let_go_cleared_or_detached_is_gone_all_the_same() {
+fn a_value_that_unwinds_when_it_is_dropped_is_gone_nevertheless() {
     leaks_nothing(|| {
         let tally = Tally::default();
         let unwinds = || Unwinds(tally.value());

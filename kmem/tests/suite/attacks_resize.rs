@@ -1,4 +1,4 @@
-//! Safe code tries what it can with cells that are resized.
+//! Attacks by safe code on cells that are resized.
 
 #![allow(clippy::forget_non_drop, reason = "a type without a destructor may get one")]
 
@@ -12,7 +12,7 @@ use kmem::{AllocError, Heap, HeapBox, Kind, Node, Pool, Ptr, Ref, SourceCell, Tr
 use crate::sources::Calls;
 use crate::support::{Tally, leaks_nothing, lent_for_ever, quietly, unwind};
 
-/// Does the same to the slice of every owner: as a `Ptr`, which owns it, and as what it is.
+/// Runs `work` on a slice of each owner, and on each owner as a `Ptr`.
 fn each_owner<T: Copy + Send + 'static>(values: &[T], mut work: impl FnMut(&mut dyn Slice<T>)) {
     let tree = Tree::new("above");
     let _before = tree.node().push("before");
@@ -107,7 +107,7 @@ fn alignments_stay() {
 }
 
 #[test]
-fn arrays_that_became_slices_change_their_length_and_children_of_the_arrays_type_go_with_them() {
+fn arrays_that_became_slices_change_their_length() {
     leaks_nothing(|| {
         let tree = Tree::new([1u8; 16]);
         tree.node().push([2; 16]).push([3; 16]);
@@ -161,7 +161,7 @@ fn strings_grow_by_what_is_appended() {
 }
 
 #[test]
-fn what_others_look_at_is_not_resized() {
+fn a_shared_or_borrowed_cell_is_not_resized() {
     leaks_nothing(|| {
         let mut one = Ref::<[u8]>::from(vec![1, 2, 3]);
         let two = one.clone();
@@ -181,7 +181,7 @@ fn what_others_look_at_is_not_resized() {
 }
 
 #[test]
-fn a_pools_cell_takes_what_it_holds_and_no_more() {
+fn a_pools_cell_grows_to_the_size_of_the_cell_and_no_more() {
     leaks_nothing(|| {
         let numbers = Pool::new(2);
         let mut cell: Ptr<'_, [u32]> = unsize!(Ptr::from(numbers.alloc([1u32, 2, 3])) => [u32]);
@@ -195,7 +195,7 @@ fn a_pools_cell_takes_what_it_holds_and_no_more() {
         text.try_push_str("bytes!!!").unwrap();
         assert_eq!(text.try_push_str("!"), Err(AllocError::Size { size: 17, max: 16 }));
         assert_eq!(&*text, "sixteen bytes!!!");
-        // What is drawn from a pool through it has its cells' size too.
+        // A cell that is allocated through the pool as a source has the size of its cells too.
         let cells = Pool::bytes(40, 1);
         let mut counted = Ref::try_copy_str_in("1234", &cells).unwrap();
         Ref::try_push_str(&mut counted, "5678").unwrap();
@@ -206,7 +206,7 @@ fn a_pools_cell_takes_what_it_holds_and_no_more() {
 
 #[test]
 #[cfg(feature = "shred")]
-fn a_pools_value_that_was_cut_short_and_forgotten_is_whole() {
+fn a_value_of_a_pool_that_was_cut_and_forgotten_is_dropped_whole() {
     let number = |number| NonZero::new(number).unwrap();
     for taints_pool in [false, true] {
         let mut pool = Pool::new(1);
@@ -225,7 +225,7 @@ fn a_pools_value_that_was_cut_short_and_forgotten_is_whole() {
 }
 
 #[test]
-fn a_source_that_unwinds_as_a_cell_is_resized_leaves_it_whole_before_or_behind() {
+fn a_source_that_unwinds_during_a_resize_leaves_the_cell_intact() {
     leaks_nothing(|| {
         let source = SourceCell::new(Calls::default());
         let above = Tree::new_in(0, &source);
@@ -252,7 +252,7 @@ fn a_source_that_unwinds_as_a_cell_is_resized_leaves_it_whole_before_or_behind()
     });
 }
 
-/// Owners of bytes, whatever they are drawn from.
+/// An owner of bytes from any source.
 trait Any_ {
     fn get(&self) -> &[u8];
     fn set(&mut self, len: usize) -> Result<(), AllocError>;
@@ -292,7 +292,7 @@ fn a_source_may_change_the_tree_around_a_node_that_is_resized() {
             lent_for_ever(Tree::new_in(0usize, source), |tree| {
                 let siblings: &'static RefCell<Vec<Node<'static, usize>>> = Box::leak(Box::default());
                 let change = move || {
-                    // Both neighbours go, and others come.
+                    // Frees both siblings and adds others.
                     siblings.take().into_iter().for_each(Node::free);
                     siblings.borrow_mut().extend([tree.push_child(1), tree.push_child(2)]);
                     tree.node().push(3).adopt(HeapBox::new(4)).leave();

@@ -10,7 +10,7 @@ use kmem::raw::{self, Destructor, Handle, Request, heap, pool, ptr, refs, report
 
 use crate::support::{drawn, leaks_nothing, with_allocations};
 
-/// What cells are filled with: no byte is zero.
+/// The contents of cells. No byte is zero.
 static PATTERN: LazyLock<Vec<u8>> =
     LazyLock::new(|| (0..2 << 20).map(|at: usize| (at * 7 + 13) as u8 | 1).collect());
 
@@ -26,20 +26,20 @@ unsafe fn holds(data: *mut u8, size: usize) -> bool {
 /// How a [`Counting`] source resizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Resizes {
-    /// It has no function for that.
+    /// It has no resize function.
     Never,
-    /// It refuses, and zeroes what it would have got.
+    /// It refuses, and zeroes the bytes that the resize would have added.
     Refuses,
-    /// Where the block is the newest: as a bump allocator, whose room is all there is.
+    /// It resizes its newest block, as a bump allocator does.
     Newest,
 }
 
-/// A source out of one array, which counts what is drawn, and looks at what comes back.
+/// A source in one array that counts allocations and checks if freed memory is zero.
 #[repr(C)]
 struct Counting {
     source: raw::Source,
     resizes: Resizes,
-    /// Bytes of header of the cells that are drawn, which may be anything when they come back.
+    /// Bytes of a cell's header, which need not be zero when they are freed.
     header: Cell<usize>,
     room: RefCell<Vec<u128>>,
     used: Cell<usize>,
@@ -48,7 +48,7 @@ struct Counting {
     draws: Cell<usize>,
     bytes: Cell<usize>,
     asked: Cell<usize>,
-    /// Bytes that came back, or were cut off, and were not zero.
+    /// Bytes that were freed or cut off and were not zero.
     secrets: Cell<usize>,
 }
 
@@ -155,7 +155,7 @@ enum Made {
     Heap,
     Ref,
     Root,
-    /// A node with a node above, one beside and one below.
+    /// A node with a parent, a sibling and a child.
     Node,
 }
 
@@ -170,7 +170,7 @@ impl Made {
         }
     }
 
-    /// Runs `work` with a handle on a cell that was made as asked and is freed then.
+    /// Runs `work` with a handle of a new cell, then frees the cell.
     fn with(self, src: *mut raw::Cell, request: &Request, work: impl FnOnce(&mut Handle)) {
         unsafe {
             let above = tree::a(null_mut(), null_mut(), 8);
@@ -196,7 +196,7 @@ impl Made {
     }
 }
 
-/// The requests for cells with all that they may carry.
+/// Requests for cells with and without a destructor, a name and an alignment.
 fn requests(ended: &Cell<u32>) -> Vec<Request> {
     let drop = Destructor { run: Some(count), arg: (&raw const *ended).cast_mut().cast() };
     let mut requests = Vec::new();
@@ -222,7 +222,7 @@ unsafe fn append(handle: &mut Handle, n: usize) -> Result<(), AllocError> {
 }
 
 #[test]
-fn eighty_thousand_appends_draw_little_more_than_they_append_whatever_the_kind_the_source_and_the_mark() {
+fn eighty_thousand_appends_allocate_little_more_than_they_append() {
     const TIMES: usize = if cfg!(miri) { 100 } else { 80_000 };
     for made in EACH {
         for resizes in [None, Some(Resizes::Never), Some(Resizes::Refuses), Some(Resizes::Newest)] {
@@ -267,7 +267,7 @@ fn eighty_thousand_appends_draw_little_more_than_they_append_whatever_the_kind_t
 }
 
 #[test]
-fn what_a_cell_carries_stays_as_it_grows_shrinks_and_has_room() {
+fn a_destructor_and_a_name_stay_as_their_cell_grows_and_shrinks() {
     let ended = Cell::new(0);
     for made in EACH {
         for resizes in [Resizes::Never, Resizes::Refuses, Resizes::Newest] {
@@ -296,7 +296,7 @@ fn what_a_cell_carries_stays_as_it_grows_shrinks_and_has_room() {
                                 append(handle, n).unwrap();
                                 check(handle, ptr::size(*handle));
                             }
-                            // Step by step, and in leaps, each way.
+                            // By small and by large steps, up and down.
                             let most = ptr::size(*handle);
                             for size in
                                 (most - 40..most).rev().chain([most / 2, most / 2 - 1, 20, 3, 0, 1, 300])
@@ -324,7 +324,7 @@ fn what_a_cell_carries_stays_as_it_grows_shrinks_and_has_room() {
 }
 
 #[test]
-fn a_cell_that_got_its_destructor_later_grows_as_any() {
+fn a_cell_whose_destructor_was_set_later_grows() {
     let ended = Cell::new(0);
     let later = Destructor { run: Some(count), arg: (&raw const ended).cast_mut().cast() };
     for made in [Made::Heap, Made::Ref] {
@@ -355,7 +355,7 @@ fn a_cell_that_got_its_destructor_later_grows_as_any() {
 }
 
 #[test]
-fn the_newest_cell_of_a_bump_source_grows_and_shrinks_in_place_and_takes_no_more_than_it_has() {
+fn the_newest_cell_of_a_bump_source_grows_and_shrinks_in_place() {
     let ended = Cell::new(0);
     for made in [Made::Ref, Made::Root, Made::Node] {
         for request in requests(&ended) {
@@ -390,7 +390,7 @@ fn the_newest_cell_of_a_bump_source_grows_and_shrinks_in_place_and_takes_no_more
 }
 
 #[test]
-fn a_cell_that_is_not_the_newest_moves_as_its_source_refuses() {
+fn a_cell_that_is_not_the_newest_of_a_bump_source_moves() {
     let source = Counting::new(Resizes::Newest, 64 << 10);
     unsafe {
         let data = refs::a(source.cell(), 100);
@@ -407,13 +407,13 @@ fn a_cell_that_is_not_the_newest_moves_as_its_source_refuses() {
 }
 
 #[test]
-fn growth_takes_what_there_is_where_half_as_much_again_is_refused() {
+fn growth_takes_the_exact_size_if_half_as_much_again_is_refused() {
     for resizes in [Resizes::Never, Resizes::Newest] {
         let source = Counting::new(resizes, 4096);
         unsafe {
             let mut handle = refs::ao(source.cell(), 1000);
             fill(handle.data, 0, 1000);
-            // A block for one and a half is refused, one for the bytes alone is not.
+            // A block of one and a half times the size is refused, one of the exact size is not.
             append(&mut handle, 1200).unwrap();
             assert!(holds(handle.data, 2200));
             let before = handle;
@@ -427,7 +427,7 @@ fn growth_takes_what_there_is_where_half_as_much_again_is_refused() {
 }
 
 #[test]
-fn what_is_refused_as_a_cell_grows_or_asks_for_room_is_as_it_was() {
+fn a_refused_growth_or_reservation_changes_nothing() {
     for made in EACH {
         let source = Counting::new(Resizes::Refuses, 1 << 20);
         made.with(
@@ -435,7 +435,7 @@ fn what_is_refused_as_a_cell_grows_or_asks_for_room_is_as_it_was() {
             &Request { name: Some(c"as it was"), ..Request::new(100) },
             |handle| unsafe {
                 fill(handle.data, 0, 100);
-                // Some of them with room to spare.
+                // Some of the cells have spare room.
                 if handle.data.addr() & 16 == 0 {
                     ptr::reserve(handle, 120).unwrap();
                 }
@@ -471,7 +471,7 @@ fn what_is_refused_as_a_cell_grows_or_asks_for_room_is_as_it_was() {
 }
 
 #[test]
-fn room_asked_for_in_advance_is_enough_whatever_the_cell_carries() {
+fn reserved_room_is_enough_for_every_kind_of_cell() {
     let ended = Cell::new(0);
     for made in EACH {
         for request in requests(&ended) {
@@ -497,7 +497,7 @@ fn room_asked_for_in_advance_is_enough_whatever_the_cell_carries() {
 }
 
 #[test]
-fn room_counts_as_part_of_the_block_and_goes_as_the_cell_is_cut() {
+fn room_counts_as_part_of_the_block_and_is_returned_when_the_cell_is_cut() {
     let source = Counting::new(Resizes::Never, 64 << 10);
     unsafe {
         let mut node = tree::ao(source.cell(), null_mut(), 100);
@@ -511,7 +511,7 @@ fn room_counts_as_part_of_the_block_and_goes_as_the_cell_is_cut() {
         assert_eq!(block(node), 1064);
         ptr::resize(&mut node, 499).unwrap();
         assert_eq!((block(node), ptr::size(node)), (563, 499));
-        // A half of what it has then, and no more than a word beyond.
+        // At most half of the size, and a word.
         ptr::grow(kmem::fault::Call::new(c"kmcat"), &mut node, 600).unwrap();
         assert_eq!((block(node), ptr::size(node)), (964, 600));
         tree::verify(node.data).unwrap();
@@ -522,7 +522,7 @@ fn room_counts_as_part_of_the_block_and_goes_as_the_cell_is_cut() {
 
 #[cfg(feature = "shred")]
 #[test]
-fn all_of_the_room_is_zero_as_a_tainted_cell_goes_or_moves() {
+fn the_room_of_a_tainted_cell_is_zeroed_when_it_is_freed_or_moves() {
     for made in [Made::Ref, Made::Root, Made::Node] {
         for moves in [false, true] {
             let source = Counting::new(Resizes::Never, 64 << 10);
@@ -531,7 +531,7 @@ fn all_of_the_room_is_zero_as_a_tainted_cell_goes_or_moves() {
                 ptr::reserve(handle, 1000).unwrap();
                 source.secrets.set(0);
                 ptr::taint(handle);
-                // What lies behind the data and the word there.
+                // The bytes behind the data and behind the word there.
                 handle.data.add(24).write_bytes(0xA5, 1000 - 24);
                 fill(handle.data, 0, 10);
                 if moves {
@@ -545,7 +545,7 @@ fn all_of_the_room_is_zero_as_a_tainted_cell_goes_or_moves() {
 }
 
 #[test]
-fn a_cell_of_a_pool_has_the_room_that_it_has() {
+fn a_pools_cell_has_the_room_of_its_cell_size() {
     unsafe {
         let bytes = pool::i(null_mut(), 128, 4);
         let mut handle = refs::ao(bytes.cast(), 8);

@@ -9,7 +9,7 @@ use kmem::{AllocError, Heap, HeapBox, Node, Pool, Ptr, Ref, Source, SourceCell, 
 
 use crate::support::{drawn, lent_for_ever, quietly, unwind};
 
-/// A safe source over an array, whose newest block is resized where it is, and which calls back.
+/// A safe source in an array that resizes its newest block in place, and runs a callback.
 #[derive(Default)]
 struct Bump {
     room: RefCell<Vec<u128>>,
@@ -82,7 +82,7 @@ fn safe_owners_grow_and_shrink_in_place() {
 
 #[cfg(feature = "shred")]
 #[test]
-fn references_to_sources_and_shredding_ones_are_asked_too() {
+fn references_to_sources_and_shredding_sources_resize_in_place_too() {
     let bump = Bump::new();
     let dynamic: &dyn Source = &bump;
     let source = SourceCell::new(kmem::Shredding::new(dynamic));
@@ -98,7 +98,7 @@ fn references_to_sources_and_shredding_ones_are_asked_too() {
 
 #[cfg(all(feature = "allocator-api2-02", feature = "shred"))]
 #[test]
-fn collections_grow_in_place_where_the_source_does() {
+fn collections_grow_in_place_if_the_source_resizes_in_place() {
     use kmem::Shredding;
     use kmem::allocator_api2::v02::AsAllocator;
 
@@ -112,7 +112,7 @@ fn collections_grow_in_place_where_the_source_does() {
     assert_eq!((&*list, list.as_ptr(), list.capacity()), (&[1, 0, 1][..], first, 3));
     drop(list);
 
-    // A pool's cell has the room, and what shreds moves what shrinks, so that nothing is lost where that fails.
+    // A pool's cell has the room. A shredding source moves a cell that shrinks, so that nothing is lost if the move fails.
     let pool = Pool::bytes(100, 2);
     let mut list = allocator_api2_02::vec::Vec::with_capacity_in(8, AsAllocator::new(&pool));
     let first = list.as_ptr();
@@ -131,7 +131,7 @@ fn collections_grow_in_place_where_the_source_does() {
 }
 
 #[test]
-fn a_source_that_unwinds_as_it_is_asked_leaves_the_cell_and_its_owner_whole() {
+fn a_source_that_unwinds_as_it_resizes_leaves_the_cell_and_its_owner_intact() {
     for tainted in [false, true] {
         let source = SourceCell::new(Bump::new());
         let above = Tree::new(0);
@@ -149,7 +149,7 @@ fn a_source_that_unwinds_as_it_is_asked_leaves_the_cell_and_its_owner_whole() {
         assert_eq!(*counted, [9; 100]);
         fails(&mut || Ref::try_resize(&mut counted, 95, 1).unwrap());
         fails(&mut || Ref::try_resize(&mut counted, 50, 1).unwrap());
-        // A cell that is to be zeroed was cut by then, and its owner knows.
+        // A tainted cell was cut before, and its owner knows the new size.
         assert_eq!(counted.len(), if tainted && cfg!(feature = "shred") { 50 } else { 100 });
         assert!(counted.iter().all(|&byte| byte == 9));
         Ref::try_resize(&mut counted, 200, 9).unwrap();
@@ -163,7 +163,7 @@ fn a_source_that_unwinds_as_it_is_asked_leaves_the_cell_and_its_owner_whole() {
 }
 
 #[test]
-fn a_source_may_use_the_tree_as_it_is_asked() {
+fn a_source_may_use_the_tree_as_it_resizes() {
     lent_for_ever(SourceCell::new(Bump::new()), |source| {
         lent_for_ever(Tree::new_in(0usize, source), |tree| {
             let mut node = tree.node().try_push_child_copy(&[1u8; 300]).unwrap();
@@ -181,7 +181,7 @@ fn a_source_may_use_the_tree_as_it_is_asked() {
 }
 
 #[test]
-fn every_owner_appends_and_has_room() {
+fn every_owner_appends_and_reserves() {
     let (tree, pool) = (Tree::new(0), Pool::bytes(1000, 2));
     macro_rules! each {
         ($make:expr, $extend:expr, $reserve:expr) => {{
@@ -216,7 +216,7 @@ fn every_owner_appends_and_has_room() {
 }
 
 #[test]
-fn sixteen_thousand_strings_pushed_move_a_cell_seldom() {
+fn a_cell_seldom_moves_during_sixteen_thousand_pushes() {
     for tainted in [false, true] {
         let mut text = HeapBox::<str>::from("");
         if tainted {
@@ -234,7 +234,7 @@ fn sixteen_thousand_strings_pushed_move_a_cell_seldom() {
 }
 
 #[test]
-fn plain_cells_that_are_not_appended_to_have_no_room() {
+fn a_cell_without_appends_has_no_spare_room() {
     unsafe {
         let handle = heap::ao(100);
         assert_eq!((*handle.cell).align, 0);

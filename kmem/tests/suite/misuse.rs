@@ -18,12 +18,12 @@ use kmem::raw::{self, ptr};
 
 thread_local! {
     static SEEN: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
-    /// Whether the handler unwinds.
+    /// True if the handler unwinds.
     static UNWINDS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Runs `work` and returns the faults that it was reported for. Every test of this program sets the same handler, which
-/// reports to the thread that made the fault.
+/// Runs `work` and returns its faults. Every test of this program sets the same handler, which notes a fault for the thread that
+/// made it.
 fn faults(work: impl FnOnce()) -> Vec<(&'static str, Misuse)> {
     fault::set_handler(Some(|fault| {
         SEEN.with_borrow_mut(|seen| seen.push(*fault));
@@ -31,17 +31,17 @@ fn faults(work: impl FnOnce()) -> Vec<(&'static str, Misuse)> {
             crate::support::unwind();
         }
     }));
-    // Room that is there before, so that the work may be asked whether it leaks.
+    // Reserved now, so that a check for leaks does not count it.
     SEEN.with_borrow_mut(|seen| seen.reserve(1000));
     work();
     SEEN.take().into_iter().map(|fault| (fault.call, fault.misuse)).collect()
 }
 
-/// A word of text, as a string that is too long leaves in the header behind it.
+/// A word of text. A string that overflows writes it into the next header.
 #[allow(dead_code, reason = "unused if a method is left out")]
 const TEXT: usize = usize::from_ne_bytes([b'A'; size_of::<usize>()]);
 
-/// Memory of the test's own with the header of a cell that was freed, as freed memory itself must not be looked at.
+/// Memory with the header of a freed cell. The freed memory itself must not be read.
 #[allow(dead_code, reason = "unused where neither method is built in")]
 #[repr(align(64))]
 struct Block([u64; 32]);
@@ -65,7 +65,7 @@ fn a_pool_cell_freed_twice_is_caught() {
 
 #[cfg(all(feature = "pool", feature = "heap"))]
 #[test]
-fn pointers_into_a_pool_that_are_no_cell_are_caught() {
+fn pointers_into_a_pool_that_are_not_the_start_of_a_cell_are_caught() {
     unsafe {
         let pool = raw::pool::i(null_mut(), 64, 4);
         let cell = raw::pool::a(pool);
@@ -74,7 +74,7 @@ fn pointers_into_a_pool_that_are_no_cell_are_caught() {
             assert_eq!(faults(|| raw::pool::f(cell.add(offset))), [("kmpoolf", Misuse::NotInPool)]);
         }
         assert_eq!(faults(|| raw::pool::f(cell.add(32))), [("kmpoolf", Misuse::NotInPool)]);
-        // One that looks like a cell of this pool, but does not lie where one begins.
+        // A forged header of a cell of this pool, at an address where no cell begins.
         (*cell.cast::<raw::PoolCell>()).pool = pool;
         assert_eq!(faults(|| raw::pool::f(cell.add(16))), [("kmpoolf", Misuse::NotInPool)]);
         assert_eq!(raw::pool::live(pool), 1);
@@ -85,7 +85,7 @@ fn pointers_into_a_pool_that_are_no_cell_are_caught() {
 #[cfg(all(feature = "pool", feature = "heap"))]
 #[test]
 #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "writes where the tools say nobody may")]
-fn cells_never_handed_out_are_caught() {
+fn frees_of_cells_that_were_never_allocated_are_caught() {
     unsafe {
         let pool = raw::pool::i(null_mut(), 16, 4);
         let one = raw::pool::a(pool);
@@ -98,7 +98,7 @@ fn cells_never_handed_out_are_caught() {
 
 #[cfg(feature = "pool")]
 #[test]
-fn a_pool_in_a_buffer_torn_down_twice_is_caught_with_its_cells() {
+fn a_pool_in_a_buffer_destroyed_twice_and_frees_of_its_cells_are_caught() {
     let mut block = Block([0; 32]);
     unsafe {
         let pool = raw::pool::in_buffer(block.0.as_mut_ptr().cast(), 256, 8);
@@ -145,7 +145,7 @@ fn a_handle_that_contradicts_its_cell_is_caught() {
 
 #[cfg(feature = "heap")]
 #[test]
-fn a_block_of_another_copys_heap_is_reported_and_left_alone() {
+fn a_cell_from_the_heap_of_another_copy_of_kmem_is_reported_and_not_freed() {
     unsafe {
         let data = raw::heap::z(8);
         let cell = data.sub(16).cast::<raw::Cell>();
@@ -157,11 +157,11 @@ fn a_block_of_another_copys_heap_is_reported_and_left_alone() {
     }
 }
 
-/// The count of a counted cell lies where a heap cell's kind would, and 1 is the number of that kind; the source lies where
-/// the size would. Whatever its address, this is no heap cell.
+/// A counted cell has its count at the offset of a heap cell's kind, and a count of 1 is the number of that kind. Its source is at the
+/// offset of the size. No source's address makes this a heap cell.
 #[cfg(feature = "heap")]
 #[test]
-fn a_count_of_one_is_not_taken_for_a_heap_cell() {
+fn a_counted_cell_with_a_count_of_one_is_not_freed_as_a_heap_cell() {
     let mut block = Block([0; 32]);
     let data: *mut u8 = (&raw mut block.0[8]).cast();
     for source in (0..4096).map(|at| (0x7f00 << (usize::BITS / 2)) + at) {
@@ -190,7 +190,7 @@ fn misaligned_and_foreign_pointers_are_caught() {
 
 #[cfg(all(feature = "tree", feature = "pool"))]
 mod of_cells_in_a_buffer {
-    //! What is drawn from a pool stays readable after it was freed, so that a second free can be shown.
+    //! A cell from a pool stays readable after it is freed, so a second free is caught.
     use super::*;
 
     fn with_store(work: impl FnOnce(*mut raw::Pool)) {
@@ -217,7 +217,7 @@ mod of_cells_in_a_buffer {
     }
 
     #[test]
-    fn a_node_freed_by_its_own_destructor_or_one_below_is_caught() {
+    fn a_node_freed_by_its_own_destructor_or_a_descendants_is_caught() {
         unsafe extern "C-unwind" fn free_arg(data: *mut std::ffi::c_void, arg: *mut std::ffi::c_void) {
             unsafe {
                 raw::tree::f(if arg.is_null() { data } else { arg }.cast());
@@ -269,17 +269,17 @@ fn null_and_static_handles_are_ignored() {
 
 #[cfg(not(feature = "heap"))]
 #[test]
-fn a_handle_of_a_method_that_is_not_built_in_is_reported() {
+fn a_handle_of_a_method_that_was_left_out_is_reported() {
     let mut block = Block([0; 32]);
     let data = (&raw mut block.0[8]).cast();
     let handle = raw::Handle { kind: 1, shred: 0, data, cell: null_mut() };
     assert_eq!(faults(|| unsafe { ptr::free(handle) }), [("kmfree", Misuse::NotBuilt(kmem::Kind::Heap))]);
 }
 
-/// What happens without a handler of the program's own is seen from outside: this test starts itself again.
+/// The default handler ends the program, so this test starts itself again.
 #[cfg(all(feature = "heap", feature = "pool"))]
 #[test]
-fn the_default_handler_says_what_and_where_and_aborts() {
+fn the_default_handler_prints_the_call_and_the_misuse_and_aborts() {
     const CHILD: &str = "KMEM_MISUSE_CHILD";
     if std::env::var_os(CHILD).is_some() {
         fault::set_handler(None);
@@ -293,7 +293,7 @@ fn the_default_handler_says_what_and_where_and_aborts() {
     }
     let output = crate::support::this_program()
         .args([
-            "misuse::the_default_handler_says_what_and_where_and_aborts",
+            "misuse::the_default_handler_prints_the_call_and_the_misuse_and_aborts",
             "--exact",
             "--test-threads=1",
             "--nocapture",
@@ -309,8 +309,8 @@ fn the_default_handler_says_what_and_where_and_aborts() {
     assert!(line.starts_with("kmem: kmpoolf(0x") && line.ends_with("): already freed"), "{line}");
 }
 
-/// A count that wraps would free the cell under those who hold it, so there is no way back: not by a handler that
-/// returns, nor by one that panics. The program that ends is a child of this one.
+/// A count that wraps would free a cell that is in use, so the program ends even if the handler returns or panics. This test starts itself
+/// again.
 #[cfg(all(unix, feature = "ref", feature = "heap"))]
 #[test]
 fn too_many_references_end_the_program_whatever_the_handler_does() {
@@ -326,7 +326,7 @@ fn too_many_references_end_the_program_whatever_the_handler_does() {
             fault::set_handler(Some(if handler == "returns" { returns } else { panics }));
             let counted = kmem::Ref::new(7);
             let data = counted.clone().into_non_null().cast::<u8>();
-            // As after half an address space of clones that were forgotten: the count is behind the prefix.
+            // The count of half an address space of forgotten clones. The count is behind the prefix.
             unsafe { data.as_ptr().sub(16).cast::<usize>().write(isize::MAX as usize + 1) };
             let _ = std::panic::catch_unwind(|| drop(counted.clone()));
             std::process::exit(0);
@@ -344,10 +344,10 @@ fn too_many_references_end_the_program_whatever_the_handler_does() {
     }
 }
 
-/// What was drawn from a pool lies in one of its cells: a size beyond that would have the next cell zeroed with it.
+/// A cell from a pool lies in a cell of the pool. A larger size would zero the next cell too.
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 #[test]
-fn a_size_or_a_source_that_cannot_be_is_caught_in_what_was_drawn_from_a_pool() {
+fn an_impossible_size_or_source_of_a_cell_from_a_pool_is_caught() {
     unsafe {
         let pool = raw::pool::i(null_mut(), 160, 2);
         let counted = raw::refs::z(pool.cast(), 64);
@@ -377,7 +377,7 @@ fn a_size_or_a_source_that_cannot_be_is_caught_in_what_was_drawn_from_a_pool() {
 
 #[cfg(all(feature = "heap", feature = "ref"))]
 #[test]
-fn a_header_with_a_record_that_was_written_over_is_not_followed() {
+fn an_overwritten_address_of_a_record_is_not_followed() {
     unsafe extern "C-unwind" fn nothing(_: *mut std::ffi::c_void, _: *mut std::ffi::c_void) {}
     let hook = raw::Destructor { run: Some(nothing), arg: null_mut() };
     unsafe {
@@ -401,7 +401,7 @@ fn a_header_with_a_record_that_was_written_over_is_not_followed() {
                 assert_eq!(seen, calls.map(|call| (call, Misuse::Damaged)), "{wrong:#x}");
             }
             word.write(was);
-            // The record of another cell is none of this one's.
+            // The record of another cell.
             let other = raw::heap::ao(64);
             ptr::hook(other, hook).unwrap();
             let mine = handle.cell.cast::<[u64; 2]>().read();

@@ -12,7 +12,7 @@ unsafe fn node(parent: *mut u8) -> *mut u8 {
 }
 
 #[test]
-fn an_adopted_object_goes_with_its_node_whatever_it_is() {
+fn an_adopted_object_of_any_kind_is_freed_with_its_node() {
     leaks_nothing(|| unsafe {
         let bytes = pool::i(null_mut(), 64, 4);
         let request = |number| Request { drop: Some(noting(number)), ..Request::new(8) };
@@ -40,7 +40,7 @@ fn an_adopted_object_goes_with_its_node_whatever_it_is() {
 }
 
 #[test]
-fn what_a_node_lets_go_is_its_callers_again() {
+fn a_released_object_belongs_to_the_caller_again() {
     leaks_nothing(|| unsafe {
         let root = node(null_mut());
         let counted = refs::zo(null_mut(), 8);
@@ -59,9 +59,9 @@ fn what_a_node_lets_go_is_its_callers_again() {
     });
 }
 
-/// talloc's confusing cases: free of a parent with references elsewhere, steal of a referenced child.
+/// Cases that talloc documents as confusing: the free of a parent with references elsewhere, and the steal of a referenced child.
 #[test]
-fn an_object_held_by_several_trees_goes_with_the_last_and_each_frees_its_own_hold_alone() {
+fn an_object_that_several_trees_adopted_is_freed_with_the_last() {
     leaks_nothing(|| unsafe {
         let shared = refs::handle(
             refs::alloc(null_mut(), &Request { drop: Some(noting(1)), ..Request::new(8) }).unwrap().as_ptr(),
@@ -83,7 +83,7 @@ fn an_object_held_by_several_trees_goes_with_the_last_and_each_frees_its_own_hol
 
 #[cfg(feature = "shred")]
 #[test]
-fn what_a_shredded_node_has_adopted_is_zeroed() {
+fn objects_that_a_shredded_node_adopted_are_zeroed() {
     let freed = crate::support::marked_when_freed(|| unsafe {
         let root = node(null_mut());
         for object in [heap::ao(64), refs::ao(null_mut(), 64)] {
@@ -97,7 +97,7 @@ fn what_a_shredded_node_has_adopted_is_zeroed() {
 
 #[cfg(feature = "shred")]
 #[test]
-fn a_tainted_tree_that_is_adopted_is_zeroed_with_all_that_is_below_it() {
+fn an_adopted_tainted_tree_is_zeroed_with_every_node_below() {
     let marked = |parent| unsafe {
         let data = node(parent);
         data.write_bytes(crate::support::MARK, 16);

@@ -12,7 +12,7 @@ unsafe fn node(parent: *mut u8) -> *mut u8 {
 }
 
 #[test]
-fn hooks_run_before_what_is_below_goes_the_last_one_first() {
+fn hooks_run_last_first_and_before_the_nodes_below_are_freed() {
     leaks_nothing(|| unsafe {
         let with = |drop, parent| {
             let request = Request { drop: Some(noting(drop)), ..Request::new(8) };
@@ -30,7 +30,7 @@ fn hooks_run_before_what_is_below_goes_the_last_one_first() {
 }
 
 #[test]
-fn the_last_hook_like_this_is_removed_and_does_not_run() {
+fn the_last_hook_with_this_function_and_argument_is_removed() {
     leaks_nothing(|| unsafe {
         let root = node(null_mut());
         for number in [1, 2, 1, 3] {
@@ -44,7 +44,7 @@ fn the_last_hook_like_this_is_removed_and_does_not_run() {
 }
 
 #[test]
-fn a_hook_sees_the_node_and_what_is_below_it() {
+fn a_hook_sees_its_node_and_the_nodes_below() {
     unsafe extern "C-unwind" fn look(data: *mut c_void, seen: *mut c_void) {
         unsafe { seen.cast::<(u8, usize)>().write((data.cast::<u8>().read(), tree::below(data.cast()))) };
     }
@@ -60,7 +60,7 @@ fn a_hook_sees_the_node_and_what_is_below_it() {
 }
 
 #[test]
-fn a_hook_may_free_and_let_go_what_is_below_its_node() {
+fn a_hook_may_free_and_release_objects_below_its_node() {
     unsafe extern "C-unwind" fn free_children(data: *mut c_void, _: *mut c_void) {
         unsafe {
             let child = tree::c(data.cast());
@@ -101,7 +101,7 @@ fn a_hook_that_unwinds_stops_nothing() {
 
 #[cfg(feature = "shred")]
 #[test]
-fn what_a_hook_of_a_tainted_node_carries_is_zeroed() {
+fn the_data_of_a_tainted_nodes_hook_is_zeroed() {
     for cancel in [false, true] {
         let freed = crate::support::marked_when_freed(|| {
             let mut tree = kmem::Tree::new(1);
@@ -119,7 +119,7 @@ fn what_a_hook_of_a_tainted_node_carries_is_zeroed() {
 }
 
 #[test]
-fn a_hook_may_let_go_of_what_its_node_has_adopted() {
+fn a_hook_may_release_an_object_that_its_node_adopted() {
     unsafe extern "C-unwind" fn rescues(data: *mut c_void, kept: *mut c_void) {
         unsafe {
             let object = tree::walk(data.cast()).nth(1).unwrap().object;

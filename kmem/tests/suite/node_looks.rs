@@ -17,7 +17,7 @@ unsafe fn children(parent: *mut u8) -> Vec<*mut u8> {
 }
 
 #[test]
-fn everything_below_a_node_goes_and_the_node_stays() {
+fn everything_below_a_node_is_freed_and_the_node_stays() {
     leaks_nothing(|| unsafe {
         let root = node(null_mut());
         tree::h(root, noting(9)).unwrap();
@@ -35,7 +35,7 @@ fn everything_below_a_node_goes_and_the_node_stays() {
 }
 
 #[test]
-fn a_flag_on_a_small_node_makes_no_pool_of_it() {
+fn a_forged_flag_does_not_make_a_small_node_a_pool() {
     unsafe {
         let small = tree::a(null_mut(), null_mut(), 0);
         (*tree::handle(small).cell).flags |= kmem::raw::FLAG_HOST;
@@ -63,7 +63,7 @@ fn a_walk_takes_constant_stack_and_sees_each_node_once() {
 }
 
 #[test]
-fn names_are_those_that_were_given() {
+fn cells_have_the_names_that_they_were_given() {
     unsafe {
         let request = Request { name: Some(c"config"), ..Request::new(8) };
         let data = tree::alloc(null_mut(), null_mut(), &request).unwrap().as_ptr();
@@ -72,7 +72,7 @@ fn names_are_those_that_were_given() {
         assert!(ptr::cast(handle, c"key").is_null());
         assert!(ptr::cast(Handle::NULL, c"key").is_null());
         assert_eq!(ptr::name(ptr::stat(data)), None);
-        // One that was written over is none.
+        // An overwritten name is not returned.
         data.add(8).cast::<[u8; 8]>().write([b'A'; 8]);
         assert_eq!(ptr::name(handle), None);
         tree::f(data);
@@ -81,7 +81,7 @@ fn names_are_those_that_were_given() {
 }
 
 #[test]
-fn a_pool_on_a_node_goes_after_all_else_below_it_so_that_the_rest_may_come_from_it() {
+fn a_pool_on_a_node_is_freed_after_the_nodes_beside_it() {
     leaks_nothing(|| unsafe {
         let root = node(null_mut());
         let first = pool::i(tree::handle(root).cell, 128, 8);
@@ -95,7 +95,7 @@ fn a_pool_on_a_node_goes_after_all_else_below_it_so_that_the_rest_may_come_from_
         assert_eq!(children(root), [drawn, other, second.cast(), first.cast()]);
         assert_eq!((tree::verify(root), pool::live(first), pool::live(second)), (Ok(8), 2, 2));
 
-        // They stay behind the others wherever they are moved, one by one or at once.
+        // Pools stay behind the other children when they move, one by one or all at once.
         let elsewhere = node(null_mut());
         let there = pool::i(tree::handle(elsewhere).cell, 8, 8);
         tree::m(second.cast(), elsewhere).unwrap();
@@ -110,7 +110,7 @@ fn a_pool_on_a_node_goes_after_all_else_below_it_so_that_the_rest_may_come_from_
 }
 
 #[test]
-fn a_walk_gives_a_pool_on_a_node_the_name_of_the_pool_and_no_cast_takes_it_for_a_cell() {
+fn a_walk_shows_the_pools_name_for_a_pool_on_a_node() {
     unsafe {
         let root = node(null_mut());
         let spec = pool::Spec { name: Some(c"line"), ..pool::Spec::new(8, 4) };

@@ -20,7 +20,7 @@ unsafe fn children(parent: *mut u8) -> Vec<*mut u8> {
 }
 
 #[test]
-fn a_node_that_moves_as_it_grows_keeps_all_around_it() {
+fn a_node_that_moves_as_it_grows_keeps_its_links() {
     for position in 0..3 {
         leaks_nothing(|| unsafe {
             let root = node(null_mut());
@@ -35,7 +35,7 @@ fn a_node_that_moves_as_it_grows_keeps_all_around_it() {
                 assert!(below.iter().all(|&child| tree::p(child) == nodes[position]));
                 assert_eq!((*pool).src.cast(), tree::handle(nodes[position]).cell);
                 assert_eq!(tree::verify(root), Ok(11));
-                // The pool that hangs below still grows, gives and takes.
+                // The pool below still grows, allocates and frees.
                 pool::f(pool::a(pool));
             }
             tree::f(root);
@@ -56,7 +56,7 @@ fn a_root_that_moves_as_it_grows_keeps_its_children() {
 }
 
 #[test]
-fn a_node_moves_with_all_below_it_to_the_end_of_its_new_siblings() {
+fn a_node_moves_with_every_node_below_it_behind_its_new_siblings() {
     leaks_nothing(|| unsafe {
         let (one, two) = (node(null_mut()), node(null_mut()));
         let (a, b, c, d) = (node(one), node(one), node(one), node(two));
@@ -77,7 +77,7 @@ fn a_node_moves_with_all_below_it_to_the_end_of_its_new_siblings() {
 }
 
 #[test]
-fn a_node_cannot_be_put_below_itself() {
+fn a_node_cannot_move_below_itself() {
     unsafe {
         let root = node(null_mut());
         let child = node(root);
@@ -114,7 +114,7 @@ fn all_children_move_at_once_and_hooks_stay() {
 }
 
 #[test]
-fn a_pool_moves_with_the_node_that_it_is() {
+fn a_pool_on_a_node_moves() {
     leaks_nothing(|| unsafe {
         let (one, two) = (node(null_mut()), node(null_mut()));
         let pool = pool::init(tree::handle(one).cell, &pool::Spec { grows: true, ..pool::Spec::new(32, 2) });
@@ -134,7 +134,7 @@ fn a_pool_moves_with_the_node_that_it_is() {
 
 #[cfg(feature = "shred")]
 #[test]
-fn a_pool_that_leaves_a_tainted_node_is_zeroed_all_the_same() {
+fn a_pool_that_left_a_tainted_node_is_zeroed() {
     let freed = crate::support::marked_when_freed(|| unsafe {
         let (one, two) = (node(null_mut()), node(null_mut()));
         ptr::taint(&mut tree::handle(one));
@@ -148,7 +148,7 @@ fn a_pool_that_leaves_a_tainted_node_is_zeroed_all_the_same() {
 }
 
 #[test]
-fn what_was_adopted_moves_without_what_its_former_node_was_drawn_from() {
+fn adopted_objects_move_to_a_node_with_another_source() {
     leaks_nothing(|| unsafe {
         let bytes = pool::i(null_mut(), 96, 4);
         let (from, to) = (tree::a(bytes.cast(), null_mut(), 8), node(null_mut()));
@@ -156,7 +156,7 @@ fn what_was_adopted_moves_without_what_its_former_node_was_drawn_from() {
         tree::k(from, first).unwrap();
         tree::k(from, shared).unwrap();
         assert_eq!(pool::live(bytes), 3);
-        // Each small node that is drawn anew may be refused, and nothing has changed then.
+        // If the allocation of a holder is refused, nothing changes.
         for allowed in 0..2 {
             let refused = crate::support::with_allocations(allowed, || tree::mc(from, to));
             assert!(matches!(refused, Err(AllocError::Exhausted { .. })));
@@ -174,7 +174,7 @@ fn what_was_adopted_moves_without_what_its_former_node_was_drawn_from() {
     });
 }
 
-/// A source over the heap that does something at its next call.
+/// A source over the heap that runs a callback at its next call.
 struct Does {
     next: RefCell<Option<Box<dyn FnOnce()>>>,
 }
@@ -206,7 +206,7 @@ impl Does {
     }
 }
 
-/// Two roots, of which the second was drawn from a source and the first from the heap, or the other way round.
+/// Two roots. One is from the source, the second if `second`, and the other from the heap.
 unsafe fn two_roots(source: &mut Source, second: bool) -> (*mut u8, *mut u8) {
     let drawn = unsafe { tree::a((&raw mut *source).cast(), null_mut(), 8) };
     let other = unsafe { node(null_mut()) };
@@ -214,7 +214,7 @@ unsafe fn two_roots(source: &mut Source, second: bool) -> (*mut u8, *mut u8) {
 }
 
 #[test]
-fn a_source_may_change_what_is_to_move_as_holders_are_drawn_and_given_back() {
+fn a_source_may_change_the_children_while_their_holders_move() {
     for at_draw in [true, false] {
         leaks_nothing(|| unsafe {
             let does = Does { next: RefCell::new(None) };
@@ -248,7 +248,7 @@ fn a_source_that_unwinds_as_children_move_loses_nothing() {
             }
             let again: *const Does = &does;
             *does.next.borrow_mut() = Some(if at_draw {
-                // The second one.
+                // The second allocation unwinds.
                 Box::new(move || *(*again).next.borrow_mut() = Some(Box::new(|| unwind())))
             } else {
                 Box::new(|| unwind())
@@ -264,7 +264,7 @@ fn a_source_that_unwinds_as_children_move_loses_nothing() {
 }
 
 #[test]
-fn pools_keep_their_order_wherever_they_are_moved() {
+fn pools_keep_their_order_when_they_move() {
     leaks_nothing(|| unsafe {
         let (root, other) = (node(null_mut()), node(null_mut()));
         let hosted = |node, size| pool::i(tree::handle(node).cell, size, 4);
@@ -274,13 +274,13 @@ fn pools_keep_their_order_wherever_they_are_moved() {
         tree::m(second.cast(), root).unwrap();
         let ordered: [*mut u8; 3] = [second.cast(), third.cast(), first.cast()];
         assert_eq!(children(root)[1..], ordered, "the one that was added last before the others");
-        // Where it hangs already a pool stays as it is.
+        // A pool that moves to its own parent stays in its place.
         for pool in [first, third, second] {
             tree::m(pool.cast(), root).unwrap();
             tree::k(root, tree::handle(pool.cast())).unwrap();
         }
         assert_eq!(children(root)[1..], ordered);
-        // One that comes back goes before the others, but for those that were drawn from it.
+        // A pool that moves back comes before the other pools, except those that were allocated from it.
         tree::m(first.cast(), other).unwrap();
         tree::m(first.cast(), root).unwrap();
         let ordered: [*mut u8; 3] = [second.cast(), first.cast(), third.cast()];
@@ -294,14 +294,14 @@ fn pools_keep_their_order_wherever_they_are_moved() {
 }
 
 #[test]
-fn a_pool_does_not_move_below_what_was_drawn_from_it() {
+fn a_pool_does_not_move_below_a_node_that_was_allocated_from_it() {
     leaks_nothing(|| unsafe {
         let root = node(null_mut());
         let outer = pool::i(tree::handle(root).cell, 2000, 4);
         let inner = pool::i(outer.cast(), 200, 4);
         let drawn = [tree::a(outer.cast(), root, 8), tree::a(inner.cast(), root, 8)];
         let other = node(null_mut());
-        // A further block of a growing pool stands for all of it.
+        // A node from a later block of a growing pool.
         let grows =
             pool::init(tree::handle(root).cell, &pool::Spec { grows: true, ..pool::Spec::new(200, 1) });
         let grows = grows.unwrap().as_ptr();

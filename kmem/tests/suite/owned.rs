@@ -32,13 +32,13 @@ fn cell(number: usize) -> Handle {
     unsafe { heap::handle(heap::alloc(&request).unwrap().as_ptr()) }
 }
 
-/// Runs `work` on a stack a hundredth of the one that a program has.
+/// Runs `work` on a stack of 80 kB, a hundredth of the usual size.
 fn on_a_small_stack(work: fn()) {
     std::thread::Builder::new().stack_size(80 << 10).spawn(work).unwrap().join().unwrap();
 }
 
 #[test]
-fn what_a_counted_cell_owns_is_freed_with_its_last_reference_and_before_it() {
+fn owned_objects_are_freed_with_the_last_reference_and_before_their_owner() {
     leaks_nothing(|| unsafe {
         let owner = counted(9);
         let root = node(null_mut(), 2);
@@ -55,7 +55,7 @@ fn what_a_counted_cell_owns_is_freed_with_its_last_reference_and_before_it() {
 }
 
 #[test]
-fn what_an_adopted_counted_cell_owns_is_freed_by_the_walk_that_frees_its_last_owner() {
+fn objects_of_an_adopted_counted_cell_are_freed_with_its_last_owner() {
     leaks_nothing(|| unsafe {
         let owner = counted(5);
         refs::k(owner.data, tree::handle(node(null_mut(), 4))).unwrap();
@@ -74,7 +74,7 @@ fn what_an_adopted_counted_cell_owns_is_freed_by_the_walk_that_frees_its_last_ow
 }
 
 #[test]
-fn emptying_a_node_frees_what_an_adopted_cell_owns() {
+fn emptying_a_node_frees_the_objects_of_an_adopted_cell() {
     leaks_nothing(|| unsafe {
         let root = node(null_mut(), 9);
         let owner = counted(2);
@@ -87,7 +87,7 @@ fn emptying_a_node_frees_what_an_adopted_cell_owns() {
     });
 }
 
-/// A chain of owners, each of which is adopted by a leaf of the tree that the one before owns.
+/// A chain of owners. Each is adopted by a leaf of the tree that the owner before it owns.
 fn chain_of_trees(links: usize) -> *mut u8 {
     unsafe {
         let root = tree::a(null_mut(), null_mut(), 8);
@@ -145,7 +145,7 @@ fn a_wide_mix_of_objects_is_freed_with_their_owner() {
 }
 
 #[test]
-fn only_the_holder_of_the_only_reference_has_a_cell_adopt_or_let_go() {
+fn a_counted_cell_adopts_and_releases_only_with_one_reference() {
     leaks_nothing(|| unsafe {
         let (owner, object) = (refs::a(null_mut(), 8), heap::ao(8));
         refs::u(owner);
@@ -164,7 +164,7 @@ fn only_the_holder_of_the_only_reference_has_a_cell_adopt_or_let_go() {
 }
 
 #[test]
-fn a_tree_that_a_cell_lets_go_of_is_a_root_as_it_was() {
+fn a_tree_that_a_counted_cell_releases_is_a_root_again() {
     leaks_nothing(|| unsafe {
         let (owner, root) = (refs::a(null_mut(), 8), node(null_mut(), 2));
         node(root, 1);
@@ -198,7 +198,7 @@ fn a_tree_that_a_cell_owns_may_be_freed_or_moved_away() {
 }
 
 #[test]
-fn a_cell_is_not_owned_by_what_it_owns() {
+fn a_counted_cell_cannot_be_owned_by_its_own_object() {
     leaks_nothing(|| unsafe {
         let (owner, root) = (refs::a(null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
         assert_eq!(refs::k(owner, refs::handle(owner)), Err(AllocError::Below));
@@ -213,7 +213,7 @@ fn a_cell_is_not_owned_by_what_it_owns() {
 }
 
 #[test]
-fn what_a_tainted_cell_owns_is_zeroed_with_it() {
+fn objects_of_a_tainted_counted_cell_are_zeroed() {
     for way in 0..4 {
         let freed = marked_when_freed(|| unsafe {
             let owner = refs::a(null_mut(), 8);
@@ -249,7 +249,7 @@ fn what_a_tainted_cell_owns_is_zeroed_with_it() {
 }
 
 #[test]
-fn destructors_that_unwind_stop_nothing_that_a_counted_cell_owns() {
+fn a_destructor_that_unwinds_does_not_stop_the_free_of_owned_objects() {
     for (adopted, who) in [false, true].into_iter().flat_map(|adopted| (1..=6).map(move |who| (adopted, who)))
     {
         leaks_nothing(|| unsafe {
@@ -282,7 +282,7 @@ fn destructors_that_unwind_stop_nothing_that_a_counted_cell_owns() {
 }
 
 #[test]
-fn adopting_into_a_counted_cell_that_runs_out_of_memory_changes_nothing() {
+fn an_adoption_by_a_counted_cell_changes_nothing_if_memory_runs_out() {
     leaks_nothing(|| unsafe {
         let (owner, object) = (refs::a(null_mut(), 8), cell(1));
         for allowed in 0..3 {
@@ -301,7 +301,7 @@ fn adopting_into_a_counted_cell_that_runs_out_of_memory_changes_nothing() {
 }
 
 #[test]
-fn an_owner_grows_moves_and_is_looked_at_as_any_cell() {
+fn a_counted_cell_with_objects_grows_moves_and_is_looked_at() {
     leaks_nothing(|| unsafe {
         let name = Some(c"owner");
         let request = Request { drop: Some(noting(2)), name, align: 64, ..Request::new(8) };
@@ -321,7 +321,7 @@ fn an_owner_grows_moves_and_is_looked_at_as_any_cell() {
 }
 
 #[test]
-fn a_counted_cell_from_a_pool_keeps_what_it_owns_there() {
+fn a_counted_cell_from_a_pool_allocates_its_record_there() {
     leaks_nothing(|| unsafe {
         let cells = pool::i(null_mut(), 112, 4);
         let owner = refs::a(cells.cast(), 8);
@@ -339,7 +339,7 @@ fn a_counted_cell_from_a_pool_keeps_what_it_owns_there() {
 }
 
 #[test]
-fn what_a_shared_cell_owns_goes_on_the_thread_that_drops_the_last_reference() {
+fn objects_of_a_shared_cell_are_freed_on_the_thread_of_the_last_drop() {
     unsafe {
         let owner = refs::a(null_mut(), 8);
         let root = tree::a(null_mut(), null_mut(), 8);
@@ -361,7 +361,7 @@ fn what_a_shared_cell_owns_goes_on_the_thread_that_drops_the_last_reference() {
 }
 
 #[test]
-fn a_report_counts_what_an_adopted_counted_cell_owns_below_its_line() {
+fn a_report_counts_the_objects_of_an_adopted_counted_cell() {
     use kmem::raw::report;
     unsafe {
         let root = tree::a(null_mut(), null_mut(), 8);
@@ -424,7 +424,7 @@ fn a_cell_gets_a_destructor_after_it_was_made() {
 }
 
 #[test]
-fn a_destructor_set_later_is_refused_where_it_could_not_run() {
+fn a_destructor_is_refused_if_it_could_not_run() {
     leaks_nothing(|| unsafe {
         let cells = pool::i(null_mut(), 8, 1);
         let cell = pool::ao(cells, 8);
@@ -452,7 +452,7 @@ fn a_destructor_set_later_is_refused_where_it_could_not_run() {
 }
 
 #[test]
-fn a_cell_whose_destructor_was_set_later_is_zeroed_as_any() {
+fn a_cell_whose_destructor_was_set_later_is_zeroed() {
     let freed = marked_when_freed(|| unsafe {
         for (at, mut handle) in [heap::ao(64), refs::ao(null_mut(), 64)].into_iter().enumerate() {
             handle.data.write_bytes(MARK, 64);
@@ -468,7 +468,7 @@ fn a_cell_whose_destructor_was_set_later_is_zeroed_as_any() {
 }
 
 #[test]
-fn a_destructor_set_later_that_unwinds_leaves_nothing_behind() {
+fn a_destructor_set_later_that_unwinds_leaks_nothing() {
     leaks_nothing(|| unsafe {
         let handle = heap::ao(64);
         ptr::hook(handle, Destructor { run: Some(note_and_unwind), arg: null_mut() }).unwrap();

@@ -1,5 +1,5 @@
-//! What the tests share: an allocator that counts, fails when told to and looks at what is freed, and values that
-//! record their end.
+//! The tests share this: an allocator that counts, fails on demand and checks freed memory, and values and destructors that note
+//! their end.
 
 #![allow(dead_code, reason = "each combination of features uses its own part")]
 
@@ -45,7 +45,7 @@ unsafe impl GlobalAlloc for Watching {
         }
         let block = unsafe { System.alloc(layout) };
         if !block.is_null() && watched() {
-            // What an earlier owner left must not be taken for this one's.
+            // Marks of an earlier owner must not count.
             unsafe { block.write_bytes(0xCD, layout.size()) };
         }
         block
@@ -62,12 +62,12 @@ unsafe impl GlobalAlloc for Watching {
         LIVE.set(LIVE.get().wrapping_sub(1));
         if watched() {
             let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
-            // Eight in a row: a single byte of this value may be part of anything.
+            // Eight in a row: a single byte of this value may be part of other data.
             if bytes.windows(8).any(|row| row == [MARK; 8] || row == [TEXT_MARK as u8; 8]) {
                 MARKED.set(MARKED.get() + 1);
             }
         }
-        // What is looked at after it was freed must not look like what it was.
+        // A read of freed memory must not find the former contents.
         unsafe { std::hint::black_box(block).write_bytes(0xDD, layout.size()) };
         unsafe { System.dealloc(std::hint::black_box(block), layout) }
     }
@@ -77,7 +77,7 @@ unsafe impl GlobalAlloc for Watching {
             return std::ptr::null_mut();
         }
         if watched() {
-            // As an allocator may do it: what stays in the old block is looked at.
+            // An allocator may move the block. The check reads the old block.
             let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
             if !new.is_null() {
                 unsafe { new.copy_from_nonoverlapping(block, size.min(layout.size())) };
@@ -90,18 +90,18 @@ unsafe impl GlobalAlloc for Watching {
     }
 }
 
-/// Whether this thread looks at the blocks that it frees.
+/// Returns true if this thread checks the blocks that it frees.
 fn watched() -> bool {
     WATCHED.get() == 1
 }
 
-/// Counts what was asked for.
+/// Counts an allocation or a resize.
 fn count(size: usize) {
     DRAWN.set(DRAWN.get().wrapping_add(1));
     BYTES.set(BYTES.get().wrapping_add(size));
 }
 
-/// Counts an allocation, and says whether this is one that is to fail.
+/// Counts an allocation. Returns true if it has to fail.
 fn refused(size: usize) -> bool {
     count(size);
     match FAIL_IN.get() {
@@ -172,7 +172,7 @@ pub fn marked_when_freed(work: impl FnOnce()) -> usize {
     MARKED.get() - before
 }
 
-/// Writes down the names of values as they are dropped.
+/// Notes the names of values when they are dropped.
 #[derive(Clone, Default)]
 pub struct Ends(Rc<RefCell<Vec<&'static str>>>);
 
@@ -190,7 +190,7 @@ impl Ends {
     }
 }
 
-/// A value that writes its name down when it is dropped, and then may panic.
+/// A value that notes its name when it is dropped, and then may panic.
 pub struct Ending {
     pub name: &'static str,
     ends: Ends,
@@ -224,8 +224,8 @@ pub fn ended() -> Vec<usize> {
     ENDED.take()
 }
 
-/// Counts the values that were made of it and have not been dropped, on whatever thread. Neither it nor they take memory,
-/// so that one that is forgotten leaks nothing of its own.
+/// Counts the live values that were made of it, on any thread. A tally and its values allocate nothing, so a forgotten value leaks
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct Tally(&'static AtomicUsize);
 
@@ -243,7 +243,7 @@ impl Tally {
         Counted(self.clone())
     }
 
-    /// The values that are alive. Where one was dropped twice this is beyond any number that a test counts to.
+    /// The number of live values. A value that was dropped twice makes this huge.
     pub fn alive(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -254,7 +254,7 @@ impl Tally {
 pub struct Counted(Tally);
 
 impl Counted {
-    /// Whether this is one of the values that its tally has counted, rather than bytes of anything else.
+    /// Returns true if this is a value that its tally has counted, not other bytes.
     pub fn is_counted(&self) -> bool {
         self.0.alive() > 0
     }
@@ -272,8 +272,8 @@ impl Drop for Counted {
     }
 }
 
-/// Lends a value as one that was leaked would be, and drops it when `work` is done. What `work` leaves in the value
-/// must not use the value as it ends.
+/// Lends a value for `'static`, as if it was leaked, and drops it after `work`. Objects that `work` leaves in the value must not use the
+/// value when they are dropped.
 pub fn lent_for_ever<T: 'static, R>(value: T, work: impl FnOnce(&'static T) -> R) -> R {
     let value = Box::into_raw(Box::new(value));
     let result = work(unsafe { &*value });
@@ -281,8 +281,8 @@ pub fn lent_for_ever<T: 'static, R>(value: T, work: impl FnOnce(&'static T) -> R
     result
 }
 
-/// The command that starts this program again, with the words of `KMEM_TEST_RUNNER` before it: on another processor an
-/// emulator has to run it. Wine starts programs by itself.
+/// The command that starts this program again, with the words of `KMEM_TEST_RUNNER` before it: an emulator runs programs for another
+/// processor. Wine starts programs by itself.
 pub fn this_program() -> Command {
     let program = std::env::current_exe().unwrap();
     let runner = std::env::var("KMEM_TEST_RUNNER").unwrap_or_default();
@@ -310,7 +310,7 @@ pub fn role() -> Option<String> {
 
 const ROLE: &str = "KMEM_TEST_ROLE";
 
-/// Panics without the report, which would allocate, and whose text the test runner would keep.
+/// Panics without a report, which would allocate, and whose text the test runner would keep.
 pub fn unwind() -> ! {
     std::panic::resume_unwind(Box::new("on purpose"))
 }

@@ -11,13 +11,13 @@ unsafe extern "C-unwind" fn run(data: *mut c_void, arg: *mut c_void) {
     unsafe { (*arg.cast::<&dyn Fn(*mut u8)>())(data.cast()) }
 }
 
-/// Runs `work` with a destructor that does `act` to the data of its cell.
+/// Runs `work` with a destructor that calls `act` with the data of its cell.
 fn with(act: &dyn Fn(*mut u8), work: impl FnOnce(Option<Destructor>)) {
     work(Some(Destructor { run: Some(run), arg: (&raw const act).cast_mut().cast() }));
 }
 
 #[test]
-fn a_cell_freed_or_brought_back_to_life_by_its_own_destructor_is_caught() {
+fn a_cell_freed_or_referenced_by_its_own_destructor_is_caught() {
     let handle = |kind, data| raw::Handle { kind, shred: 0, data, cell: null_mut() };
     let heap = |data| unsafe {
         raw::heap::f(data);
@@ -65,7 +65,7 @@ fn a_cell_freed_or_brought_back_to_life_by_its_own_destructor_is_caught() {
 }
 
 #[test]
-fn a_pool_torn_down_by_the_destructor_of_its_own_cell_is_caught() {
+fn a_pool_destroyed_by_the_destructor_of_its_own_cell_is_caught() {
     let block_of = |data: *mut u8| unsafe { (*data.sub(16).cast::<raw::PoolCell>()).pool };
     let tears_down = |data: *mut u8| unsafe { raw::pool::x(block_of(data).map_addr(|addr| addr & !15)) };
     for (cells, grows) in [(1, true), (100, true), (100, false)] {
@@ -88,7 +88,7 @@ fn a_pool_torn_down_by_the_destructor_of_its_own_cell_is_caught() {
 }
 
 #[test]
-fn a_destructor_inside_another_leaves_the_pool_guarded() {
+fn a_pool_is_guarded_until_the_outer_of_two_nested_destructors_returns() {
     let frees_and_tears_down = |data: *mut u8| unsafe {
         let [pool, other]: [*mut u8; 2] = data.cast::<[*mut u8; 2]>().read();
         raw::pool::f(other);
@@ -113,7 +113,7 @@ fn a_destructor_inside_another_leaves_the_pool_guarded() {
 }
 
 #[test]
-fn a_pool_on_a_node_torn_down_by_the_destructor_of_its_own_cell_is_caught() {
+fn a_pool_on_a_node_destroyed_by_the_destructor_of_its_own_cell_is_caught() {
     let tears_down = |data: *mut u8| unsafe {
         raw::pool::x((*data.sub(16).cast::<raw::PoolCell>()).pool.map_addr(|addr| addr & !15));
     };
@@ -144,7 +144,7 @@ fn a_node_is_neither_freed_nor_resized_while_a_child_of_it_is_freed() {
                 let tries = |_| {
                     assert!(raw::tree::f(root).is_null());
                     assert!(raw::tree::r(root, 1000).is_null());
-                    // It may be moved, and looked at.
+                    // The node may be moved and looked at.
                     raw::tree::m(root, other).unwrap();
                     assert_eq!(raw::tree::p(root), other);
                 };
@@ -160,7 +160,7 @@ fn a_node_is_neither_freed_nor_resized_while_a_child_of_it_is_freed() {
                         assert_eq!(raw::tree::f(node).data, root);
                     }
                 });
-                // All of that is over now.
+                // The node may be freed and resized now.
                 let root = raw::tree::r(root, 1000);
                 assert_eq!((raw::tree::verify(other), raw::tree::verify(above)), (Ok(2), Ok(1)));
                 raw::tree::f(root);
@@ -173,7 +173,7 @@ fn a_node_is_neither_freed_nor_resized_while_a_child_of_it_is_freed() {
 }
 
 #[test]
-fn what_may_not_go_with_the_tree_that_it_is_in_becomes_a_root_and_stays_whole() {
+fn a_node_that_cannot_be_freed_with_its_tree_becomes_a_root_and_stays_intact() {
     let seen = faults(|| {
         leaks_nothing(|| unsafe {
             let above = raw::tree::a(null_mut(), null_mut(), 8);
@@ -194,7 +194,7 @@ fn what_may_not_go_with_the_tree_that_it_is_in_becomes_a_root_and_stays_whole() 
 }
 
 #[test]
-fn what_may_not_go_keeps_the_pool_that_it_was_drawn_from() {
+fn a_node_that_cannot_be_freed_keeps_the_pool_that_it_was_allocated_from() {
     let seen = faults(|| {
         leaks_nothing(|| unsafe {
             let above = raw::tree::a(null_mut(), null_mut(), 8);
@@ -216,7 +216,7 @@ fn what_may_not_go_keeps_the_pool_that_it_was_drawn_from() {
 
 #[cfg(feature = "shred")]
 #[test]
-fn what_may_not_go_is_zeroed_later_as_it_would_have_been() {
+fn a_node_that_cannot_be_freed_is_zeroed_when_it_is_freed_later() {
     let freed = crate::support::marked_when_freed(|| {
         faults(|| unsafe {
             let above = raw::tree::a(null_mut(), null_mut(), 8);
@@ -234,7 +234,7 @@ fn what_may_not_go_is_zeroed_later_as_it_would_have_been() {
 }
 
 #[test]
-fn a_report_that_unwinds_leaves_what_may_not_go_in_its_tree() {
+fn a_handler_that_unwinds_leaves_a_node_that_cannot_be_freed_in_its_tree() {
     let seen = faults(|| unsafe {
         let above = raw::tree::a(null_mut(), null_mut(), 8);
         let root = raw::tree::a(null_mut(), above, 8);
@@ -256,7 +256,7 @@ fn a_report_that_unwinds_leaves_what_may_not_go_in_its_tree() {
 }
 
 #[test]
-fn a_destructor_finds_no_sibling_where_there_may_be_none() {
+fn a_destructor_finds_no_freed_sibling() {
     leaks_nothing(|| unsafe {
         let root = raw::tree::a(null_mut(), null_mut(), 8);
         let sibling = std::cell::Cell::new(null_mut());
@@ -275,7 +275,7 @@ fn a_destructor_finds_no_sibling_where_there_may_be_none() {
 }
 
 #[test]
-fn a_pool_on_a_node_does_not_go_while_a_destructor_of_its_cells_runs() {
+fn a_pool_on_a_node_is_not_freed_while_a_destructor_of_its_cells_runs() {
     for free_node in [false, true] {
         let seen = faults(|| {
             leaks_nothing(|| unsafe {
@@ -302,7 +302,7 @@ fn a_pool_on_a_node_does_not_go_while_a_destructor_of_its_cells_runs() {
 }
 
 #[test]
-fn a_node_does_not_move_below_a_child_of_it_that_is_being_freed() {
+fn a_node_does_not_move_below_its_child_that_is_being_freed() {
     leaks_nothing(|| unsafe {
         let root = raw::tree::a(null_mut(), null_mut(), 8);
         let moves = |node| assert_eq!(raw::tree::m(root, raw::tree::c(node)), Err(kmem::AllocError::Below));
@@ -317,7 +317,7 @@ fn a_node_does_not_move_below_a_child_of_it_that_is_being_freed() {
 }
 
 #[test]
-fn a_destructor_may_look_at_what_it_runs_for() {
+fn a_destructor_may_look_at_its_object() {
     let size_and_name = |handle| unsafe { (ptr::size(handle), ptr::name(handle)) };
     let named = |drop| Request { drop, name: Some(c"it"), ..Request::new(24) };
     let seen = faults(|| unsafe {
@@ -352,7 +352,7 @@ fn a_destructor_may_look_at_what_it_runs_for() {
 }
 
 #[test]
-fn a_pool_used_by_a_destructor_while_it_is_torn_down_is_caught_or_refused() {
+fn a_destructors_use_of_a_pool_that_is_being_destroyed_is_caught_or_refused() {
     let uses = |data: *mut u8| unsafe {
         let [pool, other]: [*mut u8; 2] = data.cast::<[*mut u8; 2]>().read();
         assert!(raw::pool::a(pool.cast()).is_null());

@@ -14,7 +14,7 @@ fn node(data: *mut u8) -> *mut Node {
     data.wrapping_sub(64).cast()
 }
 
-/// Runs `work` with a store in whose cells a header stays readable after the free.
+/// Runs `work` with a store whose cells stay readable after they are freed.
 fn with_store(work: impl FnOnce(*mut raw::Cell)) {
     let mut block = [0u128; 400];
     unsafe {
@@ -24,7 +24,7 @@ fn with_store(work: impl FnOnce(*mut raw::Cell)) {
     }
 }
 
-/// The one fault of `work`, for the call that it names.
+/// The single fault of `work`.
 #[track_caller]
 fn fault(work: impl FnOnce()) -> (&'static str, Misuse) {
     let seen = faults(work);
@@ -38,7 +38,7 @@ fn runs(run: raw::DropFn, arg: *mut u8) -> Destructor {
 
 #[test]
 #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks at freed cells")]
-fn what_was_freed_is_neither_resized_nor_moved_nor_adopted_nor_hooked_nor_let_go() {
+fn a_freed_cell_is_not_resized_moved_adopted_hooked_or_released() {
     unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
     with_store(|store| unsafe {
         let (counted, one) = (refs::a(store, 8), tree::a(store, null_mut(), 8));
@@ -66,7 +66,7 @@ fn what_was_freed_is_neither_resized_nor_moved_nor_adopted_nor_hooked_nor_let_go
 
 #[test]
 #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks at freed cells")]
-fn what_was_freed_is_not_looked_at() {
+fn a_look_at_a_freed_cell_is_caught() {
     with_store(|store| unsafe {
         let (counted, one) = (refs::a(store, 8), tree::a(store, null_mut(), 8));
         refs::f(counted);
@@ -98,7 +98,7 @@ fn what_was_freed_is_not_looked_at() {
 }
 
 #[test]
-fn a_pool_that_was_torn_down_is_not_looked_at() {
+fn a_look_at_a_destroyed_pool_is_caught() {
     let mut block = Block([0; 32]);
     unsafe {
         let torn = pool::in_buffer(block.0.as_mut_ptr().cast(), 256, 8);
@@ -112,7 +112,7 @@ fn a_pool_that_was_torn_down_is_not_looked_at() {
 }
 
 #[test]
-fn a_node_that_is_being_freed_may_be_looked_at_and_no_more() {
+fn a_node_that_is_being_freed_may_only_be_looked_at() {
     unsafe extern "C-unwind" fn tries(data: *mut c_void, other: *mut c_void) {
         let (it, other): (*mut u8, *mut u8) = (data.cast(), other.cast());
         let dying = |call| (call, Misuse::BeingFreed);
@@ -154,7 +154,7 @@ fn a_node_that_is_being_freed_may_be_looked_at_and_no_more() {
 }
 
 #[test]
-fn a_resize_of_what_the_header_contradicts_changes_nothing() {
+fn a_resize_of_a_cell_with_a_corrupt_header_changes_nothing() {
     leaks_nothing(|| unsafe {
         for handle in [heap::zo(8), refs::zo(null_mut(), 8), tree::zo(null_mut(), null_mut(), 8)] {
             let cell = &mut *handle.cell;
@@ -184,7 +184,7 @@ fn a_resize_of_what_the_header_contradicts_changes_nothing() {
 }
 
 #[test]
-fn what_hangs_wrong_is_neither_moved_nor_resized_nor_added_to() {
+fn a_node_with_corrupt_links_is_not_moved_resized_or_added_to() {
     leaks_nothing(|| unsafe {
         let (above, other, more) = (root(), root(), root());
         let kids = [0; 3].map(|_| tree::a(null_mut(), above, 8));
@@ -229,7 +229,7 @@ fn what_hangs_wrong_is_neither_moved_nor_resized_nor_added_to() {
 
 #[test]
 #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks at freed cells")]
-fn what_a_node_holds_is_freed_once_and_the_second_is_caught() {
+fn an_adopted_object_is_freed_once_and_the_second_free_is_caught() {
     let store = unsafe { pool::i(null_mut(), 8, 4) };
     unsafe {
         for by_program in [false, true] {
@@ -255,11 +255,11 @@ fn what_a_node_holds_is_freed_once_and_the_second_is_caught() {
 }
 
 #[test]
-fn a_hook_that_was_written_over_is_not_called() {
+fn an_overwritten_hook_is_not_called() {
     unsafe extern "C-unwind" fn never(_: *mut c_void, _: *mut c_void) {
         unreachable!("a hook ran");
     }
-    // It stays where it is, in the store.
+    // The node stays allocated in the store.
     with_store(|store| unsafe {
         let one = tree::a(store, null_mut(), 8);
         tree::h(one, runs(never, null_mut())).unwrap();
@@ -271,7 +271,7 @@ fn a_hook_that_was_written_over_is_not_called() {
 }
 
 #[test]
-fn a_name_that_was_written_over_is_none() {
+fn an_overwritten_name_is_not_read() {
     unsafe {
         let request = Request { name: Some(c"ours"), ..Request::new(16) };
         let data = heap::alloc(&request).unwrap().as_ptr();

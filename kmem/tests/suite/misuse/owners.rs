@@ -34,7 +34,7 @@ const ACTS: [(&str, Act); 6] = [
 ];
 
 #[test]
-fn a_counted_cell_is_not_used_by_the_destructors_of_what_it_owns_as_it_is_freed() {
+fn destructors_of_owned_objects_cannot_use_the_owner_that_is_being_freed() {
     for (call, what) in ACTS {
         for adopted in [false, true] {
             let mut told = Told { owner: null_mut(), act: what };
@@ -62,7 +62,7 @@ fn a_counted_cell_is_not_used_by_the_destructors_of_what_it_owns_as_it_is_freed(
 }
 
 #[test]
-fn the_owner_of_a_tree_that_is_being_freed_stays() {
+fn the_owner_of_a_tree_that_is_being_freed_is_not_freed() {
     let mut told = Told { owner: null_mut(), act: |owner| unsafe { raw::refs::f(owner) } };
     let drop = Some(raw::Destructor { run: Some(act), arg: (&raw mut told).cast() });
     for (adopted, shared) in [(false, false), (false, true), (true, false)] {

@@ -7,7 +7,7 @@ unsafe extern "C-unwind" fn never(_: *mut c_void, _: *mut c_void) {
     unreachable!("a forged destructor ran");
 }
 
-/// The faults reported by `call` with `forged` in the place of what is there; where there are none it has gone.
+/// Writes `forged` to the place and returns the faults of `call`. If there are any, writes the former value back: nothing was freed.
 unsafe fn with<T>(place: *mut T, forged: T, call: impl FnOnce()) -> Vec<Misuse> {
     unsafe {
         let right = place.replace(forged);
@@ -22,7 +22,7 @@ unsafe fn with<T>(place: *mut T, forged: T, call: impl FnOnce()) -> Vec<Misuse> 
 /// A heap cell's seal has seven bits, so about one forged header in 128 bears the right one and cannot be told from a genuine
 /// header. A genuine cell with the forged size and flags shows if a forgery is one of these.
 #[test]
-fn a_header_that_was_written_over_is_caught_unless_its_seal_is_right_by_chance() {
+fn an_overwritten_header_is_caught_unless_its_seal_is_right_by_chance() {
     type Make = unsafe fn(&raw::Request) -> Result<std::ptr::NonNull<u8>, kmem::AllocError>;
     type Method = (usize, Make, unsafe fn(*mut u8));
     let methods: [Method; 3] = [
@@ -46,7 +46,7 @@ fn a_header_that_was_written_over_is_caught_unless_its_seal_is_right_by_chance()
         for (size, slot) in (16..48).flat_map(|size| [(size, false), (size, true)]) {
             unsafe {
                 let (data, cell) = made(48, false);
-                // The data claims to be what a destructor's slot would be.
+                // The data looks like the slot of a destructor.
                 data.cast::<[usize; 6]>().write([never as *const () as usize; 6]);
                 let (twin, genuine) = made(size, slot);
                 if (*genuine).heap == (*cell).heap {
@@ -68,10 +68,10 @@ fn a_header_that_was_written_over_is_caught_unless_its_seal_is_right_by_chance()
     }
 }
 
-/// The place of the word that says where a block ends follows from the size. A forged size would lead to memory that is not there.
+/// The place of the word with the end of the block follows from the size. A forged size would lead to memory that is not mapped.
 #[cfg(target_pointer_width = "64")]
 #[test]
-fn nothing_behind_the_data_is_read_of_a_header_that_bears_another_seal() {
+fn nothing_behind_the_data_is_read_if_the_seal_is_wrong() {
     const FAR: u8 = 15 << 4;
     unsafe {
         let data = raw::heap::a(48);
@@ -88,7 +88,7 @@ fn nothing_behind_the_data_is_read_of_a_header_that_bears_another_seal() {
 
 #[cfg(all(feature = "heap", feature = "ref", feature = "tree"))]
 #[test]
-fn spare_room_that_was_written_over_is_reported() {
+fn an_overwritten_end_of_the_spare_room_is_reported() {
     use raw::ptr;
 
     for make in [
@@ -99,7 +99,7 @@ fn spare_room_that_was_written_over_is_reported() {
         unsafe {
             let mut handle = make(20);
             ptr::reserve(&mut handle, 1000).unwrap();
-            // Past the end of the data: a text that was too long, a pointer, zeros, a size that could be one.
+            // Behind the data: text, a pointer, zeros, a plausible size.
             for forged in [0x4141_4141_4141_4141, handle.data.addr() as u64, 0, 1016] {
                 let end = handle.data.add(24).cast::<u64>();
                 let seen = with(end, forged, || ptr::free(handle));
@@ -124,7 +124,7 @@ fn a_forged_pool_is_not_followed() {
     unsafe {
         let pool = raw::pool::i(null_mut(), 32, 4);
         let (one, two) = (raw::pool::a(pool), raw::pool::a(pool));
-        // A copy of the pool, in which the cell lies where a cell may.
+        // A copy of the pool. The cell lies where a cell of it may lie.
         let mut forged = Box::new(std::mem::MaybeUninit::<raw::Pool>::uninit());
         forged.as_mut_ptr().copy_from(pool, 1);
         let named = &raw mut (*two.sub(16).cast::<raw::PoolCell>()).pool;
@@ -144,7 +144,7 @@ fn a_forged_pool_is_not_followed() {
 }
 
 #[test]
-fn a_destructor_that_was_written_over_does_not_run() {
+fn an_overwritten_destructor_does_not_run() {
     unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
     unsafe {
         let drop = Some(raw::Destructor { run: Some(nothing), arg: null_mut() });
@@ -159,7 +159,7 @@ fn a_destructor_that_was_written_over_does_not_run() {
 }
 
 #[test]
-fn a_node_that_its_neighbours_do_not_know_is_not_taken_out() {
+fn a_node_that_its_neighbours_do_not_link_to_is_not_unlinked() {
     unsafe {
         let root = raw::tree::a(null_mut(), null_mut(), 8);
         let [one, two, three] = [0; 3].map(|_| raw::tree::a(null_mut(), root, 8));
