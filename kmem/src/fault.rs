@@ -204,7 +204,7 @@ impl fmt::Display for Fault {
 /// let mut zeros = [0u128; 5];
 /// let no_node = zeros.as_mut_ptr().wrapping_add(4).cast();
 /// let damage = unsafe { kmem::raw::tree::verify(no_node) }.unwrap_err();
-/// assert_eq!(damage.to_string(), format!("no live node at {no_node:p}"));
+/// assert_eq!(damage.to_string(), format!("not a live node at {no_node:p}"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

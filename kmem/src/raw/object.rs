@@ -1,4 +1,4 @@
-//! Objects of any kind, as far as their headers tell: checked by their handles, and freed if nothing hangs below them.
+//! Objects of any kind: checked by their handles, and freed if nothing hangs below them.
 
 use super::Handle;
 use super::check;
@@ -6,19 +6,19 @@ use super::layout::{self, prefix};
 use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Call, Misuse};
 
-/// What a check looks for.
+/// What a call does with an object.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// A look: the object may be on its way out, for its destructor may look at it.
+    /// It reads: a destructor may do so while its object is being freed.
     Read,
-    /// What only a live object may have done to it.
+    /// It changes or frees the object, which must be live.
     Write,
 }
 
-/// The cell that a handle on an object of this kind has: its header, or the pool of a pool's cell; null for an object that has none.
+/// The cell in the handle of an object of this kind: its header, the pool of a pool's cell, or null if it has none.
 ///
 /// # Safety
-/// `data` is that of a live cell of this kind, or any pointer where the kind is [`Kind::None`].
+/// `data` is that of a live cell of this kind, or any pointer for [`Kind::None`].
 #[inline(always)]
 pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     match kind {
@@ -38,8 +38,8 @@ pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
     Handle::on(kind, data, unsafe { cell(Some(kind), data) })
 }
 
-/// Returns true if the object of a handle is live, as far as its header says, and the handle agrees with it; what is wrong is reported.
-/// An object that kmem did not allocate is.
+/// Returns true if the object of a handle is live, as far as its header shows, and the handle agrees with it, or if
+/// kmem did not allocate it; otherwise reports what is wrong.
 ///
 /// # Safety
 /// If the handle's kind is that of a method, the header of its object is readable.
@@ -67,14 +67,14 @@ pub(crate) unsafe fn check(call: Call, handle: Handle, what: Check) -> bool {
     }
 }
 
-/// Returns true if a handle on an object with this cell does not contradict it. A handle that C made may have no cell.
+/// Returns true if a handle agrees with the cell of its object. A handle that C made may have no cell.
 #[inline(always)]
 pub(crate) fn agrees(handle: Handle, found: *mut Cell) -> bool {
     handle.cell == found || handle.cell.is_null()
 }
 
-/// Frees an object by its kind. These rows are for kinds below which nothing hangs: a heap cell, a pool's cell, and what kmem did not
-/// allocate, which is left alone. The caller adds rows for the others.
+/// Frees an object by its kind. The rows here are for kinds below which nothing hangs. The caller adds rows for the
+/// others.
 macro_rules! release_by_kind {
     ($handle:expr, $call:expr, $shred:expr, $data:ident: { $($(#[$cfg:meta])* $kind:ident => $release:expr,)* }) => {{
         let $data = $handle.data;
@@ -100,14 +100,14 @@ pub(crate) use release_by_kind;
 /// Frees an object below which nothing hangs.
 ///
 /// # Safety
-/// As for the method's own free; the data is not null.
+/// As for the free of the method; the data is not null.
 #[inline]
 pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.
     unsafe { release_by_kind!(handle, call, shred, data: {}) }
 }
 
-/// Reports a handle of a kind that does not agree with its cell, or that this kmem cannot free.
+/// Reports a handle that does not agree with its cell, or whose kind this build cannot free.
 #[cold]
 pub(crate) fn contradicted(call: Call, data: *mut u8, kind: Option<Kind>) {
     let built = |kind| match kind {

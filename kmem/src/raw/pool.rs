@@ -1,4 +1,4 @@
-//! Pools: equal cells in one block, handed out and taken back in constant time.
+//! Pools: cells of equal size in one block, allocated and freed in constant time.
 //!
 //! A pool belongs to one thread at a time.
 
@@ -38,41 +38,20 @@ pub use plan::{Spec, buffer_size};
 pub(crate) use release::free_without_drop;
 pub use verify::{Census, verify};
 
-/// Makes a pool of `cells` cells of `size` bytes, drawn from `src`: null for the heap, a pool, a custom source, or a
-/// tree node, which the pool is then a child of and dies with. Takes constant time however many cells there are.
-///
-/// Returns null where the source is exhausted or cannot serve, or where the size overflows.
+/// Makes a pool of `cells` cells of `size` bytes, and returns it, or null. A pool on a node (`src` is the header of
+/// one) is freed with the node. C: `kmpooli`.
 ///
 /// # Safety
 /// `src` is null or points to a live cell, and outlives the pool.
-///
-/// ```
-/// use kmem::raw::pool;
-/// unsafe {
-///     let million = pool::i(std::ptr::null_mut(), 32, 1_000_000);
-///     pool::x(million);
-/// }
-/// ```
 pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
     // SAFETY: [caller] the contract is the caller's; there is no destructor.
     unsafe { init(src, &Spec::new(size, cells)) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-/// Makes a pool as [`i`] does, with all that a [`Spec`] can say, and says why where it fails.
+/// Makes a pool with the options of a [`Spec`]. Fails as [`AllocError`] says. C: `kmpooliw`.
 ///
 /// # Safety
-/// As for [`i`]. The destructor, if any, can be called with every cell that is live when it goes.
-///
-/// ```
-/// use kmem::raw::pool::{self, Spec};
-/// unsafe {
-///     let pool = pool::init(std::ptr::null_mut(), &Spec { grows: true, ..Spec::new(8, 2) }).unwrap();
-///     for _ in 0..100 {
-///         assert!(!pool::a(pool.as_ptr()).is_null());
-///     }
-///     pool::x(pool.as_ptr());
-/// }
-/// ```
+/// As for [`i`]. The destructor, if any, may be called with every cell of the pool.
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
     let mut flags = if spec.grows { FLAG_GROWS } else { 0 };
@@ -89,7 +68,7 @@ pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocEr
     Ok(unsafe { write(base, src, spec, &plan, flags) })
 }
 
-/// A block for a pool on a tree node: the data of a child that hosts the pool.
+/// Allocates the block of a pool on a node: the data of a new child, which hosts the pool.
 #[cfg(feature = "tree")]
 unsafe fn host(node: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live node.
@@ -101,39 +80,21 @@ unsafe fn host(_: *mut Cell, _: Layout) -> Result<NonNull<u8>, AllocError> {
     Err(AllocError::Source(Some(Kind::Tree)))
 }
 
-/// Makes a pool inside the `len` bytes at `buffer`: as many cells of `size` bytes as fit, aligned to 16. Never calls
-/// the heap. Returns null where not even one cell fits.
-///
-/// [`x`] runs as for any pool, but there is nothing to give back: the buffer is the caller's.
+/// Makes a pool in the `len` bytes at `buffer`, with as many cells of `size` bytes as fit, and returns it, or null if
+/// not even one fits. C: `kmpoolif`.
 ///
 /// # Safety
-/// `buffer` is null or valid for reads and writes of `len` bytes, which belong to the pool as long as it lives.
-///
-/// ```
-/// use kmem::raw::pool;
-/// let mut buffer = [0u8; 1000];
-/// let pool = unsafe { pool::in_buffer(buffer.as_mut_ptr(), 1000, 32) };
-/// assert!(!unsafe { pool::a(pool) }.is_null());
-/// assert!(unsafe { pool::in_buffer(buffer.as_mut_ptr(), 100, 32) }.is_null());
-/// ```
+/// `buffer` is null, or valid for reads and writes of `len` bytes, which only the pool uses until [`x`] destroys it.
 pub unsafe fn in_buffer(buffer: *mut u8, len: usize, size: usize) -> *mut Pool {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { init_in_buffer(buffer, len, &Spec::new(size, 0)) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-/// Makes a pool as [`in_buffer`] does, with alignment and destructor from a [`Spec`], whose `cells` and `grows` mean
-/// nothing here.
+/// Makes a pool in a buffer, with the alignment, destructor and name of a [`Spec`]; ignores its `cells` and `grows`.
+/// Returns [`AllocError::Size`] if not even one cell fits. C: `kmpoolifw`.
 ///
 /// # Safety
 /// As for [`in_buffer`] and [`init`].
-///
-/// ```
-/// use kmem::raw::pool::{self, Spec};
-/// let mut buffer = [0u8; 1024];
-/// let spec = Spec { align: 128, ..Spec::new(100, 0) };
-/// let pool = unsafe { pool::init_in_buffer(buffer.as_mut_ptr(), 1024, &spec) }.unwrap();
-/// assert_eq!(unsafe { pool::a(pool.as_ptr()) }.addr() % 128, 0);
-/// ```
 pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
     let one = Plan::new(&Spec { cells: 1, ..*spec }, 0)?;
     let start = buffer.align_offset(one.layout.align());
@@ -141,10 +102,10 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     if buffer.is_null() || needed > len {
         return Err(AllocError::Size { size: needed, max: if buffer.is_null() { 0 } else { len } });
     }
-    // As many as there would be without further groups, less as long as that is too many: at most one in a group's worth.
+    // A guess, too large by less than a group of cells; then one cell fewer until all fit.
     let room = len - start;
     let group = one.stride.saturating_mul(GROUP).saturating_add(size_of::<Group>());
-    // Neither is ever zero, which the compiler cannot see; the checked form leaves no panic behind.
+    // Neither divisor is zero, but the compiler cannot see that; the checked form has no panic.
     let whole = (room - one.layout.size()).checked_div(group).unwrap_or(0);
     let rest = (room - one.layout.size() - whole * group).checked_div(one.stride).unwrap_or(0);
     let mut spec = Spec { cells: 1 + whole * GROUP + rest, ..*spec };
@@ -157,33 +118,23 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     Ok(unsafe { write(NonNull::new_unchecked(buffer.add(start)), null_mut(), &spec, &plan, FLAG_BUFFER) })
 }
 
-/// Tears a pool down and gives its block back. The destructor, if it has one, runs on each cell that is still live;
-/// every cell's bytes are zeroed where the pool or its source is to be shredded. Null is ignored. A destructor that tears
-/// down the pool of its own cell is reported, and the pool left whole.
+/// Destroys a pool: runs its destructor on each live cell, zeroes what is tainted, and frees its blocks. Ignores
+/// null. C: `kmpoolx`.
 ///
 /// # Safety
-/// `pool` is null or a live pool, none of whose cells is used any more, and its source is alive.
-///
-/// ```
-/// use kmem::raw::pool;
-/// unsafe {
-///     let pool = pool::i(std::ptr::null_mut(), 32, 10);
-///     pool::a(pool);
-///     pool::x(pool); // the cell goes with it
-/// }
-/// ```
+/// `pool` is null or a live pool whose cells nobody uses any more, and its source is alive.
 pub unsafe fn x(pool: *mut Pool) {
     // SAFETY: [caller] the caller vouches for a readable header where it is not null.
     unsafe {
         if !pool.is_null() && check_pool(call!(c"kmpoolx"), pool) {
-            // Any block of a growing pool stands for all of it: handles on its cells name the block that they are in.
+            // A handle of a cell names the block that the cell is in, so any block stands for the whole pool.
             let pool = (*pool).head;
             if (*pool).cell.flags & FLAG_IN_DTOR != 0 {
                 return fault::report(call!(c"kmpoolx"), pool.cast(), Misuse::BeingFreed);
             }
             #[cfg(feature = "tree")]
             if (*pool).cell.flags & FLAG_HOST != 0 {
-                // The node that hosts the pool takes it down when it goes.
+                // Freeing the node destroys the pool in it.
                 super::tree::free::release(pool.cast(), call!(c"kmpoolx"), Shred::No);
                 return;
             }
@@ -192,14 +143,14 @@ pub unsafe fn x(pool: *mut Pool) {
     }
 }
 
-/// Allocates a cell and returns its data, at least `request.size` bytes of it. A destructor in the request is
-/// refused, and so is a name other than the pool's: a pool has one for all its cells.
+/// Allocates a cell as the request says, and returns its data.
 ///
-/// Fails with [`AllocError::Size`] where the cells are too small, [`AllocError::Align`] where their alignment is,
-/// [`AllocError::Exhausted`] where all are taken, [`AllocError::Source`] where this is no live pool.
+/// Returns [`AllocError::Size`] or [`AllocError::Align`] if the cells are too small or not aligned as requested,
+/// [`AllocError::Exhausted`] if all are in use, and [`AllocError::Source`] if this is no live pool, or if the request
+/// has a destructor or a name other than the pool's: a pool has one for all its cells.
 ///
 /// # Safety
-/// `pool` points to a pool that belongs to this thread now.
+/// `pool` points to a pool that belongs to this thread.
 ///
 /// ```
 /// use kmem::raw::{pool, Request};
@@ -215,7 +166,7 @@ pub unsafe fn x(pool: *mut Pool) {
 pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller vouches for a readable header.
     let found = unsafe { (*pool).cell.kind };
-    // SAFETY: [caller, live] it is asked of a pool.
+    // SAFETY: [caller, live] only evaluated for a pool.
     let other = |asked: &CStr| unsafe { name(pool) } != Some(asked);
     if found != Kind::Pool as i32 || request.drop.is_some() || request.name.is_some_and(other) {
         return Err(AllocError::Source(Kind::from_raw(found)));
@@ -241,21 +192,10 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     unsafe { alloc(pool, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-/// The handle of a live cell with this data; the null handle of null.
+/// Returns the handle of a cell, or the null handle for null. C: `kmpoolo`.
 ///
 /// # Safety
-/// `data` is null or that of a live cell of this method.
-///
-/// ```
-/// use kmem::raw::{ptr, pool};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let pool = pool::i(null_mut(), 24, 2);
-///     ptr::free(pool::handle(pool::a(pool)));
-///     assert!(pool::handle(null_mut()).is_null());
-///     pool::x(pool);
-/// }
-/// ```
+/// `data` is null or that of a live cell of a pool.
 #[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
@@ -264,19 +204,19 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Pool, data, pool.cast())
 }
 
-/// Whether a live cell holds `size` bytes.
+/// Returns an error if the cells of this cell's pool have less than `size` bytes.
 ///
 /// # Safety
-/// `data` is that of a live cell of a pool of this thread's.
+/// `data` is that of a live cell of a pool of this thread.
 pub(crate) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError> {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
     unsafe { fits(owner_of(data), size, 0) }
 }
 
-/// Zeroes what a live cell has behind so many bytes where the pool, or `shred`, asks for it.
+/// Zeroes the data of a live cell from byte `size` on, if the pool, the cell or `shred` asks for that.
 ///
 /// # Safety
-/// As for [`holds`], and the cell does.
+/// As for [`holds`]; the cell has at least `size` bytes.
 pub(crate) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
     unsafe {
@@ -287,7 +227,7 @@ pub(crate) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     }
 }
 
-/// Whether a live cell of `from` bytes may have `to` bytes. What is cut off is zeroed where the pool asks for it.
+/// Returns true if a live cell of `from` bytes may have `to` bytes. Zeroes what is cut off if the pool asks for that.
 ///
 /// # Safety
 /// As for [`holds`].

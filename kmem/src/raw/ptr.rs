@@ -1,4 +1,5 @@
-//! One handle over all methods: free, shred, stat, taint.
+//! Functions for objects of every kind, by handle: free, shred, taint, and `stat` for objects that kmem did not
+//! allocate.
 
 mod at;
 mod hook;
@@ -19,23 +20,11 @@ pub(crate) use object::handle_of;
 pub(crate) use resize::resize_kept;
 pub use resize::{grow, reserve, resize};
 
-/// Frees, downrefs, gives back or ignores the object, as its kind wants, zeroing it first where the handle, the
-/// cell or the source says so. Of a tree node, everything below goes too. The null handle is ignored.
+/// Frees the object of a handle as its own method does, after zeroing it if it is tainted. A counted cell loses one
+/// reference; an object that kmem did not allocate is left alone. Ignores the null handle. C: `kmfree`.
 ///
 /// # Safety
-/// As for the method's own free; a misuse that the handle or the header shows goes to the
-/// [fault handler](crate::fault) and changes nothing.
-///
-/// ```
-/// use kmem::raw::{heap, ptr, refs};
-/// use std::ptr::null_mut;
-/// static GREETING: [u8; 5] = *b"hello";
-/// unsafe {
-///     for handle in [heap::ao(8), refs::ao(null_mut(), 8), ptr::stat(GREETING.as_ptr())] {
-///         ptr::free(handle);
-///     }
-/// }
-/// ```
+/// As for the free of the method.
 #[inline]
 pub unsafe fn free(handle: Handle) {
     const CALL: Call = Call::new(c"kmfree");
@@ -49,16 +38,10 @@ pub unsafe fn free(handle: Handle) {
     }
 }
 
-/// Like [`free`], but zeroes what it deallocates. An object that kmem did not allocate is left alone, since its
-/// size is not known; a reference-counted one is zeroed when its last reference goes.
+/// Like [`free`], but zeroes what it frees; a counted cell with other references is tainted. C: `kmshred`.
 ///
 /// # Safety
 /// As for [`free`].
-///
-/// ```
-/// use kmem::raw::{heap, ptr};
-/// unsafe { ptr::shred(heap::ao(32)) };
-/// ```
 #[cfg(feature = "shred")]
 #[inline]
 pub unsafe fn shred(handle: Handle) {
@@ -82,40 +65,23 @@ unsafe fn release(handle: Handle, call: Call, shred: Shred) {
     }
 }
 
-/// Apart from [`free`], so that a handle without a mark goes without a look at it.
+/// Out of line, for the few handles that are tainted.
 #[inline(never)]
 unsafe fn release_zeroed(handle: Handle, call: Call) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { release(handle, call, Shred::Yes) }
 }
 
-/// Wraps a pointer to an object that kmem does not manage, so that it can be passed where any handle can.
-///
-/// ```
-/// use kmem::raw::ptr;
-/// let number = 7u32;
-/// let handle = ptr::stat((&raw const number).cast());
-/// assert_eq!((handle.kind, handle.data.cast_const()), (0, (&raw const number).cast()));
-/// unsafe { ptr::free(handle) }; // does nothing
-/// ```
+/// Returns a handle of an object that kmem did not allocate. C: `kmstat`.
 #[must_use]
 pub fn stat(object: *const u8) -> Handle {
     Handle::on(Kind::None, object.cast_mut(), null_mut())
 }
 
-/// Marks the handle and the cell of its object, so that the object is zeroed when it is freed, by this handle or by any other path.
+/// Taints an object and its handle: the object is zeroed when it is freed, by this handle or otherwise. C: `kmtaint`.
 ///
 /// # Safety
-/// The handle is null or holds a live object.
-///
-/// ```
-/// use kmem::raw::{ptr, refs};
-/// unsafe {
-///     let mut key = refs::zo(std::ptr::null_mut(), 32);
-///     ptr::taint(&mut key);
-///     refs::f(key.data); // zeroed, although the handle was not used
-/// }
-/// ```
+/// The handle is null or that of a live object.
 #[cfg(feature = "shred")]
 #[inline]
 pub unsafe fn taint(handle: &mut Handle) {
@@ -126,7 +92,7 @@ pub unsafe fn taint(handle: &mut Handle) {
     }
 }
 
-/// Marks the cell of a live object of this kind, if kmem allocated it.
+/// Taints the cell of a live object, if kmem allocated it.
 ///
 /// # Safety
 /// `data` is null or that of a live object of this kind.
@@ -143,11 +109,11 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
     }
 }
 
-/// Returns true if the object of a handle is zeroed when it is freed: the handle, its cell or the source says so. Any thread may ask
-/// that shares the object.
+/// Returns true if an object is zeroed when it is freed: the handle, the cell or a source is tainted. For any thread
+/// that may read the object.
 ///
 /// # Safety
-/// The handle is null or holds a live object.
+/// The handle is null or that of a live object.
 pub(crate) unsafe fn shreds(handle: Handle) -> bool {
     #[cfg(feature = "pool")]
     // SAFETY: [caller] the caller gives a live cell, whose header names its pool.

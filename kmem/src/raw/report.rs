@@ -1,7 +1,7 @@
-//! Reports: what a tree or a pool holds, as indented text and as JSON.
+//! Reports of the contents of a tree or a pool, as indented text and as JSON.
 //!
-//! Both list the nodes of a tree and the objects that they have adopted, each before what is below it, down to a depth; what
-//! lies deeper is counted. Neither needs memory or more stack for a deeper tree.
+//! A report lists the nodes of a tree and the objects that they adopted, each before those below it, to a depth;
+//! deeper ones are counted. It takes no memory, and no more stack for a deeper tree.
 //!
 //! ```text
 //! tree "request", 24 bytes
@@ -11,7 +11,7 @@
 //! 15 cells, 1280 bytes, 6472 with headers
 //! ```
 //!
-//! The JSON form has a line for each cell:
+//! JSON has a line for each cell:
 //!
 //! ```text
 //! {"kmem":1,"cells":[
@@ -20,13 +20,19 @@
 //! ],"total":{"cells":2,"size":88,"block":304}}
 //! ```
 //!
-//! `kind` is `tree` for a node and `store` for a pool; `heap`, `ref`, `pool` (a cell of one) and `none` are adopted objects.
-//! `size` counts bytes of data, of a store those of its live cells; `block` all bytes that were drawn for it: headers, alignment, slots,
-//! hooks, and the node that holds an adopted object. `holder` is the part of `block` that is that node's. A counted cell that several nodes
-//! have adopted is listed below each of them, with the same `at`, and the totals count it each time: `holder` is what its other lines have
-//! for themselves. `source` is where the block was drawn, the heap where it is not there. A store has `cell`, the bytes of one, `cells`,
-//! how many there are, `live`, how many are in use, and `peak`, how many ever were at once. `below` counts what is not listed:
-//! what lies deeper, and what a counted cell owns, down to the next counted cell.
+//! | key | value |
+//! |---|---|
+//! | `kind` | `tree` for a node, `store` for a pool; for an adopted object `heap`, `ref`, `pool` (a cell of one) or `none` |
+//! | `size` | bytes of data; for a store those of its live cells |
+//! | `block` | bytes allocated for it, with headers, alignment, slots, hooks, and the holder of an adopted object |
+//! | `holder` | bytes of the holder alone |
+//! | `source` | the kind of its source, if that is not the heap |
+//! | `cell`, `cells` | for a store, the bytes of a cell and the number of cells |
+//! | `live`, `peak` | for a store, the number of live cells and its peak |
+//! | `below` | the cells that are not listed: deeper nodes, and all that a counted cell owns down to the next counted cell |
+//!
+//! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals
+//! count it each time. To count it once, count only `holder` for its other lines.
 
 use core::ffi::CStr;
 #[cfg(feature = "tree")]
@@ -41,12 +47,23 @@ use crate::cell::Kind;
 use crate::fault::call;
 use crate::text::Text;
 
-/// So many cells, with so many bytes (`kmcount` in C).
+/// Numbers of cells and bytes: see [`count`]. C: `kmcount`.
 ///
 /// Exhaustive: C code relies on this layout.
 ///
 /// ```
-/// assert_eq!(kmem::raw::report::Sum::default().cells, 0);
+/// use kmem::raw::{Request, heap, report, tree};
+/// use std::ptr::null_mut;
+/// unsafe {
+///     let root = tree::a(null_mut(), null_mut(), 8);
+///     for _ in 0..3 {
+///         tree::alloc(null_mut(), root, &Request { name: Some(c"line"), ..Request::new(100) }).unwrap();
+///     }
+///     let (all, lines) = (report::count(root, None), report::count(root, Some(c"line")));
+///     assert_eq!((all.cells, all.size), (4, 308));
+///     assert_eq!((lines.cells, lines.size, lines.block), (3, 300, 3 * (64 + 104 + 8)));
+///     tree::f(root);
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -55,7 +72,7 @@ pub struct Sum {
     pub cells: usize,
     /// Bytes of their data.
     pub size: usize,
-    /// All bytes that were drawn for them, headers and what else the library needs included.
+    /// All bytes allocated for them, headers and internal nodes included.
     pub block: usize,
 }
 
@@ -73,7 +90,7 @@ impl Sum {
     }
 }
 
-/// What there is to say of a node or an adopted object.
+/// The contents of one line: a node, a pool or an adopted object.
 struct Facts {
     kind: Kind,
     name: Option<&'static CStr>,
@@ -82,7 +99,7 @@ struct Facts {
     block: usize,
     src: Option<Kind>,
     tainted: bool,
-    /// The bytes of `block` that are those of the node that holds it, where it is adopted.
+    /// For an adopted object, the part of `block` that is its holder's.
     holder: Option<usize>,
     refs: Option<usize>,
     #[cfg(feature = "pool")]
@@ -107,18 +124,18 @@ impl Facts {
     }
 
     /// # Safety
-    /// The node is a live one of this thread's, no hook, and the object it or what it holds.
+    /// The node is a live one of this thread, no hook, and the object is the node or the one that it holds.
     #[cfg(feature = "tree")]
     #[inline(never)]
     unsafe fn of(node: *mut Node, object: Handle) -> Facts {
         let mut facts = Facts::new(Kind::from_raw(object.kind).unwrap_or(Kind::None), object.data);
-        // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and the object is one that is live.
+        // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and a live object.
         unsafe {
             facts.tainted = object.shred != 0;
             let own = trailer::extent(Node::data(node), layout::NODE);
             facts.block = own.1;
             let mut hook = (*node).child;
-            // A link that leads to no child is for the walk to report.
+            // The walk reports a corrupt link.
             while tree::links::is_child(hook, node) && (*hook).cell.flags & FLAG_HOOK != 0 {
                 facts.block += trailer::extent(Node::data(hook), layout::NODE).1;
                 hook = (*hook).next;
@@ -165,10 +182,10 @@ impl Facts {
         facts
     }
 
-    /// Adds what the prefix of an adopted cell says.
+    /// Adds the contents of the prefix of an adopted cell.
     #[cfg(all(feature = "tree", any(feature = "heap", feature = "ref")))]
     unsafe fn prefixed(&mut self, header: usize, src: *mut Cell) {
-        // SAFETY: [caller, live, outlives] the caller gives a live cell with this header, drawn from there.
+        // SAFETY: [caller, live, outlives] the caller gives a live cell with this header and source.
         unsafe {
             let (size, block) = trailer::extent(self.data, header);
             self.size = size;
@@ -179,10 +196,10 @@ impl Facts {
         }
     }
 
-    /// Adds what a pool says.
+    /// Adds the counts of a pool.
     #[cfg(feature = "pool")]
     unsafe fn pool(&mut self, pool: *mut super::Pool) {
-        // SAFETY: [caller, live] the caller gives a live pool of this thread's.
+        // SAFETY: [caller, live] the caller gives a live pool of this thread.
         unsafe {
             let count = super::pool::count(pool);
             self.kind = Kind::Source;
@@ -198,36 +215,37 @@ impl Facts {
         if self.kind == Kind::Source { "store" } else { self.kind.word() }
     }
 
-    /// Where it was drawn, unless that is the heap.
+    /// The kind of its source, if that is not the heap.
     fn source(&self) -> Option<&'static str> {
         self.src.map(Kind::word)
     }
 }
 
-/// Where a node was drawn: a pool on a node from that.
+/// The source of a node; for a node that hosts a pool, the parent.
 #[cfg(feature = "tree")]
 unsafe fn node_source(node: *mut Node) -> *mut Cell {
     // SAFETY: [caller] the caller gives a live node.
     unsafe { if (*node).cell.flags & FLAG_HOST != 0 { (*node).parent.cast() } else { (*node).src } }
 }
 
-/// The kind of a source that is not the heap.
+/// The kind of a source, if that is not the heap.
 unsafe fn source(src: *mut Cell) -> Option<Kind> {
     // SAFETY: [caller, prefix] the caller gives null or a source that is there.
     if src.is_null() { None } else { Kind::from_raw(unsafe { (*src).kind }) }
 }
 
-/// Counts what the counted cell of a line owns, all of it or what has one name. It has no lines of its own: a cell may be below several
-/// nodes, and what lies below it knows none of them.
+/// Counts what the counted cell of a line owns: all of it, or all of one name. That has no lines of its own, because
+/// a cell may be below several nodes.
 ///
 /// # Safety
-/// The object is a live one that this thread may look at, and nobody changes what it owns meanwhile.
+/// The object is live, this thread may read it, and nobody changes what it owns meanwhile.
 #[cfg(feature = "tree")]
 #[inline(never)]
 unsafe fn owned(object: Handle, name: Option<&CStr>) -> Sum {
     let mut sum = Sum::default();
     #[cfg(feature = "ref")]
-    // SAFETY: [caller, owned, links] the caller's object is live, and where its kind says so it is a counted cell. What it owns is live.
+    // SAFETY: [caller, owned, links] the caller's object is live, and its kind says if it is a counted cell. What
+    // that owns is live.
     unsafe {
         if Kind::from_raw(object.kind) == Some(Kind::Ref) {
             for visit in tree::walk_below(super::refs::owned::owned(object.data)) {
@@ -242,28 +260,11 @@ unsafe fn owned(object: Handle, name: Option<&CStr>) -> Sum {
     sum
 }
 
-/// Counts the nodes and adopted objects at and below a node, all of them or those of one name.
-///
-/// A counted cell that several trees have adopted counts in each. What is no node counts nothing, after a report.
+/// Counts a node, the nodes below it and the adopted objects: all of them, or those of one name. A counted cell that
+/// several nodes adopted is counted for each of them. Returns zeros after a report if this is no node. C: `kmtreeq`.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
-/// [fault handler](crate::fault).
-///
-/// ```
-/// use kmem::raw::{Request, heap, report, tree};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let root = tree::a(null_mut(), null_mut(), 8);
-///     for _ in 0..3 {
-///         tree::alloc(null_mut(), root, &Request { name: Some(c"line"), ..Request::new(100) }).unwrap();
-///     }
-///     let (all, lines) = (report::count(root, None), report::count(root, Some(c"line")));
-///     assert_eq!((all.cells, all.size), (4, 308));
-///     assert_eq!((lines.cells, lines.size, lines.block), (3, 300, 3 * (64 + 104 + 8)));
-///     tree::f(root);
-/// }
-/// ```
+/// `data` is that of a node of a tree that belongs to this thread.
 #[cfg(feature = "tree")]
 #[must_use]
 pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
@@ -281,7 +282,7 @@ pub unsafe fn count(data: *mut u8, name: Option<&CStr>) -> Sum {
     sum
 }
 
-/// How a report is written.
+/// The format of a report.
 #[derive(Clone, Copy)]
 enum Form {
     Text,
@@ -295,7 +296,7 @@ impl Form {
         }
     }
 
-    /// A cell, and what lies below it that is not listed.
+    /// Writes the line of a cell, with a count of what is below it and not listed.
     fn cell(self, out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
         match self {
             Form::Text => text_line(out, depth, facts, below),
@@ -322,7 +323,7 @@ impl Form {
     }
 }
 
-/// A number of things, of which more than one are told apart by an s.
+/// Writes a number and a noun, in the plural unless the number is one.
 fn many(out: &mut Text<'_>, number: usize, of: &str) {
     out.push_number(number);
     out.push(of);
@@ -437,7 +438,7 @@ fn json_sum(out: &mut Text<'_>, sum: &Sum) {
     out.push("}");
 }
 
-/// Writes a report of a node and what is below it, down to `depth`.
+/// Writes a report of a node and all below it, down to `depth`.
 #[cfg(feature = "tree")]
 unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(&str)) {
     let call = match form {
@@ -452,7 +453,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
     form.begin(out);
     let (mut total, mut below) = (Sum::default(), Sum::default());
     let mut listed: Option<(usize, Facts)> = None;
-    // SAFETY: [caller] the contract is the caller's, and what `write` does to the tree is.
+    // SAFETY: [caller] the contract is the caller's, also for what `write` does to the tree.
     for visit in unsafe { tree::walk_for(call, data) } {
         // SAFETY: [caller] as above.
         let facts = unsafe { Facts::of(visit.node, visit.object) };
@@ -460,7 +461,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         if visit.depth > depth {
             below.add(&facts);
         } else if let Some((depth, facts)) = listed.replace((visit.depth, facts)) {
-            // A cell is written once it is known what lies below it.
+            // A cell is written after the cells below it are counted.
             form.cell(out, depth, &facts, &below);
             below = Sum::default();
         }
@@ -475,12 +476,12 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
     form.end(out, &total);
 }
 
-/// Writes what a node and everything below it holds as indented text, down to a depth: 0 lists the node alone. `write` gets it a
-/// piece at a time, and neither frees nor adds to what is reported. Nothing is written of what is no node.
+/// Writes a report of a node and all below it as indented text, down to `depth`: 0 lists the node alone. `write`
+/// receives it in pieces, and must not change what is reported. Writes nothing, after a report of the misuse, if this
+/// is no node. C: `kmtreet`.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
-/// [fault handler](crate::fault).
+/// `data` is that of a node of a tree that belongs to this thread.
 ///
 /// ```
 /// use kmem::raw::{Request, report, tree};
@@ -500,21 +501,10 @@ pub unsafe fn text(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
     unsafe { report(data, depth, Form::Text, write) }
 }
 
-/// Writes what a node and everything below it holds as JSON, as [`text`] does. See the [module](self) for what it says.
+/// Writes a report of a node and all below it as JSON: see [`text`] and the [module](self). C: `kmtreej`.
 ///
 /// # Safety
 /// As for [`text`].
-///
-/// ```
-/// use kmem::raw::{report, tree};
-/// let mut json = String::new();
-/// unsafe {
-///     let root = tree::a(std::ptr::null_mut(), std::ptr::null_mut(), 8);
-///     report::json(root, usize::MAX, &mut |piece| json.push_str(piece));
-///     tree::f(root);
-/// }
-/// assert!(json.ends_with("],\"total\":{\"cells\":1,\"size\":8,\"block\":72}}\n"));
-/// ```
 #[cfg(feature = "tree")]
 pub unsafe fn json(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
     // SAFETY: [caller] the contract is the caller's.
@@ -527,8 +517,8 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
         Form::Text => call!(c"kmpoolt"),
         Form::Json => call!(c"kmpoolj"),
     };
-    // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a live pool is
-    // there.
+    // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a
+    // live pool is there.
     unsafe {
         if !super::pool::header::check_pool_seen(call, pool) {
             return;
@@ -546,44 +536,20 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
     }
 }
 
-/// Writes what a pool holds as text, in one line and the total, as [`text`] does. Nothing is written of what is no live pool.
+/// Writes a report of a pool as text, in one line and the total: see [`text`]. C: `kmpoolt`.
 ///
 /// # Safety
-/// `pool` is a live pool that belongs to this thread, or a block of one. What the header shows to be wrong goes to the
-/// [fault handler](crate::fault).
-///
-/// ```
-/// use kmem::raw::{pool, report};
-/// let mut text = String::new();
-/// unsafe {
-///     let pool = pool::i(std::ptr::null_mut(), 32, 10);
-///     pool::a(pool);
-///     report::pool_text(pool, &mut |piece| text.push_str(piece));
-///     pool::x(pool);
-/// }
-/// assert!(text.starts_with("store, 32 bytes, 1 of 10 cells in use, at most 1\n1 cell, 32 bytes, "));
-/// ```
+/// `pool` is a live pool that belongs to this thread, or a block of one.
 #[cfg(feature = "pool")]
 pub unsafe fn pool_text(pool: *mut super::Pool, write: &mut dyn FnMut(&str)) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { report_pool(pool, Form::Text, write) }
 }
 
-/// Writes what a pool holds as JSON, as [`json`] does.
+/// Writes a report of a pool as JSON: see [`json`]. C: `kmpoolj`.
 ///
 /// # Safety
 /// As for [`pool_text`].
-///
-/// ```
-/// use kmem::raw::{pool, report};
-/// let mut json = String::new();
-/// unsafe {
-///     let pool = pool::i(std::ptr::null_mut(), 32, 10);
-///     report::pool_json(pool, &mut |piece| json.push_str(piece));
-///     pool::x(pool);
-/// }
-/// assert!(json.contains("\"cell\":32,\"cells\":10,\"live\":0,\"peak\":0}"));
-/// ```
 #[cfg(feature = "pool")]
 pub unsafe fn pool_json(pool: *mut super::Pool, write: &mut dyn FnMut(&str)) {
     // SAFETY: [caller] the contract is the caller's.

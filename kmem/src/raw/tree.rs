@@ -1,13 +1,13 @@
-//! Trees: a node that is freed takes everything below it along.
+//! Trees: a node is freed with all nodes below it.
 //!
-//! A tree belongs to one thread at a time. Nodes are linked in the order they were made, and pools on nodes behind all others, so
-//! that adding to a node takes a time that grows with the number of pools on it. A tree is freed children first, the first child
-//! before the second, in constant stack however deep or wide it is, with what adopted counted cells own. What a destructor frees
-//! uses the stack of that call.
+//! A tree belongs to one thread at a time. Children are linked in the order in which they were added, pools after all
+//! others; so adding a child takes time in proportion to the number of pools on the node. A tree is freed children
+//! first, the first child before the second, in constant stack, and so are objects that adopted counted cells own. If
+//! a destructor frees another object, that call adds to the stack.
 //!
-//! What else a node may have is a child too, of the library's own, so that a node without pays nothing: a *hook*, which runs
-//! when the free of the node begins ([`h`]), and a *holder*, which frees an object of another kind that the node has adopted
-//! ([`k`]). Hooks lie before all other children.
+//! Hooks and adopted objects are stored as internal child nodes, so nodes without them pay nothing. A *hook* runs
+//! when the free of the node begins ([`h`]). A *holder* frees an object of another kind that the node adopted
+//! ([`k`]). Hooks come before all other children.
 
 pub(crate) mod free;
 mod hold;
@@ -49,42 +49,27 @@ unsafe fn allocate(src: *mut Cell, parent: *mut u8, size: usize, fill: Fill) -> 
     unsafe { alloc(src, parent, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-/// The handle of a live cell with this data; the null handle of null.
+/// Returns the handle of a node, or the null handle for null. C: `kmtreeo`.
 ///
 /// # Safety
-/// `data` is null or that of a live cell of this method.
-///
-/// ```
-/// use kmem::raw::{ptr, tree};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     ptr::free(tree::handle(tree::a(null_mut(), null_mut(), 24)));
-///     assert!(tree::handle(null_mut()).is_null());
-/// }
-/// ```
+/// `data` is null or that of a live node.
 #[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Tree, data, if data.is_null() { null_mut() } else { Node::of(data).cast() })
 }
 
-/// Frees a node and everything below it as [`f`] does, and returns nothing, as callbacks that destroy an object do.
+/// Frees a node as [`f`] does, and returns nothing, as callbacks do. C: `kmtreed`.
 ///
 /// # Safety
 /// As for [`f`].
-///
-/// ```
-/// use kmem::raw::tree;
-/// use std::ptr::null_mut;
-/// unsafe { tree::d(tree::a(null_mut(), null_mut(), 8)) };
-/// ```
 #[inline]
 pub unsafe fn d(data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { release(data, call!(c"kmtreed"), Shred::No) };
 }
 
-/// [`resize`] on behalf of `call`, before the old block goes back.
+/// [`resize`] for `call`; the old block is freed when the result is dropped.
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -92,8 +77,8 @@ pub(crate) unsafe fn resize_kept(
     call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
-    // SAFETY: [caller, one-thread, links] the caller vouches for a readable header, the check for what it says, and a live node
-    // for those around it.
+    // SAFETY: [caller, one-thread, links] the caller vouches for a readable header, the check for what it says, and a
+    // live node for its neighbours.
     unsafe {
         let node = check_movable(call, data, OWN)?;
         let wrong = match around(node) {
@@ -104,7 +89,7 @@ pub(crate) unsafe fn resize_kept(
             fault::report(call, data, misuse);
             return Err(AllocError::Misused);
         }
-        // A global allocator may be the program's own, and meet the node by its neighbours. That of C does not know of it.
+        // A global allocator may be user code that reaches the node by its neighbours; `malloc` cannot.
         let alone = cfg!(kmem_libc) || (*node).parent.is_null() && (*node).child.is_null();
         let how = How { shred: shred.is_yes(), alone };
         let resized = resize::resize(call, Kind::Tree, HEADER, data, (*node).src, to, how)?;
@@ -118,7 +103,7 @@ pub(crate) unsafe fn resize_kept(
             let mut child = (*now).child;
             while !child.is_null() {
                 if !is_child(child, node) {
-                    // Where the links lead nobody knows: what lies behind stays out of reach.
+                    // The link is corrupt: the children behind it become unreachable.
                     fault::report(call, resized.data.as_ptr(), Misuse::Damaged);
                     break;
                 }
@@ -134,32 +119,20 @@ pub(crate) unsafe fn resize_kept(
     }
 }
 
-/// Frees everything below a node, the first child first, and what the node has adopted. The node stays, and its hooks do. Null is
-/// ignored.
+/// Frees all nodes below a node, the first child first, and the objects that it adopted. Keeps the node and its
+/// hooks. Ignores null. C: `kmtreex`.
 ///
 /// # Safety
 /// As for [`f`] of each child.
-///
-/// ```
-/// use kmem::raw::tree;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let root = tree::a(null_mut(), null_mut(), 8);
-///     tree::a(null_mut(), root, 8);
-///     tree::x(root);
-///     assert_eq!(tree::below(root), 0);
-///     tree::f(root);
-/// }
-/// ```
 pub unsafe fn x(node: *mut u8) {
     const CALL: Call = Call::new(c"kmtreex");
-    // SAFETY: [caller, links] the caller vouches for a readable header and gives up the children. Destructors may add children, and
-    // free others, but not the node.
+    // SAFETY: [caller, links] the caller vouches for a readable header and gives up the children. Destructors may add
+    // children and free others, but not the node.
     unsafe {
         let Ok(node) = check(CALL, node) else { return };
         loop {
             let Ok(child) = past_hooks_of(CALL, node) else { return };
-            // What could not be freed has been reported, and would be found here again.
+            // A child that was not freed was reported, and would be found here again.
             if child.is_null() || release(Node::data(child), CALL, Shred::No).is_null() {
                 return;
             }

@@ -37,19 +37,19 @@ fn what_is_wrong_with_a_pool_is_found() {
         assert_eq!(header(other), (*header(free)).last, "these two are on the list, and the third is parked");
 
         let mark = |of: *mut u8| (*header(of)).pool;
-        assert_eq!(found_in_pool(pool, &raw mut (*pool).cell.kind, 4), "no live pool");
-        assert_eq!(
-            found_in_pool(pool, &raw mut (*pool).cell.size, 8),
-            "more cells handed out than there are"
-        );
+        assert_eq!(found_in_pool(pool, &raw mut (*pool).cell.kind, 4), "not a live pool");
+        assert_eq!(found_in_pool(pool, &raw mut (*pool).cell.size, 8), "more cells used than the block has");
         assert_eq!(
             found_in_pool(pool, &raw mut (*pool).cell.size, 5000),
-            "cells that reach out of the block"
+            "cells beyond the end of the block"
         );
-        assert_eq!(found_in_pool(pool, &raw mut (*pool).top, live.cast()), "a top or bottom that is no cell");
+        assert_eq!(
+            found_in_pool(pool, &raw mut (*pool).top, live.cast()),
+            "a top or bottom that is not a cell"
+        );
         assert_eq!(
             found_in_pool(pool, &raw mut (*pool).bottom, header(live)),
-            "no free cell, on the free list"
+            "a cell on the free list that is not free"
         );
         assert_eq!(
             found_in_pool(pool, &raw mut (*pool).bottom, header(other)),
@@ -58,11 +58,11 @@ fn what_is_wrong_with_a_pool_is_found() {
         assert_eq!(found_in_pool(pool, &raw mut (*pool).bottom, header(parked)), "a cell that is free twice");
         let last = &raw mut (*header(other)).last;
         assert_eq!(found_in_pool(pool, last, header(free)), "a cell that is free twice");
-        assert_eq!(found_in_pool(pool, last, live.cast()), "no free cell, on the free list");
+        assert_eq!(found_in_pool(pool, last, live.cast()), "a cell on the free list that is not free");
         let of = |data: *mut u8| &raw mut (*header(data)).pool;
         assert_eq!(found_in_pool(pool, of(live), null_mut()), "a cell that names another pool");
         assert_eq!(found_in_pool(pool, of(live), mark(free)), "a free cell that is on no list");
-        assert_eq!(found_in_pool(pool, of(parked), mark(live)), "a cell that is parked and not free");
+        assert_eq!(found_in_pool(pool, of(parked), mark(live)), "a parked cell that is not free");
         // The group of the parked cell lies behind the header: its bits, then the next group.
         let behind = size_of::<Pool>().next_multiple_of(16);
         let bits = pool.byte_add(behind).cast::<u64>();
@@ -70,7 +70,7 @@ fn what_is_wrong_with_a_pool_is_found() {
         assert_eq!(found_in_pool(pool, bits, 0), "a free cell that is on no list");
         assert_eq!(
             found_in_pool(pool, bits.add(1).cast(), pool.addr() + behind),
-            "a group without parked cells, among those with some"
+            "a group without parked cells, on the list of groups"
         );
         pool::x(pool);
     }
@@ -94,23 +94,23 @@ fn what_is_wrong_with_a_tree_is_found() {
         let hosted = pool::i(root.sub(64).cast(), 8, 4);
         let cell = pool::a(hosted);
 
-        assert_eq!(found(root, &raw mut (*node(two)).cell.kind, 1), "no live node");
+        assert_eq!(found(root, &raw mut (*node(two)).cell.kind, 1), "not a live node");
         assert_eq!(found(root, &raw mut (*node(two)).cell.size, 63), "a node smaller than its header");
         assert_eq!(
             found(root, &raw mut (*node(leaf)).parent, node(root)),
-            "a first child that does not know itself as one"
+            "a first child with a wrong parent or previous sibling"
         );
         assert_eq!(
             found(root, &raw mut (*node(leaf)).prev, node(two)),
-            "a first child that does not know itself as one"
+            "a first child with a wrong parent or previous sibling"
         );
         assert_eq!(found(root, &raw mut (*node(leaf)).lastchild, node(two)), "a last child without a first");
         assert_eq!(
             found(root, &raw mut (*node(root)).lastchild, node(two)),
-            "a last child that its parent does not know"
+            "a last sibling that is not its parent's last child"
         );
-        assert_eq!(found(root, &raw mut (*node(two)).prev, null_mut()), "siblings that do not agree");
-        assert_eq!(found(root, &raw mut (*node(two)).parent, node(one)), "siblings that do not agree");
+        assert_eq!(found(root, &raw mut (*node(two)).prev, null_mut()), "siblings whose links disagree");
+        assert_eq!(found(root, &raw mut (*node(two)).parent, node(one)), "siblings whose links disagree");
         assert_eq!(found(root, &raw mut (*header(cell)).pool, null_mut()), "a cell that names another pool");
         tree::f(root);
     }
@@ -121,5 +121,5 @@ fn damage_says_what_and_where() {
     let mut zeros = [0u128; 5];
     let no_node: *mut u8 = zeros.as_mut_ptr().wrapping_add(4).cast();
     let damage = unsafe { tree::verify(no_node) }.expect_err("zeros are no node");
-    assert_eq!(damage.to_string(), format!("no live node at {no_node:p}"));
+    assert_eq!(damage.to_string(), format!("not a live node at {no_node:p}"));
 }

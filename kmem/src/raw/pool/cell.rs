@@ -1,4 +1,4 @@
-//! A pool's cell: checks of its header, its mark, and what it means to give it back.
+//! A pool's cell: the checks of its header, and its taint.
 
 use crate::cell::{FLAG_SECRETS, Kind};
 use crate::fault::{self, Call, Misuse};
@@ -6,17 +6,17 @@ use crate::raw::layout::{DYING, FREE, Pool, PoolCell, TAINTED};
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::seal;
 
-/// Returns true if a cell of this block is in use and its destructor is not running.
+/// Returns true if a cell of this block is live and its destructor is not running.
 ///
 /// # Safety
-/// `cell` is one of the block's that has been handed out.
+/// `cell` lies in the block and was used before.
 #[inline]
 pub(crate) unsafe fn is_live(cell: *mut PoolCell, block: *mut Pool) -> bool {
     // SAFETY: [caller, high_water] the caller's cell has a header.
     unsafe { (*cell).pool.addr() & !TAINTED == block.addr() }
 }
 
-/// Returns true if a cell that is in use was tainted by itself.
+/// Returns true if a live cell is tainted by itself.
 ///
 /// # Safety
 /// `data` is that of a cell with a readable header.
@@ -25,10 +25,10 @@ pub(crate) unsafe fn is_tainted(data: *mut u8) -> bool {
     unsafe { (*PoolCell::of(data)).pool }.addr() & (FREE | TAINTED) == TAINTED
 }
 
-/// Marks a cell that is in use, so that it is zeroed when it is freed, by whatever path.
+/// Taints a live cell: it is zeroed when it is freed, by whatever path.
 ///
 /// # Safety
-/// `data` is that of a live cell of a pool of this thread's, or of one whose destructor is running.
+/// `data` is that of a cell of a pool of this thread, live or with its destructor running.
 #[cfg(feature = "shred")]
 pub(crate) unsafe fn taint(data: *mut u8) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its block.
@@ -41,7 +41,7 @@ pub(crate) unsafe fn taint(data: *mut u8) {
     }
 }
 
-/// The pool that a cell's header names, whether the cell is live or free.
+/// The pool that the header of a cell names, whether the cell is live or free.
 #[inline]
 pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
     // SAFETY: [caller] the caller vouches for a readable header.
@@ -49,12 +49,12 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
     pool.map_addr(|addr| addr & !(BASE_ALIGN - 1))
 }
 
-/// The pool of a live cell; what is wrong with the cell is reported.
+/// Returns the pool of a live cell; otherwise reports what is wrong.
 #[inline]
 pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     let cell = PoolCell::of(data);
-    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
-    // below `high_water` of a live pool that names the pool without a tag, or with that of a tainted one, is live.
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool if the header names one. A cell
+    // below `high_water` of a live pool that names the pool without a tag, or with that of a tainted cell, is live.
     unsafe {
         let named = (&raw const (*cell).pool).read_unaligned();
         if names_its_pool(data, named) {
@@ -64,7 +64,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     }
 }
 
-/// [`check`] of a cell that is tainted, or is none.
+/// [`check`] of a cell that is tainted, or is no live cell.
 ///
 /// # Safety
 /// As for [`check`].
@@ -83,13 +83,13 @@ pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Poo
     }
 }
 
-/// Returns true if this is a live pool that has handed out the cell with this data.
+/// Returns true if `pool` is live and the cell with this data was used before.
 ///
 /// # Safety
-/// `pool` is what the header of the cell names, or that without a tag.
+/// `pool` is what the header of the cell names, without a tag.
 #[inline(always)]
 pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
-    // SAFETY: [caller] the caller vouches for a pool where this is an aligned address.
+    // SAFETY: [caller] the caller vouches for a pool if this is an aligned address.
     unsafe {
         (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
             && PoolCell::may_follow(PoolCell::of(data), pool)
@@ -99,10 +99,12 @@ pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
     }
 }
 
-/// [`check`] for a look at a cell, which may be on its way out, as may its pool: its destructor may look at it.
+/// [`check`] for calls that only read: the destructor of a cell may read the cell, also while its pool is being
+/// destroyed.
 #[inline(never)]
 pub(crate) unsafe fn check_seen(call: Call, data: *mut u8) -> bool {
-    // SAFETY: [caller, tag] as in `check`; where the header says that the cell or its pool is on its way out, they are there.
+    // SAFETY: [caller, tag] as in `check`; if the header says that the cell or its pool is being freed, both are
+    // there.
     unsafe {
         if data.addr() & (BASE_ALIGN - 1) != 0 {
             return check(call, data).is_some();
@@ -119,12 +121,13 @@ pub(crate) unsafe fn check_seen(call: Call, data: *mut u8) -> bool {
     }
 }
 
+/// Reports what is wrong with a cell.
 #[cold]
 pub(crate) unsafe fn report_bad_cell(call: Call, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotInPool
     } else {
-        // SAFETY: [caller] the caller vouches for a readable header, and for a pool where it names one.
+        // SAFETY: [caller] the caller vouches for a readable header, and for a pool if the header names one.
         unsafe {
             let pool = (*PoolCell::of(data)).pool.map_addr(|addr| addr & !TAINTED);
             match pool.addr() & (BASE_ALIGN - 1) {

@@ -1,12 +1,13 @@
-//! The free cells of one block: handed out, taken back, parked.
+//! The free cells of one block: allocated, freed, parked.
 //!
-//! Cells are carved from the front of the block as they are first needed, so making a pool touches its header alone.
+//! Cells are used from the front of the block on, so making a pool writes its header alone.
 //!
-//! Cells that came back are handed out again, the latest first. One free list would do for that, and nothing is faster
-//! for a cell that is freed and needed again at once; but after many frees in random order such a list leads all over
-//! the block, and each allocation waits for a cache and a TLB miss. So the list keeps only what lies together: where a
-//! cell comes back far from the one before it, that one is *parked*, as a bit in its group of 64 neighbours. When the
-//! list is empty parked cells are handed out group by group in the order of their addresses, without reading them.
+//! The cell that was freed last is allocated first. A single free list would do for that, and nothing is faster for a
+//! cell that is freed and needed again at once. But after many frees in random order such a list leads all over the
+//! block, and each allocation waits for a cache miss and a TLB miss. So the list keeps only cells that lie together.
+//! If a cell is freed far from the head of the list, that head is *parked*, as a bit in its group of 64 neighbours.
+//! If the list is empty, parked cells are allocated group by group in the order of their addresses, without reading
+//! them.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -16,18 +17,17 @@ use crate::fault::{self, Misuse, call};
 use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
 use crate::raw::pool::told;
 
-/// Cells that came back one after the other lie together where they are no further apart than this, in bytes: a few
-/// pages, which the TLB and the prefetcher have at hand.
+/// Bytes between cells that still lie together: a few pages, which the TLB and the prefetcher hold.
 pub(crate) const NEAR: usize = 16 << 10;
 
-/// Takes the head of the free list, or returns null where the list is empty or its head is not a free cell.
+/// Pops the head of the free list, or returns null if the list is empty or its head is not a free cell.
 #[inline]
 pub(crate) unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [free-list, one-thread] the caller gives a live pool on its own thread. The head of the free list is a
     // free cell of it, whose header is readable.
     unsafe {
         let cell = (*pool).bottom;
-        // Who writes into a free cell can lead the list to memory of theirs, which looks like a free cell but is none.
+        // A write into a free cell can lead the list to memory outside the pool that looks like a free cell.
         if cell.is_null()
             || (*pool).index(cell) >= (*pool).high_water
             || (*cell).pool.addr() != pool.addr() | FREE
@@ -39,8 +39,7 @@ pub(crate) unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// A parked cell of this very block, or one that was never handed out, or null where there is neither. [`pop`] found
-/// nothing before.
+/// Returns a parked cell of this block, or one that was never used, or null. The list is empty: see [`pop`].
 #[inline]
 pub(crate) unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [caller] the contract is the caller's.
@@ -50,21 +49,20 @@ pub(crate) unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// [`pop_distant`], out of the way.
+/// [`pop_distant`], out of line.
 #[inline(never)]
 pub(crate) unsafe fn pop_distant_cold(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { pop_distant(pool) }
 }
 
-/// A parked cell of this very block, or null. [`pop`] found nothing before.
+/// Returns a parked cell of this block, or null. The list is empty: see [`pop`].
 #[inline]
 pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [free-list] the caller gives a live pool on its own thread. A bit in a group stands for a free cell of the
-    // pool.
+    // SAFETY: [free-list] the caller gives a live pool on its own thread. A bit in a group stands for a free cell.
     unsafe {
         if !(*pool).bottom.is_null() {
-            // The list cannot be followed any further; what was on it is lost to the pool.
+            // The list is corrupt: the pool loses the cells on it.
             fault::report(call!(c"kmpoola"), PoolCell::data((*pool).bottom), Misuse::Damaged);
             (*pool).bottom = null_mut();
         }
@@ -82,12 +80,12 @@ pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// A cell of this very block that was never handed out, or null. None of the pool's is free, so that what was ever handed
-/// out is what was in use at once.
+/// Returns a cell of this block that was never used, or null. Called only if no cell of the pool is free, so that
+/// `high_water` is the peak number of live cells.
 #[inline]
 pub(crate) unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [high_water] the caller gives a live pool on its own thread. The next cell never handed out lies inside the
-    // block, and so does its group.
+    // SAFETY: [high_water] the caller gives a live pool on its own thread. The next cell that was never used lies
+    // inside the block, and so does its group.
     unsafe {
         let index = (*pool).high_water;
         if index >= (*pool).cells {
@@ -101,7 +99,7 @@ pub(crate) unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// A free cell of this very block, or null.
+/// Returns a free cell of this block, or null.
 #[inline]
 pub(crate) unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [caller] the contract is the caller's.
@@ -111,7 +109,7 @@ pub(crate) unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// Hands out a free cell that is on no list any more, and returns its data.
+/// Marks a cell as live that is on no list any more, and returns its data.
 #[inline]
 pub(crate) unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<u8> {
     // SAFETY: [tag] the caller gives a cell of this live pool, which is this thread's.
@@ -129,15 +127,14 @@ pub(crate) fn groups(pool: *mut Pool) -> *mut Group {
     pool.cast::<u8>().wrapping_add(POOL).cast()
 }
 
-/// Parks what lies at the head of the free list, far from `near`, and returns the rest of the list.
+/// Parks cells from the head of the free list on, while they lie far from `near`, and returns the rest of the list.
 ///
-/// At most so many cells at a time as keep this a matter of some nanoseconds. That drains the list all the same: every
-/// cell is put on it once, and parked once.
+/// Parks at most 16 cells a call, to stay within some nanoseconds. Each cell is put on the list once and parked once.
 #[inline(never)]
 pub(crate) unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut PoolCell) -> *mut PoolCell {
     const MOST: usize = 16;
     for _ in 0..MOST {
-        // SAFETY: [free-list] the contract is the caller's, and each cell of the list leads to another one of it.
+        // SAFETY: [free-list] the contract is the caller's, and each cell of the list leads to the next.
         cell = unsafe { park_one(pool, cell) };
         if cell.is_null() || !is_far(near, cell) {
             break;
@@ -146,7 +143,7 @@ pub(crate) unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut P
     cell
 }
 
-/// Whether two cells are too far from each other to be neighbours on the free list.
+/// Returns true if two cells are too far apart to be neighbours on the free list.
 #[inline]
 pub(crate) fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
     one.addr().wrapping_sub(other.addr()).wrapping_add(NEAR) > 2 * NEAR
@@ -165,7 +162,7 @@ pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut Pool
         }
         let group = groups(pool).add(index / GROUP);
         if (*group).free == 0 {
-            // Behind the group that cells are being taken from, which is left alone until it is empty.
+            // After the first group, from which cells are allocated until it is empty.
             let first = (*pool).parked;
             if first.is_null() {
                 (*group).next = null_mut();
@@ -180,11 +177,11 @@ pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut Pool
     }
 }
 
-/// Puts a cell at the head of the free list.
+/// Pushes a cell onto the free list.
 #[inline]
 pub(crate) unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
-    // SAFETY: [free-list, one-thread] the caller gives a cell of this pool, which is this thread's, and which nobody
-    // uses any more.
+    // SAFETY: [free-list, one-thread] the caller gives a cell of this pool of this thread, which nobody uses any
+    // more.
     unsafe {
         let mut below = (*pool).bottom;
         if !below.is_null() && is_far(cell, below) {
@@ -197,7 +194,7 @@ pub(crate) unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
     }
 }
 
-/// Puts a cell that is free back, into whichever block it belongs to.
+/// Pushes a cell onto the free list of its block, and makes a growing pool look there first.
 ///
 /// # Safety
 /// As for [`put`].
@@ -207,7 +204,7 @@ pub(crate) unsafe fn put_back(pool: *mut Pool, cell: *mut PoolCell) {
     unsafe {
         let head = (*pool).head;
         put(pool, cell);
-        // The first block is looked at first, whichever is the current one.
+        // The first block is always searched first, whichever is current.
         if pool != (*head).current && pool != head {
             (*head).current = pool;
             (*head).cell.flags |= FLAG_MAY_HAVE_FREE_BLOCKS;

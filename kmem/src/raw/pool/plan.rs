@@ -1,4 +1,4 @@
-//! A pool's block: where its parts lie, and how its header is written.
+//! The block of a pool: the offsets of its parts, and its header.
 
 use core::alloc::Layout;
 use core::ffi::CStr;
@@ -12,10 +12,10 @@ use crate::raw::request::{BASE_ALIGN, Destructor, align_byte, data_align, round_
 use crate::raw::seal::{self, SealedDtor, heap_id};
 use crate::raw::totals;
 
-/// Cells of a group.
+/// Cells in a group.
 pub(crate) const GROUP: usize = u64::BITS as usize;
 
-/// What a pool is made of.
+/// The options of a pool.
 ///
 /// Exhaustive, so that other crates can write `..Spec::new(size, cells)`. A new field is a breaking change.
 ///
@@ -30,34 +30,30 @@ pub(crate) const GROUP: usize = u64::BITS as usize;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
-    /// Data bytes of each cell; zero is allowed.
+    /// Data bytes of each cell; may be zero.
     pub size: usize,
-    /// Alignment of each cell's data in bytes: a power of two up to [`MAX_ALIGN`](crate::raw::MAX_ALIGN).
+    /// Alignment of the data of each cell in bytes: a power of two up to [`MAX_ALIGN`](crate::raw::MAX_ALIGN).
     pub align: usize,
-    /// Cells, of the first block where the pool grows.
+    /// Number of cells; if the pool grows, that of its first block.
     pub cells: usize,
-    /// What runs on each cell that is freed, and on each live cell when the pool is torn down. A pool that has one is no
-    /// source for others.
+    /// Destructor that runs when a cell is freed, and for each live cell when the pool is destroyed. A pool with a
+    /// destructor cannot be a source.
     pub drop: Option<Destructor>,
-    /// Whether the pool draws another block, of twice the cells of the one before, when it is full.
+    /// True to allocate another block, with twice the cells of the one before, if the pool is full.
     pub grows: bool,
-    /// What to call the pool in reports, see [`name`](super::name).
+    /// Name in reports: see [`name`](super::name).
     pub name: Option<&'static CStr>,
 }
 
 impl Spec {
-    /// A pool of `cells` cells of `size` bytes, aligned to 16, that does not grow.
-    ///
-    /// ```
-    /// assert!(!kmem::raw::pool::Spec::new(32, 10).grows);
-    /// ```
+    /// The options of a pool of `cells` cells of `size` bytes, aligned to 16, that does not grow.
     #[must_use]
     pub const fn new(size: usize, cells: usize) -> Spec {
         Spec { size, align: BASE_ALIGN, cells, drop: None, grows: false, name: None }
     }
 }
 
-/// Where the parts of a pool's block lie.
+/// The offsets of the parts of a pool's block.
 pub(crate) struct Plan {
     /// Bytes from the start of the block to the data of the first cell.
     data: usize,
@@ -73,7 +69,7 @@ impl Plan {
             let stride = round_up(spec.size.checked_add(HEADER + behind)?, align)?;
             let groups = spec.cells.div_ceil(GROUP) * size_of::<Group>();
             let data = round_up(groups + (POOL + HEADER), align)?;
-            // The last cell needs no header behind it, yet may take one: it keeps every pool a multiple of 16.
+            // The last cell needs no header behind it, but takes one: so the size of every pool is a multiple of 16.
             let total = stride.checked_mul(spec.cells)?.checked_add(data - HEADER)?;
             Some(Plan { data, stride, layout: Layout::from_size_align(total, align).ok()? })
         };
@@ -82,12 +78,12 @@ impl Plan {
 }
 
 impl Pool {
-    /// The index of a cell, or a number at least as large as that of the cells where the address is not one of them.
+    /// Returns the index of a cell, or if the address is that of no cell a number not below the number of cells.
     ///
-    /// One multiplication tells whether the offset is a multiple of the stride and divides by it at once: for
-    /// `stride = odd << shift`, multiplying by the inverse of `odd` modulo 2^64 and rotating right by `shift` gives
-    /// the quotient where there is no remainder, and a number above every possible quotient where there is one
-    /// (Granlund and Montgomery, "Division by Invariant Integers using Multiplication", PLDI 1994, section 9).
+    /// One multiplication divides the offset by the stride and tells if it is a multiple. With `stride = odd <<
+    /// shift`, multiplying by the inverse of `odd` modulo 2^64 and rotating right by `shift` gives the quotient if
+    /// there is no remainder, and otherwise a number above every possible quotient (Granlund and Montgomery,
+    /// "Division by Invariant Integers using Multiplication", PLDI 1994, section 9).
     #[inline]
     pub(crate) fn index(&self, cell: *mut PoolCell) -> usize {
         let offset = cell.addr().wrapping_sub(self.first.addr());
@@ -95,7 +91,8 @@ impl Pool {
     }
 }
 
-/// The inverse of an odd number modulo the word, by Newton's iteration: each step doubles the right bits.
+/// The inverse of an odd number modulo 2^64 (2^32 on 32-bit machines), by Newton's iteration: each step doubles the
+/// number of correct bits.
 pub(crate) const fn inverse(odd: usize) -> usize {
     let mut x = odd;
     let mut step = 0;
@@ -106,18 +103,8 @@ pub(crate) const fn inverse(odd: usize) -> usize {
     x
 }
 
-/// Bytes of buffer that [`in_buffer`](super::in_buffer) needs for `cells` cells of `size` bytes, wherever the buffer starts; `usize::MAX`
-/// where that is more than can be counted.
-///
-/// ```
-/// use std::mem::MaybeUninit;
-/// const BYTES: usize = kmem::raw::pool::buffer_size(32, 4);
-/// let mut buffer = [MaybeUninit::<u8>::uninit(); BYTES];
-/// let pool = unsafe { kmem::raw::pool::in_buffer(buffer.as_mut_ptr().cast(), BYTES, 32) };
-/// for _ in 0..4 {
-///     assert!(!unsafe { kmem::raw::pool::a(pool) }.is_null());
-/// }
-/// ```
+/// Returns the bytes of buffer that [`in_buffer`](super::in_buffer) needs for `cells` cells of `size` bytes, wherever the buffer
+/// begins; `usize::MAX` if that overflows. C: `Kmpoolsz`.
 #[must_use]
 pub const fn buffer_size(size: usize, cells: usize) -> usize {
     in_buffer_size(size, BASE_ALIGN, cells)
@@ -134,7 +121,7 @@ pub(crate) const fn in_buffer_size(size: usize, align: usize, cells: usize) -> u
     (first - HEADER).saturating_add(cells.saturating_mul(stride)).saturating_add(align - 1)
 }
 
-/// Writes a pool's header at the base of its block. The cells are not touched.
+/// Writes a pool's header at the start of its block. Writes no cells.
 pub(crate) unsafe fn write(
     base: NonNull<u8>,
     src: *mut Cell,
@@ -152,7 +139,8 @@ pub(crate) unsafe fn write(
         top: null_mut(),
         bottom: null_mut(),
         src,
-        // SAFETY: [extent] the plan's data offset lies inside the block, one header after the pool's own.
+        // SAFETY: [extent] the plan's data offset lies inside the block, behind the pool's header and the first
+        // cell's.
         first: unsafe { base.add(plan.data - HEADER) }.as_ptr().cast(),
         stride: plan.stride,
         inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),
@@ -197,7 +185,7 @@ mod tests {
         for (size, align) in [(0, 16), (1, 16), (32, 16), (33, 64), (500, 16), (1000, 256)] {
             let mut buffer = [0u128; 700];
             let spec = Spec { align, ..Spec::new(size, 0) };
-            // SAFETY: the buffer is as long as it says, and the pool is dropped before it.
+            // SAFETY: the buffer has this size and outlives the pool.
             let pool = unsafe {
                 crate::raw::pool::init_in_buffer(buffer.as_mut_ptr().cast(), size_of_val(&buffer), &spec)
             };

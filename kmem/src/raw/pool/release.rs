@@ -1,4 +1,4 @@
-//! A pool's cell that is freed, and a pool that is torn down: destructors, zeroing, and the way back to the source.
+//! Frees a pool's cell, and destroys a pool: destructors, zeroing, and the return of blocks to the source.
 
 use core::ptr::null_mut;
 
@@ -17,14 +17,14 @@ use crate::raw::source::pool::is_plain;
 use crate::raw::totals;
 use crate::shred;
 
-/// A cell going back where there is more to do than [`put`]. Dropping it zeroes the data where asked for and puts the
-/// cell on the free list, so that this happens even where the destructor unwinds.
+/// A cell that is being freed by more than a [`put`]. Dropping it zeroes the data if that is asked for and frees the
+/// cell, also if the destructor unwinds.
 pub(crate) struct PoolCellFreeGuard {
-    /// It is zeroed if it is tainted.
+    /// Zeroed if it is tainted.
     cell: *mut PoolCell,
     pool: *mut Pool,
-    /// The flag that is taken from the pool's first block: [`FLAG_IN_DTOR`], unless this happens inside another cell's
-    /// destructor, or there is none.
+    /// The flag to clear in the pool's first block: [`FLAG_IN_DTOR`], or none if no destructor runs or another one
+    /// still does.
     flag: u8,
 }
 
@@ -45,7 +45,7 @@ impl Drop for PoolCellFreeGuard {
     }
 }
 
-/// Gives back a cell whose value has been moved out: the pool's destructor does not run.
+/// Frees a cell whose value was moved out, without the pool's destructor.
 pub(crate) unsafe fn free_without_drop(data: *mut u8) {
     // SAFETY: [caller, tag] the caller gives the data of a live cell, whose header names its pool.
     unsafe {
@@ -59,7 +59,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
         return;
     }
     let cell = PoolCell::of(data);
-    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool where the header names one. A cell
+    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool if the header names one. A cell
     // below `high_water` of a live pool that names the pool untagged is live, as in `check`.
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
@@ -77,7 +77,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// Gives back a cell as [`release`] does, where more may have to be done or something is wrong.
+/// [`release`] of a cell that needs more work, or is no live cell.
 #[inline(never)]
 pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
@@ -105,7 +105,7 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// [`release_slow`] of a cell that is tainted, or is none.
+/// [`release_slow`] of a cell that is tainted, or is no live cell.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
@@ -118,7 +118,8 @@ pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
     }
 }
 
-/// A pool on its way out. Dropping it goes on where a destructor unwound, then ends the pool.
+/// A pool that is being destroyed. Dropping it runs the destructors that remain, also after one unwinds, then frees
+/// the blocks.
 pub(crate) struct TearDown {
     head: *mut Pool,
     block: *mut Pool,
@@ -126,16 +127,16 @@ pub(crate) struct TearDown {
 }
 
 impl TearDown {
-    /// Runs the destructor on each live cell from where it stands.
+    /// Runs the destructor on each live cell, from the current one on.
     unsafe fn run(&mut self) {
-        // SAFETY: [blocks, tag] the blocks are those of one pool, none of them given back yet, and cells below `high_water`
-        // have a header. The destructor was given for live cells; each is marked before it runs so that it runs once.
+        // SAFETY: [blocks, tag] no block of the pool is freed yet, and cells below `high_water` have a header. The
+        // destructor suits live cells; each is marked before it runs, so that it runs once.
         unsafe {
             if self.block.is_null() {
                 return;
             }
             let Some(drop) = destructor(self.head) else {
-                // Who wrote over it does not get to name another. The values in the cells are lost.
+                // The destructor is corrupt. The values in the cells are lost.
                 self.block = null_mut();
                 return fault::report(call!(c"kmpoolx"), self.head.cast(), Misuse::Damaged);
             };
@@ -157,8 +158,8 @@ impl TearDown {
 
 impl Drop for TearDown {
     fn drop(&mut self) {
-        // SAFETY: [guard, blocks] the blocks are still all there. Each is zeroed from its first cell to the last one
-        // ever handed out and given back to the source with the layout it was drawn with; the next one is read before.
+        // SAFETY: [guard, blocks] no block is freed yet. Each is zeroed from its first cell to the last one ever
+        // used, and freed with the layout it was allocated with; the address of the next block is read before.
         unsafe {
             self.run();
             let shred = shreds(self.head.cast());
@@ -188,10 +189,10 @@ impl Drop for TearDown {
     }
 }
 
-/// Zeroes the cells of a block that are in use, or were as the pool ended, and were tainted one by one.
+/// Zeroes each cell of a block that is tainted by itself.
 ///
 /// # Safety
-/// `block` is one of a pool on its way out.
+/// `block` is one of a pool that is being destroyed.
 #[inline(never)]
 pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
     // SAFETY: [caller, high_water, tag] cells below `high_water` have a header.
@@ -205,12 +206,12 @@ pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
     }
 }
 
-/// Ends a pool and gives its blocks back, except one that a node hosts.
+/// Destroys a pool and frees its blocks, except one on a node.
 pub(crate) unsafe fn tear_down(pool: *mut Pool) {
     // SAFETY: [caller] the caller gives a live pool whose cells nobody uses any more.
     unsafe { (*pool).cell.kind = Kind::Pool.dying() };
     let mut tear_down = TearDown { head: pool, block: pool, index: 0 };
-    // SAFETY: [guard] as above. Where a destructor unwinds, the drop of `tear_down` goes on with the next cell.
+    // SAFETY: [guard] as above. If a destructor unwinds, the drop of `tear_down` continues with the next cell.
     unsafe { tear_down.run() };
     drop(tear_down);
 }

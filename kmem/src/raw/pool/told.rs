@@ -1,29 +1,29 @@
-//! What the tools are told about pools: which cells are in use.
+//! What tools are told about pools: which cells are in use.
 //!
-//! A pool is one block of `malloc` to a tool, in which every byte may be used at any time. Told which cells are live, it reports a use of
-//! any other byte as it does for freed memory.
+//! To a tool a pool is one block of `malloc`, of which every byte may be used at any time. If the tool is told which
+//! cells are live, it reports a use of any other byte as a use of freed memory.
 //!
 //! | bytes | AddressSanitizer | MemorySanitizer | valgrind |
 //! |---|---|---|---|
 //! | the pool's header | accessible | defined | accessible |
-//! | a cell never handed out, with its header | poisoned | undefined | no access |
-//! | the header of a cell that was handed out | accessible | defined | accessible |
+//! | a cell never used, with its header | poisoned | undefined | no access |
+//! | the header of a cell that was ever used | accessible | defined | accessible |
 //! | the data of a live cell | accessible | undefined until written | an undefined block of a mempool |
 //! | the data of a freed cell | poisoned | undefined | no access, a freed block of a mempool |
-//! | what lies between a cell's data and the next header | poisoned | undefined | no access |
+//! | between a cell's data and the next header | poisoned | undefined | no access |
 //!
 //! The engine reads and writes headers of free cells, so those stay accessible.
 
 use crate::raw::layout::{POOL_CELL as HEADER, Pool};
 use crate::raw::sanitizer::{asan, changed, msan, tsan};
 
-/// Bytes that nobody may use behind each cell of a pool on the heap, so that a write past a cell whose size is a multiple of
-/// 16 does not reach the next header unseen. Pools in buffers, and in cells of other sources, go without: their callers
-/// have counted the bytes.
+/// Bytes behind each cell of a pool on the heap that nobody may use. So a tool sees a write past a cell whose size is
+/// a multiple of 16, which would otherwise reach the next header. Pools in buffers and from other sources have none:
+/// their callers counted the bytes.
 pub(crate) const RED_ZONE: usize = if cfg!(any(kmem_asan, kmem_valgrind)) { 16 } else { 0 };
 
-/// A pool is about to be written at `pool`, whose cells are the `len` bytes from `cells`. What an earlier pool that was
-/// never torn down left marked in a buffer is forgotten.
+/// A pool is about to be written at `pool`, with its cells in the `len` bytes from `cells`. Forgets what an earlier
+/// pool in the same buffer, never destroyed, left marked.
 #[inline(always)]
 pub(crate) fn pool_reserved(pool: *mut Pool, cells: *mut u8, len: usize) {
     let header = cells.addr().wrapping_sub(pool.addr());
@@ -35,14 +35,14 @@ pub(crate) fn pool_reserved(pool: *mut Pool, cells: *mut u8, len: usize) {
     valgrind::undefined(pool.cast(), header);
 }
 
-/// The pool is written.
+/// The header of the pool is written.
 #[inline(always)]
 pub(crate) fn pool_made(pool: *mut Pool, cells: *mut u8, len: usize, behind: usize) {
     valgrind::make_pool(pool, cells, behind);
     valgrind::no_access(cells, len);
 }
 
-/// The `size` bytes of data of a cell are someone's; its header is about to be written.
+/// A cell with `size` bytes of data is allocated; its header is about to be written.
 #[inline(always)]
 pub(crate) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
     let data = cell.wrapping_add(HEADER);
@@ -51,12 +51,12 @@ pub(crate) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
     msan::undefined(data, size);
     changed(pool);
     tsan::written(data, size);
-    // In this order: a new block of a mempool has its surroundings made inaccessible.
+    // In this order: valgrind makes the bytes around a new block of a mempool inaccessible.
     valgrind::allocated(pool, data, size);
     valgrind::undefined(cell, HEADER);
 }
 
-/// Of a live cell's `whole` bytes only the first `size` may be used.
+/// Only the first `size` of a live cell's `whole` bytes may be used.
 #[inline(always)]
 pub(crate) fn narrowed(data: *mut u8, size: usize, whole: usize) {
     asan::poison(data.wrapping_add(size), whole.wrapping_sub(size));
@@ -64,7 +64,7 @@ pub(crate) fn narrowed(data: *mut u8, size: usize, whole: usize) {
     valgrind::no_access(data.wrapping_add(size), whole.wrapping_sub(size));
 }
 
-/// Of a live cell's `whole` bytes the first `to` may be used now, and not the first `from`.
+/// Of a live cell's `whole` bytes the first `to` may be used now, instead of the first `from`.
 #[inline(always)]
 pub(crate) fn resized(data: *mut u8, from: usize, to: usize, whole: usize) {
     asan::unpoison(data, to);
@@ -75,14 +75,14 @@ pub(crate) fn resized(data: *mut u8, from: usize, to: usize, whole: usize) {
     valgrind::no_access(data.wrapping_add(to), whole.wrapping_sub(to));
 }
 
-/// All of a cell's data is about to be zeroed.
+/// All data of a cell is about to be zeroed.
 #[inline(always)]
 pub(crate) fn widened(data: *mut u8, whole: usize) {
     asan::unpoison(data, whole);
     valgrind::undefined(data, whole);
 }
 
-/// A cell is free and its header written; `len` bytes lie between that and the next header.
+/// A cell is freed and its header written; the next header follows after `len` bytes.
 #[inline(always)]
 pub(crate) fn given_back(pool: *mut Pool, data: *mut u8, len: usize) {
     asan::poison(data, len);
@@ -94,12 +94,12 @@ pub(crate) fn given_back(pool: *mut Pool, data: *mut u8, len: usize) {
     valgrind::no_access(data, len);
 }
 
-/// No cell is used any more: the block is its source's again.
+/// The pool is destroyed: its block belongs to its source again.
 #[inline(always)]
 pub(crate) fn pool_gone(pool: *mut Pool, cells: *mut u8, len: usize) {
     asan::unpoison(cells, len);
     valgrind::destroy_pool(pool);
-    // What they held is for the owner of a buffer, or the source, to know.
+    // What the cells held is for the source, or the owner of the buffer, to know.
     let behind = pool.wrapping_add(1).cast::<u8>();
     let to_the_end = cells.addr().wrapping_sub(behind.addr()) + len;
     msan::defined(behind, to_the_end);
@@ -133,15 +133,15 @@ mod valgrind {
         request::mempool_free(pool.cast(), data.cast());
     }
 
-    /// valgrind ends the program where a pool is made twice.
+    /// valgrind ends the program if a pool is made twice.
     pub(super) fn forget_pool(pool: *mut Pool) {
         if request::mempool_exists(pool.cast()) {
             request::mempool_destroy(pool.cast());
         }
     }
 
-    /// Of the `behind` bytes between a cell's data and the next header valgrind says that they lie next to the cell. It makes
-    /// as many inaccessible on either side of each cell that is handed out or given back.
+    /// valgrind describes an address in the `behind` bytes between a cell's data and the next header as one next to
+    /// the cell. It makes that many bytes inaccessible on either side of each cell that is allocated or freed.
     pub(super) fn make_pool(pool: *mut Pool, cells: *mut u8, behind: usize) {
         request::create_mempool(pool.cast(), behind.min(POOL_CELL), false, None);
         if let Some(block) = Around::of(pool) {
@@ -158,23 +158,23 @@ mod valgrind {
         }
     }
 
-    /// The block around a pool as valgrind knows it.
+    /// The block of a pool as valgrind knows it.
     ///
-    /// While the pool lives it is said to end with the pool's header. An address in a freed cell would otherwise be
-    /// described as one in this block or, in the first cell, as one close to it; and the leak check gives up where one
-    /// block lies in another.
+    /// valgrind is told that the block ends with the pool's header while the pool lives. Otherwise it would describe
+    /// an address in a freed cell as one in this block, and its leak check does not support blocks within blocks.
     struct Around {
         src: *mut Cell,
         base: *mut u8,
-        /// Bytes from its base to the end of the pool's header.
+        /// Bytes from the base to the end of the pool's header.
         header: usize,
-        /// All of its bytes.
+        /// All bytes.
         whole: usize,
     }
 
     impl Around {
         fn of(pool: *mut Pool) -> Option<Around> {
-            // SAFETY: [caller, hosted] the pool has been written and is not given back yet; one with this flag is the data of a node.
+            // SAFETY: [caller, hosted] the pool is written and not freed yet; with `FLAG_HOST` it is the data of a
+            // node.
             unsafe {
                 let at = |src, offset| Around {
                     src,
@@ -197,8 +197,8 @@ mod valgrind {
         fn resize(&self, from: usize, to: usize) {
             // SAFETY: [outlives] the source of a pool outlives it.
             let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
-            // Without a word where this is no block that valgrind knows: the heap beneath, or a source of the program's, may
-            // be something else than `malloc`.
+            // Silently if valgrind does not know the block: the global allocator or a custom source may not use
+            // `malloc`.
             request::disable_error_reporting();
             if pool {
                 request::mempool_change(self.src.cast(), self.base.cast(), self.base.cast(), to);

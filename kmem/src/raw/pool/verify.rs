@@ -1,4 +1,4 @@
-//! Whether all that a pool's parts say of one another is so.
+//! Verifies that all parts of a pool agree with each other.
 
 use super::free_list::groups;
 use super::header::blocks;
@@ -8,35 +8,7 @@ use crate::raw::Damage;
 use crate::raw::layout::{DYING, FREE, Group, Pool, PoolCell, TAINTED};
 use crate::raw::seal;
 
-/// What [`verify`] counted in a pool.
-///
-/// ```
-/// assert_eq!(kmem::raw::pool::Census::default().live, 0);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Census {
-    /// Cells that are in use.
-    pub live: usize,
-    /// Cells that came back.
-    pub free: usize,
-    /// Cells whose destructor is running.
-    pub dying: usize,
-    /// Cells that were never handed out.
-    pub unused: usize,
-    /// Blocks: one, or more where the pool has grown.
-    pub blocks: usize,
-}
-
-/// Walks a pool, all its blocks and cells, and verifies that every invariant of them holds: what the header says of the
-/// block, that each cell is live, free or being freed, that every free cell is either on the free list or parked and none
-/// twice. Counts the cells meanwhile.
-///
-/// Fails with the first thing found that is not so. Nothing is changed. Takes time in proportion to the cells that were
-/// ever handed out, and constant stack.
-///
-/// # Safety
-/// `pool` points to a pool that belongs to this thread now, whose memory is there: it may be damaged.
+/// The numbers of cells by state: see [`verify`].
 ///
 /// ```
 /// use kmem::raw::pool;
@@ -53,9 +25,30 @@ pub struct Census {
 ///     pool::x(pool);
 /// }
 /// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Census {
+    /// Live cells.
+    pub live: usize,
+    /// Freed cells.
+    pub free: usize,
+    /// Cells whose destructor is running.
+    pub dying: usize,
+    /// Cells that were never used.
+    pub unused: usize,
+    /// Blocks: more than one if the pool has grown.
+    pub blocks: usize,
+}
+
+/// Verifies every invariant of a pool, its blocks and cells, and counts the cells by state. Changes nothing. Visits
+/// each cell that was ever used, in constant stack. Returns the first [`Damage`] found.
+///
+/// # Safety
+/// `pool` points to the memory of a pool that belongs to this thread. What is written there may be corrupt.
 pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
     let mut census = Census::default();
-    // SAFETY: [caller, blocks] the caller's pool is there, and a block is followed to the next only once its header was found right.
+    // SAFETY: [caller, blocks] the caller's pool is there; the next block is read only after the header that names it
+    // was verified.
     unsafe {
         for block in blocks(pool) {
             header(pool, block)?;
@@ -66,52 +59,49 @@ pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
         }
         let current = (*pool).current;
         if !blocks(pool).any(|block| block == current) {
-            return Err(Damage {
-                at: pool.cast(),
-                what: "the block that cells are drawn from is none of the pool's",
-            });
+            return Err(Damage { at: pool.cast(), what: "the current block is not one of the pool's" });
         }
     }
     Ok(census)
 }
 
-/// What the header of a block says of itself.
+/// Verifies the header of a block.
 pub(crate) unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
     let err = |what| Err(Damage { at: block.cast(), what });
     // SAFETY: [caller] the caller gives a block that is there.
     let pool = unsafe { &*block };
     if pool.cell.kind != Kind::Pool as i32 {
-        return err("no live pool");
+        return err("not a live pool");
     }
     if pool.seal != seal::of_pool(block.addr(), seal::key()) {
-        return err("a pool without its seal");
+        return err("a pool with a wrong seal");
     }
     if pool.head != head {
         return err("a block of another pool");
     }
     if pool.cell.size < size_of::<Pool>() || pool.high_water > pool.cells {
-        return err("more cells handed out than there are");
+        return err("more cells used than the block has");
     }
     if pool.first.addr() < block.addr() + size_of::<Pool>()
         || pool.stride < pool.cellsz
         || pool.cells.checked_mul(pool.stride).is_none_or(|bytes| bytes > pool.cell.size)
         || pool.first.addr() - block.addr() > pool.cell.size - pool.cells * pool.stride
     {
-        return err("cells that reach out of the block");
+        return err("cells beyond the end of the block");
     }
     if (pool.stride >> pool.shift).wrapping_mul(pool.inverse) != 1 {
-        return err("an inverse that is none");
+        return err("a wrong inverse of the stride");
     }
     let handed_out = |cell: *mut PoolCell| cell.is_null() || pool.index(cell) < pool.high_water;
     if !handed_out(pool.top) || !handed_out(pool.bottom) {
-        return err("a top or bottom that is no cell");
+        return err("a top or bottom that is not a cell");
     }
     Ok(())
 }
 
-/// Each cell that has been handed out.
+/// Verifies each cell that was ever used.
 pub(crate) unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), Damage> {
-    // SAFETY: [high_water] the header was found right, so the cells below `high_water` have headers inside the block.
+    // SAFETY: [high_water] the header was verified, so the cells below `high_water` have headers inside the block.
     unsafe {
         for index in 0..(*block).high_water {
             let cell = (*block).first.byte_add(index * (*block).stride);
@@ -127,24 +117,24 @@ pub(crate) unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), 
     Ok(())
 }
 
-/// The name of its block in each cell, which was found right, and the seal beside it.
+/// Verifies the seal beside the address of the block in each cell. That address was verified before.
 pub(crate) unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
     // SAFETY: [high_water] as in `cells`.
     unsafe {
         for index in 0..(*block).high_water {
             let cell = (*block).first.byte_add(index * (*block).stride);
             if !PoolCell::may_follow(cell, block) {
-                return Err(Damage { at: PoolCell::data(cell), what: "a cell whose pool bears no seal" });
+                return Err(Damage { at: PoolCell::data(cell), what: "a cell with a wrong seal" });
             }
         }
     }
     Ok(())
 }
 
-/// The free list and the parked cells: together all that are free, each once.
+/// Verifies that each free cell is either on the free list or parked, once.
 pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
-    // SAFETY: [high_water] the header was found right, so groups and cells below `high_water` lie inside the block and have been written;
-    // whatever leads there is found to before it is followed.
+    // SAFETY: [high_water] the header was verified, so groups and cells below `high_water` lie inside the block and
+    // are written; each pointer to one is verified before it is followed.
     unsafe {
         let Pool { first, stride, high_water, .. } = *block;
         let group_of = |index: usize| groups(block).add(index / GROUP);
@@ -154,7 +144,7 @@ pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
             let cell = first.byte_add(index * stride);
             let is_free = (*cell).pool.addr() == block.addr() | FREE;
             if parked(index) && !is_free {
-                return Err(Damage { at: PoolCell::data(cell), what: "a cell that is parked and not free" });
+                return Err(Damage { at: PoolCell::data(cell), what: "a parked cell that is not free" });
             }
             free += usize::from(is_free && !parked(index));
         }
@@ -162,7 +152,7 @@ pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
         while !cell.is_null() {
             let index = (*block).index(cell);
             if index >= high_water || (*cell).pool.addr() != block.addr() | FREE {
-                return Err(Damage { at: cell.cast(), what: "no free cell, on the free list" });
+                return Err(Damage { at: cell.cast(), what: "a cell on the free list that is not free" });
             }
             if parked(index) || free == 0 {
                 return Err(Damage { at: PoolCell::data(cell), what: "a cell that is free twice" });
@@ -182,18 +172,18 @@ pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
             if offset % size_of::<Group>() != 0 || at >= written || (*group).free == 0 || waiting == 0 {
                 return Err(Damage {
                     at: block.cast(),
-                    what: "a group without parked cells, among those with some",
+                    what: "a group without parked cells, on the list of groups",
                 });
             }
             waiting -= 1;
             group = (*group).next;
         }
         if waiting != 0 {
-            return Err(Damage { at: block.cast(), what: "parked cells that are not found again" });
+            return Err(Damage { at: block.cast(), what: "parked cells whose group is on no list" });
         }
         let last = high_water % GROUP;
         if last != 0 && (*group_of(high_water)).free >> last != 0 {
-            return Err(Damage { at: block.cast(), what: "parked cells that were never handed out" });
+            return Err(Damage { at: block.cast(), what: "parked cells that were never used" });
         }
     }
     Ok(())

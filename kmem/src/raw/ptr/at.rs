@@ -1,4 +1,4 @@
-//! How and where an object is made, for those who make objects of any kind.
+//! Allocates an object by any method.
 
 use core::ptr::NonNull;
 
@@ -7,7 +7,7 @@ use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::raw::request::Request;
 
-/// How and where an object is made (`kmat` in C).
+/// The method and the source of an object. C: `kmat`.
 ///
 /// Exhaustive: C code relies on this layout.
 ///
@@ -26,30 +26,26 @@ use crate::raw::request::Request;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct At {
-    /// A [`Kind`] as its number: heap, ref, tree, or pool for a cell of the pool that is the source.
+    /// A [`Kind`] as a number: heap, ref, tree, or pool for a cell of the pool `src`.
     pub kind: i32,
-    /// The source, null for the heap.
+    /// The source; null for the heap.
     pub src: *mut Cell,
-    /// The data of the node above, or null; of a tree alone.
+    /// For a node the data of the parent, or null.
     pub parent: *mut u8,
 }
 
 impl At {
-    /// An object of this kind on the heap; of a tree, a root.
-    ///
-    /// See the [type](At) for an example.
+    /// The heap as the source of an object of this kind; a node is a root.
     #[must_use]
     pub const fn new(kind: Kind) -> At {
         At { kind: kind as i32, src: core::ptr::null_mut(), parent: core::ptr::null_mut() }
     }
 
-    /// Makes an object as the request says. Fails as the method's own `alloc` does, and with [`AllocError::Source`] where the kind is that
-    /// of no method, or of one that this kmem was built without.
+    /// Allocates an object as the request says. Fails as the `alloc` of the method does, and with
+    /// [`AllocError::Source`] if no method in this build has this kind. C: `kmnew`.
     ///
     /// # Safety
-    /// As for the method's own `alloc`; a pool as the source of its own cells is live and this thread's.
-    ///
-    /// See the [type](At) for an example.
+    /// As for the `alloc` of the method; a pool that allocates its own cell is live and belongs to this thread.
     #[inline(never)]
     pub unsafe fn alloc(&self, request: &Request) -> Result<Handle, AllocError> {
         let At { kind, src, parent } = *self;

@@ -1,4 +1,4 @@
-//! What the cell of an object says of it.
+//! Reads what the cell of an object stores: its size and its name.
 
 use core::ffi::CStr;
 use core::ptr::null_mut;
@@ -9,11 +9,11 @@ use crate::fault::{Call, call};
 use crate::raw::object::{self, Check};
 use crate::raw::{check, layout, record, trailer};
 
-/// [`check`] of a handle, and of what the prefix of its cell says of the extent. For a look it need not be that of a cell of this copy's
-/// heap.
+/// Checks an object, and the size in the prefix of its cell. A call that only reads may be given a cell of another
+/// copy of kmem.
 ///
 /// # Safety
-/// As for [`size`], where the handle is not null.
+/// As for [`size`]; the handle is not null.
 unsafe fn check_extent(call: Call, handle: Handle, what: Check) -> bool {
     let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
@@ -33,41 +33,22 @@ unsafe fn check_extent(call: Call, handle: Handle, what: Check) -> bool {
     }
 }
 
-/// The bytes of data that an object has: those that were asked for or, in a pool, those of each cell. Zero of the null handle and of an
-/// object that kmem did not allocate.
+/// Returns the bytes of data of an object; for a pool's cell the cell size of its pool. Zero for the null handle and
+/// for an object that kmem did not allocate. C: `kmsize`.
 ///
 /// # Safety
-/// The handle is null or holds a live object. What the handle or the header shows to be wrong goes to the
-/// [fault handler](crate::fault).
-///
-/// ```
-/// use kmem::raw::{heap, ptr};
-/// unsafe {
-///     let handle = heap::ao(100);
-///     assert_eq!(ptr::size(handle), 100);
-///     ptr::free(handle);
-/// }
-/// ```
+/// The handle is null or that of a live object.
 #[must_use]
 pub unsafe fn size(handle: Handle) -> usize {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { size_checked(call!(c"kmsize"), handle, Check::Read) }.unwrap_or(0)
 }
 
-/// The bytes of data that an object has, as [`size`] says, for a `call` that is about to change it, and under whose name a misuse is
-/// reported: a cell of another copy's heap is one too. `None` where one was.
+/// [`size`] for a `call` that is about to change the object, in whose name a misuse is reported. `None` after a
+/// report.
 ///
 /// # Safety
 /// As for [`size`].
-///
-/// ```
-/// use kmem::raw::{heap, ptr};
-/// unsafe {
-///     let handle = heap::ao(100);
-///     assert_eq!(ptr::size_for(kmem::fault::Call::new(c"kmcat"), handle), Some(100));
-///     ptr::free(handle);
-/// }
-/// ```
 #[must_use]
 pub unsafe fn size_for(call: Call, handle: Handle) -> Option<usize> {
     // SAFETY: [caller] the contract is the caller's.
@@ -95,27 +76,17 @@ unsafe fn size_checked(call: Call, handle: Handle, what: Check) -> Option<usize>
     }
 }
 
-/// The name that an object was given when it was made; of a pool's cell, and of the node that hosts a pool, that of the pool.
+/// Returns the name of an object. A pool's cell and a pool on a node have the name of the pool. C: `kmname`.
 ///
 /// # Safety
 /// As for [`size`].
-///
-/// ```
-/// use kmem::raw::{Request, heap, ptr};
-/// unsafe {
-///     let data = heap::alloc(&Request { name: Some(c"key"), ..Request::new(32) }).unwrap();
-///     let handle = heap::handle(data.as_ptr());
-///     assert_eq!(ptr::name(handle), Some(c"key"));
-///     ptr::free(handle);
-/// }
-/// ```
 #[must_use]
 pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { name_for(call!(c"kmname"), handle) }
 }
 
-/// [`name`] on behalf of `call`.
+/// [`name`] for `call`.
 unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
@@ -137,24 +108,11 @@ unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
     }
 }
 
-/// Gives an object another name, in the place of the one that it was made with; of the node that hosts a pool, the pool.
-///
-/// Returns false, and changes nothing, if there is no room for a name: an object has room if it was made with a name. A pool's cell,
-/// an object that kmem did not allocate, and the null handle have none.
+/// Replaces the name of an object that was made with one, or of a pool on a node. Returns false, and changes nothing,
+/// for other objects and for a pool's cell. C: `kmrename`.
 ///
 /// # Safety
-/// As for [`size`], and nobody reads the object's name meanwhile.
-///
-/// ```
-/// use kmem::raw::{Request, heap, ptr};
-/// unsafe {
-///     let data = heap::alloc(&Request { name: Some(c"connection"), ..Request::new(32) }).unwrap();
-///     let handle = heap::handle(data.as_ptr());
-///     assert!(ptr::rename(handle, c"idle connection"));
-///     assert_eq!(ptr::name(handle), Some(c"idle connection"));
-///     ptr::free(handle);
-/// }
-/// ```
+/// As for [`size`], and nobody reads the name meanwhile.
 pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
     // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
     unsafe {
@@ -171,26 +129,14 @@ pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
     }
 }
 
-/// The object where it has this name, otherwise null: a checked cast, where names are those of types. A pool on a node is no object of the
-/// type that its cells have.
+/// Returns the object if it has this name, otherwise null. Null for a pool on a node, whose name describes its cells.
+/// C: `kmcast`.
 ///
 /// # Safety
 /// As for [`size`].
-///
-/// ```
-/// use kmem::raw::{Request, ptr, tree};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let request = Request { name: Some(c"struct config"), ..Request::new(32) };
-///     let data = tree::alloc(null_mut(), null_mut(), &request).unwrap().as_ptr();
-///     assert_eq!(ptr::cast(tree::handle(data), c"struct config"), data);
-///     assert!(ptr::cast(tree::handle(data), c"struct key").is_null());
-///     tree::f(data);
-/// }
-/// ```
 #[must_use]
 pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
-    // SAFETY: [caller] the contract is the caller's, and `name_for` found the header to be that of a node where the handle is on one.
+    // SAFETY: [caller] the contract is the caller's, and `name_for` has checked the header.
     unsafe {
         match name_for(call!(c"kmcast"), handle) {
             Some(found) if found == to && !is_hosted_pool(handle) => handle.data,
@@ -199,10 +145,10 @@ pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
     }
 }
 
-/// Whether a handle is on the node of a pool.
+/// Returns true if this is the handle of a pool on a node.
 ///
 /// # Safety
-/// The handle holds an object that is there.
+/// The object of the handle is there.
 unsafe fn is_hosted_pool(handle: Handle) -> bool {
     #[cfg(feature = "tree")]
     // SAFETY: [caller] the caller's object is there.

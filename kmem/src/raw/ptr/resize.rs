@@ -1,4 +1,4 @@
-//! Another size, or room to grow, for whatever a handle holds.
+//! Resizes an object of any kind, or reserves room for it to grow.
 
 use core::ptr::NonNull;
 
@@ -9,30 +9,14 @@ use crate::fault::{Call, call};
 use crate::raw::object::{self, Check};
 use crate::raw::resize::{ResizeRequest, Resized};
 
-/// Gives the object of a handle `size` bytes of data, in place where its source can, and returns the data. The object may have moved;
-/// the handle says where it is now. Of the contents stays what fits; what is added is undefined. Where the handle, the cell or
-/// the source asks for zeroing, so are the bytes that are cut off, and those that a move leaves behind.
+/// Resizes an object to `size` bytes and returns its data. The object may move; the handle is updated. C: `kmresize`.
 ///
-/// A heap cell, the cell of an only reference and a node take any size. A pool's cell has the size that its pool gave it, and fails
-/// with [`AllocError::Size`] above that; an object that kmem did not allocate, or a pool on a node, fails with [`AllocError::Fixed`].
-/// Where it fails, object and handle are as they were.
+/// Fails as the `resize` of the method does, with [`AllocError::Size`] if a pool's cell is smaller, and with
+/// [`AllocError::Fixed`] for a pool on a node and for an object that kmem did not allocate. Nothing has changed then.
 ///
 /// # Safety
-/// The handle is null or holds a live object that nobody else uses meanwhile, and nobody uses its old address afterwards. What
-/// the handle or the header shows to be wrong goes to the [fault handler](crate::fault) and changes nothing.
-///
-/// ```
-/// use kmem::raw::{heap, ptr, refs};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     for mut handle in [heap::ao(8), refs::ao(null_mut(), 8)] {
-///         let data = ptr::resize(&mut handle, 1000).unwrap();
-///         assert_eq!(handle.data, data.as_ptr());
-///         assert_eq!(ptr::size(handle), 1000);
-///         ptr::free(handle);
-///     }
-/// }
-/// ```
+/// The handle is null or that of a live object that nobody else uses meanwhile. Nobody uses its old address
+/// afterwards.
 pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
@@ -45,68 +29,39 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
     }
 }
 
-/// Gives the object of a handle `size` bytes of data, as [`resize`] does, on behalf of `call`, which appends to it: where it takes another
-/// block for that, the block has room for half as many bytes again, or for `size` alone if there is no such block. So what is built by
-/// many small appends takes a time in proportion to its size. An object that has `size` bytes or more stays as it is.
+/// Resizes an object to `size` bytes, for a `call` that appends. If the object needs another block, that has room for
+/// half as many bytes again, or for `size` alone if there is no such block: so many small appends take time in
+/// proportion to their sum. An object of `size` bytes or more stays as it is.
 ///
 /// # Safety
 /// As for [`resize`].
-///
-/// ```
-/// use kmem::raw::{heap, ptr};
-/// unsafe {
-///     let mut handle = heap::ao(0);
-///     let mut moves = 0;
-///     for size in 1..=1000 {
-///         let before = handle.data;
-///         ptr::grow(kmem::fault::Call::new(c"kmcat"), &mut handle, size).unwrap();
-///         assert_eq!(ptr::size(handle), size);
-///         moves += usize::from(handle.data != before);
-///     }
-///     assert!(moves < 20);
-///     ptr::free(handle);
-/// }
-/// ```
 pub unsafe fn grow(call: Call, handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { change(handle, ResizeRequest::Appended(size), call) }
 }
 
-/// Gives the object of a handle room for `size` bytes of data in all, of which it has as many as before, and returns the data. The object
-/// may have moved; the handle says where it is. Until it has grown to that size, whatever makes it grow stays in place and does not
-/// fail. The room is not data: it is neither read nor written before the object has grown into it.
-///
-/// Fails as [`resize`] does for so many bytes. An object that has them already stays as it is.
+/// Reserves memory for an object to grow to `size` bytes, and returns its data. The object may move; the handle is
+/// updated. Its size does not change. Until it has that size, it grows in place and without failing. Fails as
+/// [`resize`] does. C: `kmreserve`.
 ///
 /// # Safety
 /// As for [`resize`].
-///
-/// ```
-/// use kmem::raw::{heap, ptr};
-/// unsafe {
-///     let mut handle = heap::ao(8);
-///     let data = ptr::reserve(&mut handle, 1000).unwrap();
-///     assert_eq!(ptr::size(handle), 8);
-///     assert_eq!(ptr::resize(&mut handle, 1000), Ok(data));
-///     ptr::free(handle);
-/// }
-/// ```
 pub unsafe fn reserve(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { change(handle, ResizeRequest::Room(size), call!(c"kmreserve")) }
 }
 
-/// Changes the object of a handle, which learns where it is.
+/// Changes the object of a handle, and updates the handle.
 unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     let resized = unsafe { resize_kept(*handle, to, call) }?;
     let Some(Resized { data, .. }) = &resized else {
-        // SAFETY: [handle] what was changed is not null.
+        // SAFETY: [handle] the object is not null.
         return Ok(unsafe { NonNull::new_unchecked(handle.data) });
     };
     let data = *data;
     if !handle.cell.is_null() {
-        // The header ends where the data begins, wherever that is.
+        // The header ends where the data begins, so their distance stays.
         let offset = handle.data.addr().wrapping_sub(handle.cell.addr());
         handle.cell = data.as_ptr().wrapping_sub(offset).cast();
     }
@@ -114,8 +69,8 @@ unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<N
     Ok(data)
 }
 
-/// Any of these on behalf of `call`, before the old block goes back; `None` for a pool's cell, which stays where it is and as it is: what was cut off goes with
-/// the cell, and until then is part of the value that the pool knows of.
+/// All of these for `call`; the old block is freed when the result is dropped. `None` for a pool's cell, which does
+/// not change: the pool's destructor is called with all of it.
 ///
 /// # Safety
 /// As for [`resize`].

@@ -1,4 +1,4 @@
-//! Custom sources: an allocator of the program under any method.
+//! Custom sources: user allocators, for every method.
 
 use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
@@ -11,11 +11,11 @@ use crate::raw::request::Draw;
 use crate::raw::{sanitizer, seal};
 use crate::shared;
 
-/// A custom source: a cell that carries an allocate and a free function, so that a program can put an allocator
-/// of its own under any method.
+/// A custom source: a cell with the allocate and free functions of a user allocator, from which every method can
+/// allocate.
 ///
-/// Both functions get the source itself, so that state may sit in `context` or around the cell. A source must
-/// outlive every cell drawn from it. Its `shred` mark is that of all its cells.
+/// Both functions receive the source, so state may lie in `context` or around the source. A source must outlive every
+/// cell allocated from it. If the source is tainted, all its cells are. C: `kmsource`.
 ///
 /// Exhaustive: C code relies on this layout.
 ///
@@ -40,15 +40,16 @@ use crate::shared;
 #[derive(Debug)]
 #[repr(C)]
 pub struct Source {
-    /// The prefix; its kind is [`Kind::Source`].
+    /// The prefix, of kind [`Kind::Source`].
     pub cell: Cell,
-    /// Returns `size` bytes aligned to `align` (a power of two, 16 or more), or null where it has none.
+    /// Returns `size` bytes aligned to `align`, a power of two and at least 16, or null if it fails.
     pub allocate: unsafe extern "C-unwind" fn(source: *mut Source, size: usize, align: usize) -> *mut c_void,
-    /// Takes back what `allocate` returned, with the same size and alignment.
+    /// Frees a block that `allocate` returned, with the same size and alignment.
     pub free: unsafe extern "C-unwind" fn(source: *mut Source, block: *mut c_void, size: usize, align: usize),
-    /// The program's own.
+    /// For user code.
     pub context: *mut c_void,
-    /// Makes a block `to` bytes where it is and returns 1, or returns 0 and changes nothing: see [`with_resize`](Source::with_resize).
+    /// Resizes a block in place to `to` bytes and returns 1, or returns 0 and changes nothing: see
+    /// [`with_resize`](Source::with_resize).
     pub resize: Option<ResizeFn>,
 }
 
@@ -59,7 +60,7 @@ const _: () = {
     assert!(size_of::<Source>() == 16 + 4 * WORD);
 };
 
-/// The function of a [`Source`] that gives a block another size where it is.
+/// The function of a [`Source`] that resizes a block in place.
 pub type ResizeFn = unsafe extern "C-unwind" fn(
     source: *mut Source,
     block: *mut c_void,
@@ -69,9 +70,7 @@ pub type ResizeFn = unsafe extern "C-unwind" fn(
 ) -> c_int;
 
 impl Source {
-    /// A source over the two functions. It may be moved until a cell is drawn from it.
-    ///
-    /// See the [type](Source) for an example.
+    /// A source with these two functions. It may move until a cell is allocated from it. C: `kmsourcei`.
     #[must_use]
     pub fn new(
         allocate: unsafe extern "C-unwind" fn(*mut Source, usize, usize) -> *mut c_void,
@@ -82,11 +81,11 @@ impl Source {
         Source { cell, allocate, free, context, resize: None }
     }
 
-    /// The same source, which is asked to resize a block in place before its cell is moved.
+    /// Adds a function that resizes blocks in place. Without it every cell that is resized moves. C: `kmsourceiw`.
     ///
-    /// The function gets a block that `allocate` returned, the size that it has and the one that it is to have, and its alignment. If it
-    /// returns 1 the block has that size from then on, and `free` gets it with that. If it returns 0 nothing has changed, and the cell
-    /// is moved: another block is allocated, the contents are copied, the old block is freed. Without the function every cell moves.
+    /// The function receives a block that `allocate` returned, its size, the new size, and its alignment. If it
+    /// returns 1, the block has the new size, and `free` receives that. If it returns 0, nothing has changed, and the
+    /// cell is copied to a new block.
     ///
     /// ```
     /// use kmem::raw::{refs, Source};
@@ -124,9 +123,9 @@ impl Source {
     unsafe fn call_allocate(this: *mut Source, layout: Layout) -> *mut c_void {
         // SAFETY: [caller] the caller's source is live.
         let allocate = unsafe { (*this).allocate };
-        // As for destructors: where a panic aborts nothing unwinds.
+        // Nothing unwinds if panics abort, as for destructors.
         #[cfg(panic = "abort")]
-        // SAFETY: [platform] the two types differ in what may unwind alone.
+        // SAFETY: [platform] the two types differ only in what may unwind.
         let allocate = unsafe {
             type From = unsafe extern "C-unwind" fn(*mut Source, usize, usize) -> *mut c_void;
             core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, usize, usize) -> *mut c_void>(
@@ -134,12 +133,12 @@ impl Source {
             )
         };
         sanitizer::calls(size_of::<[usize; 3]>());
-        // SAFETY: [custom] the function takes what its documentation says.
+        // SAFETY: [custom] the function receives what its documentation says.
         unsafe { allocate(this, layout.size(), layout.align()) }
     }
 
     /// # Safety
-    /// `this` is a live source, from which `block` was drawn with this layout.
+    /// `this` is a live source, from which `block` was allocated with this layout.
     #[inline]
     unsafe fn call_free(this: *mut Source, block: *mut u8, layout: Layout) {
         // SAFETY: [caller] the caller's source is live.
@@ -151,18 +150,19 @@ impl Source {
             core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, *mut c_void, usize, usize)>(free)
         };
         sanitizer::calls(size_of::<[usize; 4]>());
-        // SAFETY: [custom] the function takes what its documentation says.
+        // SAFETY: [custom] the function receives what its documentation says.
         unsafe { free(this, block.cast(), layout.size(), layout.align()) }
     }
 }
 
 pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, _more: Draw) -> Result<NonNull<u8>, AllocError> {
     let source: *mut Source = src.cast();
-    // SAFETY: [custom, caller] the caller gives a live custom source, whose functions take what its documentation says.
+    // SAFETY: [custom, caller] the caller gives a live custom source, whose functions receive what its documentation
+    // says.
     let block = unsafe { Source::call_allocate(source, layout) };
     let block = NonNull::new(block.cast::<u8>()).ok_or(AllocError::Exhausted { size: layout.size() })?;
     if block.addr().get() & (layout.align() - 1) != 0 {
-        // SAFETY: [drawn] the block has just come from this source and nobody has seen it.
+        // SAFETY: [drawn] the block is new from this source, and nobody else knows it.
         unsafe { Source::call_free(source, block.as_ptr(), layout) };
         return Err(AllocError::Align { align: layout.align(), max: 1 << block.addr().trailing_zeros() });
     }
@@ -194,7 +194,7 @@ pub(super) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: 
         core::mem::transmute::<ResizeFn, Aborts>(resize)
     };
     sanitizer::calls(size_of::<[usize; 5]>());
-    // SAFETY: [custom] the function takes what its documentation says.
+    // SAFETY: [custom] the function receives what its documentation says.
     unsafe { resize(source, block.cast(), layout.size(), to, layout.align()) != 0 }
 }
 

@@ -12,12 +12,12 @@ use crate::raw::sanitizer;
 #[cfg(all(feature = "heap", not(kmem_libc)))]
 use alloc::alloc as system;
 
-/// The C library's heap, in the shape of the global allocator.
+/// The heap of the C library, with the interface of the global allocator.
 #[cfg(all(feature = "heap", kmem_libc))]
 mod system {
     use core::alloc::Layout;
 
-    /// What `malloc` aligns to by itself.
+    /// The alignment of blocks from `malloc`.
     const MALLOC: usize = 2 * size_of::<usize>();
 
     /// Blocks of a larger alignment.
@@ -32,7 +32,7 @@ mod system {
             block.cast()
         }
 
-        /// No block: `realloc` would forget the alignment.
+        /// Fails: `realloc` does not keep the alignment.
         pub(super) unsafe fn realloc(_: *mut u8, _: Layout, _: usize) -> *mut u8 {
             core::ptr::null_mut()
         }
@@ -40,7 +40,7 @@ mod system {
         pub(super) use libc::free;
     }
 
-    /// Windows has a heap of its own for them.
+    /// Windows has functions of their own for them.
     #[cfg(windows)]
     mod aligned {
         use super::Layout;
@@ -51,7 +51,7 @@ mod system {
         }
 
         pub(super) unsafe fn realloc(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            // SAFETY: [caller] the caller gives what the function above returned for this alignment.
+            // SAFETY: [caller] the function above returned the block for this alignment.
             unsafe { libc::aligned_realloc(block.cast(), size, layout.align()) }.cast()
         }
 
@@ -61,7 +61,7 @@ mod system {
     #[inline]
     pub(crate) unsafe fn alloc(layout: Layout) -> *mut u8 {
         if layout.align() <= MALLOC {
-            // SAFETY: [platform] any size may be asked for.
+            // SAFETY: [platform] any size is valid.
             return unsafe { libc::malloc(layout.size()) }.cast();
         }
         // SAFETY: [caller] the contract is the caller's.
@@ -71,7 +71,7 @@ mod system {
     #[inline]
     pub(crate) unsafe fn alloc_zeroed(layout: Layout) -> *mut u8 {
         if layout.align() <= MALLOC {
-            // SAFETY: [platform] any size may be asked for.
+            // SAFETY: [platform] any size is valid.
             return unsafe { libc::calloc(1, layout.size()) }.cast();
         }
         // SAFETY: [caller] the contract is the caller's.
@@ -89,27 +89,27 @@ mod system {
             // SAFETY: [caller] the contract is the caller's.
             return unsafe { aligned::realloc(block, layout, size) };
         }
-        // SAFETY: [caller] the caller gives what one of the two above returned.
+        // SAFETY: [caller] one of the two functions above returned the block.
         unsafe { libc::realloc(block.cast(), size) }.cast()
     }
 
     #[inline]
     pub(crate) unsafe fn dealloc(block: *mut u8, layout: Layout) {
-        // SAFETY: [caller] the caller gives back what one of the functions above returned for this alignment.
+        // SAFETY: [caller] one of the functions above returned the block for this alignment.
         unsafe {
             if layout.align() <= MALLOC { libc::free(block.cast()) } else { aligned::free(block.cast()) }
         }
     }
 }
 
-/// The layout with the bytes behind the block.
+/// The layout with the spare bytes behind the block.
 ///
 /// # Safety
-/// The layout is that of a cell or a pool, which are far from the end of the address space.
+/// The layout is that of a cell or a pool, which are far smaller than the address space.
 #[cfg(feature = "heap")]
 #[inline(always)]
 pub(crate) unsafe fn with_spare(layout: Layout) -> Layout {
-    // SAFETY: [extent] so few bytes more do not overflow.
+    // SAFETY: [extent] so few more bytes do not overflow.
     unsafe { Layout::from_size_align_unchecked(layout.size() + sanitizer::SPARE, layout.align()) }
 }
 
@@ -134,20 +134,20 @@ pub(crate) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, Alloc
 #[inline]
 pub(crate) unsafe fn free_heap(block: *mut u8, layout: Layout) {
     sanitizer::heap_given_back(block, layout.size());
-    // SAFETY: [caller] the caller gives back what `draw_heap` returned for this layout.
+    // SAFETY: [caller] `draw_heap` returned the block for this layout.
     unsafe { system::dealloc(block, with_spare(layout)) }
 }
 
-/// Gives a block of the heap another size, in place or elsewhere, with what fits of its contents, or returns `None` and leaves it as
-/// it is.
+/// Resizes a block of the heap, in place or moved with as much of its contents as fits. Returns `None` and changes
+/// nothing if that fails.
 ///
 /// # Safety
-/// `block` came from [`draw_heap`] with this layout, and a layout of this size and its alignment is valid. The old address is
-/// used no more where this succeeds.
+/// `block` came from [`draw_heap`] with this layout. A layout of this size and the same alignment is valid. The old
+/// address is not used after success.
 #[cfg(feature = "heap")]
 pub(crate) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> Option<NonNull<u8>> {
     if sanitizer::HEAP {
-        // A cell that moves always shows old pointers to it.
+        // Always move the cell, so that tools report uses of the old address.
         return None;
     }
     // SAFETY: [caller] the contract is the caller's.

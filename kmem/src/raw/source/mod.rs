@@ -1,20 +1,20 @@
 //! Sources: where blocks are allocated from and returned to.
 //!
-//! Each kind of source is a file of its own. It has these functions, which the table below dispatches to:
+//! Each kind of source is a file of its own. It has these functions, to which the table below dispatches:
 //!
 //! | function | what it does |
 //! |---|---|
 //! | `draw` | allocates a block; `more` allocates from the source below |
 //! | `give_back` | frees a block |
-//! | `fits_in_place` | says if a block may have another size where it is, without being asked |
+//! | `fits_in_place` | says if a block may have another size in place, without a call of user code |
 //! | `resizes`, `resize` | say if the source can be asked to resize a block in place, and ask it |
-//! | `resized` | is told of a block that has another size now |
-//! | `may_have_served` | says if a block of so many bytes can be this source's |
+//! | `resized` | learns that a block has another size now |
+//! | `may_have_served` | says if a block of so many bytes can be from this source |
 //! | `below`, `zeroes` | say what the source was itself allocated from, and if it is tainted |
 //!
-//! The pool alone has a fast path, for blocks of the usual alignment: `draw_fast`, `is_plain`, `give_back_fast`.
+//! The pool alone has a fast path, for blocks aligned to 16: `draw_fast`, `is_plain`, `give_back_fast`.
 //!
-//! The heap is the source of a cell whose source is null. It is asked directly.
+//! A cell whose source is null was allocated from the heap, which is called directly.
 
 pub(crate) mod custom;
 mod heap;
@@ -71,7 +71,7 @@ unsafe fn live_or_dying(src: *mut Cell) -> Option<Kind> {
     Kind::from_raw_dying(unsafe { (*src).kind })
 }
 
-/// Allocates a block of this layout, whose alignment is 16 or more.
+/// Allocates a block of this layout, whose alignment is at least 16.
 ///
 /// # Safety
 /// `src` is null or points to a readable cell prefix, and is alive if it is a source.
@@ -96,7 +96,7 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
 /// As for [`draw`]; the source is not null.
 #[inline(never)]
 unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller, live] the caller vouches for the prefix, and the kind says which source it is.
+    // SAFETY: [caller, live] the caller vouches for the prefix, and the kind says what the source is.
     unsafe {
         by_source!(live(src), source => source::draw(src, layout, draw_more), other => {
             Err(AllocError::Source(other.filter(|&kind| kind != Kind::None)))
@@ -113,7 +113,7 @@ pub(crate) unsafe fn draw_more(src: *mut Cell, layout: Layout) -> Result<NonNull
     unsafe { draw(src, layout, Fill::Undefined) }
 }
 
-/// Allocates a block of the usual alignment by the source's fast path, or returns null.
+/// Allocates a block aligned to 16 by the fast path of the source, or returns null.
 ///
 /// # Safety
 /// As for [`draw`]; the source is not null.
@@ -131,7 +131,7 @@ pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     }
 }
 
-/// Returns true if blocks of this source can be freed by its fast path now.
+/// Returns true if the fast path of this source can free a block now.
 ///
 /// # Safety
 /// The prefix of the source is readable.
@@ -163,10 +163,10 @@ pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     let _ = (src, block);
 }
 
-/// Frees a block that [`draw`] returned for the same source and layout. A source that was torn down before is reported.
+/// Frees a block that [`draw`] returned for the same source and layout. Reports a source that was destroyed before.
 ///
 /// # Safety
-/// The block is not used any more; the source is alive, or its header readable.
+/// The block is not used any more. The source is alive, or its header readable.
 #[inline]
 pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     if src.is_null() {
@@ -177,7 +177,7 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     unsafe {
         by_source!(live(src), source => source::give_back(src, block, layout), _other => {
             let found = (*src).kind;
-            // A pool that is being torn down takes its blocks with it.
+            // A pool that is being destroyed frees its blocks as a whole.
             if found != Kind::Pool.dying() {
                 fault::report(call!(c"kmfree"), src.cast(), fault::classify(Kind::Pool, found));
             }
@@ -185,7 +185,7 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     }
 }
 
-/// Returns true if a block from this source may have this size too, where it is. Fails if no block of the source can have it.
+/// Returns true if a block from this source may also have this size in place. Fails if no block from the source can.
 ///
 /// # Safety
 /// `src` is null or the live source of a block.
@@ -206,7 +206,7 @@ pub(crate) unsafe fn resizes(src: *mut Cell) -> bool {
     !src.is_null() && unsafe { by_source!(live(src), source => source::resizes(src), _other => false) }
 }
 
-/// Asks a source to make a block `to` bytes where it is. Returns false if nothing has changed.
+/// Asks a source to resize a block in place to `to` bytes. Returns false if nothing has changed.
 ///
 /// # Safety
 /// `src` is a live source that [`resizes`], from which the block was allocated with this layout.
@@ -215,7 +215,7 @@ pub(crate) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: 
     unsafe { by_source!(live(src), source => source::resize(src, block, layout, to), _other => false) }
 }
 
-/// A block from this source has another size now, where it was.
+/// Tells a source that a block has another size now, in place.
 ///
 /// # Safety
 /// `src` is null or the live source of this block.
@@ -227,19 +227,20 @@ pub(crate) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: us
     }
 }
 
-/// Returns true if a source can have served a block of so many bytes.
+/// Returns true if a block of so many bytes can be from this source.
 ///
 /// # Safety
-/// `src` is a source with a readable prefix; if its kind is that of a source the whole header is.
+/// The prefix of `src` is readable, and if its kind is that of a source, the whole header.
 pub(crate) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
     // SAFETY: [caller] the caller vouches for the header.
     unsafe { by_source!(live(src), source => source::may_have_served(src, size), _other => true) }
 }
 
-/// The source that a source was itself allocated from; null if that is the heap, or unknown to kmem, or if this is no source.
+/// The source that a source was itself allocated from; null for the heap, for a source that kmem does not know, and
+/// if this is no source.
 ///
 /// # Safety
-/// The header is readable, also while the source is being torn down.
+/// The header is readable. The source may be being destroyed.
 pub(crate) unsafe fn below(src: *mut Cell) -> *mut Cell {
     // SAFETY: [caller, live] the caller vouches for the header.
     unsafe { by_source!(live_or_dying(src), source => source::below(src), _other => null_mut()) }
@@ -250,7 +251,8 @@ pub(crate) unsafe fn below(src: *mut Cell) -> *mut Cell {
 /// # Safety
 /// As for [`below`].
 pub(crate) unsafe fn zeroes(src: *mut Cell) -> bool {
-    // SAFETY: [caller, live] the caller vouches for the header. The mark alone is read: another thread may write the flags beside it.
+    // SAFETY: [caller, live] the caller vouches for the header. Only the mark is read: another thread may write the
+    // flags beside it.
     unsafe {
         by_source!(live_or_dying(src), source => source::zeroes(src), _other => shared::is_marked(&(*src).shred))
     }

@@ -1,4 +1,4 @@
-//! A pool as the source of other cells, and the further blocks of one that grows.
+//! The pool as a source of other cells, and the further blocks of a growing pool.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
@@ -20,11 +20,10 @@ use crate::raw::sanitizer;
 use crate::raw::seal::SealedDtor;
 use crate::shred;
 
-/// A growing pool stops doubling its blocks here, in bytes.
+/// Bytes above which the blocks of a growing pool do not double.
 pub(crate) const MAX_BLOCK: usize = 64 << 20;
 
-/// Serves another method's block from this pool. One with a destructor does not: it would run on what it was not made
-/// for.
+/// Allocates a block for another method. Fails if the pool has a destructor, which does not suit that method's data.
 #[inline]
 pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<NonNull<u8>, AllocError> {
     let pool: *mut Pool = src.cast();
@@ -43,13 +42,14 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<
     }
 }
 
-/// Serves a block of the usual alignment, or returns null where that takes more than a cell that is there.
+/// Allocates a block aligned to 16, or returns null if that takes more than popping a cell.
 #[inline]
 pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     let pool: *mut Pool = src.cast();
-    // SAFETY: [caller, live] the caller vouches for a readable prefix; where the kind says so this is a live pool, of this thread.
+    // SAFETY: [caller, live] the caller vouches for a readable prefix; if the kind says so, this is a live pool of
+    // this thread.
     unsafe {
-        // Where a tool is told about it, `draw` tells how much of the cell is used.
+        // `draw` tells a tool how much of the cell is used.
         if sanitizer::ON {
             return null_mut();
         }
@@ -67,27 +67,28 @@ pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     }
 }
 
-/// Returns true if a source is a live pool that only has to [`put`] a cell that is given back. One comparison of the
-/// first word, in which kind, shred mark and flags lie.
+/// Returns true if this is a live pool whose cells are freed by a [`put`] alone. Compares the first word, in which
+/// kind, taint mark and flags lie.
 ///
 /// # Safety
 /// `src` is the readable prefix of a source of any kind.
 #[inline]
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
-    // SAFETY: [caller, one-thread] the prefix is the caller's; nobody writes to that of a source while cells come and go.
+    // SAFETY: [caller, one-thread] the prefix is the caller's; no other thread writes to it.
     let first = unsafe { layout::prefix_word(src) };
     first & layout::prefix_word_of(-1, u8::MAX, FLAG_SLOW_FREE, 0, 0)
         == layout::prefix_word_of(Kind::Pool as i32, 0, 0, 0, 0)
 }
 
-/// Frees a block that this pool served, which [`is_plain`].
+/// Frees a block that was allocated from this pool, which [`is_plain`].
 ///
 /// # Safety
 /// As for [`give_back`].
 #[inline]
 pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     let (pool, cell): (*mut Pool, _) = (src.cast(), PoolCell::of(block));
-    // SAFETY: [caller, tag] the caller gives a live pool of this thread's and a block that it served, whose header is readable.
+    // SAFETY: [caller, tag] the caller gives a live pool of this thread and a block from it, whose header is
+    // readable.
     unsafe {
         if (*cell).pool == pool && (*pool).index(cell) < (*pool).high_water {
             put(pool, cell);
@@ -102,7 +103,7 @@ pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout)
     unsafe { take_back(block) }
 }
 
-/// Takes a block back to the pool that its header names. What was in it is gone, and was zeroed if a source asks for that; a tainted
+/// Frees a block by the pool that its header names. The method that used it has zeroed what was tainted; a tainted
 /// pool zeroes the whole cell.
 ///
 /// # Safety
@@ -173,7 +174,8 @@ pub(crate) unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<
     Ok(())
 }
 
-/// The first cell that `take` gives of a block of a growing pool, which becomes the current one; or null.
+/// Takes a cell by `take` from the first block of a growing pool that has one, and makes that block current; or
+/// returns null.
 #[inline(never)]
 pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
@@ -189,15 +191,15 @@ pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut 
     null_mut()
 }
 
-/// The pool that has to grow first if a full one is to: itself, or that which it draws from, if that is full too, and so on. So a chain
-/// of pools, however long, grows without recursion.
+/// The pool that must grow so that a full pool can: itself or, if the pool that it allocates from is full too and
+/// grows, that one, and so on. So a chain of pools grows without recursion.
 ///
 /// # Safety
 /// `head` is the first block of a live growing pool, whose source is alive.
 pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     let mut pool = head;
-    // SAFETY: [caller, outlives, blocks] the sources of a live pool are there, each block of a pool names the first, and cells below
-    // `high_water` are those that were ever in use.
+    // SAFETY: [caller, outlives, blocks] the sources of a live pool are there, each block of a pool names the first,
+    // and cells below `high_water` were used before.
     unsafe {
         loop {
             let src = growth_source(pool);
@@ -218,7 +220,7 @@ pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     }
 }
 
-/// Takes a cell, from the free list if there is one.
+/// Allocates a cell, from the free list if there is one.
 #[inline]
 pub(crate) unsafe fn take(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool on its own thread.
@@ -228,7 +230,7 @@ pub(crate) unsafe fn take(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, Al
     }
 }
 
-/// Takes a cell that is not on the free list.
+/// Allocates a cell that is not on the free list.
 #[inline(never)]
 pub(crate) unsafe fn take_distant(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool on its own thread.
@@ -244,14 +246,14 @@ pub(crate) unsafe fn take_distant(pool: *mut Pool, more: Draw) -> Result<NonNull
     }
 }
 
-/// Takes a cell from the further blocks of a growing pool, drawing a new one where all are full.
+/// Allocates a cell from the further blocks of a growing pool, or from a new one if all are full.
 #[cold]
 pub(crate) unsafe fn take_grown(head: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
     unsafe {
         let current = (*head).current;
         let mut cell = pop_free(current);
-        // A new cell only where none is free: see `pop_fresh`.
+        // A cell that was never used only if no other is free: see `pop_fresh`.
         if cell.is_null() && (*head).cell.flags & FLAG_MAY_HAVE_FREE_BLOCKS == 0 {
             cell = pop_fresh(current);
         }
@@ -259,7 +261,7 @@ pub(crate) unsafe fn take_grown(head: *mut Pool, more: Draw) -> Result<NonNull<u
     }
 }
 
-/// [`take_grown`] where the current block has none.
+/// [`take_grown`] if the current block has no cell.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn take_searching(head: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
@@ -274,15 +276,15 @@ pub(crate) unsafe fn take_searching(head: *mut Pool, more: Draw) -> Result<NonNu
             if !cell.is_null() {
                 return Ok(hand_out((*head).current, cell));
             }
-            // The source may free cells of the pool meanwhile, so they are looked for again.
+            // The source may free cells of the pool meanwhile, so search again.
             grow(first_to_grow(head), more)?;
         }
     }
 }
 
-/// Draws another block for a growing pool.
+/// Allocates another block for a growing pool.
 pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError> {
-    // SAFETY: [blocks] the blocks of a live pool are live pools; the new one is linked only when it is whole.
+    // SAFETY: [blocks] the blocks of a live pool are live pools; the new one is complete when it is linked.
     unsafe {
         let cells = blocks(head).map(|block| (*block).cells).max().unwrap_or(0);
         let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
@@ -295,7 +297,7 @@ pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError>
         };
         let src = growth_source(head);
         let new = make(src, &spec, more).or_else(|_| {
-            // What is left in the source may still hold a block of the first one's size.
+            // The source may still have room for a block of the first one's size.
             spec.cells = (*head).cells.max(1);
             make(src, &spec, more)
         })?;

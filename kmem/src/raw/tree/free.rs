@@ -1,4 +1,4 @@
-//! A subtree that is freed: the walk over it, and what each node stands for.
+//! Frees a subtree: the walk over it, and what each internal node stands for.
 
 use core::ptr::null_mut;
 
@@ -49,17 +49,17 @@ pub(crate) unsafe fn release(freed: *mut u8, call: Call, shred: Shred) -> Handle
         if parent.is_null() || is_owner(parent) {
             return Handle::NULL;
         }
-        // As `handle` makes it, of data that is not null.
+        // As by `handle`, for data that is not null.
         Handle { kind: Kind::Tree as i32, shred: 0, data: Node::data(parent), cell: parent.cast() }
     }
 }
 
-/// What [`release`] returns of a node that was to be freed and is there: one that was damaged stays, and a holder has a child now, which is
-/// freed before it ends.
+/// What [`release`] returns for a node that was not freed: either its header is corrupt, and it stays; or it is a
+/// holder that has a child now, which is freed first.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn stayed(call: Call, root: *mut Node, shred: bool) -> Handle {
-    // SAFETY: [caller, subtree-free] the caller gives a node that is marked as dying and was taken out.
+    // SAFETY: [caller, subtree-free] the caller gives a node that is marked as dying and unlinked.
     unsafe {
         let parent = (*root).parent;
         if (*root).cell.flags & FLAG_HOLD != 0 && !(*root).child.is_null() && free_subtree(call, root, shred)
@@ -72,7 +72,7 @@ pub(crate) unsafe fn stayed(call: Call, root: *mut Node, shred: bool) -> Handle 
     Handle::NULL
 }
 
-/// Whether no function of the program's is called as a node ends, if its header is right.
+/// Returns true if freeing a node calls no user code, provided that its header is valid.
 ///
 /// # Safety
 /// The node is there.
@@ -82,10 +82,12 @@ pub(crate) unsafe fn runs_nothing(node: *mut Node) -> bool {
     unsafe { (*node).src.is_null() && (*node).cell.flags & (OWN | FLAG_SLOT) == 0 }
 }
 
-/// Frees a node that has been taken out and marked as dying, and everything below it; or, where its header is damaged, nothing.
+/// Frees a node that is unlinked and marked as dying, and all nodes below it. Returns false, and frees nothing, if
+/// its header is corrupt.
 #[inline(never)]
 pub(crate) unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> bool {
-    // SAFETY: [caller, subtree-free] the caller gives a node of this thread's that nobody uses any more. Its parent is live.
+    // SAFETY: [caller, subtree-free] the caller gives a node of this thread that nobody uses any more. Its parent is
+    // live.
     unsafe {
         let _busy = ChildFreeGuard::new((*root).parent);
         if (*root).child.is_null() {
@@ -102,7 +104,7 @@ pub(crate) unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> b
 /// Frees what a counted cell owned.
 ///
 /// # Safety
-/// `root` is the node below which it hangs, to which nothing leads any more.
+/// `root` is the node that the objects hang below, to which nothing links any more.
 #[cfg(feature = "ref")]
 pub(crate) unsafe fn free_owned(call: Call, root: *mut Node) {
     // SAFETY: [caller, subtree-free] the caller gives a live root that nobody uses any more.
@@ -112,28 +114,28 @@ pub(crate) unsafe fn free_owned(call: Call, root: *mut Node) {
     }
 }
 
-/// A subtree on its way out: the walk that frees it, deepest first. Dropping it goes on where a destructor unwound.
+/// The walk that frees a subtree, deepest nodes first. Dropping it continues after a destructor unwound.
 ///
 /// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
-/// child to it is caught; nodes not yet reached are whole, and may be freed or added to.
+/// child to it is caught. Nodes that the walk has not reached are intact, and may be freed or added to.
 pub(crate) struct SubtreeFree {
     call: Call,
     root: *mut Node,
     at: *mut Node,
     shred: bool,
-    /// Whether something stays that may have been drawn from a pool below.
+    /// True if a node stays that may have been allocated from a pool in the subtree.
     kept: bool,
 }
 
 impl SubtreeFree {
-    /// Makes a first child that may not go a root, with all below it, and reports that; or returns false. Once something stays, pools do
-    /// too.
+    /// If a first child must not be freed, makes it a root with all nodes below it, reports that, and returns true.
+    /// Once a node stays, pools do too.
     ///
     /// # Safety
-    /// It is the first child of its parent, which goes.
+    /// It is the first child of its parent, which is being freed.
     #[inline(never)]
     unsafe fn fits_in_place(&mut self, child: *mut Node) -> bool {
-        // SAFETY: [caller, links] the caller's node is there, and linked where its links say.
+        // SAFETY: [caller, links] the caller's node is there, and its links are correct.
         unsafe {
             let misuse = in_use(child);
             if misuse.is_none() && !(self.kept && hosts(child)) {
@@ -152,7 +154,7 @@ impl SubtreeFree {
         true
     }
 
-    /// Goes on below a holder that was taken out as a leaf and is none any more; or leaves a leaf alone that was damaged.
+    /// Continues below a holder that was unlinked as a leaf and has a child now. Leaves a corrupt leaf alone.
     ///
     /// # Safety
     /// The walk has stepped to its parent, and its neighbours have not changed.
@@ -172,8 +174,8 @@ impl SubtreeFree {
     }
 
     unsafe fn run(&mut self) {
-        // SAFETY: [subtree-free] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves to a
-        // child, or ends a leaf after stepping to its parent, so that both stay live while the walk needs them.
+        // SAFETY: [subtree-free] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves
+        // to a child, or frees a leaf after stepping to its parent, so both stay live while the walk needs them.
         unsafe {
             while !self.at.is_null() {
                 let node = self.at;
@@ -188,7 +190,7 @@ impl SubtreeFree {
                         self.descend(node);
                     }
                 } else if !is_child(child, node) {
-                    // Where the links lead nobody knows. What has not gone stays, out of reach and marked as dying.
+                    // The link is corrupt. The nodes not freed yet stay, unreachable and marked as dying.
                     self.at = null_mut();
                     (*self.root).parent = null_mut();
                     fault::report(self.call, Node::data(node), Misuse::Damaged);
@@ -207,7 +209,7 @@ impl SubtreeFree {
     }
 }
 
-/// Has the header of a node fetched that will be looked at soon.
+/// Prefetches the header of a node.
 #[inline]
 pub(crate) fn prefetch(node: *mut Node) {
     #[cfg(target_arch = "x86_64")]
@@ -226,15 +228,16 @@ impl Drop for SubtreeFree {
     }
 }
 
-/// Ends a node without children that is linked nowhere and has nothing to it; false if it has.
+/// Frees an unlinked node without children if it is plain; otherwise returns false.
 #[inline(always)]
 pub(crate) unsafe fn end_fast(node: *mut Node) -> bool {
-    // SAFETY: [caller] the contract is the caller's. What is plain is none of the library's own, nor above what is being freed.
+    // SAFETY: [caller] the contract is the caller's. A plain node is not internal, nor above a node that is being
+    // freed.
     unsafe { end::end_fast(Kind::Tree, HEADER, Node::data(node), (*node).src) }
 }
 
-/// [`end_fast`] of a node that may have more to it. If this returns false the node is as it was, for its header is damaged, which was
-/// reported; or it is a holder, and has a child now, which is to be freed before it ends.
+/// [`end_fast`] of a node that may not be plain. Returns false, and changes nothing, if its header is corrupt, after
+/// a report, or if it is a holder that has a child now, which must be freed first.
 #[inline(never)]
 pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
@@ -246,14 +249,15 @@ pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool 
     }
 }
 
-/// Ends a node whose data is the library's own, after what that stands for.
+/// Frees an internal node, after what it stands for.
 pub(crate) unsafe fn end_own(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
         return false;
     }
     let ending = Internal { call, node, shred };
-    // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what its data is.
+    // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what
+    // its data is.
     let went = unsafe {
         match (*node).cell.flags & OWN {
             #[cfg(feature = "pool")]
@@ -280,7 +284,7 @@ pub(crate) unsafe fn end_own(call: Call, node: *mut Node, shred: bool) -> bool {
     went
 }
 
-/// A node, or null, a child of which is being freed: it stays where it is as long as this is there.
+/// Marks a node a child of which is being freed, so that the node is not freed or moved. The node may be null.
 pub(crate) struct ChildFreeGuard {
     node: *mut Node,
     was: bool,
@@ -288,7 +292,7 @@ pub(crate) struct ChildFreeGuard {
 
 impl ChildFreeGuard {
     /// # Safety
-    /// The node is null or a live one of this thread's.
+    /// The node is null or a live one of this thread.
     unsafe fn new(node: *mut Node) -> ChildFreeGuard {
         // SAFETY: [caller] the caller's node is live.
         let was = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
@@ -309,7 +313,7 @@ impl Drop for ChildFreeGuard {
     }
 }
 
-/// A node whose data is the library's own: dropping it gives the node back, even where what it stood for unwinds.
+/// An internal node. Dropping it frees the node, also if what it stood for unwinds.
 pub(crate) struct Internal {
     call: Call,
     node: *mut Node,
@@ -318,7 +322,7 @@ pub(crate) struct Internal {
 
 impl Drop for Internal {
     fn drop(&mut self) {
-        // SAFETY: [guard, hosted] what the node stood for is gone, and the node is not used any more.
+        // SAFETY: [guard, hosted] what the node stood for is freed, and the node is not used any more.
         unsafe {
             let shred = self.shred || is_of_tainted(self.node);
             end::end_slow(self.call, Kind::Tree, HEADER, Node::data(self.node), (*self.node).src, shred)
@@ -326,10 +330,10 @@ impl Drop for Internal {
     }
 }
 
-/// Runs a hook that is on its way out, or returns false where it was written over.
+/// Runs a hook that is being freed, or returns false if it is corrupt.
 ///
 /// # Safety
-/// `node` is a hook below a live or dying node, marked as dying itself.
+/// `node` is a hook below a live or dying node, and itself marked as dying.
 pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
     unsafe {
@@ -342,10 +346,10 @@ pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
     true
 }
 
-/// Whether a node is a hook of a tainted one: what it carries is zeroed as the data is.
+/// Returns true if a node is a hook of a tainted node: then what it carries is zeroed, as the data of the node is.
 ///
 /// # Safety
-/// The node and, of a hook, its parent are there.
+/// The node is there, and the parent of a hook.
 pub(crate) unsafe fn is_of_tainted(node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
     unsafe {
@@ -353,7 +357,7 @@ pub(crate) unsafe fn is_of_tainted(node: *mut Node) -> bool {
     }
 }
 
-/// The object that a holder holds.
+/// The object of a holder.
 ///
 /// # Safety
 /// The node is a live holder.
@@ -362,13 +366,13 @@ pub(crate) unsafe fn held(node: *mut Node) -> Handle {
     unsafe { Node::data(node).cast::<Handle>().read() }
 }
 
-/// Frees what a holder holds, and returns true; or, if that is the last reference to a counted cell that owns something, hangs that below
-/// the holder and returns false: the cell ends when the holder is released again, after that.
+/// Frees the object of a holder, and returns true. If that is the last reference to a counted cell that owns objects,
+/// hangs these below the holder instead and returns false: after them the holder is freed again, with the cell.
 ///
 /// # Safety
-/// The node is a holder on its way out.
+/// The node is a holder that is being freed.
 pub(crate) unsafe fn release_held(call: Call, node: *mut Node, shred: bool) -> bool {
-    // SAFETY: [caller, holders] the data of a holder is a handle, whose object was given up to it.
+    // SAFETY: [caller, holders] the data of a holder is a handle, which owns its object.
     unsafe {
         let object = held(node);
         let shred = Shred::from(shred || object.shred != 0);

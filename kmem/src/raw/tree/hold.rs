@@ -1,4 +1,4 @@
-//! Holders: by which a node owns an object of another kind.
+//! Holders: the internal nodes by which a node owns an object of another kind.
 
 use core::ptr::null_mut;
 
@@ -12,45 +12,22 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, check as checks, end, object};
 
-/// Has a node adopt an object of any kind: the node frees it as [`ptr::free`](crate::raw::ptr::free) does, among its children and in their order, when it goes.
-/// A tree becomes a child of the node, from wherever it was, as [`m`](super::m) moves it.
+/// Makes a node the owner of an object of any kind. A tree becomes a child of the node, as by [`m`](super::m). C:
+/// `kmtreek`.
 ///
-/// The rule of who owns what:
+/// The node owns what the handle owned: one reference to a counted cell, or the object itself. So only a counted cell
+/// can have several owners, one for each reference.
 ///
-/// 1. Whoever adopts a handle owns what the handle owns: of a counted cell one reference, of anything else the object itself.
-/// 2. What is owned goes when its owner does, and not before; nothing else that holds a reference is asked, or told.
-/// 3. So an object may be adopted by several nodes only where it is counted, once for each reference; any other is adopted
-///    by one.
-///
-/// An adopted object other than a tree takes a small node, 88 bytes drawn from where the node was.
-///
-/// Fails as [`AllocError`] says, with [`AllocError::Below`] for a tree that the node itself is in; the object is still the
-/// caller's then.
+/// Returns [`AllocError::Below`] if the node is in the tree that it would own, and [`AllocError::Misused`] after a
+/// report; otherwise fails as [`AllocError`] says. The caller still owns the object then.
 ///
 /// # Safety
-/// `node` is the data of a node of a tree that belongs to this thread. The handle holds a live object that the caller owns, and
-/// gives up: nobody frees or resizes it before the node lets it go. Its source outlives the node. What the headers show to be
-/// wrong goes to the [fault handler](crate::fault), and the call fails with [`AllocError::Misused`].
-///
-/// ```
-/// use kmem::raw::{heap, refs, tree};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let shared = refs::zo(null_mut(), 32);
-///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
-///     tree::k(one, shared).unwrap();
-///     refs::u(shared.data);
-///     tree::k(two, shared).unwrap();
-///     tree::k(two, heap::ao(100)).unwrap();
-///     tree::f(one);
-///     assert_eq!(refs::count(shared.data), 1); // that of `two`
-///     tree::f(two);
-/// }
-/// ```
+/// `node` is the data of a node of a tree that belongs to this thread. The handle owns a live object, whose source
+/// outlives the node. Nobody else frees or resizes the object until the node releases it.
 pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmtreek");
-    // SAFETY: [caller, live, fresh] the caller vouches for readable headers, the checks for what they say; the data of the new node has room
-    // for a handle, and nobody else has seen it.
+    // SAFETY: [caller, live, fresh] the caller vouches for readable headers, the checks for what they say; nobody
+    // else knows the new node, whose data has room for a handle.
     unsafe {
         let above = check(CALL, node)?;
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
@@ -60,13 +37,13 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     }
 }
 
-/// Has a node adopt an object on behalf of `call`.
+/// [`k`] for `call`.
 ///
 /// # Safety
-/// `above` is a live node of this thread's, no hook and no holder; the handle as for [`k`].
+/// `above` is a live node of this thread, no hook and no holder; the handle as for [`k`].
 pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Result<(), AllocError> {
-    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
-    // for a handle, and nobody else has seen it.
+    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; nobody else
+    // knows the new node, whose data has room for a handle.
     unsafe {
         if object.is_null() {
             return Err(AllocError::Source(None));
@@ -93,29 +70,12 @@ pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Resu
     Ok(())
 }
 
-/// Has a node let go of an object that it adopted, or of a child, which becomes a root. Returns the handle, which is the caller's to free
-/// again, or the null handle where the node does not own the object. Of several references to one cell the one that was
-/// adopted last is given back.
-///
-/// Looks through the children, the last one first. A hook of the node may still call it.
+/// Releases an object that a node adopted, or makes a child a root. Returns the handle that was adopted, which the
+/// caller owns again, or the null handle if the node does not own the object. Searches the children, the last one
+/// first. C: `kmtreel`.
 ///
 /// # Safety
-/// `node` is the data of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
-/// [fault handler](crate::fault).
-///
-/// ```
-/// use kmem::raw::{heap, ptr, tree};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let root = tree::a(null_mut(), null_mut(), 8);
-///     let object = heap::ao(100);
-///     tree::k(root, object).unwrap();
-///     assert_eq!(tree::l(root, object.data), object);
-///     assert!(tree::l(root, object.data).is_null());
-///     tree::f(root);
-///     ptr::free(object);
-/// }
-/// ```
+/// `node` is the data of a node of a tree that belongs to this thread.
 pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     const CALL: Call = Call::new(c"kmtreel");
     // SAFETY: [caller, links, holders] the caller vouches for a readable header, the check for what it says, and a live node for its
@@ -128,10 +88,10 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     }
 }
 
-/// Has a node let go of an object on behalf of `call`.
+/// [`l`] for `call`.
 ///
 /// # Safety
-/// The node is one of this thread's that is there.
+/// The node is one of this thread that is there.
 pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the contract is the caller's, and the children of a node are live.
     unsafe {
@@ -144,7 +104,7 @@ pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> H
             if (*child).cell.flags & FLAG_HOLD != 0 {
                 let held = at.cast::<Handle>().read();
                 if held.data.cast_const() == object {
-                    // What was freed meanwhile is reported now, and stays with the node.
+                    // An object that was freed meanwhile is reported, and stays with the node.
                     if !object::check(call, held, object::Check::Write) {
                         return Handle::NULL;
                     }
@@ -173,7 +133,7 @@ pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> H
 /// Returns true if a node lies below what this counted cell owns.
 ///
 /// # Safety
-/// The node is live and this thread's, and so is the cell.
+/// The node is live and belongs to this thread, and so does the cell.
 #[cfg(feature = "ref")]
 pub(crate) unsafe fn is_owned_by(node: *mut Node, cell: *mut u8) -> bool {
     // SAFETY: [caller, links, record] the contract is the caller's.

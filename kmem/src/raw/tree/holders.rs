@@ -1,4 +1,4 @@
-//! Holders that move with what a node has adopted to a node from another source.
+//! New holders for adopted objects that move to a node from another source.
 
 use core::ptr::null_mut;
 
@@ -11,16 +11,16 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, end};
 
-/// Whether a node is a holder that a node drawn from another source cannot have: that source may go before the object does.
+/// Returns true if a node is a holder from another source than `above`: that source need not outlive `above`.
 ///
 /// # Safety
-/// Both are live nodes of this thread's.
+/// Both are live nodes of this thread.
 pub(crate) unsafe fn is_drawn_elsewhere(node: *mut Node, above: *mut Node) -> bool {
     // SAFETY: [caller] both are live.
     unsafe { (*node).cell.flags & FLAG_HOLD != 0 && (*node).src != (*above).src }
 }
 
-/// Holders that hang nowhere, linked by `next`. Dropping them ends them, and goes on where a source unwinds.
+/// A list of detached holders, linked by `next`. Dropping it frees them, also if a source unwinds.
 pub(crate) struct Holders {
     call: Call,
     first: *mut Node,
@@ -32,12 +32,12 @@ impl Holders {
         Holders { call, first: null_mut(), count: 0 }
     }
 
-    /// Draws one more from where `above` was.
+    /// Allocates one more holder from the source of `above`.
     ///
     /// # Safety
-    /// It is a live node of this thread's.
+    /// It is a live node of this thread.
     pub(crate) unsafe fn draw(&mut self, above: *mut Node) -> Result<(), AllocError> {
-        // SAFETY: [caller, fresh] the new node is nobody else's.
+        // SAFETY: [caller, fresh] nobody else knows the new node.
         unsafe {
             let request = Request::new(size_of::<Handle>());
             let new = alloc_own((*above).src, null_mut(), &request, FLAG_HOLD, self.call)?;
@@ -46,10 +46,10 @@ impl Holders {
         Ok(())
     }
 
-    /// Puts one of these into the place of a holder that has been taken out, which goes to those that are left, and returns it.
+    /// Returns one of these holders with the object of another, unlinked one, which it adds to `left`.
     ///
     /// # Safety
-    /// There is one, and the holder is live.
+    /// The list is not empty, and the holder is live.
     pub(crate) unsafe fn replace(&mut self, holder: *mut Node, left: &mut Holders) -> *mut Node {
         // SAFETY: [caller, holders] the data of both is a handle.
         unsafe {
@@ -61,7 +61,7 @@ impl Holders {
     }
 
     /// # Safety
-    /// The holder is live and hangs nowhere.
+    /// The holder is live and detached.
     unsafe fn push(&mut self, holder: *mut Node) {
         // SAFETY: [caller] the contract is the caller's.
         unsafe { (*holder).next = self.first };
@@ -69,7 +69,7 @@ impl Holders {
     }
 
     /// # Safety
-    /// There is one.
+    /// The list is not empty.
     unsafe fn pop(&mut self) -> *mut Node {
         let holder = self.first;
         // SAFETY: [caller, holders] the first of them is live.
@@ -80,12 +80,12 @@ impl Holders {
 
 impl Drop for Holders {
     fn drop(&mut self) {
-        /// Goes on with the others where the source of one unwinds.
+        /// Continues with the others if the source of one unwinds.
         struct Rest<'a>(&'a mut Holders);
         impl Rest<'_> {
             fn end(&mut self) {
                 while !self.0.first.is_null() {
-                    // SAFETY: [guard, holders] they hang nowhere, and what they hold is another's, or nothing yet.
+                    // SAFETY: [guard, holders] they are detached, and do not own their objects, or have none yet.
                     unsafe {
                         let holder = self.0.pop();
                         end::end_slow(

@@ -1,4 +1,4 @@
-//! Hooks: destructors that a node gets after it was made.
+//! Hooks: destructors that are added to a node.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -14,51 +14,24 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::{Destructor, Drop as DropFn, Request, round_up};
 use crate::raw::seal::SealedDtor;
 
-/// Adds a hook to a node: `hook.run` is called, with the node's data, when the free of the node begins and everything below it is still
-/// there, the hook that was added last first. After all hooks what is below goes, and then the destructor runs that the node was
-/// made with, if it has one.
-///
-/// A hook is a small node, 80 bytes drawn from where the node was; a node without one pays nothing. It may use the library as a
-/// destructor may: it may free, move and [let go of](super::l) what is below the node, but neither frees nor moves the node, which is being
-/// freed, nor adds to it, nor frees or resizes a node above; that is reported. It is zeroed where the node is tainted.
-///
-/// Fails as [`AllocError`] says; nothing has changed then.
+/// Adds a hook to a node: `hook.run` is called with the node's data when the free of the node begins, while all nodes
+/// below it still exist; the last hook added runs first. Fails as [`AllocError`] says. C: `kmtreeh`.
 ///
 /// # Safety
-/// `node` is the data of a node of a tree that belongs to this thread, and the hook can be called with it when it goes.
-///
-/// ```
-/// use kmem::raw::{Destructor, tree};
-/// use std::ffi::c_void;
-/// use std::ptr::null_mut;
-///
-/// unsafe extern "C-unwind" fn say(_: *mut c_void, said: *mut c_void) {
-///     unsafe { (*said.cast::<String>()).push('!') };
-/// }
-/// let mut said = String::new();
-/// let hook = Destructor { run: Some(say), arg: (&raw mut said).cast() };
-/// unsafe {
-///     let root = tree::a(null_mut(), null_mut(), 8);
-///     tree::h(root, hook).unwrap();
-///     tree::h(root, hook).unwrap();
-///     assert!(tree::hx(root, hook)); // the second one, which does not run then
-///     tree::f(root);
-/// }
-/// assert_eq!(said, "!");
-/// ```
+/// `node` is the data of a node of a tree that belongs to this thread, and the hook may be called with it.
 pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { hook_for(call!(c"kmtreeh"), node, hook) }
 }
 
-/// [`h`] on behalf of `call`.
+/// [`h`] for `call`.
 pub(crate) unsafe fn hook_for(call: Call, node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { add(call, node, &Request::new(size_of::<SealedDtor>()), |_| hook) }
 }
 
-/// Adds a hook, as [`h`] does, that carries what it needs: `run` gets as its argument the address of a room of this layout in the hook,
-/// which goes with it. Returns that address; the caller fills the room at once.
+/// Adds a hook with room for a value of this layout. The argument of `run` is the address of the room, which is freed
+/// with the hook. Returns that address; the caller fills the room at once.
 ///
 /// # Safety
 /// As for [`h`].
@@ -67,16 +40,16 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
     let size = offset.checked_add(room.size()).ok_or(AllocError::Overflow)?;
     let mut carried = NonNull::dangling();
     let hook = |data: NonNull<u8>| {
-        // SAFETY: [extent] the room lies in the data that is asked for.
+        // SAFETY: [extent] the request includes the room.
         carried = unsafe { data.add(offset) };
         Destructor { run: Some(run), arg: carried.as_ptr().cast() }
     };
-    // SAFETY: [caller] the contract is the caller's; the data has room for a slot and what is carried.
+    // SAFETY: [caller] the contract is the caller's; the data has room for a slot and the value.
     unsafe { add(call!(c"kmtreeh"), node, &Request { align: room.align(), ..Request::new(size) }, hook) }?;
     Ok(carried)
 }
 
-/// Draws the node of a hook as the request says, and makes it the first child.
+/// Allocates the node of a hook as the request says, and makes it the first child.
 ///
 /// # Safety
 /// As for [`h`]; the request has room for a slot.
@@ -86,8 +59,8 @@ pub(crate) unsafe fn add(
     request: &Request,
     hook: impl FnOnce(NonNull<u8>) -> Destructor,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; the data of the new node has room
-    // for a slot, and nobody else has seen it.
+    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; nobody else
+    // knows the new node, whose data has room for a slot.
     unsafe {
         let above = check(call, node)?;
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
@@ -101,18 +74,16 @@ pub(crate) unsafe fn add(
     Ok(())
 }
 
-/// Removes, without running it, the hook that was added last of those with this function and argument. Returns whether there was one.
+/// Removes the last added hook with this function and argument, without running it. Returns true if there was one. C:
+/// `kmtreehx`.
 ///
 /// # Safety
-/// `node` is the data of a node of a tree that belongs to this thread. What the header shows to be wrong goes to the
-/// [fault handler](crate::fault), a node that is being freed included.
-///
-/// See [`h`] for an example.
+/// `node` is the data of a node of a tree that belongs to this thread.
 pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
     const CALL: Call = Call::new(c"kmtreehx");
     let same = |found: Destructor| found.run.map(address) == hook.run.map(address) && found.arg == hook.arg;
-    // SAFETY: [caller, links, hooks] the caller vouches for a readable header, the check for what it says, and a live node for its
-    // children.
+    // SAFETY: [caller, links, hooks] the caller vouches for a readable header, the check for what it says, and a live
+    // node for its children.
     unsafe {
         let Ok(node) = check(CALL, node) else { return false };
         let mut child = (*node).child;

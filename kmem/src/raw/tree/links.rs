@@ -1,4 +1,4 @@
-//! The links between nodes: checked, made and undone.
+//! The links between nodes: checks and changes.
 
 use core::ptr::null_mut;
 
@@ -12,10 +12,10 @@ use crate::raw::sanitizer::{self, Leads};
 use crate::raw::seal::{self, is_no_header};
 use crate::raw::{chain, check, make};
 
-/// The flags of nodes whose data is the library's own.
+/// The flags of internal nodes: hooks, holders, and nodes that host a pool.
 pub(crate) const OWN: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
-/// Tells valgrind that a node is found in another way.
+/// Tells valgrind how a node is reached now.
 ///
 /// # Safety
 /// The node is live.
@@ -27,13 +27,12 @@ pub(crate) unsafe fn leads(node: *mut Node, how: Leads) {
     }
 }
 
-/// Makes `node`, which is linked nowhere, the last child of `parent`, but for pools, which lie behind: what was drawn from them goes
-/// before they do.
+/// Appends the detached `node` to `parent`'s children, before any pools: pools are freed last.
 pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.
     unsafe { leads(node, Leads::Inside) };
-    // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
+    // SAFETY: [links] the caller gives two live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
         #[cfg(feature = "pool")]
@@ -50,13 +49,14 @@ pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Makes `node`, which is linked nowhere, the last child of `parent` before those that host pools, of which `before` is the last. A pool
-/// goes before the others too, as what it holds may have to, but for those that were drawn from it.
+/// Links the detached `node` before the pools among `parent`'s children, of which `before` is the last. A pool too is
+/// linked before other pools, because its cells may have to be freed before theirs, but after pools that were
+/// allocated from it.
 #[cfg(feature = "pool")]
 #[inline(never)]
 pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node, node: *mut Node) {
-    // SAFETY: [links, hosted] the caller gives live nodes of this thread's, the links of live nodes are live, and the flag says that there
-    // is a pool in a node's data.
+    // SAFETY: [links, hosted] the caller gives live nodes of this thread, the links of live nodes are live, and the
+    // flag says that a node's data is a pool.
     unsafe {
         let hosts = (*node).cell.flags & FLAG_HOST != 0;
         let drawn_from_it =
@@ -73,11 +73,11 @@ pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node,
     }
 }
 
-/// The two links by which a node hangs below its parent, from before it and from behind it: each is a neighbour's, or the
-/// parent's where there is none.
+/// The two links that lead to a node, one from before it and one from behind it: each is a sibling's, or the parent's
+/// if there is no sibling on that side.
 ///
 /// # Safety
-/// The node has a parent, and what its links name is there.
+/// The node has a parent, and its links lead to readable nodes.
 #[inline(always)]
 pub(crate) unsafe fn held_by(node: *mut Node) -> [*mut *mut Node; 2] {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
@@ -89,11 +89,11 @@ pub(crate) unsafe fn held_by(node: *mut Node) -> [*mut *mut Node; 2] {
     }
 }
 
-/// Takes a node's first child out. Its own links stay as they are: it is about to go.
+/// Unlinks the first child of a node. The child keeps its own links: it is about to be freed.
 #[inline]
 pub(crate) unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
     sanitizer::changed(parent);
-    // SAFETY: [one-thread, links] the caller gives live nodes of this thread's, and the links of live nodes are live.
+    // SAFETY: [one-thread, links] the caller gives live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let next = (*child).next;
         (*parent).child = next;
@@ -105,7 +105,7 @@ pub(crate) unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
     }
 }
 
-/// Takes a node out of its parent's children if those around it know it as theirs; otherwise nothing is changed.
+/// Unlinks a node if its neighbours link to it; otherwise returns false and changes nothing.
 ///
 /// # Safety
 /// As for [`around`].
@@ -127,20 +127,20 @@ pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     true
 }
 
-/// Who is around a node.
+/// The links around a node.
 pub(crate) enum Links {
-    /// Nobody: it is a root.
+    /// The node has no parent.
     Root,
-    /// Parent and siblings, by these links.
+    /// The parent and siblings agree; these two links lead to the node.
     Consistent([*mut *mut Node; 2]),
-    /// Those that its links name do not know it.
+    /// The nodes that its links name do not link to it.
     Corrupt,
 }
 
-/// Whether those around a node know it as theirs.
+/// Checks the links around a node.
 ///
 /// # Safety
-/// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
+/// The node is live and belongs to this thread. Its links lead to readable nodes, or have values that no address has.
 #[inline(always)]
 pub(crate) unsafe fn around(node: *mut Node) -> Links {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
@@ -161,7 +161,7 @@ pub(crate) unsafe fn around(node: *mut Node) -> Links {
     }
 }
 
-/// Puts a node back that was taken out a moment ago and did not go.
+/// Re-links a node whose free was refused.
 #[cold]
 pub(crate) unsafe fn relink(node: *mut Node) {
     // SAFETY: [caller, links] the caller gives a live node whose neighbours have not changed.
@@ -174,13 +174,13 @@ pub(crate) unsafe fn relink(node: *mut Node) {
     }
 }
 
-/// Whether the data of a node is a pool, as far as its header and that of the pool say.
+/// Returns true if the data of a node is a pool, as far as both headers show.
 ///
 /// # Safety
 /// The node is there.
 #[cfg(feature = "pool")]
 pub(crate) unsafe fn hosts(node: *mut Node) -> bool {
-    // SAFETY: [caller, extent] the caller's node is readable, and its data where the header says so.
+    // SAFETY: [caller, extent] the caller's node is readable, and so is data of this size.
     unsafe {
         (*node).cell.flags & FLAG_HOST != 0
             && (*node).cell.size >= HEADER + size_of::<Pool>()
@@ -193,12 +193,12 @@ pub(crate) unsafe fn hosts(_: *mut Node) -> bool {
     false
 }
 
-/// Why a node may neither be freed nor resized now, whatever its header says of it.
+/// Returns a misuse if a node must not be freed or resized now.
 ///
 /// # Safety
 /// The node is there.
 pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
-    // SAFETY: [caller, hosted] the caller's node is readable, and where it hosts a pool that is its data.
+    // SAFETY: [caller, hosted] the caller's node is readable, and so is the pool that it hosts.
     unsafe {
         #[cfg(feature = "pool")]
         if hosts(node) && is_ending(Node::data(node).cast()) {
@@ -208,18 +208,18 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
     }
 }
 
-/// Whether what is linked below a node as its child knows itself as that. What is no address that a program has is not looked at.
+/// Returns true if a node that is linked as a child has this parent. Does not read values that no address has.
 ///
 /// # Safety
-/// The node is live and this thread's; what its links name is there, unless it is no address that a program has.
+/// The node is live and belongs to this thread. `child` is a readable node, or has a value that no address has.
 #[inline]
 pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
-    // SAFETY: [caller, links] the caller vouches for what the links name.
+    // SAFETY: [caller, links] the caller vouches for `child`.
     !is_no_header(child.addr()) && unsafe { (*child).parent == node }
 }
 
-/// Whether a child may be added to a node behind the others, or before them where it is to be the `first`: whether what is linked
-/// there is a child, and has nothing beyond it. What is wrong is reported.
+/// Checks that a child can be linked behind the last child, or before the `first`: that this is a child and the
+/// outermost one. Reports it otherwise.
 ///
 /// # Safety
 /// As for [`is_child`].
@@ -236,12 +236,12 @@ pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Resu
     Err(AllocError::Misused)
 }
 
-/// Whether a node is this one or lies below it.
+/// Returns true if a node is `above` or below it.
 ///
 /// # Safety
-/// Both are live and this thread's.
+/// Both are live and belong to this thread.
 pub(crate) unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
-    // SAFETY: [caller, links] what lies above a live node is live.
+    // SAFETY: [caller, links] the nodes above a live node are live.
     unsafe {
         while node != above && !node.is_null() {
             node = (*node).parent;
@@ -250,28 +250,28 @@ pub(crate) unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
     !node.is_null()
 }
 
-/// Returns true if the children of a node are what a counted cell owns: nobody sees such a node.
+/// Returns true if the children of a node are what a counted cell owns. No function returns such a node.
 ///
 /// # Safety
 /// The node is there.
 #[inline(always)]
 pub(crate) unsafe fn is_owner(node: *mut Node) -> bool {
-    // A hook has no children.
+    // Hooks have this flag too, but no children.
     // SAFETY: [caller] the contract is the caller's.
     unsafe { (*node).cell.flags & FLAG_HOOK != 0 }
 }
 
-/// Puts a node that has been taken out below `parent`, or makes it a root where that is null.
+/// Links an unlinked node below `parent`, or makes it a root if that is null.
 ///
 /// # Safety
-/// Both are live and this thread's, and `parent` does not lie below the node.
+/// Both are live and belong to this thread, and `parent` is not below the node.
 pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         (*node).parent = parent;
         (*node).prev = null_mut();
         (*node).next = null_mut();
-        // Whether the types agree there is for the safe API to say.
+        // Only the safe API knows if the types still agree.
         (*node).cell.flags &= !FLAG_TYPED_CHILD;
         #[cfg(feature = "pool")]
         if hosts(node) {
@@ -285,7 +285,8 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
     }
 }
 
-/// The first child of a node that is no hook, or null. Fails, after a report, where a link on the way there does not lead to a child.
+/// Returns the first child of a node that is no hook, or null. Fails, after a report, if a link on the way is
+/// corrupt.
 ///
 /// # Safety
 /// As for [`is_child`].
@@ -308,10 +309,10 @@ pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node
     }
 }
 
-/// The node above the one that hosts a pool is another now, or none. What was zeroed before is zeroed still.
+/// Makes the parent of the node that hosts a pool the pool's source. A pool that was zeroed stays so: it is tainted.
 ///
 /// # Safety
-/// `pool` is a live hosted pool of this thread's, whose source is alive.
+/// `pool` is a live pool on a node, belongs to this thread, and its source is alive.
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     // SAFETY: [caller, hosted] the contract is the caller's.
@@ -323,12 +324,12 @@ pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     }
 }
 
-/// Makes a node, which is linked nowhere, the first child of another.
+/// Makes a detached node the first child of another.
 pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.
     unsafe { leads(node, Leads::Inside) };
-    // SAFETY: [links] the caller gives two live nodes of this thread's, and the links of live nodes are live.
+    // SAFETY: [links] the caller gives two live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let first = (*parent).child;
         (*node).parent = parent;
@@ -342,7 +343,7 @@ pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Whether this is the data of a live node; what is wrong with it is reported.
+/// Returns the header of a live node; otherwise fails after a report.
 ///
 /// # Safety
 /// The header before the data is readable.
@@ -358,7 +359,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, Alloc
     }
 }
 
-/// [`check`] of a node that is none of the library's own.
+/// [`check`] of a node that has none of these flags of internal nodes.
 ///
 /// # Safety
 /// As for [`check`].

@@ -1,4 +1,4 @@
-//! A node that is made, below another or as a root.
+//! Makes nodes: roots, and children of other nodes.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
@@ -11,14 +11,15 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{check, make};
 
-/// Allocates a node below `parent`, as its last child, or a root where that is null, and returns its data.
+/// Allocates a node as the last child of `parent`, or a root if that is null, and returns its data.
 ///
-/// Fails as [`AllocError`] says; a tree node or a reference as `src` is refused with [`AllocError::Source`], and so is
-/// a `parent` that is no live node, with [`AllocError::Misused`], after a report to the [fault handler](crate::fault).
+/// Fails as [`AllocError`] says: with [`AllocError::Source`] if `src` is a node or a counted cell, and with
+/// [`AllocError::Misused`], after a report, if `parent` is no live node.
 ///
 /// # Safety
-/// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree that
-/// belongs to this thread. The request's destructor, if any, can be called with this node's data when it goes.
+/// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree
+/// that belongs to this thread. The destructor of the request, if any, may be called with the node's data when that
+/// is freed.
 ///
 /// ```
 /// use kmem::raw::{tree, Request};
@@ -35,7 +36,7 @@ pub unsafe fn alloc(src: *mut Cell, parent: *mut u8, request: &Request) -> Resul
     unsafe { alloc_flagged(src, parent, request, 0, call!(c"kmtreea")) }
 }
 
-/// [`alloc`] with flags for the prefix, on behalf of `call`.
+/// [`alloc`] with flags for the prefix, for `call`.
 #[inline(always)]
 pub(crate) unsafe fn alloc_flagged(
     src: *mut Cell,
@@ -44,7 +45,7 @@ pub(crate) unsafe fn alloc_flagged(
     flags: u8,
     call: Call,
 ) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the caller vouches for a readable header where the parent is not null.
+    // SAFETY: [caller] the caller vouches for a readable header if the parent is not null.
     if !parent.is_null() && !unsafe { check::check(call, Kind::Tree, HEADER, parent) } {
         return Err(AllocError::Misused);
     }
@@ -52,8 +53,8 @@ pub(crate) unsafe fn alloc_flagged(
     let data = unsafe { make::alloc_cell(Kind::Tree, HEADER, src, request, flags) }?;
     let node = Node::of(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
-    // SAFETY: [extent, one-thread] `alloc_cell` left room for the header before the data; the parent is a live node of this
-    // thread's.
+    // SAFETY: [extent, one-thread] `alloc_cell` left room for the header before the data; the parent is a live node
+    // of this thread.
     unsafe {
         (&raw mut (*node).parent).write(parent);
         (&raw mut (*node).child).write(null_mut());
@@ -69,7 +70,7 @@ pub(crate) unsafe fn alloc_flagged(
     Ok(data)
 }
 
-/// Allocates a node of the library's own below `parent`, which may be null. Out of line: those who call it are not in a hurry.
+/// [`alloc_flagged`] for internal nodes. Out of line: its callers are not critical.
 ///
 /// # Safety
 /// As for [`alloc`].
@@ -85,8 +86,8 @@ pub(crate) unsafe fn alloc_own(
     unsafe { alloc_flagged(src, parent, request, flags, call) }
 }
 
-/// A block of this layout as the data of a node below `parent` that will take the pool in it down when it goes. It
-/// is drawn from where the parent was.
+/// Allocates a block for a pool as the data of a child of `parent`, from the source of that. Freeing the child
+/// destroys the pool.
 #[cfg(feature = "pool")]
 pub(crate) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };

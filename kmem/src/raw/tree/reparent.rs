@@ -1,4 +1,4 @@
-//! A node that moves to another parent.
+//! Moves a node to another parent.
 
 use core::ptr::null_mut;
 
@@ -13,58 +13,30 @@ use crate::fault::{self, Call, Misuse, call};
 use crate::raw::chain;
 use crate::raw::layout::Node;
 
-/// Moves a node, with everything below it, to the end of the children of `parent` (of those that are no pools), the data of another node, or makes it a root
-/// where that is null.
+/// Moves a node, with all nodes below it, to the end of the children of `parent`, before the pools there; makes it a
+/// root if that is null. C: `kmtreem`.
 ///
-/// Takes a time that grows with the pools on `parent` alone where that is null or the node has no children. Otherwise the node could be put below itself, and
-/// what lies above `parent` is looked through: see [`mu`] for a move without that.
-///
-/// Fails with [`AllocError::Below`] where `parent` is the node or lies below it, or where the node is a pool and `parent` lies at or below
-/// what was drawn from it; nothing has changed then. A pool that hangs there already stays where it is.
+/// Returns [`AllocError::Below`] if `parent` is the node or below it, or, for a pool on a node, if `parent` or a node
+/// above it was allocated from the pool; [`AllocError::Misused`] after a report. Nothing has changed then.
 ///
 /// # Safety
-/// Both are data of nodes of trees that belong to this thread, `parent` perhaps null, and the source that each moved node was drawn
-/// from outlives it where it goes. What the headers show to be wrong goes to the [fault handler](crate::fault), and the call
-/// fails with [`AllocError::Misused`].
-///
-/// ```
-/// use kmem::{AllocError, raw::tree};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
-///     let leaf = tree::a(null_mut(), one, 8);
-///     tree::m(leaf, two).unwrap();
-///     assert_eq!(tree::p(leaf), two);
-///     tree::m(two, leaf).unwrap_err();
-///     tree::f(one);
-///     tree::f(two);
-/// }
-/// ```
+/// Both are data of nodes of trees that belong to this thread; `parent` may be null. The source of each moved node
+/// outlives it in the new place.
 pub unsafe fn m(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { move_below(call!(c"kmtreem"), node, parent, true) }
 }
 
-/// Moves a node as [`m`] does, without a look at what lies above `parent`.
+/// Moves a node as [`m`] does, in constant time, without the check if `parent` is below the node. C: `kmtreemu`.
 ///
 /// # Safety
-/// As for [`m`], and `parent` is not the node and does not lie below it: nothing would reach those nodes any more.
-///
-/// ```
-/// use kmem::raw::tree;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
-///     tree::mu(two, one).unwrap();
-///     assert_eq!(tree::below(one), 1);
-///     tree::f(one);
-/// }
-/// ```
+/// As for [`m`], and `parent` is not the node or below it: no pointer would lead to these nodes any more.
 pub unsafe fn mu(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { move_below(call!(c"kmtreemu"), node, parent, false) }
 }
 
+/// [`m`] for `call`; looks for the node above `parent` only if `check_above`.
 pub(crate) unsafe fn move_below(
     call: Call,
     moved: *mut u8,
@@ -79,7 +51,7 @@ pub(crate) unsafe fn move_below(
     }
 }
 
-/// [`move_below`] of a parent that was looked at, or is null.
+/// [`move_below`] of a parent that was checked, or is null.
 ///
 /// # Safety
 /// As for [`m`]; the parent is a live node.
@@ -90,12 +62,12 @@ pub(crate) unsafe fn move_into(
     parent: *mut Node,
     check_above: bool,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller, one-thread, links] the caller vouches for readable headers, the check for what they say, and live nodes for
-    // those around them.
+    // SAFETY: [caller, one-thread, links] the caller vouches for readable headers, the check for what they say, and
+    // live nodes for those around them.
     unsafe {
         let node = check_movable(call, moved, OWN & !FLAG_HOST)?;
         if !parent.is_null() {
-            // Below a node without children is nothing but, perhaps, what is being freed and hangs there no more.
+            // Nothing is below a node without children, except a subtree that is unlinked and being freed.
             let lone = (*node).child.is_null() && (*node).cell.flags & FLAG_BUSY == 0;
             if node == parent || check_above && !lone && is_within(parent, node) {
                 return Err(AllocError::Below);
@@ -103,7 +75,7 @@ pub(crate) unsafe fn move_into(
             if would_hold_itself(node, parent) {
                 return Err(AllocError::Below);
             }
-            // It has its place among the pools that are there.
+            // It stays where it is among the pools.
             if (*node).cell.flags & FLAG_HOST != 0 && (*node).parent == parent {
                 return Ok(());
             }
@@ -118,16 +90,16 @@ pub(crate) unsafe fn move_into(
     Ok(())
 }
 
-/// Whether a node that hosts a pool would hang, by way of others perhaps, below one that was drawn from that pool, and so go before
-/// what it has to outlive.
+/// Returns true if a node that hosts a pool would hang below a node that was allocated, perhaps indirectly, from that
+/// pool. It would be freed before the other.
 ///
 /// # Safety
-/// Both are live and this thread's.
+/// Both are live and belong to this thread.
 #[inline]
 pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
     #[cfg(feature = "pool")]
-    // SAFETY: [caller, links, hosted, outlives] the flag says that the node's data is a pool; what lies above a live node is live, and
-    // its sources are there.
+    // SAFETY: [caller, links, hosted, outlives] the flag says that the node's data is a pool; the nodes above a live
+    // node are live, and so are their sources.
     unsafe {
         let mut above = parent;
         while (*node).cell.flags & FLAG_HOST != 0 && !above.is_null() {
@@ -141,40 +113,24 @@ pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bo
     false
 }
 
-/// Moves all children of a node, in their order and with everything below them, to the end of the children of another, and what it has
-/// adopted with them. Hooks stay.
+/// Moves all children of a node, and the objects that it adopted, to the end of the children of another node. Hooks
+/// stay. C: `kmtreemc`.
 ///
-/// Takes time for each child, and for each node above `to`, which is looked at as in [`m`]. The small nodes that hold what was adopted
-/// are drawn anew where both nodes were not drawn from the same source. Fails with [`AllocError::Below`] where
-/// `to` lies below `from`, or at or below what was drawn from a pool that is to move, and as [`AllocError`] says where a small node is
-/// refused; nothing has changed then. Where both are the same nothing is done.
+/// Returns [`AllocError::Below`] if `to` is below `from`, or at or below a node that was allocated from one of the
+/// pools, and fails as [`AllocError`] says if a holder cannot be allocated from the source of `to`. Nothing has
+/// changed then.
 ///
 /// # Safety
 /// As for [`m`].
-///
-/// ```
-/// use kmem::raw::tree;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
-///     for _ in 0..3 {
-///         tree::a(null_mut(), one, 8);
-///     }
-///     tree::mc(one, two).unwrap();
-///     assert_eq!((tree::below(one), tree::below(two)), (0, 3));
-///     tree::f(one);
-///     tree::f(two);
-/// }
-/// ```
 pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmtreemc");
-    // SAFETY: [caller, one-thread, links] as in `move_below`. Every child is found to hang where it should before any is moved.
+    // SAFETY: [caller, one-thread, links] as in `move_below`. Every child is checked before any is moved.
     unsafe {
         let (from, to) = (check(CALL, from)?, check_movable(CALL, to, OWN & !FLAG_HOST)?);
         if from == to {
             return Ok(());
         }
-        // A source may look, and change what is there, as a holder is drawn from it: what is to move is looked at again then.
+        // The source that allocates a holder may change the tree, so check the children again.
         let (mut drawn, mut left) = (Holders::new(CALL), Holders::new(CALL));
         loop {
             let needed = check_children(CALL, from, to)?;
@@ -193,7 +149,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
             attach(if elsewhere { drawn.replace(child, &mut left) } else { child }, to);
             child = next;
         }
-        // The last pool first, since each goes before those that are there.
+        // The last pool first, since each is linked before those that are there.
         child = (*from).lastchild;
         while !child.is_null() && (*child).cell.flags & FLAG_HOST != 0 {
             let before = (*child).prev;
@@ -205,10 +161,11 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
     Ok(())
 }
 
-/// Whether all children of `from` that are no hooks may be moved to `to`: how many holders among them have to be drawn anew for that.
+/// Checks that all children of `from` except hooks may move to `to`, and returns how many holders must be allocated
+/// for that.
 ///
 /// # Safety
-/// Both are live and this thread's.
+/// Both are live and belong to this thread.
 pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<usize, AllocError> {
     let mut elsewhere = 0;
     // SAFETY: [caller, links] the contract is the caller's.
@@ -233,7 +190,7 @@ pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) 
     Ok(elsewhere)
 }
 
-/// [`past_hooks`], out of line: for those who are not in a hurry.
+/// [`past_hooks`], out of line.
 ///
 /// # Safety
 /// As for [`is_child`].

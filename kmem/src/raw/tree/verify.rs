@@ -1,39 +1,21 @@
-//! Whether all that the nodes of a tree say of one another is so.
+//! Verifies that all nodes of a tree agree with each other.
 
 use crate::cell::{FLAG_HOOK, FLAG_HOST, Kind};
 use crate::raw::Damage;
 use crate::raw::layout::{NODE as HEADER, Node};
 
-/// Walks a node and everything below it, verifies that the links of each agree with those of its neighbours, and
-/// returns the number of nodes, with the one that it was given. Pools that hang below are [verified](crate::raw::pool::verify)
-/// too.
-///
-/// Fails with the first thing found that is not so. Nothing is changed. Takes constant stack.
+/// Verifies the links of a node and of all nodes below it, and the pools among these. Changes nothing, and takes
+/// constant stack. Returns the number of nodes, this one included, or the first [`Damage`] found.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread, and whatever its links lead to is readable: they
-/// may be wrong.
-///
-/// ```
-/// use kmem::raw::{tree, Node};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let root = tree::a(null_mut(), null_mut(), 8);
-///     let child = tree::a(null_mut(), root, 8);
-///     assert_eq!(tree::verify(root), Ok(2));
-///     let node = child.sub(64).cast::<Node>();
-///     (*node).prev = node;
-///     assert_eq!(tree::verify(root).unwrap_err().at, child.cast_const());
-/// #   (*node).prev = null_mut();
-///     tree::f(root);
-/// }
-/// ```
+/// `data` is that of a node of a tree that belongs to this thread. Its links may be corrupt, but lead to readable
+/// memory.
 pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
     let root = Node::of(root);
     let mut node = root;
     let mut count = 1;
-    // SAFETY: [caller, links] the caller's node is there, and each link is found to agree with its neighbour before it is followed, so
-    // that the walk goes through every node once.
+    // SAFETY: [caller, links] the caller's node is there. Each link is compared with its neighbour before it is
+    // followed, so the walk visits every node once.
     unsafe {
         alone(node)?;
         loop {
@@ -42,7 +24,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                 if (*child).parent != node || !(*child).prev.is_null() {
                     return Err(Damage {
                         at: Node::data(child),
-                        what: "a first child that does not know itself as one",
+                        what: "a first child with a wrong parent or previous sibling",
                     });
                 }
                 node = child;
@@ -55,7 +37,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                     if (*parent).lastchild != node {
                         return Err(Damage {
                             at: Node::data(node),
-                            what: "a last child that its parent does not know",
+                            what: "a last sibling that is not its parent's last child",
                         });
                     }
                     node = parent;
@@ -65,12 +47,12 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                 }
                 let next = (*node).next;
                 if (*next).prev != node || (*next).parent != (*node).parent {
-                    return Err(Damage { at: Node::data(next), what: "siblings that do not agree" });
+                    return Err(Damage { at: Node::data(next), what: "siblings whose links disagree" });
                 }
                 if rank(next) < rank(node) {
                     return Err(Damage {
                         at: Node::data(next),
-                        what: "a hook behind what is none, or a pool before",
+                        what: "a hook after another child, or a pool before one",
                     });
                 }
                 node = next;
@@ -81,7 +63,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
     }
 }
 
-/// Where a node lies among its siblings: hooks before all others, pools behind them.
+/// The place of a node among its siblings: first hooks, last pools.
 pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
     // SAFETY: [caller] the caller gives a node that is there.
     match unsafe { (*node).cell.flags } & (FLAG_HOOK | FLAG_HOST) {
@@ -91,12 +73,12 @@ pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
     }
 }
 
-/// What a node says of itself.
+/// Verifies a node without its links.
 pub(crate) unsafe fn alone(node: *mut Node) -> Result<(), Damage> {
     // SAFETY: [caller] the caller gives a node that is there.
     let Node { cell, .. } = unsafe { &*node };
     if cell.kind != Kind::Tree as i32 && cell.kind != Kind::Tree.dying() {
-        return Err(Damage { at: Node::data(node), what: "no live node" });
+        return Err(Damage { at: Node::data(node), what: "not a live node" });
     }
     if cell.size < HEADER {
         return Err(Damage { at: Node::data(node), what: "a node smaller than its header" });

@@ -1,4 +1,4 @@
-//! Walks: over everything that a node holds, in constant stack.
+//! Walks over a node and all that it holds, in constant stack.
 
 use core::ptr::null_mut;
 
@@ -9,7 +9,7 @@ use crate::fault::Call;
 use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::{Handle, check, object};
 
-/// What a [`Walk`] comes to: a node, or an object that a node has adopted.
+/// A step of a [`Walk`]: a node, or an object that a node adopted.
 ///
 /// ```
 /// use kmem::raw::{heap, tree};
@@ -24,40 +24,15 @@ use crate::raw::{Handle, check, object};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Visit {
-    /// A handle on it. Of a pool on a node it is one on the node, whose data is the pool.
+    /// Its handle. For a pool on a node it is the handle of the node, whose data is the pool.
     pub object: Handle,
-    /// How far below the node where the walk began: zero for that node.
+    /// Its depth below the node where the walk began: zero for that node.
     pub depth: usize,
     /// The node, or the one that holds the object.
     pub(crate) node: *mut Node,
 }
 
-/// A walk over a node and everything below it: each before what is below it, in the order of the children. See [`walk`].
-///
-/// ```
-/// # use kmem::raw::tree;
-/// # unsafe {
-/// let root = tree::a(std::ptr::null_mut(), std::ptr::null_mut(), 8);
-/// let walk: tree::Walk = tree::walk(root);
-/// assert_eq!(walk.count(), 1);
-/// # tree::f(root);
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Walk {
-    root: *mut u8,
-    here: *mut Node,
-    depth: usize,
-    call: Call,
-}
-
-/// Walks over a node and everything below it, nodes and adopted objects; hooks are passed over. Takes constant stack and no memory.
-/// Ends, after a report to the [fault handler](crate::fault), where it begins at what is no node, or comes to a link that leads to
-/// no child.
-///
-/// # Safety
-/// `data` is that of a node of a tree that belongs to this thread. Until the walk is over, or used no more, the object that it came to last
-/// and the nodes above that stay where they are; whatever else is there may be freed or added to.
+/// An iterator over a node and all below it: see [`walk`].
 ///
 /// ```
 /// use kmem::raw::tree;
@@ -72,24 +47,39 @@ pub struct Walk {
 ///     tree::f(root);
 /// }
 /// ```
+#[derive(Clone, Debug)]
+pub struct Walk {
+    root: *mut u8,
+    here: *mut Node,
+    depth: usize,
+    call: Call,
+}
+
+/// Visits a node and all nodes and adopted objects below it, each before those below it, in the order of the
+/// children. Skips hooks. Takes constant stack and no memory. Ends after a report if `data` is that of no node or a
+/// link is corrupt. C: `kmtreen`.
+///
+/// # Safety
+/// `data` is that of a node of a tree that belongs to this thread. Between steps, the current object and the nodes
+/// above it are not freed, moved, resized or released; all others may be.
 #[must_use]
 pub unsafe fn walk(data: *mut u8) -> Walk {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { walk_for(CALL, data) }
 }
 
-/// [`walk`] on behalf of `call`.
+/// [`walk`] for `call`.
 pub(crate) unsafe fn walk_for(call: Call, data: *mut u8) -> Walk {
     Walk { root: data, here: null_mut(), depth: 0, call }
 }
 
-/// Walks over what lies below a node that a counted cell has for what it owns; over nothing if that is null.
+/// Visits all below a node that holds what a counted cell owns; nothing if that is null.
 pub(crate) unsafe fn walk_below(owner: *mut Node) -> Walk {
     let root = if owner.is_null() { null_mut() } else { Node::data(owner) };
     Walk { root, here: owner, depth: 0, call: CALL }
 }
 
-/// Under which name a walk reports that is nobody else's.
+/// The name of the call in reports of a walk for no other call.
 pub(crate) const CALL: Call = Call::new(c"kmtreen");
 
 impl Iterator for Walk {
@@ -99,7 +89,7 @@ impl Iterator for Walk {
         if self.root.is_null() {
             return None;
         }
-        // SAFETY: [caller] who began the walk vouches for the tree, and for where the walk stands.
+        // SAFETY: [caller] the caller of `walk` vouches for the tree and the current node.
         let object = unsafe { step_for(self.call, self.root, &mut self.here, &mut self.depth) };
         if object.is_null() {
             self.root = null_mut();
@@ -109,11 +99,11 @@ impl Iterator for Walk {
     }
 }
 
-/// One step of a [`walk`], for those who keep where it stands: `here` is null before the first. Returns the null handle at the end,
-/// and where a walk ends after a report.
+/// One step of a [`walk`] whose state the caller keeps: `here` is null before the first. Returns the null handle at
+/// the end.
 ///
 /// # Safety
-/// As for [`walk`]; `here` and `depth` are as the step before left them.
+/// As for [`walk`]; `here` and `depth` are as the previous step left them.
 ///
 /// ```
 /// use kmem::raw::tree;
@@ -131,7 +121,7 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
     unsafe { step_for(CALL, root, here, depth) }
 }
 
-/// Whether a walk may begin at a node.
+/// Returns true if a walk may begin at a node.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
@@ -142,8 +132,8 @@ pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
 #[inline]
 pub(crate) unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = Node::of(root);
-    // SAFETY: [caller, links, holders] the caller gives a readable header, the check what it says, and where the walk stands; what is
-    // linked to live nodes is live.
+    // SAFETY: [caller, links, holders] the caller vouches for a readable header and the current node, the check for
+    // what the header says; nodes that are linked to live nodes are live.
     unsafe {
         let mut node = *here;
         if node.is_null() {
@@ -176,21 +166,10 @@ pub(crate) unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, d
     }
 }
 
-/// The number of nodes and adopted objects below a node, counted by walking them.
+/// Counts the nodes and adopted objects below a node, by a [`walk`].
 ///
 /// # Safety
 /// `data` is that of a live node of a tree that belongs to this thread.
-///
-/// ```
-/// use kmem::raw::tree;
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let root = tree::a(null_mut(), null_mut(), 0);
-///     tree::a(null_mut(), tree::a(null_mut(), root, 0), 0);
-///     assert_eq!(tree::below(root), 2);
-///     tree::f(root);
-/// }
-/// ```
 #[must_use]
 pub unsafe fn below(data: *mut u8) -> usize {
     // SAFETY: [caller] the contract is the caller's.
