@@ -1,9 +1,9 @@
-//! The atomics that counts, marks and slots are made of. The models of `shared` have loom's in their place.
+//! The atomics that kmem uses. The models in `races/` replace them with loom's.
 //!
-//! Some processors can load and store at once, and cannot change at once what is in memory: ARMv6-M (Cortex-M0), RISC-V
-//! without the A extension. There a count is changed by a load and a store, between which an interrupt may come, or another
-//! thread. So nothing that counts may be shared on them: [`Ref`](crate::Ref) is neither `Send` nor `Sync` there, which keeps
-//! it out of interrupt handlers too. What is left to share are numbers that order nothing.
+//! Some processors can load and store atomically but not read, modify and write: ARMv6-M (Cortex-M0), and RISC-V without the A
+//! extension. There a count is changed by a load and a store, and an interrupt or another thread may come between. So counts must
+//! not be shared there: [`Ref`](crate::Ref) is neither `Send` nor `Sync`, which keeps it out of interrupt handlers too. The other
+//! numbers order nothing.
 
 #[cfg(target_has_atomic = "ptr")]
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};
@@ -23,7 +23,7 @@ mod by_load_and_store {
     #[allow(unused_imports, reason = "as above")]
     pub(crate) use core::sync::atomic::AtomicU8;
 
-    /// A number that is loaded at once and stored at once, and no more.
+    /// A number with atomic loads and stores only.
     #[derive(Debug)]
     #[allow(unreachable_pub, reason = "it is the type of a public field")]
     pub struct AtomicUsize(atomic::AtomicUsize);
@@ -48,7 +48,7 @@ mod by_load_and_store {
             if value == from { Ok(value) } else { Err(value) }
         }
 
-        /// Stores what `change` makes of the value, and returns the value.
+        /// Stores `change(value)` and returns the old value.
         fn update(&self, change: impl FnOnce(usize) -> usize) -> usize {
             let value = self.0.load(Ordering::Acquire);
             self.0.store(change(value), Ordering::Release);
@@ -72,7 +72,7 @@ mod by_load_and_store {
         }
     }
 
-    /// A pointer that is loaded at once and stored at once, and no more.
+    /// A pointer with atomic loads and stores only.
     #[derive(Debug)]
     pub(crate) struct AtomicPtr<T>(atomic::AtomicPtr<T>);
 

@@ -1,4 +1,4 @@
-//! What every cell begins with: its kind, its shred mark, its size.
+//! The prefix of every cell: its kind, its taint mark, its size.
 
 use crate::atomic::AtomicU8;
 use core::fmt;
@@ -8,10 +8,9 @@ use core::mem::offset_of;
 
 use crate::shared;
 
-/// How a piece of memory was allocated, and so how it is given back.
+/// The method that an object was allocated with, which must free it too.
 ///
-/// The numbers are those of the C `enum kmkind`; [`Kind::Source`] is what a custom source cell carries and is
-/// never the kind of a handle.
+/// The numbers are those of the C `enum kmkind`. [`Kind::Source`] is never the kind of a handle.
 ///
 /// ```
 /// use kmem::Kind;
@@ -27,25 +26,21 @@ pub enum Kind {
     None = 0,
     /// A heap cell with one owner.
     Heap = 1,
-    /// A cell of a pool; also the kind in the header of the pool itself.
+    /// A cell of a pool, or a pool.
     Pool = 2,
     /// A reference-counted cell.
     Ref = 3,
     /// A node of a tree.
     Tree = 4,
-    /// A custom source: a cell that only serves others to be drawn from.
+    /// The header of a custom source.
     Source = 5,
 }
 
-/// The bits that a kind has besides its number while the cell is being freed.
+/// The bits that the kind has besides its number while the cell is dying.
 const DYING: i32 = 0x4b4d_0000;
 
 impl Kind {
-    /// The kind with this number, or `None` where no kind has it.
-    ///
-    /// ```
-    /// assert_eq!(kmem::Kind::from_raw(3), Some(kmem::Kind::Ref));
-    /// ```
+    /// Returns the kind with this number, or `None`.
     #[must_use]
     pub const fn from_raw(raw: i32) -> Option<Kind> {
         Some(match raw {
@@ -59,22 +54,22 @@ impl Kind {
         })
     }
 
-    /// The kind that a header with this number has or, while the cell is being freed, had.
+    /// Returns the kind with this number, or the kind that a dying cell had.
     pub(crate) const fn from_raw_dying(raw: i32) -> Option<Kind> {
         Kind::from_raw(if raw & !0xffff == DYING { raw & 0xffff } else { raw })
     }
 
-    /// The number in the header of a cell of this kind once it has been freed.
+    /// Returns the number in the header of a freed cell of this kind.
     pub(crate) const fn freed(self) -> i32 {
         !(self as i32)
     }
 
-    /// The number in the header of a cell of this kind whose destructor is running.
+    /// Returns the number in the header of a dying cell of this kind: its destructor is running.
     pub(crate) const fn dying(self) -> i32 {
         DYING | self as i32
     }
 
-    /// The word that C function names use for this method.
+    /// Returns the name of the method in C functions.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Kind::None => "none",
@@ -93,7 +88,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Whether bytes are zeroed when they go.
+/// Whether data is zeroed when it is freed.
 ///
 /// ```
 /// assert_eq!(kmem::Shred::default(), kmem::Shred::No);
@@ -106,12 +101,12 @@ pub enum Shred {
     /// Leave the bytes as they are.
     #[default]
     No = 0,
-    /// Zero the bytes before they go back to their source.
+    /// Zero the bytes before they are freed.
     Yes = 1,
 }
 
 impl Shred {
-    /// Whether this asks for zeroing.
+    /// Returns true for [`Shred::Yes`].
     ///
     /// ```
     /// assert!(kmem::Shred::Yes.is_yes());
@@ -130,69 +125,62 @@ impl From<bool> for Shred {
 
 /// The prefix of every cell (`kmcell` in C), 16 bytes.
 ///
-/// A pointer to any cell header may be read as a pointer to this. Pool cells are the one exception: they carry
-/// [`raw::PoolCell`](crate::raw::PoolCell), and the prefix is that of their pool.
-///
-/// Exhaustive: C code relies on this layout.
-///
-/// ```
-/// assert_eq!(core::mem::size_of::<kmem::raw::Cell>(), 16);
-/// ```
+/// Every cell header starts with it, except that of a pool's cell: [`raw::PoolCell`](crate::raw::PoolCell).
+/// Exhaustive: C code relies on the layout.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Cell {
-    /// A [`Kind`] as its number, or a number that no kind has where the cell is being freed or has been.
+    /// A [`Kind`] as its number, or a number that means dying or freed.
     pub kind: i32,
-    /// 1 where the data bytes are to be zeroed when the cell goes. Any thread that holds a reference may set it.
+    /// 1 if the cell is tainted: its data is zeroed when it is freed. Any thread with a reference may set it.
     pub shred: AtomicU8,
-    /// Bits that say what the cell carries beyond its header: see the `FLAG_` constants of [`crate::raw`].
+    /// The `FLAG_` constants of [`crate::raw`].
     pub flags: u8,
-    /// In the low four bits the base-2 logarithm of the data's alignment where it is above 16 bytes, otherwise 0. In the high four bits of
-    /// a heap cell, a counted cell or a node how many bytes its block has to spare, or 15 where a word behind the data says it.
+    /// Low four bits: the base-2 logarithm of the data's alignment, or 0 for the default of 16 bytes. High four bits, except in
+    /// pools: the spare bytes of the block, or 15 if a word behind the data has the end of the block.
     pub align: u8,
-    /// Which heap the cell came from: each copy of kmem that has a heap of its own writes its own number. In the cells of heap,
-    /// ref and tree it is mixed with the size and the flags, so that it tells a damaged header too.
+    /// In a pool, the heap that it was allocated from: each copy of kmem with its own heap has its own number. In other cells, a
+    /// seal of that number, the size and the flags, which detects a corrupt header.
     pub heap: u8,
     /// Bytes of header and data together.
     pub size: usize,
-    /// It makes the prefix 16 bytes on 32-bit machines too. With [`FLAG_RECORD`] it tells an address of the record that was written
-    /// over, which may look like any other; unused without.
+    /// Makes the prefix 16 bytes on 32-bit machines. With [`FLAG_RECORD`], the seal of the record's address; otherwise unused.
     #[cfg(target_pointer_width = "32")]
     pub(crate) spare: MaybeUninit<u32>,
 }
 
-/// The cell has a destructor slot behind its data.
+/// A destructor slot lies behind the data.
 pub const FLAG_SLOT: u8 = 1;
-/// On a node: its data is a pool, which is torn down when the node is freed. On a pool: a node hosts it.
+/// On a node: its data is a pool. On a pool: its block is the data of a node.
 pub const FLAG_HOST: u8 = 2;
-/// The node was made with the payload type of its parent (set by the safe API alone).
+/// The node was made with the payload type of its parent. Set by the safe API only.
 pub const FLAG_TYPED_CHILD: u8 = 4;
-/// The node is a hook: what runs when the free of its parent begins. It lies before all children that are none.
+/// The node is a hook: its destructor runs when its parent is freed. Hooks come before all other children.
 pub const FLAG_HOOK: u8 = 8;
-/// The node holds an object that its parent has adopted: its data is the handle.
+/// The node holds an object that its parent adopted. Its data is the handle.
 pub const FLAG_HOLD: u8 = 16;
-/// On a node: its children are what a counted cell owns. No node of the program's has both bits.
+/// The node is the root of the objects that a counted cell owns. No node of user code has both bits.
 pub const FLAG_OWNER: u8 = FLAG_HOOK | FLAG_HOLD;
-/// On a heap or counted cell: its size is in a record, whose address takes the place of the size. No node has all three bits.
+/// On a heap or counted cell: the size is replaced by the address of a record. No node has all three bits.
 pub const FLAG_RECORD: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
-/// The cell has a pointer to its name behind its data and, where it has one, its destructor.
+/// A pointer to the name lies behind the data and the destructor.
 pub const FLAG_NAME: u8 = 32;
-/// On a node: a child of it, which hangs there no more, is being freed, so that it may neither be freed nor resized.
+/// On a node: a detached child of it is being freed, so the node must not be freed or resized.
 pub const FLAG_BUSY: u8 = 64;
-/// On a node: when it goes, all below it is zeroed too.
+/// On a node: when it is freed, everything below it is zeroed too.
 pub const FLAG_DEEP: u8 = 128;
-/// On a block of a pool: cells of it were tainted one by one.
+/// On a block of a pool: some of its cells were tainted one by one.
 pub const FLAG_SECRETS: u8 = 4;
-/// The pool lies in a buffer of the caller's: nothing is given back when it is torn down.
+/// The pool lies in a buffer of the caller, so its memory is not freed.
 pub const FLAG_BUFFER: u8 = 8;
-/// The pool draws further blocks from its source when it is full.
+/// When the pool is full, it allocates another block from its source.
 pub const FLAG_GROWS: u8 = 16;
-/// More is to be done with a cell that goes back to this pool than to put it on the free list: there is a destructor, a
-/// source that may shred, or a pool that this is a further block of.
+/// Freeing a cell of the pool takes more than putting it on the free list: there is a destructor, a source that may zero, or
+/// several blocks.
 pub const FLAG_SLOW_FREE: u8 = 32;
 /// On the first block of a pool: the destructor of one of its cells is running.
 pub const FLAG_IN_DTOR: u8 = 64;
-/// On the first block of a growing pool: others than it and the current one may have free cells.
+/// On the first block of a growing pool: blocks other than this one and the current one may have free cells.
 pub const FLAG_MAY_HAVE_FREE_BLOCKS: u8 = 128;
 
 impl Cell {

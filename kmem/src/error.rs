@@ -1,10 +1,10 @@
-//! Why an allocation was refused.
+//! The reasons for which an allocation fails.
 
 use core::fmt;
 
 use crate::cell::Kind;
 
-/// Why an allocation was refused. Nothing has changed where one is returned.
+/// The reason for which an allocation failed. Nothing has changed then.
 ///
 /// ```
 /// use kmem::{AllocError, HeapBox};
@@ -15,36 +15,36 @@ use crate::cell::Kind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AllocError {
-    /// Header and data together, or cells times their size, are more than an address space holds.
+    /// The size of the cell, or the number of cells times their size, exceeds the address space.
     Overflow,
-    /// The source serves at most `max` bytes at once and `size` were needed, the cell's header included.
+    /// `size` bytes were needed, including the header, and the source serves at most `max` at once.
     Size {
         /// Bytes needed.
         size: usize,
         /// Bytes that the source serves at most.
         max: usize,
     },
-    /// The alignment is not a power of two, or is above `max`, the most that the source serves.
+    /// The alignment is not a power of two, or exceeds `max`, the largest that the source serves.
     Align {
-        /// Bytes asked for.
+        /// The alignment requested, in bytes.
         align: usize,
-        /// Bytes that the source serves at most.
+        /// The largest alignment that the source serves, in bytes.
         max: usize,
     },
     /// The source has no memory left for `size` bytes.
     Exhausted {
-        /// Bytes needed, the cell's header included.
+        /// Bytes needed, including the header.
         size: usize,
     },
-    /// A cell of this kind cannot be the source of what was asked for; `None` where the source is no cell at all.
+    /// A cell of this kind cannot be the source. `None` if the source is not a cell.
     Source(Option<Kind>),
-    /// A cell of this kind, or one that is the library's own, keeps its size or its place.
+    /// A cell of this kind, or an internal one, cannot be resized or moved.
     Fixed(Kind),
-    /// The cell has other references, whose holders would not learn that it moved.
+    /// The cell has other references, which would not learn of a move.
     Shared,
-    /// The new parent is the node itself or lies below it; or, of a pool, lies at or below what was drawn from it.
+    /// The new parent is the node itself or below it, or was allocated from the pool that is to move.
     Below,
-    /// The call was a misuse, which the [fault handler](crate::fault) was told of.
+    /// The call was a misuse, which was reported to the [fault handler](crate::fault).
     Misused,
 }
 
@@ -62,11 +62,11 @@ impl fmt::Display for AllocError {
             AllocError::Source(Some(kind)) => {
                 write!(f, "a {kind} cell cannot be the source of this allocation")
             }
-            AllocError::Source(None) => f.write_str("the source is not a cell that can be drawn from"),
+            AllocError::Source(None) => f.write_str("the source is not a cell that can be allocated from"),
             AllocError::Fixed(kind) => write!(f, "this {kind} cell keeps its size and its place"),
             AllocError::Shared => f.write_str("the cell has other references"),
             AllocError::Below => {
-                f.write_str("the new parent is the node itself, lies below it, or was drawn from it")
+                f.write_str("the new parent is the node itself, lies below it, or was allocated from it")
             }
             AllocError::Misused => f.write_str("the call was a misuse, which has been reported"),
         }

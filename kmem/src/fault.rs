@@ -1,10 +1,9 @@
-//! Misuse: say what and where, then stop.
+//! Misuse: detected, reported, and by default fatal.
 //!
-//! A call may be given what is no live cell of the right kind: one that was freed, another method's pointer, a pointer that
-//! was never kmem's. As far as the header shows it, that is reported to the fault handler, whether the call was to free the
-//! cell, to resize, move, adopt or hook it, to look at it or to count it. The default handler prints one line to standard
-//! error and aborts. A program may set its own with [`set_handler`]; if that handler returns, the faulty call does nothing
-//! further: the cell is left as it was found.
+//! Passing a pointer that is not a live cell of the right kind, to any call, is detected if the header shows it: a freed cell, a
+//! cell of another method, a pointer that is not from kmem. The call reports it to the fault handler. The default handler prints
+//! one line to standard error and aborts. [`set_handler`] replaces the handler. If that handler returns, the call does nothing
+//! more: the cell stays as it was found.
 //!
 //! ```
 //! use kmem::fault::{self, Misuse};
@@ -38,35 +37,35 @@ use crate::{os, shared};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The cell has been freed before.
+    /// The cell has been freed.
     AlreadyFreed,
     /// The cell is being freed: its own destructor, or that of a node below it, freed it again or added to it.
     BeingFreed,
-    /// A child of the node is being freed: its destructor, or that of a node below it, freed or resized the node.
+    /// A node below this one is being freed: a destructor freed or resized this node.
     FreeingBelow,
     /// The pointer belongs to a cell of this other kind.
     WrongKind(Kind),
-    /// The header holds this number, which no cell has as its kind.
+    /// The header has this number as its kind, which no cell has.
     NotACell(i32),
-    /// The header's fields contradict one another.
+    /// The header is corrupt: its fields contradict one another.
     Damaged,
-    /// The pointer does not lie where the cells of its pool begin.
+    /// The pointer is not the start of a cell of its pool.
     NotInPool,
-    /// A reference was dropped that was never taken.
+    /// A reference was dropped that did not exist.
     CountUnderflow,
-    /// More references than half an address space were taken.
+    /// There are more references than half the address space has bytes.
     CountOverflow,
-    /// The handle's kind or cell contradicts the pointer that it holds.
+    /// The kind or the cell of the handle contradicts its pointer.
     BadHandle,
-    /// The method was left out when this kmem was built.
+    /// This kmem was built without the method.
     NotBuilt(Kind),
-    /// The header's seal is not this kmem's: the block belongs to the heap of another copy of kmem, or the header is damaged.
-    /// It is left alone.
+    /// The seal of the header is wrong: the block belongs to the heap of another copy of kmem, or the header is corrupt.
+    /// The block is left alone.
     OtherHeap,
 }
 
 impl Misuse {
-    /// What was wrong, in words that stay the same whatever was found.
+    /// Returns a constant description, without the number that was found.
     ///
     /// ```
     /// assert_eq!(kmem::fault::Misuse::NotACell(7).text(), "not a cell");
@@ -89,7 +88,7 @@ impl Misuse {
         }
     }
 
-    /// The number that was found where a kind should be, if that is what was wrong.
+    /// Returns the number that was found instead of the expected kind, if that is what was wrong.
     ///
     /// ```
     /// assert_eq!(kmem::fault::Misuse::NotACell(7).found(), Some(7));
@@ -104,7 +103,7 @@ impl Misuse {
     }
 }
 
-/// What a kind that is not the expected one says about the cell.
+/// Returns the misuse that an unexpected kind in a header shows.
 pub(crate) fn classify(expected: Kind, found: i32) -> Misuse {
     match Kind::from_raw(found) {
         Some(kind) if kind == expected => Misuse::Damaged,
@@ -136,7 +135,7 @@ impl fmt::Display for Misuse {
 pub struct Call(*const c_char);
 
 impl Call {
-    /// The call with this name, in ASCII. Panics if the name is not.
+    /// A call with this name. Panics if the name is not ASCII.
     ///
     /// See the [type](Call) for an example.
     #[must_use]
@@ -145,7 +144,7 @@ impl Call {
         Call(name.as_ptr())
     }
 
-    /// Its name.
+    /// Returns the name.
     ///
     /// See the [type](Call) for an example.
     #[must_use]
@@ -155,7 +154,7 @@ impl Call {
     }
 }
 
-/// A [`Call`] that is checked as the program is compiled.
+/// A [`Call`] that is checked at compile time.
 macro_rules! call {
     ($name:expr) => {
         const { $crate::fault::Call::new($name) }
@@ -163,7 +162,7 @@ macro_rules! call {
 }
 pub(crate) use call;
 
-/// The report of a misuse: which call, on what pointer, what was found.
+/// A misuse that was detected: the call, the pointer, and what was wrong.
 ///
 /// ```
 /// use kmem::fault::{self, Fault};
@@ -183,9 +182,9 @@ pub(crate) use call;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Fault {
-    /// The C name of the call that found it, such as `kmheapf`.
+    /// The C name of the call, such as `kmheapf`.
     pub call: &'static str,
-    /// The pointer that the call was given.
+    /// The pointer that was passed.
     pub pointer: *const u8,
     /// What was wrong.
     pub misuse: Misuse,
@@ -197,8 +196,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What [`raw::pool::verify`](crate::raw::pool::verify) and [`raw::tree::verify`](crate::raw::tree::verify) found to be
-/// wrong.
+/// What [`raw::pool::verify`](crate::raw::pool::verify) or [`raw::tree::verify`](crate::raw::tree::verify) found.
 ///
 /// ```
 /// let mut zeros = [0u128; 5];
@@ -209,7 +207,7 @@ impl fmt::Display for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Damage {
-    /// Where: the data of a cell, or a pool.
+    /// The address: the data of a cell, or a pool.
     pub at: *const u8,
     /// What is wrong there.
     pub what: &'static str,
@@ -223,13 +221,13 @@ impl fmt::Display for Damage {
 
 impl core::error::Error for Damage {}
 
-/// What is called on a misuse, on the thread that made it. It may abort, panic (where Rust called) or return.
+/// A fault handler. It is called on the thread that made the call. It may abort, return, or panic if the call came from Rust.
 pub type Handler = fn(&Fault);
 
 static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Sets the fault handler of the whole program and returns the one before it; `None` is the default handler.
-/// May be called from any thread.
+/// Sets the fault handler of the whole program and returns the previous one; `None` is the default handler. May be called from any
+/// thread.
 ///
 /// ```
 /// fn quiet(_: &kmem::fault::Fault) {}
@@ -246,13 +244,13 @@ fn decode(stored: *mut ()) -> Option<Handler> {
     if stored.is_null() {
         return None;
     }
-    // SAFETY: [platform] `HANDLER` holds null or a `Handler` stored by `set_handler`, and function pointers have the
-    // size of data pointers on every target that has `AtomicPtr`.
+    // SAFETY: [platform] `HANDLER` holds null or a `Handler` from `set_handler`. Function pointers have the size of data pointers
+    // on every target with `AtomicPtr`.
     Some(unsafe { core::mem::transmute::<*mut (), Handler>(stored) })
 }
 
-/// The handler of a program that sets none: prints one line to standard error and aborts, in every build. A kernel, and wasm
-/// without WASI, have no standard error: there it only ends the program. A handler of your own may end with it.
+/// The default handler: prints one line to standard error and aborts, in every build. Without standard error (a kernel, or wasm
+/// without WASI) it only aborts. Other handlers may call it.
 ///
 /// ```
 /// use kmem::fault::{self, Fault};
@@ -281,7 +279,7 @@ pub fn default_handler(fault: &Fault) {
     os::abort()
 }
 
-/// Hands a misuse to the handler. Returns only where a handler of the program's own does.
+/// Reports a misuse to the handler. Returns only if a handler that the user set returns.
 #[cold]
 #[inline(never)]
 pub(crate) fn report(call: Call, pointer: *const u8, misuse: Misuse) {
@@ -292,7 +290,7 @@ pub(crate) fn report(call: Call, pointer: *const u8, misuse: Misuse) {
     }
 }
 
-/// Ends the program where it is dropped, also by unwinding.
+/// Aborts the program when dropped, also by unwinding.
 pub(crate) struct AbortOnDrop;
 
 impl Drop for AbortOnDrop {

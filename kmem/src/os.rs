@@ -1,10 +1,9 @@
-//! What kmem asks of the operating system: to write a report, to abort, and for a random number.
+//! Services of the operating system: writing to standard error, aborting, and a random number.
 //!
-//! With `std` it asks through that, on every target. Without, it asks the C library, on every target that has one. A kernel
-//! and wasm without WASI have neither.
+//! They come from `std` with the feature `std`, otherwise from the C library if the target has one. A kernel, and wasm without
+//! WASI, have neither.
 
-/// Writes a text to standard error, without allocating: a misuse is reported even if the heap is unusable. A text that cannot
-/// be written is lost.
+/// Writes a text to standard error without allocating, because the heap may be unusable. Errors are ignored.
 pub(crate) fn write_error(text: &str) {
     #[cfg(feature = "std")]
     {
@@ -12,7 +11,7 @@ pub(crate) fn write_error(text: &str) {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
     #[cfg(all(not(feature = "std"), any(unix, windows, target_os = "wasi")))]
-    // SAFETY: [platform] the text is as long as it says. Windows takes the length as a smaller number.
+    // SAFETY: [platform] the text has this length. On Windows the length is a smaller integer.
     unsafe {
         libc::write(2, text.as_ptr().cast(), text.len() as _);
     }
@@ -25,21 +24,21 @@ pub(crate) fn abort() -> ! {
     #[cfg(feature = "std")]
     std::process::abort();
     #[cfg(all(not(feature = "std"), any(unix, windows, target_os = "wasi")))]
-    // SAFETY: [platform] it ends the program.
+    // SAFETY: [platform] it has no preconditions.
     unsafe {
         libc::abort()
     }
-    // There is no abort to call. An illegal instruction ends the program on the targets where stable Rust can write one;
-    // elsewhere a panic that may not unwind does.
+    // Nothing can be called to abort. An illegal instruction ends the program on targets for which stable Rust can write one.
+    // Elsewhere, a panic in a function that must not unwind ends it.
     #[cfg(not(any(feature = "std", unix, windows, target_os = "wasi")))]
     {
         #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-        // SAFETY: [platform] `ud2` does not return and touches nothing.
+        // SAFETY: [platform] `ud2` does not return and accesses nothing.
         unsafe {
             core::arch::asm!("ud2", options(noreturn, nomem, nostack))
         }
         #[cfg(target_arch = "aarch64")]
-        // SAFETY: [platform] `brk` does not return and touches nothing.
+        // SAFETY: [platform] `brk` does not return and accesses nothing.
         unsafe {
             core::arch::asm!("brk #1", options(noreturn, nomem, nostack))
         }
@@ -53,30 +52,30 @@ pub(crate) fn abort() -> ! {
     }
 }
 
-/// A number that differs at random from process to process, or `None` if the system has none to give. On Linux, Android, Apple's
-/// systems and Windows it is the same for all copies of kmem in the process, so that they can free each other's cells.
+/// Returns a random number, or `None` if the system provides none. On Linux, Android, Apple's systems and Windows, all copies of
+/// kmem in a process get the same number, so that they can free each other's cells.
 pub(crate) fn random() -> Option<usize> {
     random::number()
 }
 
-/// From the 16 random bytes that Linux hands every program. The C library makes secrets of its own of them: the caller must not
-/// give them away.
+/// Uses the 16 random bytes that Linux passes to every program. The C library derives secrets from them, so they must not be
+/// revealed.
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
 mod random {
     pub(super) fn number() -> Option<usize> {
-        // SAFETY: [platform] any entry may be asked for; the answer is zero if it is not there.
+        // SAFETY: [platform] any entry may be asked for. The result is zero if it does not exist.
         let bytes = unsafe { libc::getauxval(libc::AT_RANDOM) } as usize;
         if bytes == 0 {
             return None;
         }
         let bytes = core::ptr::with_exposed_provenance::<[usize; 2]>(bytes);
-        // SAFETY: [platform] the entry is the address of 16 bytes that stay as long as the process.
+        // SAFETY: [platform] the entry is the address of 16 bytes that live as long as the process.
         let [low, high] = unsafe { bytes.read_unaligned() };
         Some(low ^ high.rotate_left(usize::BITS / 2))
     }
 }
 
-/// From the random number that the C library checks stacks with.
+/// Uses the random number of the C library's stack protector.
 #[cfg(all(target_vendor = "apple", not(miri)))]
 mod random {
     unsafe extern "C" {
@@ -88,7 +87,7 @@ mod random {
     }
 }
 
-/// From the random number that the system encodes pointers with in this process.
+/// Uses the random number with which the system encodes pointers in this process.
 #[cfg(all(windows, not(miri)))]
 mod random {
     use core::ffi::c_void;
@@ -103,7 +102,7 @@ mod random {
     }
 }
 
-/// From the system's generator: another number for each copy of kmem.
+/// Uses the system's generator, so each copy of kmem gets another number.
 #[cfg(any(miri, not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))))]
 mod random {
     #[cfg(feature = "std")]
@@ -128,7 +127,7 @@ mod random {
         ))]
         {
             let mut number = 0usize;
-            // SAFETY: [platform] the number has as many bytes.
+            // SAFETY: [platform] the number has this many bytes.
             if unsafe { libc::getentropy((&raw mut number).cast(), size_of::<usize>()) } == 0 {
                 return Some(number);
             }

@@ -1,57 +1,55 @@
-//! What several threads may touch at once: the count of references, the mark for zeroing, the slot of the fault handler.
+//! The atomics that several threads share: the count of references, the taint mark, the slot of the fault handler.
 //!
-//! ThreadSanitizer sees no ordering in code that it does not instrument: in a build for it, it is told of each by `released` and
-//! `acquired`.
+//! ThreadSanitizer does not see ordering in code that it did not instrument. `released` and `acquired` announce it in builds for
+//! it.
 //!
-//! Nothing else in kmem is atomic but the key in `raw/seal.rs`, one number that stays as it is, and the counts of
-//! `raw/totals.rs`, which order nothing. The models in `races/` are
-//! made of this very file, with loom's atomics in the place of the processor's, and find every ordering in it necessary.
+//! The other atomics of kmem are the key in `raw/seal.rs`, which does not change, and the counters in `raw/totals.rs`, which order
+//! nothing. The models in `races/` compile this file with loom's atomics, and show that each ordering here is needed.
 
 use crate::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering, acquired, released};
 
-/// More references than this and the count could wrap before anyone notices.
+/// With more references than this, the count could wrap unnoticed.
 pub(crate) const MAX_REFS: usize = isize::MAX as usize;
 
-/// Adds a reference for somebody who has one. False where the count is past its bound, from which there is no way back:
-/// other threads may already rely on it.
+/// Adds a reference for a caller that has one. Returns false if the count is past its bound. It cannot be reduced then: other
+/// threads may rely on it already.
 #[inline(always)]
 #[must_use]
 pub(crate) fn up(refs: &AtomicUsize) -> bool {
-    // Relaxed: a new reference is made from one that exists, which orders everything already.
+    // Relaxed: a reference is made from an existing one, which provides the ordering.
     refs.fetch_add(1, Ordering::Relaxed) < MAX_REFS
 }
 
-/// Who is left once a reference has been dropped.
+/// The references that are left after one was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
-    /// Others, who may end the cell at any moment.
+    /// Some, whose owners may free the cell at any moment.
     Others,
-    /// Nobody: the cell is the caller's alone, with all that was done to it.
+    /// None. The cell is the caller's alone, and all writes by former owners are visible.
     Nobody,
-    /// There was no reference to drop, and the count is as before.
+    /// There was no reference to drop. The count is unchanged.
     Underflow,
 }
 
 /// Drops a reference.
 #[inline(always)]
 pub(crate) fn down(refs: &AtomicUsize) -> Left {
-    // Where this is the only reference nobody can add to it. Most cells have one holder only, and go without a locked
-    // instruction.
+    // If this is the only reference, nobody can add one. Most cells have one owner only, and avoid the locked instruction.
     if count(refs) == 1 {
         return Left::Nobody;
     }
-    // Release: whatever this holder did to the cell happens before the last holder ends it.
+    // Release: what this owner did to the cell happens before the last owner frees it.
     released(refs);
     match refs.fetch_sub(1, Ordering::Release) {
         1 => {
-            // Acquire: the other half, for what all former holders did. A load and not a fence, which costs the same on
-            // x86-64, since ThreadSanitizer does not follow fences.
+            // Acquire: pairs with the releases of all former owners. A load, not a fence: it costs the same on x86-64, and
+            // ThreadSanitizer does not follow fences.
             refs.load(Ordering::Acquire);
             acquired(refs);
             Left::Nobody
         }
         2..=MAX_REFS => Left::Others,
-        // Zero, or below it, where other threads are here too.
+        // Zero, or below it if several threads get here.
         _ => {
             refs.fetch_add(1, Ordering::Relaxed);
             Left::Underflow
@@ -59,49 +57,49 @@ pub(crate) fn down(refs: &AtomicUsize) -> Left {
     }
 }
 
-/// Takes the drop of the last reference back, for whoever is alone with the cell.
+/// Reverts the drop of the last reference. The cell is the caller's alone.
 pub(crate) fn keep(refs: &AtomicUsize) {
-    // Relaxed: nobody else has a reference, or gets one but from who has this one. `down` leaves an only reference as it is.
+    // Relaxed: nobody else has a reference, or can get one except from this caller. `down` does not decrement an only reference.
     if refs.load(Ordering::Relaxed) == 0 {
         refs.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// The number of references. Whoever has one and finds no other may do with the cell as they like until they make another.
+/// Returns the number of references. A caller that has a reference and finds one has the cell alone, until it adds another.
 #[inline(always)]
 pub(crate) fn count(refs: &AtomicUsize) -> usize {
-    // Acquire: what the former holders did to the cell happened before they dropped their references.
+    // Acquire: what the former owners did to the cell happened before they dropped their references.
     let count = refs.load(Ordering::Acquire);
     acquired(refs);
     count
 }
 
-/// Marks a cell to be zeroed when it goes.
+/// Taints a cell.
 #[inline(always)]
 pub(crate) fn mark(shred: &AtomicU8) {
-    // Relaxed: a mark made by a holder of a reference reaches whoever ends the cell through the release and acquire of
-    // the count; every other kind of cell has one owner at a time.
+    // Relaxed: the release and acquire of the count make the mark visible to the last owner. Other kinds of cells have one owner at
+    // a time.
     shred.store(1, Ordering::Relaxed);
 }
 
-/// Whether a cell is marked.
+/// Returns true if the cell is tainted.
 #[inline(always)]
 pub(crate) fn is_marked(shred: &AtomicU8) -> bool {
     shred.load(Ordering::Relaxed) != 0
 }
 
-/// Puts a handler into the slot and returns the one before it.
+/// Replaces the handler in the slot and returns the previous one.
 pub(crate) fn exchange(slot: &AtomicPtr<()>, handler: *mut ()) -> *mut () {
-    // Release: who finds the handler finds what it needs. Acquire: who gets the one before it may call it in turn.
+    // Release: a thread that finds the handler finds its data. Acquire: the caller may call the previous one.
     released(slot);
     let before = slot.swap(handler, Ordering::AcqRel);
     acquired(slot);
     before
 }
 
-/// The handler in the slot.
+/// Returns the handler in the slot.
 pub(crate) fn current(slot: &AtomicPtr<()>) -> *mut () {
-    // Acquire: with what its setter prepared for it.
+    // Acquire: makes the data of the handler visible.
     let handler = slot.load(Ordering::Acquire);
     acquired(slot);
     handler

@@ -1,21 +1,21 @@
-//! The chain of sources below a cell: what each was itself allocated from, and whether one of them zeroes.
+//! The chain of sources below a cell: what each was allocated from, and whether one of them zeroes.
 
 use super::source;
 use crate::cell::{Cell, Kind};
 
-/// Returns true if the source zeroes everything allocated from it: it does if it is tainted, or the source that it was itself allocated
-/// from does. Of a cell that is no source, returns true if the cell itself is zeroed when it is freed.
+/// Returns true if the source is tainted, or was allocated from one that is: it zeroes everything allocated from it.
+/// For a cell that is no source, returns true if the cell is zeroed when freed.
 ///
 /// # Safety
-/// `src` is null or a source cell that has not been freed, nor have those that it was allocated from.
+/// `src` is null or a live cell, and so are the sources that it was allocated from.
 #[inline]
 pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
-    // SAFETY: [caller] the caller vouches for a source that is not null.
+    // SAFETY: [caller] a source that is not null is live.
     !src.is_null() && unsafe { chain_shreds(src) }
 }
 
 unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
-    // SAFETY: [caller, outlives, blocks] the caller vouches for the whole chain.
+    // SAFETY: [caller, outlives, blocks] the whole chain is live.
     unsafe {
         while !src.is_null() {
             if source::zeroes(src) {
@@ -27,16 +27,16 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
     false
 }
 
-/// Returns true if a source is this pool or was itself allocated from it, if only by way of others.
+/// Returns true if a source is this pool, or was allocated from it, also through other sources.
 ///
 /// # Safety
 /// As for [`shreds`].
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
-    // SAFETY: [caller, outlives] the caller vouches for the whole chain.
+    // SAFETY: [caller, outlives] the whole chain is live.
     unsafe {
         while !src.is_null() {
-            // Any block of a pool stands for it.
+            // The pool may be reached through any of its blocks.
             if Kind::from_raw_dying((*src).kind) == Some(Kind::Pool)
                 && (*src.cast::<super::Pool>()).head == pool
             {
@@ -48,9 +48,10 @@ pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> boo
     false
 }
 
-/// What a source, or any other cell, was itself allocated from; null if that is the heap, or unknown to kmem.
+/// Returns the source of a cell, or null if that is the heap or unknown to kmem.
 unsafe fn below(src: *mut Cell) -> *mut Cell {
-    // SAFETY: [caller, prefix, live] the caller's cell has a readable header, also while it is being freed, and its kind says which.
+    // SAFETY: [caller, prefix, live] the header is readable even while the cell is being freed, and its kind says
+    // which it is.
     unsafe {
         match Kind::from_raw_dying((*src).kind) {
             #[cfg(feature = "tree")]

@@ -1,4 +1,4 @@
-//! Checks of a cell's prefix: whether it is that of a live cell, and whether it is whole.
+//! Checks of a cell's prefix: that the cell is live, and that the prefix is not corrupt.
 
 use super::layout::prefix;
 use super::record;
@@ -12,14 +12,14 @@ use crate::cell::{
 };
 use crate::fault::{self, Call, Misuse, classify};
 
-/// Whether `data` is that of a cell of `kind`; what is wrong with it is reported. The rest of the header is checked where
-/// the cell ends.
+/// Returns true if `data` is that of a live cell of `kind`. Otherwise reports what it is. The rest of the header is
+/// checked when the cell ends.
 ///
 /// # Safety
 /// The `header` bytes before `data` are readable.
 #[inline]
 pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
-    // SAFETY: [caller] the caller vouches for the bytes of the header, and only well-aligned ones are read.
+    // SAFETY: [caller] the header is readable. It is read only if aligned.
     if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { (*prefix(data, header)).kind } == kind as i32 {
         return true;
     }
@@ -28,13 +28,13 @@ pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8)
     false
 }
 
-/// [`check`] for a look at a cell, which may be on its way out: its destructor may look at it.
+/// [`check`] for calls that only read a cell. They accept a dying cell, because its destructor may read it.
 ///
 /// # Safety
 /// As for [`check`].
 #[inline(never)]
 pub(crate) unsafe fn check_seen(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
-    // SAFETY: [caller] the caller vouches for the header, of which only an aligned one is read.
+    // SAFETY: [caller] the header is readable. It is read only if aligned.
     unsafe {
         data.addr() & (BASE_ALIGN - 1) == 0 && (*prefix(data, header)).kind == kind.dying()
             || check(call, kind, header, data)
@@ -46,31 +46,30 @@ pub(crate) unsafe fn report_bad_cell(call: Call, kind: Kind, header: usize, data
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotACell(0)
     } else {
-        // SAFETY: [caller] the caller vouches for the bytes of the header.
+        // SAFETY: [caller] the header is readable.
         classify(kind, unsafe { (*prefix(data, header)).kind })
     };
     fault::report(call, data, misuse);
 }
 
-/// Whether a cell of this size that nobody else uses has nothing to it but its bytes: no mark, no destructor, no alignment
-/// above the usual, and the seal of such a cell of this kmem's heap. One comparison of the four bytes between kind and
-/// size.
+/// Returns true if the cell is plain: not tainted, no destructor or name, default alignment, valid seal. This is one
+/// comparison of the four bytes between kind and size.
 ///
 /// # Safety
-/// `cell` is readable and aligned, and no other thread has a reference to it.
+/// `cell` is readable and aligned, and only this thread can access it.
 #[inline]
 pub(crate) unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
     const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_TYPED_CHILD, u8::MAX, u8::MAX]);
-    // SAFETY: [caller] the caller vouches for the prefix.
+    // SAFETY: [caller] the prefix is readable.
     let bytes = unsafe { (&raw const (*cell).shred).cast::<u32>().read() };
     bytes & MASK == u32::from_ne_bytes([0, 0, 0, seal::of_cell(size, 0, 0)])
 }
 
-/// Whether a cell of this kind may have these flags: what is the library's own is so in one way, and carries nothing behind its data.
+/// Returns true if a cell of this kind may have these flags. Internal nodes have no slot and no name.
 pub(crate) fn may_have(kind: Kind, flags: u8) -> bool {
     let own = flags & (FLAG_HOST | FLAG_HOOK | FLAG_HOLD);
     match kind {
-        // The library's own has one of these bits, or the two of what a counted cell owns.
+        // An internal node has one of these bits, or the two of `FLAG_OWNER`.
         Kind::Tree => {
             const OWN: u32 = 1 << FLAG_HOST | 1 << FLAG_HOOK | 1 << FLAG_HOLD | 1 << FLAG_OWNER;
             own == 0 || OWN >> own & 1 != 0 && flags & (FLAG_SLOT | FLAG_NAME) == 0
@@ -79,19 +78,20 @@ pub(crate) fn may_have(kind: Kind, flags: u8) -> bool {
     }
 }
 
-/// What a look at a prefix found.
+/// The result of a check of a prefix.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Prefix {
-    /// It is damaged, or that of another copy's heap, which was reported.
+    /// Corrupt, or from the heap of another copy of kmem. This was reported.
     Wrong,
-    /// It is whole.
+    /// Valid.
     Whole,
-    /// It is whole, and leads to a record.
+    /// Valid, and the cell has a record.
     Recorded,
 }
 
-/// Whether the prefix of a cell drawn from `src` contradicts neither itself nor its seal; what is wrong is reported.
+/// Returns true if the prefix is consistent and its seal valid. Otherwise reports it. `src` is the source of the
+/// cell.
 ///
 /// # Safety
 /// `data` is that of a readable cell of `kind` with this header.
@@ -101,7 +101,7 @@ pub(crate) unsafe fn seal_ok(call: Call, kind: Kind, header: usize, data: *mut u
     unsafe { check_prefix(call, kind, header, data, src) != Prefix::Wrong }
 }
 
-/// [`seal_ok`], and what it is.
+/// [`seal_ok`] that also tells whether the cell has a record.
 ///
 /// # Safety
 /// As for [`seal_ok`].
@@ -114,18 +114,18 @@ pub(crate) unsafe fn check_prefix(
     src: *mut Cell,
 ) -> Prefix {
     let cell = prefix(data, header);
-    // SAFETY: [caller] the caller's cell is readable.
+    // SAFETY: [caller] the cell is readable.
     unsafe {
         let (size, flags, align, found) = ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap);
         if !is_consistent(kind, header, data, src, size, flags) {
             return is_recorded(call, kind, header, data, src, true);
         }
-        // Any copy of kmem may free a cell that came from a pool or a custom source.
+        // Any copy of kmem may free a cell that was allocated from a pool or a custom source.
         if found != seal::of_cell(size, flags, align) && (kind == Kind::Heap || src.is_null()) {
             fault::report(call, data, Misuse::OtherHeap);
             return Prefix::Wrong;
         }
-        // This reads behind the data, at a place that follows from the size. So the seal is checked first.
+        // This reads behind the data, at an offset that depends on the size. So the seal is checked first.
         if has_possible_shape(cell, header, size) {
             return Prefix::Whole;
         }
@@ -134,14 +134,14 @@ pub(crate) unsafe fn check_prefix(
     Prefix::Wrong
 }
 
-/// Whether the prefix of a cell drawn from `src` does not contradict itself, whichever copy of kmem made it; what is wrong is reported.
-/// This is as much as a look at a cell needs, which gives nothing back.
+/// Returns true if the prefix is consistent, whichever copy of kmem made the cell. Otherwise reports it. Enough for
+/// calls that only read the cell.
 ///
 /// # Safety
 /// `data` is that of a readable cell of `kind` with this header.
 pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
-    // SAFETY: [caller] the caller's cell is readable.
+    // SAFETY: [caller] the cell is readable.
     unsafe {
         let size = (*cell).size;
         is_consistent(kind, header, data, src, size, (*cell).flags) && has_possible_shape(cell, header, size)
@@ -149,7 +149,8 @@ pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut
     }
 }
 
-/// [`prefix_ok`], or [`seal_ok`] if the cell is to be `ours`, of one that has a record, which its size and flags contradict, or is damaged.
+/// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt. The heap's
+/// seal is checked if `ours`.
 ///
 /// # Safety
 /// As for [`seal_ok`].
@@ -164,7 +165,7 @@ pub(crate) unsafe fn is_recorded(
     ours: bool,
 ) -> Prefix {
     let cell = prefix(data, header);
-    // SAFETY: [caller, record] the caller's cell is readable, and so is its record.
+    // SAFETY: [caller, record] the cell is readable, and so is its record.
     unsafe {
         let record = record::of(cell);
         let (flags, align) = ((*cell).flags & !FLAG_RECORD, (*cell).align);
@@ -187,7 +188,7 @@ pub(crate) unsafe fn is_recorded(
     Prefix::Wrong
 }
 
-/// Returns true if a cell with these flags, and so many bytes of header and data, contradicts nothing. Nothing behind the header is read.
+/// Returns true if the flags and the size of header and data are possible. Reads nothing behind the header.
 ///
 /// # Safety
 /// As for [`seal_ok`].
@@ -202,17 +203,16 @@ pub(crate) unsafe fn is_consistent(
 ) -> bool {
     let end = data.addr().wrapping_add(size);
     let sized = size >= header && size <= MOST + header && !seal::is_non_canonical(end);
-    // SAFETY: [caller] the source of a cell is there, and if none can be at that address nothing is read.
+    // SAFETY: [caller] the source of a cell is live. It is not read if the address cannot be that of a source.
     let sourced =
         src.is_null() || !seal::is_no_source(src.addr()) && unsafe { source::may_have_served(src, size) };
     sized && sourced && may_have(kind, flags)
 }
 
-/// Returns true if a cell of so many bytes of header and data can have the alignment and the far end that its prefix says. This reads
-/// the far end, behind the data.
+/// Returns true if the alignment and the far end are possible for this size. Reads the far end, behind the data.
 ///
 /// # Safety
-/// `cell` is the prefix of a readable cell with this header, and the size is possible.
+/// `cell` is the prefix of a readable cell with this header. The size was found possible.
 #[inline(always)]
 unsafe fn has_possible_shape(cell: *mut Cell, header: usize, size: usize) -> bool {
     // SAFETY: [caller] the contract is the caller's.

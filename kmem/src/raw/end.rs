@@ -1,4 +1,4 @@
-//! A cell that ends: its destructor, the zeroing of its data, and its block's way back to the source.
+//! Ending a cell: run its destructor, zero its data, free its block.
 
 use core::alloc::Layout;
 
@@ -16,33 +16,32 @@ use crate::cell::{Cell, FLAG_SLOT, Kind};
 use crate::fault::{self, Call, Misuse};
 use crate::shred;
 
-/// A cell on its way out. Dropping it zeroes the data where anyone asked for it and gives the block back, so that
-/// this happens even where the destructor unwinds.
+/// A cell that is being freed. Dropping this zeroes the data if needed and frees the block, even if the destructor
+/// unwinds.
 pub(crate) struct CellFreeGuard {
     pub(crate) kind: Kind,
     pub(crate) header: usize,
     pub(crate) data: *mut u8,
     pub(crate) src: *mut Cell,
     pub(crate) shred: bool,
-    /// Read before anything of the program's runs.
+    /// Read before user code runs.
     pub(crate) far_end: usize,
 }
 
 impl CellFreeGuard {
-    /// Ends the cell: what dropping does, in the place where it is called.
+    /// Does what dropping does, inline.
     ///
     /// # Safety
-    /// It is done once.
+    /// Called once.
     #[inline(always)]
     unsafe fn finish(&self) {
         let CellFreeGuard { kind, header, data, src, shred, far_end } = *self;
         let cell = prefix(data, header);
-        // SAFETY: [guard, origin, extent] `end` was given a live cell that nobody else uses any more, and its source, which is
-        // still there.
+        // SAFETY: [guard, origin, extent] `end` was given a live cell that nobody else uses, and its live source.
         unsafe {
             let shape = CellLayout::ending(cell, header, (*cell).size, far_end);
             if shred || (*cell).tainted() || shreds(src) {
-                // The spare room too: what lies there may have been data.
+                // The spare room too: it may have held data.
                 shred::zero(data, shape.end);
             }
             (*cell).kind = kind.freed();
@@ -57,16 +56,16 @@ impl CellFreeGuard {
 
 impl Drop for CellFreeGuard {
     fn drop(&mut self) {
-        // SAFETY: [guard] nobody else has, or this would have been forgotten.
+        // SAFETY: [guard] otherwise this would have been forgotten.
         unsafe { self.finish() }
     }
 }
 
-/// Ends a cell on behalf of `call`: destructor, zeroing, back to the source. A damaged header is reported, and the cell left
-/// alone: then it returns false.
+/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left
+/// alone.
 ///
 /// # Safety
-/// `data` is that of a cell of `kind` with this header, drawn from `src`, and nobody uses it any more.
+/// `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
 #[inline(always)]
 pub(crate) unsafe fn end(
     call: Call,
@@ -80,16 +79,16 @@ pub(crate) unsafe fn end(
     unsafe { !shred && end_fast(kind, header, data, src) || end_slow(call, kind, header, data, src, shred) }
 }
 
-/// Ends a cell that has nothing to it but its bytes, and came from the heap or from a pool that is as plain. Returns whether it was one;
-/// if not, nothing was done. Nothing of the program's runs.
+/// Ends a plain cell from the heap or from a plain pool, without running user code. Otherwise does nothing and
+/// returns false.
 ///
 /// # Safety
 /// As for [`end`].
 #[inline(always)]
 pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
-    // SAFETY: [live, extent] the caller's cell is ours alone, and its source alive. A plain one was drawn with just its
-    // size, see `alloc_cell`.
+    // SAFETY: [live, extent] the cell is this caller's alone, and its source is live. A plain cell was allocated with
+    // exactly its size.
     unsafe {
         let size = (*cell).size;
         let plain = size >= header && is_plain(cell, size);
@@ -112,7 +111,7 @@ pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mu
     }
 }
 
-/// [`end`] of a cell that may have more to it.
+/// [`end`] of a cell that is not plain.
 ///
 /// # Safety
 /// As for [`end`].
@@ -126,7 +125,7 @@ pub(crate) unsafe fn end_slow(
     shred: bool,
 ) -> bool {
     let cell = prefix(data, header);
-    // SAFETY: [live] the caller's cell is ours alone.
+    // SAFETY: [live] the cell is this caller's alone.
     unsafe {
         let found = check_prefix(call, kind, header, data, src);
         if found != Prefix::Whole {
@@ -152,7 +151,7 @@ pub(crate) unsafe fn end_slow(
 /// [`end_slow`] of a cell with a record.
 ///
 /// # Safety
-/// As for [`end`], and the prefix was found whole.
+/// As for [`end`]. The prefix was checked.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn end_recorded(
@@ -164,7 +163,8 @@ pub(crate) unsafe fn end_recorded(
     shred: bool,
 ) -> bool {
     let cell = prefix(data, header);
-    // SAFETY: [live, record, guard] the caller's cell is ours alone. What is dropped last is its record, once nothing leads to it.
+    // SAFETY: [live, record, guard] the cell is this caller's alone. The record is freed last, when nothing points to
+    // it.
     unsafe {
         let record = record::of(cell);
         let Some(destructor) = record::destructor(record) else {
@@ -189,7 +189,7 @@ pub(crate) unsafe fn end_recorded(
     true
 }
 
-/// The record of a cell on its way out. Dropping it gives its block back.
+/// The record of a cell that is being freed. Dropping this frees the record.
 pub(crate) struct Spent {
     kind: Kind,
     record: *mut record::Record,
@@ -199,12 +199,13 @@ pub(crate) struct Spent {
 impl Drop for Spent {
     fn drop(&mut self) {
         totals::returned(self.kind, record::LAYOUT.size());
-        // SAFETY: [guard, origin] the record was drawn from there with this layout, and nobody knows of it any more.
+        // SAFETY: [guard, origin] the record was allocated from this source with this layout, and nothing points to
+        // it.
         unsafe { give_back(self.src, self.record.cast(), record::LAYOUT) };
     }
 }
 
-/// Frees the record when dropped, in the place of linking it to its cell.
+/// Frees the record when dropped, instead of linking it to its cell.
 pub(crate) fn spent(lifted: record::Lifted, kind: Kind, src: *mut Cell) -> Spent {
     Spent { kind, record: lifted.taken(), src }
 }

@@ -1,15 +1,12 @@
-//! The handle: one type for every object.
+//! The handle: a pointer to any object.
 
 use core::mem::offset_of;
 use core::ptr::null_mut;
 
 use crate::cell::{Cell, Kind};
 
-/// A handle on any object (`kmptr` in C), passed by value.
-///
-/// It does not own what it points to any more than a C pointer does: whoever frees it last must be the only one.
-///
-/// Exhaustive: C code relies on this layout.
+/// A pointer to any object (`kmptr` in C), passed by value. It does not own the object.
+/// Exhaustive: C code relies on the layout.
 ///
 /// ```
 /// use kmem::raw::{ptr, Handle};
@@ -21,11 +18,11 @@ use crate::cell::{Cell, Kind};
 pub struct Handle {
     /// A [`Kind`] as its number.
     pub kind: i32,
-    /// A [`Shred`](crate::Shred) as its number: 1 where the object is to be zeroed when this handle is freed.
+    /// A [`Shred`](crate::Shred) as its number: 1 if freeing this handle zeroes the object.
     pub shred: i32,
     /// The object (`ref` in C).
     pub data: *mut u8,
-    /// The cell around the object: its header, or the pool of a pool cell. Null where there is none.
+    /// The cell of the object: its header, or the pool of a pool's cell. Null if there is none.
     pub cell: *mut Cell,
 }
 
@@ -40,16 +37,12 @@ impl Handle {
     /// The null handle: no kind, no object.
     pub const NULL: Handle = Handle { kind: 0, shred: 0, data: null_mut(), cell: null_mut() };
 
-    /// A handle of this kind, or the null handle where `data` is null.
+    /// Returns a handle of this kind, or the null handle if `data` is null.
     pub(crate) fn on(kind: Kind, data: *mut u8, cell: *mut Cell) -> Handle {
         if data.is_null() { Handle::NULL } else { Handle { kind: kind as i32, shred: 0, data, cell } }
     }
 
-    /// Whether this is a null handle: one whose object is null, whatever its kind.
-    ///
-    /// ```
-    /// assert!(kmem::raw::Handle::NULL.is_null());
-    /// ```
+    /// Returns true if the object is null, whatever the kind.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.data.is_null()

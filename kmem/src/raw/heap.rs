@@ -1,4 +1,4 @@
-//! Heap cells: one owner, drawn from the global allocator, usable from any thread.
+//! Heap cells: one owner, allocated from the global allocator, usable from any thread.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -12,12 +12,11 @@ use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::Call;
 
-/// Allocates a heap cell as the request says and returns its data.
-///
-/// Fails with [`AllocError::Overflow`], [`AllocError::Align`] or [`AllocError::Exhausted`].
+/// Allocates a heap cell and returns its data. Returns [`AllocError::Overflow`], [`AllocError::Align`] or
+/// [`AllocError::Exhausted`] on failure.
 ///
 /// # Safety
-/// The request's destructor, if any, can be called with this cell's data when it is freed.
+/// The request's destructor, if any, may be called with the data of this cell when it is freed.
 ///
 /// ```
 /// use kmem::raw::{heap, Request};
@@ -45,8 +44,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
         return;
     }
-    // SAFETY: [caller, live] the caller vouches for a readable header, and `end` runs only where it is that of a live
-    // heap cell.
+    // SAFETY: [caller, live] the header is readable. `end` runs only if it is that of a live heap cell.
     unsafe {
         if check::check(call, Kind::Heap, HEADER, data) {
             end::end(call, Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
@@ -54,7 +52,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// [`resize`] on behalf of `call`.
+/// [`resize`] on behalf of `call`; the old block is freed when the result is dropped.
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -62,7 +60,7 @@ pub(crate) unsafe fn resize_kept(
     call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
-    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, live] the header is readable. The check finds a live heap cell.
     unsafe {
         if !check::check(call, Kind::Heap, HEADER, data) {
             return Err(AllocError::Misused);
@@ -72,24 +70,14 @@ pub(crate) unsafe fn resize_kept(
     }
 }
 
-/// The prefix of the heap cell with this data.
 pub(crate) fn cell(data: *mut u8) -> *mut Cell {
     prefix(data, HEADER)
 }
 
-/// The handle of a live cell with this data; the null handle of null.
+/// Returns the handle of a live cell, or the null handle if `data` is null.
 ///
 /// # Safety
 /// `data` is null or that of a live cell of this method.
-///
-/// ```
-/// use kmem::raw::{ptr, heap};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     ptr::free(heap::handle(heap::a(24)));
-///     assert!(heap::handle(null_mut()).is_null());
-/// }
-/// ```
 #[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
@@ -97,25 +85,14 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 }
 
 verbs! {
-    module: "heap",
     call: "kmheap",
-    thing: "a heap cell of `size` bytes",
     a: (size: usize) => (size),
     z: (size: usize) => (size),
-    f: -> (),
-    fails: "Null means that the heap is exhausted or that the size overflows. Any thread may call it.",
-    safety: "None beyond the use of what is returned.",
-    frees: "Frees a heap cell, zeroing it first if it is tainted.",
-    shreds: "Zeroes a heap cell and frees it.",
-    example: ("", "24", "24", ""),
+    f: "Frees a cell." -> (),
 }
 
 resizes! {
-    module: "heap",
     call: "kmheap",
-    thing: "a heap cell",
-    null: ("Null makes a new cell.", size => allocate(size, Fill::Undefined)),
-    moves: "",
-    fails: "Fails as [`AllocError`] says.",
-    example: ("a(8)"),
+    null: ("allocates a cell", size => allocate(size, Fill::Undefined)),
+    fails: "Fails as [`alloc`](fn@alloc) does.",
 }

@@ -1,4 +1,4 @@
-//! The header of each kind of cell: its fields, its size, and the way from data to header and back.
+//! The header of each kind of cell: its fields, its size, and the conversion from data to header and back.
 
 use core::ffi::c_char;
 use core::mem::offset_of;
@@ -8,16 +8,16 @@ use super::seal::{self, SealedDtor};
 use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, FLAG_DEEP, Kind};
 
-/// Bytes from the start of a heap cell's header to its data.
+/// Bytes of header before the data of a heap cell.
 pub(crate) const HEAP: usize = 16;
-/// Bytes from the start of a counted cell's header to its data.
+/// Bytes of header before the data of a counted cell.
 pub(crate) const REF: usize = 32;
-/// Bytes from the start of a node's header to its data.
+/// Bytes of header before the data of a node.
 pub(crate) const NODE: usize = 64;
-/// Bytes from the start of a pool cell's header to its data.
+/// Bytes of header before the data of a pool cell.
 pub(crate) const POOL_CELL: usize = 16;
 
-/// Bytes of header of a cell of this kind, or `None` if it has no prefix of its own, or if its method is left out.
+/// Returns the size of the header, or `None` if cells of this kind have no prefix or the method is left out.
 #[inline(always)]
 pub(crate) const fn header(kind: Option<Kind>) -> Option<usize> {
     match kind {
@@ -28,7 +28,7 @@ pub(crate) const fn header(kind: Option<Kind>) -> Option<usize> {
     }
 }
 
-/// Bytes of header of a cell of this kind, which has a prefix of its own.
+/// Returns the size of the header of a cell that has a prefix.
 #[inline(always)]
 pub(crate) const fn header_of(kind: Kind) -> usize {
     match kind {
@@ -38,12 +38,12 @@ pub(crate) const fn header_of(kind: Kind) -> usize {
     }
 }
 
-/// The source of a cell that has a prefix of its own, null for the heap.
+/// Returns the source of a cell that has a prefix; null means the heap.
 ///
 /// # Safety
 /// `data` is that of a readable cell of this kind.
 pub(crate) unsafe fn source(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
-    // SAFETY: [caller] the caller's header is readable, and the kind says which it is.
+    // SAFETY: [caller] the header is readable, and of this kind.
     unsafe {
         match kind {
             Some(Kind::Ref) => (*prefix(data, REF).cast::<Ref>()).src,
@@ -53,76 +53,58 @@ pub(crate) unsafe fn source(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     }
 }
 
-/// The prefix of the cell whose data this is.
 #[inline(always)]
 pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
     data.wrapping_sub(header).cast()
 }
 
-/// The header of a reference-counted cell (`kmref` in C).
-///
-/// Exhaustive: C code relies on this layout.
-///
-/// ```
-/// # #[cfg(target_pointer_width = "64")]
-/// assert_eq!(core::mem::size_of::<kmem::raw::Ref>(), 32);
-/// ```
+/// The header of a counted cell (`kmref` in C).
+/// Exhaustive: C code relies on the layout.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Ref {
     /// The prefix.
     pub cell: Cell,
-    /// Active references.
+    /// The number of references.
     pub refs: AtomicUsize,
-    /// The source, null for the heap.
+    /// The source; null means the heap.
     pub src: *mut Cell,
 }
 
-/// The header of a tree node (`kmnode` in C): one cache line.
-///
-/// Exhaustive: C code relies on this layout.
-///
-/// ```
-/// # #[cfg(target_pointer_width = "64")]
-/// assert_eq!(core::mem::size_of::<kmem::raw::Node>(), 64);
-/// ```
+/// The header of a tree node (`kmnode` in C), one cache line.
+/// Exhaustive: C code relies on the layout.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Node {
     /// The prefix.
     pub cell: Cell,
-    /// The node above, null at a root.
+    /// The parent; null for a root.
     pub parent: *mut Node,
     /// The first child, or null.
     pub child: *mut Node,
     /// The last child, or null.
     pub lastchild: *mut Node,
-    /// The sibling before, or null.
+    /// The previous sibling, or null.
     pub prev: *mut Node,
-    /// The sibling behind, or null.
+    /// The next sibling, or null.
     pub next: *mut Node,
-    /// The source, null for the heap.
+    /// The source; null means the heap.
     pub src: *mut Cell,
 }
 
-/// The header of a pool (`kmpool` in C). Fields without documentation in C are private to the engine.
-///
-/// ```
-/// # #[cfg(target_pointer_width = "64")]
-/// assert_eq!(core::mem::size_of::<kmem::raw::Pool>() % 16, 0);
-/// ```
+/// The header of a pool (`kmpool` in C). The fields that are not public belong to the engine.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Pool {
-    /// The prefix. Its `shred` mark is that of every cell.
+    /// The prefix. Its `shred` mark applies to every cell of the pool.
     pub cell: Cell,
     /// Data bytes of each cell.
     pub cellsz: usize,
-    /// The cell handed out most recently, or null.
+    /// The cell that was allocated last, or null.
     pub top: *mut PoolCell,
-    /// The free cell that came back most recently, head of the free list, or null.
+    /// The cell that was freed last and is the head of the free list, or null.
     pub bottom: *mut PoolCell,
-    /// The source, null for the heap and for a caller's buffer.
+    /// The source; null means the heap or a buffer.
     pub src: *mut Cell,
     /// The first cell.
     pub(crate) first: *mut PoolCell,
@@ -132,57 +114,50 @@ pub struct Pool {
     pub(crate) inverse: usize,
     /// Trailing zeros of `stride`.
     pub(crate) shift: u32,
-    /// What nobody who writes over the header of a cell can give a pool of their own, see [`seal`].
+    /// The seal of the header, see [`seal`].
     pub(crate) seal: u32,
-    /// Cells that have been handed out at least once: those before this index have a header.
+    /// Cells below this index have been allocated at least once, and have a header.
     pub(crate) high_water: usize,
     /// Cells in this block.
     pub(crate) cells: usize,
-    /// What runs on each cell that goes.
+    /// Runs on each cell that is freed.
     pub(crate) drop: SealedDtor,
     /// The first block of the pool that this block belongs to; itself unless the pool has grown.
     pub(crate) head: *mut Pool,
-    /// The next block of a growing pool.
+    /// The next block of a growing pool, or null.
     pub(crate) next: *mut Pool,
-    /// The block of a growing pool that cells are drawn from; only the first block's is used.
+    /// The block that cells are allocated from. Valid in the first block only.
     pub(crate) current: *mut Pool,
-    /// The first of the groups in which cells are parked, or null.
+    /// The first group with parked cells, or null.
     pub(crate) parked: *mut Group,
     /// The name, or null.
     pub(crate) name: *const c_char,
-    /// The name's address under the key.
+    /// The address of the name, sealed.
     pub(crate) named: usize,
 }
 
-/// 64 neighbouring cells. The groups of a pool lie between its header and its first cell; each is written when the first
-/// of its cells is handed out.
+/// 64 neighbouring cells. The groups of a pool lie between its header and its first cell. A group is written when its
+/// first cell is allocated.
 #[derive(Debug)]
 #[repr(C, align(8))]
 pub(crate) struct Group {
-    /// A bit for each cell that is free and not on the free list.
+    /// One bit for each cell that is free but not on the free list: a parked cell.
     pub(crate) free: u64,
-    /// Where cells are parked here: the next group in which cells are, or null.
+    /// The next group with parked cells, or null.
     pub(crate) next: *mut Group,
 }
 
 /// The header of a cell in a pool (`kmpoolcell` in C).
-///
-/// Exhaustive: C code relies on this layout.
-///
-/// ```
-/// # #[cfg(target_pointer_width = "64")]
-/// assert_eq!(core::mem::size_of::<kmem::raw::PoolCell>(), 16);
-/// ```
+/// Exhaustive: C code relies on the layout.
 #[derive(Debug)]
 #[repr(C)]
 pub struct PoolCell {
-    /// Of a live cell: the cell handed out before it. Of a free one: the next of the free list, the cell that came back
-    /// before it or, where that lay far away and is parked, one that came back earlier.
+    /// In a live cell, the cell allocated before it. In a free cell, the next one on the free list.
     pub last: *mut PoolCell,
-    /// The pool, or the block of a growing pool, that the cell belongs to. The lowest bit is set while it is free, the one above it
-    /// while its destructor runs, and the third if this cell alone is zeroed when it is freed.
+    /// The pool, or the block of a growing pool, that the cell belongs to. The low bits are tags: 1 free, 2 dying, 4
+    /// tainted alone.
     pub pool: *mut Pool,
-    /// What tells a `pool` that was written over, which on 32-bit machines may look like any address: see [`seal`].
+    /// The seal of `pool`: on 32-bit machines any word may be an address. See [`seal`].
     #[cfg(target_pointer_width = "32")]
     seal: usize,
     #[cfg(target_pointer_width = "32")]
@@ -191,20 +166,18 @@ pub struct PoolCell {
 
 #[cfg(feature = "pool")]
 impl PoolCell {
-    /// The header of the pool cell with this data.
     pub(crate) fn of(data: *mut u8) -> *mut PoolCell {
         data.wrapping_sub(POOL_CELL).cast()
     }
 
-    /// The data of a pool cell.
     pub(crate) fn data(this: *mut PoolCell) -> *mut u8 {
         this.cast::<u8>().wrapping_add(POOL_CELL)
     }
 
-    /// Has the cell name its block, with a tag or without.
+    /// Sets the block that the cell belongs to, with or without a tag.
     ///
     /// # Safety
-    /// `this` is the header of a cell of this block, which is the caller's.
+    /// `this` is the header of a cell of this block, and the caller's.
     #[inline(always)]
     pub(crate) unsafe fn name(this: *mut PoolCell, named: *mut Pool) {
         // SAFETY: [caller] the contract is the caller's.
@@ -217,7 +190,7 @@ impl PoolCell {
         }
     }
 
-    /// Adds a tag to those that the cell has.
+    /// Adds a tag to the tags of the cell.
     ///
     /// # Safety
     /// As for [`name`](PoolCell::name).
@@ -227,8 +200,8 @@ impl PoolCell {
         unsafe { PoolCell::name(this, (*this).pool.map_addr(|addr| addr | tag)) }
     }
 
-    /// Returns true if the block that the cell names, as `pool` without a tag, may be looked at: nobody has written over the name,
-    /// as far as that shows without a look.
+    /// Returns true if the block of the cell may be read. `pool` is its address without tags. A corrupt address is
+    /// detected without reading it.
     ///
     /// # Safety
     /// `this` is readable and aligned.
@@ -244,7 +217,6 @@ impl PoolCell {
     }
 }
 
-/// Bytes of a pool's header.
 pub(crate) const POOL: usize = size_of::<Pool>().next_multiple_of(BASE_ALIGN);
 
 pub(crate) const FREE: usize = 1;
@@ -280,13 +252,12 @@ const _: () = {
     assert!(offset_of!(Pool, cellsz) == 16 && offset_of!(Pool, top) == 16 + WORD);
     assert!(offset_of!(Pool, bottom) == 16 + 2 * WORD && offset_of!(Pool, src) == 16 + 3 * WORD);
     assert!(POOL == if WORD == 8 { 160 } else { 112 });
-    // The prefix of a source is looked at before it is known to be a pool.
+    // The prefix of a source is read before it is known to be a pool.
     assert!(align_of::<Pool>() == align_of::<Cell>());
 };
 
 #[cfg(feature = "ref")]
 impl Ref {
-    /// The header of the counted cell with this data.
     pub(crate) fn of(data: *mut u8) -> *mut Ref {
         prefix(data, REF).cast()
     }
@@ -294,15 +265,14 @@ impl Ref {
 
 #[cfg(feature = "tree")]
 impl Node {
-    /// The header of the node with this data.
     pub(crate) fn of(data: *mut u8) -> *mut Node {
         prefix(data, NODE).cast()
     }
 
-    /// Marks a node to be zeroed with all that is below it.
+    /// Taints a node and everything below it.
     ///
     /// # Safety
-    /// The node is there, and this thread's.
+    /// The node is live, and belongs to this thread.
     pub(crate) unsafe fn taint_subtree(this: *mut Node) {
         // SAFETY: [caller] the contract is the caller's.
         unsafe {
@@ -311,31 +281,30 @@ impl Node {
         }
     }
 
-    /// The data of a node.
     pub(crate) fn data(this: *mut Node) -> *mut u8 {
         this.cast::<u8>().wrapping_add(NODE)
     }
 }
 
-/// The first word of a prefix, of whatever kind of cell. On 32-bit machines a prefix lies where a `u64` may not.
+/// Returns the first word of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`.
 ///
 /// # Safety
-/// `cell` is a readable and aligned prefix, to which no other thread writes.
+/// `cell` is a readable and aligned prefix that no other thread writes to.
 #[inline(always)]
 pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     #[cfg(target_pointer_width = "64")]
-    // SAFETY: [caller] the caller vouches for the prefix, which is aligned as its size is.
+    // SAFETY: [caller] the prefix is readable and aligned to 8 bytes.
     unsafe {
         cell.cast::<u64>().read()
     }
     #[cfg(target_pointer_width = "32")]
-    // SAFETY: [caller] the caller vouches for the prefix; any bytes are a number.
+    // SAFETY: [caller] the prefix is readable, and any bytes are a valid number.
     unsafe {
         core::mem::transmute::<[u32; 2], u64>(cell.cast::<[u32; 2]>().read())
     }
 }
 
-/// What [`prefix_word`] reads of a prefix with these fields.
+/// Returns what [`prefix_word`] reads from a prefix with these fields.
 pub(crate) const fn prefix_word_of(kind: i32, shred: u8, flags: u8, align: u8, heap: u8) -> u64 {
     let [a, b, c, d] = kind.to_ne_bytes();
     u64::from_ne_bytes([a, b, c, d, shred, flags, align, heap])

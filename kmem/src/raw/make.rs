@@ -1,4 +1,4 @@
-//! A cell that is made: its block, its prefix, and what lies behind its data.
+//! Making a cell: its block, its prefix, and the parts behind its data.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -14,11 +14,11 @@ use super::totals;
 use crate::cell::{Cell, FLAG_HOST, FLAG_NAME, FLAG_RECORD, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 
-/// Draws a block from `src` and makes a cell of `kind` in it: prefix, destructor slot, and zeroed data where asked
-/// for. Returns the data; the caller fills the rest of its header.
+/// Allocates a block from `src` and makes a cell of `kind` in it. Returns the data. The caller writes the rest of the
+/// header.
 ///
 /// # Safety
-/// `src` is null or a live source cell; `header` is at least the size of the method's header, a power of two.
+/// `src` is null or a live source. `header` is the header size of the kind.
 #[inline(always)]
 pub(crate) unsafe fn alloc_cell(
     kind: Kind,
@@ -27,16 +27,17 @@ pub(crate) unsafe fn alloc_cell(
     request: &Request,
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
-    // The plain cell from the heap, by far the most frequent, made where the request is known: most of it folds away.
+    // The plain cell from the heap is by far the most frequent. If the request is a constant, most of this is
+    // computed at compile time.
     if src.is_null() && is_plain_request(request) {
-        // SAFETY: [extent] the size is not zero, and far from overflow; the block has just this layout.
+        // SAFETY: [extent] the size is not zero and cannot overflow. The block has this layout.
         unsafe {
             let layout = plain_layout(header, request);
             Ok(write_plain(draw_heap(layout, request.fill)?, kind, header, layout.size(), flags))
         }
     } else {
         if !src.is_null() && is_plain_request(request) {
-            // SAFETY: [caller, drawn] as above; a source that is not null has a readable prefix.
+            // SAFETY: [caller, drawn] as above. A source that is not null has a readable prefix.
             unsafe {
                 let size = plain_layout(header, request).size();
                 if let Some(block) = NonNull::new(draw_fast(src, size)) {
@@ -53,7 +54,7 @@ pub(crate) unsafe fn alloc_cell(
     }
 }
 
-/// Whether a cell needs nothing but its bytes: aligned as all data is, without destructor and name.
+/// Returns true if the cell will be plain: default alignment, no destructor or name.
 #[inline(always)]
 pub(crate) fn is_plain_request(request: &Request) -> bool {
     request.drop.is_none()
@@ -62,20 +63,20 @@ pub(crate) fn is_plain_request(request: &Request) -> bool {
         && matches!(data_align(request.align), Ok(BASE_ALIGN))
 }
 
-/// The layout of a plain cell's block.
+/// Returns the layout of the block of a plain cell.
 ///
 /// # Safety
 /// The request is plain.
 #[inline(always)]
 pub(crate) unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
-    // SAFETY: [extent] the sum is far from overflow, and the alignment a power of two.
+    // SAFETY: [extent] the sum cannot overflow, and the alignment is a power of two.
     unsafe { Layout::from_size_align_unchecked(header + request.size, BASE_ALIGN) }
 }
 
-/// Makes a plain cell in a block of `size` bytes and returns its data.
+/// Makes a plain cell in a block of `size` bytes. Returns the data.
 ///
 /// # Safety
-/// The block is the caller's, and begins with the header.
+/// The block is the caller's, and has room for the header.
 #[inline(always)]
 pub(crate) unsafe fn write_plain(
     block: NonNull<u8>,
@@ -87,7 +88,7 @@ pub(crate) unsafe fn write_plain(
     totals::made(kind, size);
     // SAFETY: [extent] the block has room for the header.
     unsafe {
-        // In one store, so that a load of any part of it that follows soon need not wait for several.
+        // One store, so that a load of any part of it soon after need not wait for several.
         let seal = seal::of_cell(size, flags, 0);
         block.cast::<u64>().write(layout::prefix_word_of(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
@@ -96,7 +97,7 @@ pub(crate) unsafe fn write_plain(
     }
 }
 
-/// [`alloc_cell`] from any source.
+/// [`alloc_cell`] from any source, out of line.
 #[inline(never)]
 pub(crate) unsafe fn alloc_cell_cold(
     kind: Kind,
@@ -124,9 +125,9 @@ pub(crate) unsafe fn alloc_cell_slow(
 ) -> Result<NonNull<u8>, AllocError> {
     let shape = CellLayout::new(header, request)?;
     let layout = shape.layout();
-    // SAFETY: [caller] the caller vouches for the source.
+    // SAFETY: [caller] the source is live.
     let base = unsafe { draw(src, layout, request.fill) }?;
-    // SAFETY: [extent] the block has `layout.size()` bytes, of which the data begins `offset` in.
+    // SAFETY: [extent] the data begins `offset` bytes into the block.
     let data = unsafe { base.add(shape.offset()) };
     let carried = if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
     let mut cell =
@@ -134,21 +135,21 @@ pub(crate) unsafe fn alloc_cell_slow(
     let place = prefix(data.as_ptr(), header);
     cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
     totals::made(kind, layout.size());
-    // SAFETY: [extent] the header lies in the block right before the data, at a multiple of 16.
+    // SAFETY: [extent] the header lies in the block right before the data, aligned to 16.
     unsafe { place.write(cell) };
     sanitizer::written(place.cast(), header);
     if let Some(destructor) = request.drop {
-        // SAFETY: [extent] the shape made room for a slot at this aligned offset.
+        // SAFETY: [extent] the shape has room for a slot at this aligned offset.
         unsafe { SealedDtor::write(data.add(shape.slot()).cast::<SealedDtor>().as_ptr(), destructor) };
     }
     if let Some(name) = request.name {
-        // SAFETY: [extent] the shape made room for a name at this aligned offset.
+        // SAFETY: [extent] the shape has room for a name at this aligned offset.
         unsafe { SealedName::write(data.add(shape.label()).cast::<SealedName>().as_ptr(), name) };
     }
     Ok(data)
 }
 
-/// A cell drawn from `src`, if valgrind is to be told of it: one from the heap. What hosts a pool is told of with that.
+/// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool.
 ///
 /// # Safety
 /// `data` is that of a live cell with this header.
@@ -157,7 +158,7 @@ pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Optio
     if !sanitizer::HEAP {
         return None;
     }
-    // SAFETY: [caller] the caller's cell is live.
+    // SAFETY: [caller] the cell is live.
     unsafe { told_shaped(data, &CellLayout::seen(prefix(data, header), header), src) }
 }
 
@@ -168,14 +169,14 @@ pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Optio
 #[inline(always)]
 pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &CellLayout, src: *mut Cell) -> Option<HeapCell> {
     let cell = prefix(data, shape.header);
-    // SAFETY: [caller] the caller's cell is live.
+    // SAFETY: [caller] the cell is live.
     if !sanitizer::HEAP || !src.is_null() || unsafe { (*cell).flags & FLAG_RECORD == FLAG_HOST } {
         return None;
     }
     Some(HeapCell { header: cell.cast(), data, end: data.wrapping_add(shape.end) })
 }
 
-/// Tells valgrind of a cell whose header is written.
+/// Announces a new cell, whose header is written, to valgrind.
 ///
 /// # Safety
 /// As for [`told`].
@@ -186,7 +187,7 @@ pub(crate) unsafe fn told_made(kind: Kind, data: *mut u8, header: usize, src: *m
         let Some(cell) = told(data, header, src) else { return };
         let flags = (*prefix(data, header)).flags;
         cell.made(match kind {
-            // A node of the library's own is found by its header, whether or not there is one above.
+            // An internal node is found by its header, even if it has no parent.
             #[cfg(feature = "tree")]
             Kind::Tree if flags & FLAG_RECORD != 0 || !(*super::Node::of(data)).parent.is_null() => {
                 Leads::Inside

@@ -1,8 +1,8 @@
-//! The engine: cells in memory exactly as C sees them, and the four methods over them as unsafe functions.
+//! The engine: cells in memory as C sees them, and the four methods as unsafe functions.
 //!
-//! The safe API and the C library are both thin over this module. Function names are those of the C library with
-//! the method as the module: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], `kmfree` is [`ptr::free`]. The table is written by
-//! `cargo run -p kmem-workspace --bin actions -- --write`.
+//! The safe API and the C library call this module. Each method is a module whose functions are named by the letters of the C
+//! library: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], and `kmfree` is [`ptr::free`]. `cargo run -p kmem-workspace --bin
+//! actions -- --write` writes the table.
 //!
 //! | action | heap | ref | pool | tree | any object |
 //! |---|---|---|---|---|---|
@@ -32,8 +32,8 @@
 //! | report as text, as JSON; to a file | | | [`pool_text`](report::pool_text) [`pool_json`](report::pool_json) | [`text`](report::text) [`json`](report::json) | |
 //! | append bytes; to a string | | | | | [`grow`](ptr::grow) |
 //!
-//! Where the letters do not reach (alignment above 16 bytes, a destructor, the reason of a refusal), every method
-//! has an `alloc` that takes a [`Request`].
+//! Each method also has an `alloc`. It takes a [`Request`], which adds an alignment above 16 bytes, a destructor and a name, and
+//! returns the reason of a failure.
 //!
 //! # A cell in memory
 //!
@@ -44,27 +44,29 @@
 //!                                                      |<- 16 bytes ->|      destructor, only with FLAG_SLOT
 //! ```
 //!
-//! Data is aligned to 16 bytes, or to `1 << align` where the low four bits of the header's `align` are not zero, and the header ends
-//! where the data begins. The high four bits count spare bytes at the end of the block; 15 says that a word behind the data tells where
-//! it ends. A cell has room to spare once it was appended to, or asked for it with [`ptr::reserve`]. `base`, the address that the source
-//! gave, is `data` minus the larger of header and
-//! alignment. In a heap or counted cell with [`FLAG_RECORD`] the header's `size` is the address of a record: it has the size, and what
-//! the cell got after it was made, a destructor or objects that it owns.
+//! The header ends where the data begins. Data is aligned to 16 bytes, or to `1 << align` if the low four bits of the header's
+//! `align` are not zero. The high four bits count the spare bytes at the end of the block; if they are 15, a word behind the data
+//! has the end of the block. A cell has spare room after an append, or after [`ptr::reserve`]. `base`, the address that the source
+//! returned, is `data` minus the larger of header size and alignment. With [`FLAG_RECORD`], the `size` of a heap or counted cell is
+//! the address of a record. The record has the size, and the destructor or the owned objects that the cell got after it was made.
 //!
-//! # Order of events when a cell goes
+//! # Freeing a cell
 //!
-//! The header is checked, its kind is set to a number that says *being freed*, the destructor runs, the bytes
-//! are zeroed if the call, the cell or its source says so, the kind is set to a number that says *freed*, and the
-//! bytes go back. A destructor that unwinds is let through only after all of this, for its cell and for every
-//! other cell that the same call frees; a second one that unwinds meanwhile ends the program, as everywhere in Rust.
+//! 1. The header is checked.
+//! 2. The kind is set to a number that means *dying*, and the destructor runs.
+//! 3. The data is zeroed if the call asks for it, the cell is tainted, or its source zeroes.
+//! 4. The kind is set to a number that means *freed*, and the block is freed.
 //!
-//! What is freed with a cell goes first: all below a node, all that a counted cell [owns](refs::k). The walk over it takes constant
-//! stack, whatever owns what. What a destructor frees uses the stack of that call.
+//! If a destructor unwinds, the panic continues after all of this is done, for this cell and for every other cell that the call
+//! frees. A second panic meanwhile aborts the program.
+//!
+//! Objects freed with a cell are freed first: everything below a node, and everything that a counted cell [owns](refs::k). Freeing
+//! takes constant stack, however objects own each other, except that each call to kmem inside a destructor has its own stack frame.
 //!
 //! # Threads
 //!
-//! Heap functions and reference counts may be used from any thread. A pool, a tree and everything drawn from them
-//! belong to one thread at a time and may be handed over whole.
+//! Heap functions and reference counts may be used from any thread. A pool or a tree, with everything allocated from it, belongs to
+//! one thread at a time, and may move between threads.
 
 mod chain;
 mod check;

@@ -243,17 +243,8 @@ pub(crate) unsafe fn resize_in_place(data: *mut u8, from: usize, to: usize) -> b
 }
 
 verbs! {
-    module: "pool",
     call: "kmpool",
-    thing: "a cell of the pool",
     a: (pool: *mut Pool) => (pool, 0),
     z: (pool: *mut Pool, size: usize) => (pool, size),
-    f: -> (),
-    fails: "Null means that all cells are taken (and a growing pool's source is exhausted), that `size`, where it is \
-            given, is more than a cell holds, or that `pool` is null or no live pool. All of a zeroed cell is zeroed, \
-            whatever the size.",
-    safety: "`pool` is null or a pool that belongs to this thread now.",
-    frees: "Gives a cell back to its pool, running the pool's destructor on it first.",
-    shreds: "Zeroes a cell and gives it back to its pool.",
-    example: ("    let pool = pool::i(null_mut(), 24, 2);\n", "pool", "pool, 24", "    pool::x(pool);\n"),
+    f: "Frees a cell, after the destructor of the pool ran on it." -> (),
 }

@@ -1,7 +1,8 @@
-//! Records: what a heap cell or a counted cell gets after it was made, a destructor or objects that it owns.
+//! Records: a destructor, or owned objects, that a heap or counted cell gets after it was made.
 //!
-//! Neither header has a spare word, so the address of the record takes the place of the cell's size, which the record repeats.
-//! [`FLAG_RECORD`] says so. A cell without a record pays nothing. Before a cell ends its header is made plain again.
+//! The headers have no spare word, so the address of the record replaces the size of the cell, and the record stores
+//! the size. [`FLAG_RECORD`] says so. A cell without a record pays nothing. Before a cell ends, its header gets its
+//! size back.
 
 use core::alloc::Layout;
 use core::ptr::null_mut;
@@ -10,24 +11,22 @@ use super::request::{BASE_ALIGN, Destructor};
 use super::seal::{self, SealedDtor};
 use crate::cell::{Cell, FLAG_RECORD};
 
-/// The record of a cell.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Record {
-    /// Bytes of the cell's header and data.
+    /// Bytes of header and data of the cell.
     pub(crate) size: usize,
-    /// The destructor of a cell that was made without a slot for one; empty in others.
+    /// The destructor of a cell made without a slot; otherwise empty.
     pub(crate) drop: SealedDtor,
-    /// The root of what the cell owns, a node of the library's own, or null.
+    /// The internal root node of the objects that the cell owns, or null.
     #[cfg(all(feature = "ref", feature = "tree"))]
     pub(crate) owned: *mut super::Node,
-    /// The address of the cell under the key: nobody who writes over a header can give it the record of another cell.
+    /// The address of the cell, sealed: a stray write cannot give the cell another's record.
     pub(crate) seal: usize,
-    /// The last byte of the cell's prefix as it was without a record.
+    /// The last byte of the cell's prefix without a record.
     pub(crate) heap: u8,
 }
 
-/// The layout of a record.
 pub(crate) const LAYOUT: Layout = match Layout::new::<Record>().align_to(BASE_ALIGN) {
     Ok(layout) => layout.pad_to_align(),
     Err(_) => unreachable!(),
@@ -39,14 +38,14 @@ pub(crate) fn has(flags: u8) -> bool {
     flags & FLAG_RECORD == FLAG_RECORD
 }
 
-/// The record of a cell, or null if it has none or its header is damaged.
+/// Returns the record of a cell, or null if it has none or its header is corrupt.
 ///
 /// # Safety
 /// `cell` is readable.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
-    // SAFETY: [caller, record] the caller's cell is readable. A word that has the seal of a record's address is one.
+    // SAFETY: [caller, record] the cell is readable. A word with the seal of a record's address is one.
     unsafe {
         let Cell { flags, align, heap, size, .. } = *cell;
         let record = core::ptr::with_exposed_provenance_mut::<Record>(size);
@@ -60,7 +59,7 @@ pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
     }
 }
 
-/// Returns true if a record's address was not written over, as far as that shows without a look at the record.
+/// Returns true if the address of the record is not corrupt, as far as can be told without reading the record.
 ///
 /// # Safety
 /// `cell` is readable, and has `FLAG_RECORD`.
@@ -77,13 +76,13 @@ pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     }
 }
 
-/// Bytes of header and data of a cell; `none` if its record cannot be followed.
+/// Returns the bytes of header and data of a cell, or `none` if its record is corrupt.
 ///
 /// # Safety
 /// `cell` is readable.
 #[inline(always)]
 pub(crate) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
-    // SAFETY: [caller, record] the caller's cell is readable, and so is its record.
+    // SAFETY: [caller, record] the cell is readable, and so is its record.
     unsafe {
         if !has((*cell).flags) {
             return (*cell).size;
@@ -93,16 +92,16 @@ pub(crate) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
     }
 }
 
-/// A record that no cell leads to: that cell's header is plain meanwhile. Dropping it links it to `cell`.
+/// A record detached from its cell, whose header has its size meanwhile. Dropping this links it to `cell`.
 pub(crate) struct Lifted {
     record: *mut Record,
     pub(crate) cell: *mut Cell,
 }
 
-/// Takes a cell's record out of its header, which is plain then.
+/// Detaches the record from a cell, whose header gets its size back.
 ///
 /// # Safety
-/// The caller has the cell alone, and this is its record.
+/// The cell is the caller's alone, and this is its record.
 pub(crate) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
@@ -115,7 +114,7 @@ pub(crate) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
 impl Drop for Lifted {
     fn drop(&mut self) {
         let Lifted { record, cell } = *self;
-        // SAFETY: [guard, record] who lifted the record has it and the cell alone.
+        // SAFETY: [guard, record] the record and the cell are the caller's alone.
         unsafe {
             ((*record).size, (*record).heap) = ((*cell).size, (*cell).heap);
             (*record).seal = seal::of_recorded(cell);
@@ -128,7 +127,7 @@ impl Drop for Lifted {
     }
 }
 
-/// The destructor of a cell that was made without a slot for one, which may be an empty one; `None` if it was written over.
+/// Returns the destructor in the record, which may be empty, or `None` if it is corrupt.
 ///
 /// # Safety
 /// As for [`set_dtor`].
@@ -138,7 +137,7 @@ pub(crate) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
     unsafe { SealedDtor::read(&raw mut (*record).drop) }
 }
 
-/// Returns true if the cell needs no record: it owns nothing, and the record has no destructor.
+/// Returns true if the cell needs no record: it owns nothing, and has no destructor there.
 ///
 /// # Safety
 /// As for [`set_dtor`].
@@ -148,22 +147,22 @@ pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
     unsafe { (*record).owned.is_null() && matches!(destructor(record), Some(Destructor { run: None, .. })) }
 }
 
-/// Sets the destructor of a cell that was made without a slot for one.
+/// Sets the destructor of a cell that was made without a slot.
 ///
 /// # Safety
-/// The caller has the cell alone, and this is its record.
+/// The cell is the caller's alone, and this is its record.
 pub(crate) unsafe fn set_dtor(record: *mut Record, destructor: Destructor) {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { SealedDtor::write(&raw mut (*record).drop, destructor) };
 }
 
 impl Lifted {
-    /// The record, which is linked to nothing any more.
+    /// Returns the record without linking it to a cell.
     pub(crate) fn taken(self) -> *mut Record {
         core::mem::ManuallyDrop::new(self).record
     }
 
-    /// A record that is to be linked to a cell.
+    /// A record to link to a cell.
     pub(crate) fn new(record: *mut Record, cell: *mut Cell) -> Lifted {
         Lifted { record, cell }
     }

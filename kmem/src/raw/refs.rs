@@ -28,14 +28,14 @@ use owned::Owned;
 #[cfg(feature = "tree")]
 pub use own::{k, l};
 
-/// Allocates a reference-counted cell with one reference and returns its data.
+/// Allocates a counted cell with one reference and returns its data.
 ///
-/// Fails as [`AllocError`] says; a tree node or a reference as `src` is refused with [`AllocError::Source`], because
-/// the cell could outlive it.
+/// Returns [`AllocError::Source`] if `src` is a tree node or a counted cell, because the new cell could outlive it.
+/// Other failures are as [`AllocError`] says.
 ///
 /// # Safety
-/// `src` is null or points to a live cell, and outlives the new one. The request's destructor, if any, can be called
-/// with this cell's data when the last reference goes, on the thread that drops it.
+/// `src` is null (the heap) or points to a live cell that outlives the new one. The request's destructor, if any, may
+/// be called with the data of this cell, on the thread that drops the last reference.
 ///
 /// ```
 /// use kmem::raw::{refs, Request};
@@ -62,19 +62,10 @@ unsafe fn allocate(src: *mut Cell, size: usize, fill: Fill) -> *mut u8 {
     unsafe { alloc(src, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-/// The handle of a live cell with this data; the null handle of null.
+/// Returns the handle of a live cell, or the null handle if `data` is null.
 ///
 /// # Safety
 /// `data` is null or that of a live cell of this method.
-///
-/// ```
-/// use kmem::raw::{ptr, refs};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     ptr::free(refs::handle(refs::a(null_mut(), 24)));
-///     assert!(refs::handle(null_mut()).is_null());
-/// }
-/// ```
 #[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
@@ -83,7 +74,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 
 #[inline]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
-    // SAFETY: [caller] the contract is the caller's. The cell of the last reference is the caller's.
+    // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
     unsafe {
         if drop_one(data, call, shred) {
             end(call, data);
@@ -91,14 +82,13 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// Ends a cell that nobody has a reference to. Out of line: what it does with registers would be paid for by those who drop a
-/// reference and leave others.
+/// Ends a cell without references. Out of line, so that drops that leave other references save no registers.
 ///
 /// # Safety
-/// `data` is that of a live reference-counted cell that the caller alone knows of.
+/// `data` is that of a live counted cell that only the caller can access.
 #[inline(never)]
 pub(crate) unsafe fn end(call: Call, data: *mut u8) {
-    // SAFETY: [caller, outlives] the cell is the caller's; its source outlives it.
+    // SAFETY: [caller, outlives] the cell is the caller's. Its source outlives it.
     unsafe {
         if !end::end_fast(Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
             end_cold(call, data);
@@ -106,7 +96,7 @@ pub(crate) unsafe fn end(call: Call, data: *mut u8) {
     }
 }
 
-/// [`end`] of a cell that may have more to it than its bytes.
+/// [`end`] of a cell that is not plain.
 ///
 /// # Safety
 /// As for [`end`].
@@ -133,7 +123,7 @@ unsafe fn end_cold(call: Call, data: *mut u8) {
     drop(ending);
 }
 
-/// [`resize`] on behalf of `call`, before the old block goes back.
+/// [`resize`] on behalf of `call`; the old block is freed when the result is dropped.
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -141,8 +131,8 @@ pub(crate) unsafe fn resize_kept(
     call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
-    // SAFETY: [caller, live, last-ref] the caller vouches for a readable header and a reference, and the check for what the header
-    // says. Who finds no reference but its own has the cell alone.
+    // SAFETY: [caller, live, last-ref] the header is readable, and the caller has a reference. The check finds a live
+    // cell. If no other reference exists, nobody else has the cell.
     unsafe {
         if data.is_null() {
             return Err(AllocError::Source(None));
@@ -156,97 +146,58 @@ pub(crate) unsafe fn resize_kept(
     }
 }
 
-/// Adds a reference and returns its argument. Null is ignored. Any thread that has a reference may call it.
+/// Adds a reference and returns `data`. Ignores null. Too many references end the program. C: `kmrefu`.
 ///
 /// # Safety
-/// `data` is null or that of a reference-counted cell of which the caller holds a reference.
-///
-/// ```
-/// use kmem::raw::refs;
-/// unsafe {
-///     let one = refs::a(std::ptr::null_mut(), 8);
-///     let two = refs::u(one);
-///     refs::f(one);
-///     two.write(7); // still there
-///     refs::f(two);
-/// }
-/// ```
+/// `data` is null or that of a counted cell to which the caller has a reference.
 #[inline]
 pub unsafe fn u(data: *mut u8) -> *mut u8 {
     const CALL: Call = Call::new(c"kmrefu");
-    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the header is readable if the data is not null.
     if data.is_null() || !unsafe { check::check(CALL, Kind::Ref, HEADER, data) } {
         return data;
     }
-    // SAFETY: [live, last-ref] the check found a live reference-counted cell, and the caller's reference keeps it so.
+    // SAFETY: [live, last-ref] the check found a live counted cell, and the caller's reference keeps it live.
     if !shared::up(unsafe { &(*Ref::of(data)).refs }) {
-        // A program with this many references has leaked them. The count must not wrap, so there is no way back: not for
-        // a handler that panics either.
+        // The count must not wrap, and other threads may rely on it already: so the program ends, even if the handler
+        // panics.
         let _end = fault::AbortOnDrop;
         fault::report(CALL, data, Misuse::CountOverflow);
     }
     data
 }
 
-/// Drops a reference: the same as [`f`].
+/// Drops a reference, like [`f`]. C: `kmrefd`.
 ///
 /// # Safety
 /// As for [`f`].
-///
-/// ```
-/// use kmem::raw::refs;
-/// unsafe { refs::d(refs::a(std::ptr::null_mut(), 8)) };
-/// ```
 #[inline]
 pub unsafe fn d(data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { release(data, call!(c"kmrefd"), Shred::No) }
 }
 
-/// The number of references to the cell. Other threads may change it at any time.
+/// Returns the number of references. Other threads may change it at any time.
 ///
 /// # Safety
-/// `data` is that of a live reference-counted cell.
-///
-/// ```
-/// use kmem::raw::refs;
-/// unsafe {
-///     let data = refs::u(refs::a(std::ptr::null_mut(), 8));
-///     assert_eq!(refs::count(data), 2);
-///     refs::d(data);
-///     refs::d(data);
-/// }
-/// ```
+/// `data` is that of a live counted cell.
 #[must_use]
 pub unsafe fn count(data: *mut u8) -> usize {
-    // SAFETY: [caller] the caller vouches for the cell.
+    // SAFETY: [caller] the cell is live.
     shared::count(unsafe { &(*Ref::of(data)).refs })
 }
 
 verbs! {
-    module: "refs",
     call: "kmref",
-    thing: "a reference-counted cell of `size` bytes with one reference",
     a: (src: *mut Cell, size: usize) => (src, size),
     z: (src: *mut Cell, size: usize) => (src, size),
-    f: -> (),
-    fails: "`src` is the source: null for the heap, a pool or a custom source. Null is returned where it is \
-            exhausted or cannot serve, or where the size overflows.",
-    safety: "`src` is null or points to a live cell, and outlives the new one.",
-    frees: "Drops a reference; the last one frees the cell, zeroing it first if it is tainted.",
-    shreds: "Taints the cell and drops a reference; the last one, whoever drops it, zeroes the cell and frees it.",
-    example: ("", "null_mut(), 24", "null_mut(), 24", ""),
+    f: "Drops a reference. The last one frees the cell." -> (),
 }
 
 resizes! {
-    module: "refs",
     call: "kmref",
-    thing: "the cell of an only reference",
-    null: ("It is returned of null too.", size => { let _ = size; null_mut() }),
-    moves: "",
-    fails: "Fails with [`AllocError::Shared`] where there are other references, whose holders would not learn of it, and otherwise as \
-            [`AllocError`] says.",
-    example: ("a(null_mut(), 8)"),
+    null: ("returns null", size => { let _ = size; null_mut() }),
+    fails: "Returns [`AllocError::Shared`] if there are other references. Otherwise fails as [`alloc`](fn@alloc) does.",
 }
 
 pub(crate) fn header(data: *mut u8) -> *mut Ref {

@@ -1,4 +1,4 @@
-//! What a cell is asked for as it is made.
+//! The parameters of a new cell.
 
 use core::alloc::Layout;
 use core::ffi::{CStr, c_void};
@@ -8,43 +8,33 @@ use super::sanitizer;
 use crate::cell::Cell;
 use crate::error::AllocError;
 
-/// Allocates a block from a source that is not null. A source that grows gets this to allocate from the one below.
+/// Allocates a block from a source that is not null. Passed to a growing pool, which allocates its blocks with it.
 pub(crate) type Draw = unsafe fn(*mut Cell, Layout) -> Result<NonNull<u8>, AllocError>;
 
-/// The alignment, in bytes, of all data that does not ask for more.
+/// The default alignment of data, in bytes.
 pub(crate) const BASE_ALIGN: usize = 16;
 
-/// The largest alignment, in bytes, that a cell's data can ask for: a page.
-///
-/// ```
-/// assert_eq!(kmem::raw::MAX_ALIGN, 4096);
-/// ```
+/// The largest alignment of data, in bytes: a page.
 pub const MAX_ALIGN: usize = 4096;
 
-/// Whether the data of a new cell is zeroed.
-///
-/// ```
-/// assert_ne!(kmem::raw::Fill::Zeroed, kmem::raw::Fill::Undefined);
-/// ```
+/// The initial contents of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fill {
-    /// The contents are whatever the source left there.
+    /// Undefined: whatever the source left there.
     Undefined,
     /// Every data byte is zero.
     Zeroed,
 }
 
-/// What a destructor looks like: it gets the cell's data and the argument that was stored with it.
+/// The type of a destructor. It gets the data of the cell and the argument stored with it.
 ///
-/// In C it is a plain function pointer. One written in Rust may unwind; see the [module](crate::raw) for what
-/// happens then. It may use the library, but frees neither what is being freed nor the pool that it is in, and frees or resizes no node
-/// above.
+/// It may unwind if it is written in Rust; see the [module](crate::raw). It may use kmem, but must not free an object that is being
+/// freed already, nor the pool that its cell is in, nor free or resize a node above its own.
 pub type Drop = unsafe extern "C-unwind" fn(data: *mut c_void, arg: *mut c_void);
 
-/// A function that runs once when the cell goes, before its bytes are zeroed or given back.
-///
-/// Exhaustive: C code relies on this layout.
+/// A function that runs once when the cell is freed, before its data is zeroed.
+/// Exhaustive: C code relies on the layout.
 ///
 /// ```
 /// use std::ffi::c_void;
@@ -61,35 +51,35 @@ pub type Drop = unsafe extern "C-unwind" fn(data: *mut c_void, arg: *mut c_void)
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Destructor {
-    /// The function; `None` leaves the slot empty.
+    /// The function. `None` leaves the slot empty.
     pub run: Option<Drop>,
     /// Its second argument.
     pub arg: *mut c_void,
 }
 
 impl Destructor {
-    /// An empty one.
+    /// An empty destructor.
     pub(crate) const NONE: Destructor = Destructor { run: None, arg: core::ptr::null_mut() };
 
-    /// Runs it, if there is one.
+    /// Runs the destructor, if there is one.
     ///
     /// # Safety
-    /// `data` is what it was given for, and it has not run yet.
+    /// `data` is that of its cell, and it has not run yet.
     #[inline]
     pub(crate) unsafe fn call(&self, data: *mut u8) {
         let Some(run) = self.run else { return };
         sanitizer::calls(size_of::<[*mut u8; 2]>());
-        // Where a panic aborts nothing unwinds, and the compiler need not prepare for it at this call.
+        // If panics abort, nothing unwinds, and the compiler need not prepare this call for it.
         #[cfg(panic = "abort")]
-        // SAFETY: [platform] the two types differ in what may unwind alone.
+        // SAFETY: [platform] the two types differ only in whether the function may unwind.
         let run =
             unsafe { core::mem::transmute::<Drop, unsafe extern "C" fn(*mut c_void, *mut c_void)>(run) };
-        // SAFETY: [caller] the caller vouches for the data.
+        // SAFETY: [caller] the data is that of the cell.
         unsafe { run(data.cast(), self.arg) }
     }
 }
 
-/// What an `alloc` is asked for.
+/// The parameters of an `alloc`.
 ///
 /// Exhaustive, so that other crates can write `..Request::new(size)`. A new field is a breaking change.
 ///
@@ -104,29 +94,25 @@ impl Destructor {
 pub struct Request {
     /// Data bytes; zero is allowed.
     pub size: usize,
-    /// Alignment of the data in bytes: a power of two up to [`MAX_ALIGN`]. Less than 16 gives 16.
+    /// Alignment of the data in bytes: a power of two up to [`MAX_ALIGN`]. Raised to 16 if smaller.
     pub align: usize,
-    /// Whether the data is zeroed.
+    /// The initial contents of the data.
     pub fill: Fill,
-    /// The destructor; `Some` takes 16 bytes behind the data.
+    /// The destructor, which takes 16 bytes behind the data.
     pub drop: Option<Destructor>,
-    /// The name, which reports show and [`ptr::cast`](super::ptr::cast) compares; `Some` takes 8 bytes behind the data.
+    /// The name, for reports and [`ptr::cast`](super::ptr::cast), which takes 8 bytes behind the data.
     pub name: Option<&'static CStr>,
 }
 
 impl Request {
-    /// `size` bytes, aligned to 16, undefined, with no destructor and no name.
-    ///
-    /// ```
-    /// assert_eq!(kmem::raw::Request::new(3).align, 16);
-    /// ```
+    /// A request for `size` undefined bytes, aligned to 16, without destructor and name.
     #[must_use]
     pub const fn new(size: usize) -> Request {
         Request { size, align: BASE_ALIGN, fill: Fill::Undefined, drop: None, name: None }
     }
 }
 
-/// `n` rounded up to a multiple of the power of two `to`, or `None` on overflow.
+/// Returns `n` rounded up to a multiple of the power of two `to`, or `None` on overflow.
 pub(crate) const fn round_up(n: usize, to: usize) -> Option<usize> {
     match n.checked_add(to - 1) {
         Some(sum) => Some(sum & !(to - 1)),
@@ -134,7 +120,7 @@ pub(crate) const fn round_up(n: usize, to: usize) -> Option<usize> {
     }
 }
 
-/// The alignment that data asking for `align` gets.
+/// Returns the alignment of data for which `align` is requested.
 pub(crate) fn data_align(align: usize) -> Result<usize, AllocError> {
     if align <= BASE_ALIGN && (align == 0 || align.is_power_of_two()) {
         Ok(BASE_ALIGN)
@@ -145,7 +131,7 @@ pub(crate) fn data_align(align: usize) -> Result<usize, AllocError> {
     }
 }
 
-/// The value of a header's `align` byte for data aligned to `align`.
+/// Returns the `align` byte of a prefix for this alignment.
 pub(crate) fn align_byte(align: usize) -> u8 {
     if align > BASE_ALIGN { align.trailing_zeros() as u8 } else { 0 }
 }

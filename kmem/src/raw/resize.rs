@@ -1,4 +1,4 @@
-//! Another size, or room to grow, for a cell that exists: in place where its source can, otherwise moved.
+//! Resizing a cell, or reserving room for it: in place if its source can, otherwise by a move.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
@@ -19,45 +19,44 @@ use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
 use crate::shred;
 
-/// A cell that was given another size. Dropping it gives the old block back, if the cell has moved. What names the cell has to learn
-/// of the new address before that, for the source may look.
+/// A resized cell. Dropping it returns the old block to its source if the cell moved. Update every pointer to the
+/// cell first: the source's `free` may read them.
 pub(crate) struct Resized {
-    /// The data where it is now.
+    /// The data at its new address.
     pub(crate) data: NonNull<u8>,
     #[allow(dead_code, reason = "it is there to be dropped")]
     old: Option<CellFreeGuard>,
 }
 
-/// What a cell is to have.
+/// The size that is asked for.
 #[derive(Clone, Copy)]
 pub(crate) enum ResizeRequest {
-    /// So many bytes of data. Room to spare stays as the cell grows into it, and goes as the cell shrinks.
+    /// This many data bytes. Spare room is kept when the cell grows, and freed when it shrinks.
     Size(usize),
-    /// So many bytes of data, or as many as it has if those are more. If it takes another block for that, the block has room for half as many again,
-    /// so that a cell to which little is appended at a time moves seldom.
+    /// At least this many data bytes. A new block gets half as much again as spare room, so that small appends rarely
+    /// move the cell.
     Appended(usize),
-    /// Room for so many bytes of data, of which it has as many as before.
+    /// Room for this many data bytes, with the size unchanged.
     Room(usize),
 }
 
-/// How a cell is to be resized.
+/// How a cell is resized.
 #[derive(Clone, Copy)]
 pub(crate) struct How {
-    /// Whether what is cut off or left behind is zeroed even where neither the cell nor its source says so.
+    /// Zero the bytes that are cut off or left behind, even if neither the cell nor its source is tainted.
     pub(crate) shred: bool,
-    /// Whether nothing names the cell that anybody but the caller could follow, so that the heap may move it.
+    /// No pointer to the cell is followed by anyone but the caller, so the heap may move it.
     pub(crate) alone: bool,
 }
 
-/// Gives a cell, on behalf of `call`, another size or more room: what fits of the old contents stays, the rest is undefined. Alignment,
-/// destructor, name and mark stay. In place where the source can, otherwise moved. Where the cell is to be zeroed when it goes,
-/// or `shred` says so, so are the bytes that are cut off, and those that a move leaves.
+/// Resizes a cell or its room, on behalf of `call`. Contents that fit are kept, and added bytes are undefined. If the
+/// cell is tainted, its source zeroes, or `how.shred` is set, the bytes that are cut off or left behind are zeroed.
 ///
-/// Where it fails nothing has changed. Where a source unwinds as it is asked to take bytes off the end of a cell that is to be zeroed, the
-/// cell is as small already.
+/// On failure nothing has changed, with one exception: if a source unwinds when asked to shrink a block that is
+/// zeroed, the cell has the smaller size.
 ///
 /// # Safety
-/// `data` is that of a live cell of `kind` with this header, drawn from `src`, which nobody else uses meanwhile.
+/// `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else uses meanwhile.
 #[inline(always)]
 pub(crate) unsafe fn resize(
     call: Call,
@@ -88,19 +87,19 @@ pub(crate) unsafe fn resize(
     }
 }
 
-/// Tells valgrind of a cell that has moved.
+/// Announces a cell that has moved to valgrind.
 ///
 /// # Safety
-/// It has, and what its header leads to is as it was.
+/// The cell moved, and its header is unchanged.
 #[inline(always)]
 unsafe fn told_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, resized: &Resized) {
     if sanitizer::HEAP && resized.data.as_ptr() != data {
-        // SAFETY: [caller] the caller's cell is live.
+        // SAFETY: [caller] the cell is live.
         unsafe { told_made(kind, resized.data.as_ptr(), header, src) };
     }
 }
 
-/// [`resize`] of a cell that may have more to it than its bytes.
+/// [`resize`] of a cell that is not plain.
 #[inline(never)]
 unsafe fn resize_slow(
     call: Call,
@@ -112,7 +111,8 @@ unsafe fn resize_slow(
     How { shred, alone }: How,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
-    // SAFETY: [live, caller] the caller's cell is readable, and the caller's alone; the rest is asked of one that was found to be whole.
+    // SAFETY: [live, caller] the cell is readable and the caller's alone. Its prefix is checked before the rest is
+    // read.
     unsafe {
         match check_prefix(call, kind, header, data, src) {
             Prefix::Whole => {}
@@ -129,7 +129,7 @@ unsafe fn resize_slow(
         let zeroes = shred || (*cell).tainted() || shreds(src);
         let least = to.least(&shape)?;
         let stays = if source::fits_in_place(src, least.layout().size())? {
-            // A pool's cell has its room whether the cell in it says so or not.
+            // In a pool's cell the room is always the whole cell.
             Some(if let ResizeRequest::Room(_) = to { shape.with(shape.size)? } else { least })
         } else if least.end == shape.end || least.end < shape.end && least.size >= shape.size {
             shape.within(least.size)
@@ -158,7 +158,7 @@ unsafe fn resize_slow(
 /// [`resize_slow`] of a cell with a record.
 ///
 /// # Safety
-/// As for [`resize`], and the prefix was found whole.
+/// As for [`resize`]. The prefix was checked.
 #[cold]
 #[inline(never)]
 unsafe fn resize_recorded(
@@ -171,8 +171,8 @@ unsafe fn resize_recorded(
     how: How,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
-    // SAFETY: [caller, record] the caller's cell is the caller's alone. Its header is as that of any cell meanwhile, and leads to the record
-    // again wherever it is then.
+    // SAFETY: [caller, record] the cell is the caller's alone. Its header has no record meanwhile, and gets it back
+    // wherever the cell is then.
     unsafe {
         let mut lifted = record::lift(cell, record::of(cell));
         let resized = resize_slow(call, kind, header, data, src, to, how)?;
@@ -182,7 +182,7 @@ unsafe fn resize_recorded(
 }
 
 impl ResizeRequest {
-    /// The bytes that there has to be room for.
+    /// The data bytes that there must be room for.
     #[cfg(feature = "pool")]
     pub(crate) fn room(self) -> usize {
         match self {
@@ -190,7 +190,7 @@ impl ResizeRequest {
         }
     }
 
-    /// The shape that a cell of this one has to have, in a block of its own.
+    /// The smallest shape that serves the request, in a block of its own.
     #[inline(always)]
     fn least(self, now: &CellLayout) -> Result<CellLayout, AllocError> {
         match self {
@@ -200,7 +200,7 @@ impl ResizeRequest {
         }
     }
 
-    /// Where a block of its own is to end, if there is such a one, and where it has to end.
+    /// The ends to try for a new block: with extra spare room, then without.
     #[inline(always)]
     fn ends(self, least: &CellLayout) -> [usize; 2] {
         let most = match self {
@@ -213,9 +213,7 @@ impl ResizeRequest {
     }
 }
 
-/// A cell that was found to be whole, and what is needed to write it anew.
-///
-/// Its functions are called for a live cell that nobody else uses meanwhile.
+/// A cell whose prefix was checked, and the parts needed to write it anew. The cell is live, and the caller's alone.
 struct Whole {
     kind: Kind,
     data: *mut u8,
@@ -229,22 +227,22 @@ impl Whole {
         self.data.wrapping_sub(self.shape.offset())
     }
 
-    /// Writes what the cell carries, and its prefix, for this shape.
+    /// Writes the prefix and the parts behind the data for this shape.
     #[inline(never)]
     unsafe fn write(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
-        // SAFETY: [caller] the caller's block has room for the shape.
+        // SAFETY: [caller] the block has room for the shape.
         unsafe { self.carried.put(data, shape) }
     }
 
-    /// The cell has this shape now, its data lies there, and its old block is gone or the same.
+    /// Records that the cell has this shape and address. No old block remains.
     unsafe fn becomes(&self, data: *mut u8, shape: &CellLayout) -> Resized {
         totals::ended(self.kind, self.shape.layout().size());
         totals::made(self.kind, shape.layout().size());
-        // SAFETY: [caller] the caller's block has room for the shape.
+        // SAFETY: [caller] the block has room for the shape.
         Resized { data: unsafe { self.write(data, shape) }, old: None }
     }
 
-    /// Has the source or the heap give the block another size. `None` if neither does, and the cell has to leave it.
+    /// Asks the source or the heap to resize the block. Returns `None` if the cell must move to a new block.
     #[inline(always)]
     unsafe fn resize_block(
         &mut self,
@@ -256,7 +254,7 @@ impl Whole {
         // SAFETY: [caller] the contract is the caller's.
         unsafe {
             if source::resizes(self.src) {
-                // What a source takes off the end is zeroed while it is the cell's.
+                // Bytes that a source cuts off are zeroed while they still belong to the cell.
                 if zeroes && least.size < self.shape.size && !self.cut(least) {
                     return None;
                 }
@@ -269,8 +267,8 @@ impl Whole {
         }
     }
 
-    /// Makes the cell so small, and zeroes the rest of the block, which a source is about to be asked to take back: until it refuses the cell
-    /// is written as if it had. Returns false, and nothing has changed, if a refusal could not be written down.
+    /// Shrinks the cell and zeroes the rest of the block, before the source is asked to cut it off. Returns false,
+    /// and changes nothing, if the prefix could not express the spare room after a refusal.
     unsafe fn cut(&mut self, least: &CellLayout) -> bool {
         let Some(shape) = self.shape.within(least.size) else { return false };
         // SAFETY: [extent] the block ends there.
@@ -282,19 +280,20 @@ impl Whole {
         true
     }
 
-    /// Has a custom source give the block the size of a shape, where it is.
+    /// Asks a custom source to resize the block in place.
     #[inline(never)]
     unsafe fn ask_source(&self, shape: &CellLayout) -> Option<Resized> {
-        /// A cell whose source refused or unwound, and may have zeroed what it was to get.
+        /// Restores the parts behind the data if the source refuses or unwinds: it may have zeroed what it was to
+        /// get.
         struct Asked<'a>(&'a Whole);
         impl Drop for Asked<'_> {
             fn drop(&mut self) {
-                // SAFETY: [guard, extent] the block is as it was.
+                // SAFETY: [guard, extent] the block has its old size.
                 unsafe { self.0.write(self.0.data, &self.0.shape) };
             }
         }
         let asked = Asked(self);
-        // SAFETY: [caller, origin] the caller's cell was drawn from this source with this layout.
+        // SAFETY: [caller, origin] the cell was allocated from this source with this layout.
         unsafe {
             if !source::resize(self.src, self.base(), self.shape.layout(), shape.layout().size()) {
                 return None;
@@ -304,13 +303,13 @@ impl Whole {
         }
     }
 
-    /// Has the heap give the block the size of a shape, in place or elsewhere.
+    /// Asks the heap to resize the block, in place or by a move.
     #[inline(never)]
     unsafe fn ask_heap(&self, shape: &CellLayout) -> Option<Resized> {
         let cell = prefix(self.data, self.shape.header);
-        // SAFETY: [caller, origin] the caller's cell was drawn from the heap with this layout.
+        // SAFETY: [caller, origin] the cell was allocated from the heap with this layout.
         unsafe {
-            // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
+            // A stale pointer to the old block finds a freed cell, as long as the heap keeps the bytes.
             (*cell).kind = self.kind.freed();
             let Some(block) = grow_heap(self.base(), self.shape.layout(), shape.layout().size()) else {
                 (*cell).kind = self.kind as i32;
@@ -322,15 +321,15 @@ impl Whole {
         }
     }
 
-    /// Moves the cell to a new block. A cell that was cut stays if there is none: it has its size, and what its source did not take back is
-    /// room to spare.
+    /// Moves the cell to a new block. If there is none, a cell that was cut keeps its block, with the cut bytes as
+    /// spare room.
     #[inline(always)]
     unsafe fn leave(&self, least: CellLayout, ends: [usize; 2], shred: bool) -> Result<Resized, AllocError> {
         let Whole { kind, data, src, shape: old, .. } = self;
         let (kind, data, src) = (*kind, *data, *src);
         let mut shape = least.to(ends[0]);
-        // SAFETY: [caller, drawn, extent, live] the caller's cell has its source; the new block has room for the header, and for all data
-        // that fits; the old data is a cell's.
+        // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the
+        // data that fits. The old data is that of a live cell.
         unsafe {
             let base = loop {
                 match draw(src, shape.layout(), Fill::Undefined) {
@@ -353,7 +352,7 @@ impl Whole {
     }
 }
 
-/// What is found for a block that ends as it is to or, if there is nothing, as it has to.
+/// Tries the two ends in turn, and returns the first result.
 #[inline(always)]
 fn each<T>(
     least: &CellLayout,
@@ -370,36 +369,38 @@ fn each<T>(
     }
 }
 
-/// The bytes of a plain cell, if it may be resized to have so many bytes of data without a further look at it.
+/// Returns the size of a plain cell, if it can be resized to `size` data bytes without further checks.
 ///
 /// # Safety
-/// As for [`resize`], of a cell drawn from the heap.
+/// As for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
 unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usize> {
-    // SAFETY: [live] the caller's cell is readable, and ours alone.
+    // SAFETY: [live] the cell is readable, and the caller's alone.
     unsafe {
         let old = (*cell).size;
         let end = cell.addr().wrapping_add(old);
-        // A size that leads to no wild address may be too large all the same where no address is.
+        // On 32-bit machines a size may be too large although the end is a possible address.
         let too_large = size > MOST || cfg!(target_pointer_width = "32") && old > MOST;
         (old >= header && !too_large && !seal::is_non_canonical(end) && is_plain(cell, old)).then_some(old)
     }
 }
 
-/// Has the heap give a plain cell another size, or returns `None` and leaves it as it is: it is not plain, or the heap could not.
+/// Asks the heap to resize a plain cell. Returns `None`, and changes nothing, if the cell is not plain or the heap
+/// refuses.
 ///
 /// # Safety
-/// As for [`resize`], of a cell drawn from the heap.
+/// As for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
 unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: [live, extent, origin] the caller's cell is ours alone, and a plain one was drawn with just its size, see `alloc_cell`.
+    // SAFETY: [live, extent, origin] the cell is the caller's alone. A plain cell was allocated with exactly its
+    // size.
     unsafe {
         let old = plain_size(header, cell, size)?;
         let new = header + size;
         if new == old {
             return NonNull::new(cell.cast::<u8>().add(header));
         }
-        // Whoever still has the old address finds a cell that was freed, where the heap leaves that much of it.
+        // A stale pointer to the old block finds a freed cell, as long as the heap keeps the bytes.
         (*cell).kind = kind.freed();
         let Some(block) = grow_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
         else {
@@ -415,15 +416,15 @@ unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -
     }
 }
 
-/// Moves a plain cell that others name to a block of another size, or returns `None` and leaves it as it is: it is not plain, or the heap
-/// has no such block.
+/// Moves a plain cell that others point to. Returns `None`, and changes nothing, if the cell is not plain or the heap
+/// refuses.
 ///
 /// # Safety
-/// As for [`resize`], of a cell drawn from the heap.
+/// As for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
 unsafe fn move_fast(kind: Kind, header: usize, data: *mut u8, size: usize) -> Option<Resized> {
     let cell = prefix(data, header);
-    // SAFETY: [live, extent, drawn] as above; the new block has room for the header and the data.
+    // SAFETY: [live, extent, drawn] as above. The new block has room for the header and the data.
     unsafe {
         let old = plain_size(header, cell, size)?;
         let new = header + size;
@@ -442,10 +443,10 @@ unsafe fn move_fast(kind: Kind, header: usize, data: *mut u8, size: usize) -> Op
 /// Writes another size into the prefix of a plain cell.
 ///
 /// # Safety
-/// The cell is the caller's alone, and its block has so many bytes.
+/// The cell is the caller's alone, and its block has this many bytes.
 #[inline(always)]
 unsafe fn write_size(cell: NonNull<Cell>, size: usize) {
-    // SAFETY: [prefix] the caller's cell is writable.
+    // SAFETY: [prefix] the prefix is writable.
     unsafe {
         (*cell.as_ptr()).heap = seal::of_cell(size, 0, 0);
         (*cell.as_ptr()).size = size;

@@ -1,48 +1,44 @@
-//! What AddressSanitizer, MemorySanitizer, ThreadSanitizer and valgrind are told about memory.
+//! Announcements to AddressSanitizer, MemorySanitizer, ThreadSanitizer and valgrind. Those about pools are in `pool/told.rs`.
 //!
-//! They know the blocks of `malloc` by themselves. Pools, of which they know nothing, have a file of their own.
+//! The tools know the blocks of `malloc` by themselves. MemorySanitizer and ThreadSanitizer see only instrumented code, and stable
+//! Rust does not instrument. So MemorySanitizer is told which bytes kmem has written for user code to read: headers, zeroed data,
+//! results, arguments of callbacks. ThreadSanitizer is told how reference counts order threads, and that each change of a pool or a
+//! tree is a write: two threads that use one at once are reported.
 //!
-//! MemorySanitizer and ThreadSanitizer follow what the compiler instrumented, and stable Rust instruments nothing. The first is
-//! also told what the library writes for the program to read: headers, zeroed data, results, arguments of callbacks. The second is
-//! told how reference counts order threads, and that each change of a pool or a tree is a write, so that two threads that use one at
-//! the same time are reported.
-//!
-//! Built in by `--cfg kmem_asan`, `kmem_msan`, `kmem_tsan` and `kmem_valgrind`; otherwise nothing is left of the calls. They are
-//! safe: they touch no memory, and what they say wrongly is reported wrongly, no more.
+//! `--cfg kmem_asan`, `kmem_msan`, `kmem_tsan` and `kmem_valgrind` build them in. Otherwise the calls compile to nothing. They are
+//! safe: they access no memory, and a wrong announcement only causes a wrong report.
 
-/// Whether any tool is told anything.
+/// True if any tool is built in.
 pub(crate) const ON: bool = cfg!(any(kmem_asan, kmem_msan, kmem_tsan, kmem_valgrind));
 
-/// Returns true if valgrind is told of cells that are drawn from the heap.
+/// True if cells allocated from the heap are announced to valgrind.
 pub(crate) const HEAP: bool = cfg!(kmem_valgrind);
 
-/// Bytes that each block of the heap has behind what was asked for.
+/// Extra bytes behind each block of the heap.
 pub(crate) const SPARE: usize = if HEAP { 24 + 2 * size_of::<*mut u8>() } else { 0 };
 
-/// A cell drawn from the heap.
+/// A cell allocated from the heap.
 #[derive(Debug)]
 #[cfg_attr(not(kmem_valgrind), allow(dead_code, reason = "only valgrind is told of it"))]
 pub(crate) struct HeapCell {
-    /// Its header.
     pub(crate) header: *mut u8,
-    /// Its data.
     pub(crate) data: *mut u8,
     /// The end of its block.
     pub(crate) end: *mut u8,
 }
 
-/// How a cell drawn from the heap is found, and where its header leads.
+/// How user code reaches a heap cell, and whether its header points to other cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leads {
-    /// By its data; the header leads nowhere.
+    /// By its data. The header points to no cell.
     Nowhere,
-    /// By its data; the header leads on: to children, or to what the cell owns.
+    /// By its data. The header points to children or owned objects.
     On,
-    /// By its header, to which a node above or beside it leads.
+    /// By its header: a parent or sibling points there.
     Inside,
 }
 
-/// A block of the heap was drawn, `size` bytes and [`SPARE`].
+/// Announces a new block of the heap, with `size` bytes and [`SPARE`].
 #[inline(always)]
 pub(crate) fn heap_drawn(block: *mut u8, size: usize) {
     if HEAP {
@@ -50,7 +46,7 @@ pub(crate) fn heap_drawn(block: *mut u8, size: usize) {
     }
 }
 
-/// A block of the heap is about to be given back.
+/// Announces that a block of the heap will be freed.
 #[inline(always)]
 pub(crate) fn heap_given_back(block: *mut u8, size: usize) {
     if HEAP {
@@ -58,37 +54,37 @@ pub(crate) fn heap_given_back(block: *mut u8, size: usize) {
     }
 }
 
-/// The library has written these bytes, or is about to, for the program to read.
+/// kmem has written these bytes, or is about to, for user code to read.
 #[inline(always)]
 pub fn written(from: *const u8, len: usize) {
     msan::defined(from.cast_mut(), len);
 }
 
-/// The library is about to call a function of the program with so many bytes of arguments.
+/// kmem is about to call user code with this many bytes of arguments.
 #[inline(always)]
 pub fn calls(arguments: usize) {
     msan::arguments(arguments);
 }
 
-/// A pool or a node is being changed.
+/// A pool or a node is changed.
 #[inline(always)]
 pub(crate) fn changed<T>(store: *mut T) {
     tsan::written(store.cast(), size_of::<usize>());
 }
 
-/// Whatever this thread did happens before what another does that has [`acquired`] the same afterwards.
+/// What this thread did happens before what another does after [`acquired`] on the same address.
 #[inline(always)]
 pub(crate) fn released<T>(at: &T) {
     tsan::release(core::ptr::from_ref(at).cast());
 }
 
-/// Whatever was [`released`] has happened.
+/// What happened before [`released`] on this address is visible.
 #[inline(always)]
 pub(crate) fn acquired<T>(at: &T) {
     tsan::acquire(core::ptr::from_ref(at).cast());
 }
 
-/// Functions that do nothing, for a tool that is told nothing.
+/// Defines functions that do nothing, for a tool that is not built in.
 #[allow(unused_macros, reason = "with all tools there is none")]
 macro_rules! nothing {
     ($($name:ident($($argument:ty),*))*) => {
@@ -135,7 +131,7 @@ pub(crate) mod msan {
         safe fn __msan_unpoison_param(arguments: usize);
     }
 
-    /// With this call as the place where it was allocated.
+    /// Records this call as the place of allocation.
     pub(crate) fn undefined(from: *mut u8, len: usize) {
         __msan_allocated_memory(from.cast(), len);
     }
@@ -144,7 +140,7 @@ pub(crate) mod msan {
         __msan_unpoison(from.cast(), len);
     }
 
-    /// Code that is not instrumented leaves what MemorySanitizer knows of an earlier call's arguments.
+    /// Uninstrumented code leaves stale knowledge about the arguments of an earlier call.
     pub(crate) fn arguments(count: usize) {
         __msan_unpoison_param(count);
     }

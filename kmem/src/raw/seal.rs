@@ -1,9 +1,9 @@
-//! Seals: what a stray write that knows the layout cannot forge, because it does not know this process's secret.
+//! Seals: values computed with a secret, so that a stray write cannot forge them.
 //!
-//! There are two secrets. The *key* is a random number of the system's, if there is a system; it seals pools and
-//! destructors. The heap's secret is where the heap's code lies, which differs from run to run where the system
-//! loads programs at random addresses; a byte of it, mixed with the cell's size and flags, ends each cell's prefix.
-//! Neither keeps out who can read the process's memory.
+//! There are two secrets. The *key* is a random number from the operating system, if there is one. It seals pools and
+//! destructors. The secret of the heap is the address of its code, which differs from run to run if the system loads
+//! programs at random addresses. One byte of it, mixed with the size and the flags of the cell, ends each prefix.
+//! Neither secret protects against code that reads the memory of the process.
 
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
@@ -13,17 +13,17 @@ use crate::atomic::{AtomicUsize, Ordering};
 use crate::cell::{Cell, FLAG_BUSY, FLAG_DEEP, FLAG_TYPED_CHILD};
 use crate::os;
 
-/// The key once it is known; zero before.
+/// The key, or zero before its first use.
 static KEY: AtomicUsize = AtomicUsize::new(0);
 
-/// An odd number without a pattern: 2^64, or on 32-bit machines 2^32, divided by the golden ratio.
+/// An odd number without a pattern: 2^64 (on 32-bit machines 2^32) divided by the golden ratio.
 const SPREAD: usize = (0x9e37_79b9_7f4a_7c15_u64 >> (u64::BITS - usize::BITS)) as usize | 1;
 
-/// Base-2 logarithm of a page: what lies below is the same in every run.
+/// Base-2 logarithm of the page size. The address bits below it are the same in every run.
 #[cfg(feature = "heap")]
 const PAGE: u32 = 12;
 
-/// The systems that keep the first page, the last one and, on 64-bit machines, half of all addresses to themselves.
+/// True on systems that reserve the first and the last page and, on 64-bit machines, half of all addresses.
 const HOSTED: bool = cfg!(any(
     target_os = "linux",
     target_os = "android",
@@ -35,9 +35,8 @@ const HOSTED: bool = cfg!(any(
     target_vendor = "apple"
 ));
 
-/// Bits that are set in no address of a program's memory, whatever it asks its system for. Addresses of x86-64 and RISC-V have
-/// at most 57 bits, those of aarch64 52 and any tag in the byte above 55. Zero if there are none: on 32-bit machines, and in
-/// a kernel.
+/// Bits that are set in no user-space address. Addresses of x86-64 and RISC-V have at most 57 bits; those of aarch64
+/// have 52, and any tag in the top byte. Zero if no bit is known to be clear: on 32-bit machines, and in a kernel.
 const WILD: usize = if !HOSTED || cfg!(not(target_pointer_width = "64")) {
     0
 } else if cfg!(target_arch = "aarch64") {
@@ -54,31 +53,31 @@ const WILD: usize = if !HOSTED || cfg!(not(target_pointer_width = "64")) {
     0
 };
 
-/// The lowest address that a program may have.
+/// The lowest address that a program can have.
 const FIRST: usize = match (HOSTED, cfg!(target_pointer_width = "64")) {
     (true, true) => 1 << 16,
     (true, false) => 1 << 12,
-    // Memory may begin at zero, where nothing lies that a pointer names.
+    // Memory may begin at zero, but null points to nothing.
     (false, _) => 1,
 };
 
-/// The highest address that a program may have.
+/// The highest address that a program can have.
 const LAST: usize = if HOSTED { usize::MAX - 4095 } else { usize::MAX };
 
-/// Returns true for null, and for an address that no program has: one that is not even read. Systems map nothing in the first
-/// page, so a size that is taken for an address is none either.
+/// Returns true if the address is null or outside the memory that a program can have. Such an address is never read.
+/// A small size taken for an address is one of these.
 #[inline(always)]
 pub(crate) fn is_non_canonical(addr: usize) -> bool {
-    // Null and what is below the first become the highest addresses.
+    // Null and addresses below the first wrap to the highest addresses.
     let above_first = addr.wrapping_sub(FIRST);
     if WILD == 0 { above_first > LAST - FIRST } else { above_first & WILD != 0 }
 }
 
-/// Returns true if nothing that is aligned so lies at the address, because it is wild or misaligned.
+/// Returns true if the address is non-canonical or misaligned.
 #[inline(always)]
 fn is_no_place(addr: usize, align: usize) -> bool {
     let odd = align - 1;
-    // One comparison, for the first address is aligned.
+    // One comparison: the first address is aligned.
     if WILD == 0 {
         is_non_canonical(addr) || addr & odd != 0
     } else {
@@ -86,14 +85,14 @@ fn is_no_place(addr: usize, align: usize) -> bool {
     }
 }
 
-/// Returns true if no header of a cell begins at the address.
+/// Returns true if the address cannot be that of a header.
 #[inline(always)]
 #[cfg(feature = "tree")]
 pub(crate) fn is_no_header(addr: usize) -> bool {
     is_no_place(addr, super::request::BASE_ALIGN)
 }
 
-/// Returns true if one of these addresses is not null and no header of a cell begins there.
+/// Returns true if one of these addresses is not null and cannot be that of a header.
 #[inline(always)]
 #[cfg(feature = "tree")]
 pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
@@ -101,29 +100,29 @@ pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
     if WILD == 0 {
         addresses.into_iter().any(|addr| addr != 0 && is_no_header(addr))
     } else {
-        // None of them has a bit that all of them together do not have.
+        // A bit that is set in one of them is set in all three together.
         is_no_header(a | b | c)
     }
 }
 
-/// Returns true if no source begins at the address.
+/// Returns true if the address cannot be that of a source.
 #[inline(always)]
 pub(crate) fn is_no_source(addr: usize) -> bool {
     is_no_place(addr, align_of::<Cell>())
 }
 
-/// The process's key. All copies of kmem in the process have the same where the system gives one, for they may free each
-/// other's cells.
+/// Returns the key of the process. All copies of kmem have the same key if the system provides it, so that they can
+/// free each other's cells.
 #[inline]
 pub(crate) fn key() -> usize {
-    // Relaxed: it is one number, whoever finds it first.
+    // Relaxed: all threads find the same number.
     match KEY.load(Ordering::Relaxed) {
         0 => find_key(),
         key => key,
     }
 }
 
-/// The key if it is known, which it is once there is a pool; else zero.
+/// Returns the key if it has been used, which it has if a pool exists; otherwise zero.
 #[inline]
 #[cfg(feature = "pool")]
 pub(crate) fn known_key() -> usize {
@@ -132,10 +131,9 @@ pub(crate) fn known_key() -> usize {
 
 #[cold]
 fn find_key() -> usize {
-    // Without a random number, the address at which this copy was loaded has to do. Multiplied, it does not give away what
-    // it is made of.
+    // Without a random number, use the address at which this copy was loaded. The multiplication hides that address.
     let key = os::random().unwrap_or_else(here).wrapping_mul(SPREAD) | 1;
-    // The system may give each thread that is here at once another number: the first that is stored stays.
+    // Threads that race may get different numbers: the first one stored stays.
     match KEY.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => key,
         Err(first) => first,
@@ -148,8 +146,8 @@ fn here() -> usize {
     (&raw const KEY).addr()
 }
 
-/// Where the code of the heap lies: the same for all copies of kmem that share the C library's `malloc`, another for each
-/// copy over a heap of its own.
+/// Returns the address of the heap's code. Copies of kmem that share the `malloc` of the C library share it. Copies
+/// with their own heap differ.
 #[inline]
 #[cfg(feature = "heap")]
 fn heap_address() -> usize {
@@ -161,7 +159,7 @@ fn heap_address() -> usize {
     here()
 }
 
-/// Which heap this copy of kmem has, as a byte; zero in a kmem without a heap. Two copies over heaps of their own have the same
+/// Returns a byte that identifies the heap of this copy of kmem, or zero without a heap. Two heaps have the same byte
 /// by chance, one time in 256.
 #[inline(always)]
 pub(crate) fn heap_id() -> u8 {
@@ -173,67 +171,65 @@ pub(crate) fn heap_id() -> u8 {
     0
 }
 
-/// The byte that ends the prefix of a cell with these fields: which heap, how large, and what it carries. One byte of a
-/// damaged prefix in 128 is right by chance. It is never zero, as the highest byte of a reference count or an address is,
-/// where a pointer to another method's cell makes one be taken for a prefix.
+/// Returns the seal in the last byte of a prefix, computed from the heap, the size and the flags. One corrupt prefix
+/// in 128 has the right seal by chance. The seal is never zero: the highest byte of a reference count or an address
+/// often is, and may be read as a seal if the pointer belongs to another method.
 ///
-/// The secret goes through the multiplication with the rest: who does not know it does not know either which other sizes
-/// have the same seal.
+/// The secret is multiplied with the size, so that without it nobody can tell which other sizes have the same seal.
 #[inline(always)]
 pub(crate) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     #[cfg(feature = "heap")]
     let secret = heap_address();
     #[cfg(not(feature = "heap"))]
     let secret = 0;
-    // These say nothing about the block.
+    // These flags do not describe the block.
     let rest = usize::from(flags & !(FLAG_TYPED_CHILD | FLAG_BUSY | FLAG_DEEP)) << (usize::BITS - 16)
         | usize::from(align) << (usize::BITS - 24);
     let mixed = (secret ^ size ^ rest).wrapping_mul(SPREAD);
     (mixed >> (usize::BITS - 8)) as u8 | 0x80
 }
 
-/// The byte that ends the prefix of a cell whose record lies at this address. Every copy of kmem in the process may follow it, so
-/// the key takes the place of the heap's secret, which the record has.
+/// Returns the seal of a prefix whose record is at this address. It uses the key, not the secret of the heap, because
+/// every copy of kmem may follow the address. The record has the seal with that secret.
 pub(crate) fn of_record(record: usize, flags: u8, align: u8) -> u8 {
     let rest = usize::from(flags) << (usize::BITS - 16) | usize::from(align) << (usize::BITS - 24);
     ((key() ^ record ^ rest).wrapping_mul(SPREAD) >> (usize::BITS - 8)) as u8 | 0x80
 }
 
-/// What the record of this cell has as its seal.
+/// Returns the seal in the record of this cell.
 pub(crate) fn of_recorded(cell: *mut Cell) -> usize {
     key() ^ cell.addr()
 }
 
-/// On 32-bit machines, where a `pool` that was written over may look like any address, what a pool's cell has beside it: the
-/// same under a key.
+/// Returns the seal of the address of the pool in a pool's cell. On 32-bit machines any word may be an address.
 #[inline(always)]
 #[cfg(all(feature = "pool", target_pointer_width = "32"))]
 pub(crate) fn of_pool_cell(pool: usize, key: usize) -> usize {
     pool ^ key
 }
 
-/// The seal of the pool at this address, under a key.
+/// Returns the seal of the pool at this address.
 #[inline(always)]
 #[cfg(feature = "pool")]
 pub(crate) fn of_pool(pool: usize, key: usize) -> u32 {
     (pool ^ key) as u32
 }
 
-/// A word that nobody who does not know the key can tell, from where it lies and what it belongs to.
+/// Returns a word that depends on the key, on the address where it is used, and on `of`.
 fn mask(at: usize, of: usize) -> usize {
     let word = (key() ^ at ^ of.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);
-    // A product's low bits depend on low bits alone.
+    // The low bits of a product depend on low bits only.
     word ^ word >> (usize::BITS / 2)
 }
 
-/// What says that an address under the key was not written over: on 64-bit machines bits that the address has to spare, on
-/// 32-bit ones a word beside it. Neither is an address read before it is judged.
+/// The proof that a sealed address is not corrupt: on 64-bit machines, bits that no address has; on 32-bit machines,
+/// a word beside it. It is checked before the address is read.
 #[cfg(target_pointer_width = "64")]
 mod proof {
     use crate::atomic::{AtomicUsize, Ordering};
 
-    /// Bits that are set in no address of code or of a name that any copy of kmem in this process is given, unless the program
-    /// asks its system for such addresses, signs them or tags them.
+    /// Bits that are set in no address of code or of a name, unless user code asks the system for such addresses,
+    /// signs them or tags them.
     const SPARE: usize = if super::HOSTED || cfg!(any(target_os = "none", target_os = "uefi")) {
         if cfg!(any(target_arch = "aarch64", target_arch = "loongarch64")) {
             0xffff_0000_0000_0000
@@ -251,10 +247,10 @@ mod proof {
         0
     };
 
-    /// The bits that are still to spare: those that an address had which was given to this copy of kmem are not.
+    /// The bits that no address passed to this copy of kmem has had so far.
     static TO_SPARE: AtomicUsize = AtomicUsize::new(SPARE);
 
-    /// Nothing beside the address. `PhantomData`, for no other type without a size may stand in a header that C sees.
+    /// Nothing. `PhantomData`, because no other zero-sized type may stand in a header that C sees.
     pub(crate) type Proof = core::marker::PhantomData<usize>;
 
     pub(crate) trait Proves {
@@ -271,10 +267,10 @@ mod proof {
             core::marker::PhantomData
         }
 
-        /// Returns true if the address may be one that a proof was made for.
+        /// Returns true if a proof may have been made for the address.
         #[inline(always)]
         fn holds(self, _: usize, addr: usize, _: usize) -> bool {
-            // Relaxed: who has a cell from another thread has what that thread did before.
+            // Relaxed: a cell received from another thread brings that thread's writes with it.
             addr & TO_SPARE.load(Ordering::Relaxed) == 0
         }
     }
@@ -290,14 +286,14 @@ mod proof {
 mod proof {
     use super::key;
 
-    /// A word that follows from the key, the place, the address and what goes with it.
+    /// A word computed from the key, the place, the address and the argument.
     #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(transparent)]
     pub(crate) struct Proof(usize);
 
     impl Proof {
         pub(super) fn new(at: usize, addr: usize, with: usize) -> Proof {
-            // Another function than the one that hides the address: what is forged would cancel out in both alike.
+            // Not the function that hides the address: a forged difference would cancel out in both.
             Proof(mix(mix(mix(key() ^ at) ^ with) ^ addr))
         }
 
@@ -307,7 +303,7 @@ mod proof {
         }
     }
 
-    /// The last step of MurmurHash3 (Appleby), in which each bit of a word bears on every other.
+    /// The final mix of MurmurHash3 (Appleby), in which each bit affects every other.
     fn mix(word: usize) -> usize {
         let word = (word ^ word >> 16).wrapping_mul(0x85eb_ca6b);
         let word = (word ^ word >> 13).wrapping_mul(0xc2b2_ae35);
@@ -317,22 +313,22 @@ mod proof {
 
 use proof::*;
 
-/// A destructor in its slot behind the data, or in a pool's header. Written over, it is not called: what is stored is the function's
-/// address under the key, the slot's address and the argument, and all but one in 2^16 other words give no address of code; on
-/// 32-bit machines all but one in 2^32, by a word beside it.
+/// A destructor behind the data of a cell, or in the header of a pool. The address of the function is hidden by the
+/// key, the address of the slot and the argument. A corrupt slot is not called, except by chance: one in 2^16 words
+/// on 64-bit machines, one in 2^32 on 32-bit machines.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct SealedDtor {
     run: *mut (),
     arg: *mut c_void,
     proof: Proof,
-    /// Unused. It makes a slot 16 bytes on 32-bit machines too.
+    /// Unused. Makes a slot 16 bytes on 32-bit machines too.
     #[cfg(target_pointer_width = "32")]
     spare: core::mem::MaybeUninit<usize>,
 }
 
 impl SealedDtor {
-    /// What is to be stored at this address for a destructor.
+    /// Returns the words to store at this address for a destructor.
     pub(crate) fn sealed(at: *mut SealedDtor, destructor: Destructor) -> SealedDtor {
         let (at, arg) = (at.addr(), destructor.arg.addr());
         let run = destructor.run.map_or(null_mut(), |run| run as *mut ());
@@ -353,7 +349,7 @@ impl SealedDtor {
         unsafe { at.write(SealedDtor::sealed(at, destructor)) };
     }
 
-    /// The destructor in the slot, or `None` if the slot was written over.
+    /// Returns the destructor in the slot, or `None` if the slot is corrupt.
     ///
     /// # Safety
     /// `at` is an aligned slot of a cell that nobody else uses.
@@ -365,14 +361,14 @@ impl SealedDtor {
         if !proof.holds(at.addr(), run.addr(), arg.addr()) {
             return None;
         }
-        // SAFETY: [slot] `write` stored null, or such a function under the same mask; `None` is what null means in an option of
-        // one. What was written over is told above, but on a 64-bit machine whose code has no bits to spare.
+        // SAFETY: [slot] `write` stored null or such a function under the same mask, and null is `None`. A corrupt
+        // slot was detected above, except on a 64-bit machine whose code addresses have no spare bits.
         let run = unsafe { core::mem::transmute::<*mut (), Option<Drop>>(run) };
         Some(Destructor { run, arg })
     }
 }
 
-/// The address of a name behind a cell's data, under the key and the address where it is stored: written over, it is no name.
+/// The address of a name behind the data of a cell, sealed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct SealedName {
@@ -382,7 +378,7 @@ pub(crate) struct SealedName {
 
 impl SealedName {
     /// # Safety
-    /// `at` is an aligned place for a label, the caller's alone.
+    /// `at` is an aligned place for a name, and the caller's alone.
     pub(crate) unsafe fn write(at: *mut SealedName, name: &'static CStr) {
         let name = name.as_ptr().cast_mut();
         let proof = Proof::new(at.addr(), name.addr(), 0);
@@ -390,24 +386,24 @@ impl SealedName {
         unsafe { at.write(SealedName { name: name.map_addr(|addr| addr ^ mask(at.addr(), 0)), proof }) };
     }
 
-    /// The name that was written here, or `None` if it was written over.
+    /// Returns the name, or `None` if it is corrupt.
     ///
     /// # Safety
-    /// `at` is a label, which nobody writes meanwhile.
+    /// `at` is a sealed name that nobody writes meanwhile.
     pub(crate) unsafe fn read(at: *mut SealedName) -> Option<&'static CStr> {
-        // SAFETY: [caller] the label is the caller's.
+        // SAFETY: [caller] the name is the caller's.
         let SealedName { name, proof } = unsafe { at.read() };
         let name = name.map_addr(|addr| addr ^ mask(at.addr(), 0));
         if is_non_canonical(name.addr()) || !proof.holds(at.addr(), name.addr(), 0) {
             return None;
         }
-        // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask; what was written over
-        // is told above, but on a 64-bit machine whose data has no bits to spare.
+        // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask. A corrupt
+        // address was detected above, except on a 64-bit machine whose data addresses have no spare bits.
         Some(unsafe { CStr::from_ptr(name) })
     }
 }
 
-/// Where a block ends, under the key and the address where it is stored.
+/// The end of a block, sealed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct End {
@@ -416,18 +412,19 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// What tells it from a name that lies in the same place.
+    /// Distinguishes it from a name in the same place.
     const END: usize = 1;
 
     /// # Safety
-    /// `at` is an aligned place for this, the caller's alone.
+    /// `at` is an aligned place for the end, and the caller's alone.
     pub(crate) unsafe fn write(at: *mut End, end: usize) {
         let proof = Proof::new(at.addr(), end, End::END);
         // SAFETY: [caller] the place is the caller's.
         unsafe { at.write(End { end: end ^ mask(at.addr(), End::END), proof }) };
     }
 
-    /// The end that was written here. If it was written over, that is a random number, or one that is larger than any block.
+    /// Returns the end that was written here. If it is corrupt, returns a number that is random or larger than any
+    /// block.
     ///
     /// # Safety
     /// `at` is aligned and readable, and nobody writes there meanwhile.

@@ -1,8 +1,8 @@
-//! Where the parts of a cell lie in its block, and how much room the block has to spare.
+//! The parts of a cell in its block, and the spare room behind them.
 //!
-//! Behind the data lie, as far as the cell has them, the destructor slot, the address of the name, and the *far end*: a word that says
-//! where a block ends that has much room to spare. They move as the data grows into that room, so that the room is one piece and
-//! the block is what it was. The four high bits of the prefix's `align` say how much there is.
+//! Behind the data lie, if the cell has them: the destructor slot, the address of the name, and the *far end*, a word
+//! that says where a block with much spare room ends. They move as the data grows into the spare room, so the spare
+//! room stays in one piece. The high four bits of the prefix's `align` say how much spare room there is.
 
 use core::alloc::Layout;
 use core::ffi::CStr;
@@ -15,18 +15,18 @@ use super::seal::{self, End, SealedDtor, SealedName};
 use crate::cell::{Cell, FLAG_NAME, FLAG_SLOT};
 use crate::error::AllocError;
 
-/// The most data bytes of a cell. Nothing that is added to them here, nor rounding up to any alignment, overflows.
+/// The most data bytes of a cell. Additions in this file, and rounding up to any alignment, cannot overflow.
 pub(crate) const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
 
-/// The low bits of the prefix's `align`: the logarithm of the alignment.
+/// The low bits of the prefix's `align`: the base-2 logarithm of the alignment.
 const ALIGN_BITS: u8 = 15;
 
-/// The number in the high bits of the prefix's `align` that says that a far end lies behind the data. Less is the number of spare
-/// bytes: with so many or more there is always room for an aligned word.
+/// The value of the high bits of the prefix's `align` if there is a far end. Smaller values count the spare bytes.
+/// This many bytes always have room for an aligned word.
 const FAR: usize = 15;
 const _: () = assert!(FAR >= size_of::<End>() + BEHIND_ALIGN - 1);
 
-/// The alignment, in bytes, of what lies behind the data.
+/// The alignment of the parts behind the data.
 const BEHIND_ALIGN: usize = 8;
 const _: () = assert!(
     align_of::<SealedDtor>() <= BEHIND_ALIGN
@@ -34,33 +34,33 @@ const _: () = assert!(
         && align_of::<End>() <= BEHIND_ALIGN
 );
 
-/// The farthest end that is written down. No block of a program is larger, so that most words that were written over are told by
-/// their high bits.
+/// The largest end that is stored. No real block is larger, so the high bits give away most corrupt words.
 const FARTHEST: usize = if usize::BITS == 64 { usize::MAX >> 17 } else { MOST + MAX_ALIGN };
 
-/// The alignment that a prefix says with its `align`.
+/// Returns the alignment in the prefix's `align`.
 #[inline(always)]
 fn alignment(byte: u8) -> usize {
     if byte & ALIGN_BITS == 0 { BASE_ALIGN } else { 1 << (byte & ALIGN_BITS) }
 }
 
-/// Bytes from the data to the far end of a cell without a record, or zero if there is none.
+/// Returns the bytes from the data to the end of the block if the cell has a far end, otherwise zero. The cell has no
+/// record.
 ///
 /// # Safety
 /// As for [`CellLayout::of`].
 #[inline(always)]
 pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
-    // SAFETY: [caller, prefix] the caller's cell is readable.
+    // SAFETY: [caller, prefix] the cell is readable.
     unsafe { sized_far_end(cell, header, (*cell).size) }
 }
 
-/// [`far_end`] of a cell with so many bytes of header and data.
+/// [`far_end`] of a cell whose header and data have `size` bytes.
 ///
 /// # Safety
 /// As for [`CellLayout::of`].
 #[inline(always)]
 unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
-    // SAFETY: [caller, extent] the caller's cell is readable, and where its prefix says so the word lies behind the data.
+    // SAFETY: [caller, extent] the cell is readable. If its prefix says so, the word lies behind the data.
     unsafe { if usize::from((*cell).align >> 4) == FAR { read_far_end(cell, header, size) } else { 0 } }
 }
 
@@ -74,22 +74,20 @@ unsafe fn read_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
     }
 }
 
-/// Bytes of the destructor slot and the name of a cell that has these.
+/// Returns the bytes of the destructor slot and the name, if the cell has these.
 #[inline(always)]
 fn bytes_behind(slot: bool, name: bool) -> usize {
     usize::from(slot) * size_of::<SealedDtor>() + usize::from(name) * size_of::<SealedName>()
 }
 
-/// The extent of a cell and its block: what follows from the request when it is made, and from the prefix and the far end ever after.
+/// The extent of a cell and its block. It follows from the request at first, and later from the prefix and the far
+/// end.
 #[derive(Clone, Copy)]
 pub(crate) struct CellLayout {
     pub(crate) header: usize,
-    /// Bytes of data.
     pub(crate) size: usize,
     pub(crate) align: usize,
-    /// Bytes of the destructor slot and the name.
     behind: usize,
-    /// Bytes from the data to the end of the block.
     pub(crate) end: usize,
 }
 
@@ -100,7 +98,7 @@ impl CellLayout {
         CellLayout { header, size: 0, align, behind, end: 0 }.with(request.size)
     }
 
-    /// The same with so many bytes of data, in a block of its own with no room to spare.
+    /// Returns this shape with `size` data bytes, in a block without spare room.
     #[inline(always)]
     pub(crate) fn with(self, size: usize) -> Result<CellLayout, AllocError> {
         if size > MOST {
@@ -110,19 +108,20 @@ impl CellLayout {
         Ok(CellLayout { end: shape.tight(), ..shape })
     }
 
-    /// The same in a block of its own that has room for so many bytes of data.
+    /// Returns this shape in a block with room for `room` data bytes.
     pub(crate) fn with_room(self, room: usize) -> Result<CellLayout, AllocError> {
         let end = self.with(room.max(self.size))?.end;
         self.to(end).within(self.size).ok_or(AllocError::Overflow)
     }
 
-    /// The same data in a block that ends there.
+    /// Returns this shape in a block that ends at `end`.
     #[inline(always)]
     pub(crate) fn to(self, end: usize) -> CellLayout {
         CellLayout { end, ..self }
     }
 
-    /// The same block with so many bytes of data, if it has room for them and the rest can be written down.
+    /// Returns this shape with `size` data bytes in the same block, if they fit and the prefix can express the spare
+    /// room.
     #[inline(always)]
     pub(crate) fn within(self, size: usize) -> Option<CellLayout> {
         let shape = CellLayout { size, ..self };
@@ -130,18 +129,17 @@ impl CellLayout {
         (fits && (shape.spare() < FAR || self.end <= FARTHEST)).then_some(shape)
     }
 
-    /// What a prefix says that was found to be whole.
+    /// Reads the shape of a cell whose prefix was checked.
     ///
     /// # Safety
-    /// `cell` is the prefix of a cell that was made with this `header` and has no record, and what it says of its size was found to be
-    /// possible.
+    /// `cell` is the prefix of a cell with this `header` and no record. Its size was checked.
     #[inline(always)]
     pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe { CellLayout::ending(cell, header, (*cell).size, far_end(cell, header)) }
     }
 
-    /// [`of`](CellLayout::of) a cell that may have a record. One that cannot be followed is for the checks to report.
+    /// [`of`](CellLayout::of) a cell that may have a record. The size is zero if the record cannot be followed.
     ///
     /// # Safety
     /// As for [`of`](CellLayout::of).
@@ -153,13 +151,13 @@ impl CellLayout {
         }
     }
 
-    /// The shape of a cell with so many bytes of header and data, for a caller who knows its [`far_end`].
+    /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`].
     ///
     /// # Safety
     /// As for [`of`](CellLayout::of).
     #[inline(always)]
     pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
-        // SAFETY: [caller, prefix] the caller's cell is readable.
+        // SAFETY: [caller, prefix] the cell is readable.
         let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
         let behind = if flags & (FLAG_SLOT | FLAG_NAME) == 0 {
             0
@@ -175,7 +173,8 @@ impl CellLayout {
         CellLayout { align: alignment(align), end, ..shape }
     }
 
-    /// Whether what the `align` of a prefix says is possible: the alignment, and the far end, if there is one, which was not written over.
+    /// Returns true if the prefix's `align` is possible: the alignment is valid, and so is the far end, if there is
+    /// one.
     ///
     /// # Safety
     /// As for [`of`](CellLayout::of).
@@ -192,61 +191,54 @@ impl CellLayout {
         aligned && told
     }
 
-    /// Bytes from the base of the block to the data.
     pub(crate) fn offset(&self) -> usize {
         self.header.max(self.align)
     }
 
-    /// Bytes from the data to the destructor slot.
     pub(crate) fn slot(&self) -> usize {
         (self.size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1)
     }
 
-    /// Whether the cell has a destructor slot.
     pub(crate) fn has_slot(&self) -> bool {
         self.behind >= size_of::<SealedDtor>()
     }
 
-    /// Whether the cell has a name.
     pub(crate) fn has_name(&self) -> bool {
         self.behind % size_of::<SealedDtor>() != 0
     }
 
-    /// Bytes from the data to the name.
     pub(crate) fn label(&self) -> usize {
         self.slot() + self.behind - size_of::<SealedName>()
     }
 
-    /// Bytes from the data to the far end.
     fn far(&self) -> usize {
         self.slot() + self.behind
     }
 
-    /// Bytes from the data to the end of a block with no room to spare.
+    /// Bytes from the data to the end of a block without spare room.
     #[inline(always)]
     fn tight(&self) -> usize {
         if self.behind > 0 { self.slot() + self.behind } else { self.size }
     }
 
-    /// What the prefix says of the room to spare.
+    /// Spare bytes as the prefix counts them.
     fn spare(&self) -> usize {
         (self.end - self.tight()).min(FAR)
     }
 
-    /// What [`far_end`] is of a cell of this shape.
+    /// Returns the [`far_end`] of a cell of this shape.
     pub(crate) fn far_end(&self) -> usize {
         if self.spare() == FAR { self.end } else { 0 }
     }
 
-    /// The layout of the block.
     pub(crate) fn layout(&self) -> Layout {
-        // SAFETY: [extent] no cell has more than `MOST` bytes of data or room, to which offset and what lies behind add less than two
-        // pages; the alignment was found to be valid when the cell was made.
+        // SAFETY: [extent] data and room are at most `MOST` bytes, and the parts around them less than two pages. The
+        // alignment was valid when the cell was made.
         unsafe { Layout::from_size_align_unchecked(self.offset() + self.end, self.align) }
     }
 }
 
-/// What lies behind a cell's data, in hand while that changes its size.
+/// The destructor and the name behind the data, in hand while the data is resized.
 #[derive(Clone, Copy)]
 pub(crate) struct Trailer {
     pub(crate) drop: Option<Destructor>,
@@ -254,13 +246,13 @@ pub(crate) struct Trailer {
 }
 
 impl Trailer {
-    /// What the cell carries, or `None` where it was written over.
+    /// Reads them, or returns `None` if one is corrupt.
     ///
     /// # Safety
-    /// The data is that of a live cell of this shape, which is the caller's alone.
+    /// `data` is that of a live cell of this shape, and the caller's alone.
     #[inline(always)]
     pub(crate) unsafe fn take(data: *mut u8, shape: &CellLayout) -> Option<Trailer> {
-        // SAFETY: [slot] a shape says where a slot and a name lie.
+        // SAFETY: [slot] the shape says where a slot and a name lie.
         unsafe {
             let drop =
                 if shape.has_slot() { Some(SealedDtor::read(data.add(shape.slot()).cast())?) } else { None };
@@ -270,14 +262,15 @@ impl Trailer {
         }
     }
 
-    /// Makes the prefix and what lies behind the data agree with the shape.
+    /// Writes them for this shape, and its size, spare room and seal into the prefix.
     ///
     /// # Safety
-    /// The data is that of a cell whose block has this shape's layout, which is the caller's alone. Its prefix says the alignment.
+    /// `data` is that of a cell whose block has the layout of this shape, and the caller's alone. Its prefix has the
+    /// alignment.
     #[inline(always)]
     pub(crate) unsafe fn put(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         let cell = prefix(data, shape.header);
-        // SAFETY: [extent, slot] the caller's block has room for what its shape says.
+        // SAFETY: [extent, slot] the block has room for the shape.
         unsafe {
             (*cell).size = shape.header + shape.size;
             let spare = shape.spare();
@@ -309,7 +302,7 @@ mod tests {
     #[repr(C, align(16))]
     struct Block([MaybeUninit<u8>; 512]);
 
-    /// Shapes with all that a cell may carry.
+    /// Shapes with each combination of parts.
     fn shapes() -> impl Iterator<Item = CellLayout> {
         (0..16).map(|bits| {
             let drop = (bits & 1 != 0).then_some(Destructor { run: None, arg: null_mut() });
@@ -319,7 +312,7 @@ mod tests {
         })
     }
 
-    /// What is read of a cell that was written so.
+    /// Writes a cell of this shape and reads its shape back.
     fn written(shape: &CellLayout) -> Option<CellLayout> {
         let mut block = Block([MaybeUninit::uninit(); 512]);
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);

@@ -1,16 +1,15 @@
-//! How much each method has, in the whole program: with the feature `totals`, nothing without it.
+//! Cells and bytes of each method in the whole program, counted if the feature `totals` is on.
 //!
-//! Each copy of kmem counts what it makes and ends itself: a cell made by one and freed by another is missing in one count,
-//! and too much in the other.
+//! Each copy of kmem has its own counters. A cell that one copy allocates and another frees makes one count too large
+//! and the other too small.
 
 #[cfg(feature = "totals")]
 use crate::atomic::{AtomicUsize, Ordering};
 
 use crate::cell::Kind;
 
-/// What [`of`] tells of a method (`kmtotals` in C).
-///
-/// Exhaustive: C code relies on this layout.
+/// The cells and bytes of a method (`kmtotals` in C).
+/// Exhaustive: C code relies on the layout.
 ///
 /// ```
 /// assert_eq!(kmem::totals::Total::default().cells, 0);
@@ -19,11 +18,11 @@ use crate::cell::Kind;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Total {
-    /// Cells that are there now; of pools, their blocks: one each, and one more each time that one has grown.
+    /// Live cells. For pools: blocks, one for each pool and one more each time that a pool grows.
     pub cells: usize,
-    /// Bytes of their blocks, headers and all.
+    /// Bytes of their blocks, headers included.
     pub block: usize,
-    /// The most bytes at once.
+    /// Peak number of bytes.
     pub most: usize,
 }
 
@@ -35,19 +34,18 @@ struct Counter {
     most: AtomicUsize,
 }
 
-/// By number of the kind.
+/// Indexed by the number of the kind.
 #[cfg(feature = "totals")]
 static COUNTERS: [Counter; 5] =
     [const { Counter { cells: AtomicUsize::new(0), bytes: AtomicUsize::new(0), most: AtomicUsize::new(0) } };
         5];
 
-/// What there is of a method now. What was drawn from a pool is counted in its own method, and once more as part of the pool's
-/// block; the cells that a pool hands out are its own affair, see [`pool::count`](super::pool::count). Nothing is counted of
-/// [`Kind::None`] and [`Kind::Source`].
+/// Returns the current totals of a method. A cell allocated from a pool is counted under its own method, and again as
+/// part of the block of the pool. The cells of a pool are not counted here, see [`pool::count`](super::pool::count).
+/// [`Kind::None`] and [`Kind::Source`] are not counted.
 ///
-/// While other threads allocate, the three numbers may be of slightly different moments. On processors that cannot change memory in
-/// one step, an interrupt handler that allocates may make them miscount.
-///
+/// While other threads allocate, the three numbers may differ by an allocation. On processors without atomic
+/// read-modify-write, an interrupt handler that allocates may make them wrong.
 /// ```
 /// use kmem::{HeapBox, Kind, totals};
 /// let cell = HeapBox::new([0u8; 1000]);
@@ -58,16 +56,16 @@ static COUNTERS: [Counter; 5] =
 #[cfg(feature = "totals")]
 #[must_use]
 pub fn of(kind: Kind) -> Total {
-    // Relaxed, here as below: these are numbers to look at, and nothing is concluded from them.
+    // Relaxed, here and below: no other memory access depends on these numbers.
     let read = |from: &AtomicUsize| from.load(Ordering::Relaxed);
     COUNTERS.get(kind as usize).map_or(Total::default(), |counter| {
         let bytes = read(&counter.bytes);
-        // A thread may have added its bytes and not yet compared them.
+        // A thread may have added its bytes but not yet raised the peak.
         Total { cells: read(&counter.cells), block: bytes, most: read(&counter.most).max(bytes) }
     })
 }
 
-/// Counts a cell that was made in a block of so many bytes.
+/// Counts a new cell, and the bytes of its block.
 #[inline(always)]
 pub(crate) fn made(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
@@ -77,7 +75,7 @@ pub(crate) fn made(kind: Kind, bytes: usize) {
     drawn(kind, bytes);
 }
 
-/// Counts bytes that were drawn for a cell that was made before.
+/// Counts bytes that an existing cell allocates beyond its block.
 #[inline(always)]
 pub(crate) fn drawn(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
@@ -90,7 +88,7 @@ pub(crate) fn drawn(kind: Kind, bytes: usize) {
     let _ = (kind, bytes);
 }
 
-/// Counts a cell that ended, and whose block of so many bytes goes back.
+/// Counts a cell that is freed, and the bytes of its block.
 #[inline(always)]
 pub(crate) fn ended(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
@@ -100,7 +98,7 @@ pub(crate) fn ended(kind: Kind, bytes: usize) {
     returned(kind, bytes);
 }
 
-/// Counts bytes of a cell that go back, other than its block.
+/// Counts bytes that a cell frees other than its block.
 #[inline(always)]
 pub(crate) fn returned(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]

@@ -1,4 +1,4 @@
-//! What a cell has beside its data: its destructor, its name, its record, and how many bytes all that takes.
+//! The parts of a cell beside its data: its destructor, its name, its record, and the bytes of all of them.
 
 use core::ffi::CStr;
 use core::ptr::null_mut;
@@ -17,38 +17,38 @@ use crate::cell::{Cell, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::Call;
 
-/// The bytes of a cell's data, and those of its block and its record.
+/// Returns the bytes of the data, and the bytes of the block and the record together.
 ///
 /// # Safety
 /// `data` is that of a live cell with this header.
 #[inline(never)]
 pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
-    // SAFETY: [caller] the caller's cell is live.
+    // SAFETY: [caller] the cell is live.
     let (shape, flags) =
         unsafe { (CellLayout::seen(prefix(data, header), header), (*prefix(data, header)).flags) };
     let record = if record::has(flags) { record::LAYOUT.size() } else { 0 };
     (shape.size, shape.offset() + shape.end + record)
 }
 
-/// The name of a cell that was made with one.
+/// Returns the name of a cell, if it was made with one.
 ///
 /// # Safety
 /// `data` is that of a live cell with this header.
 #[inline(never)]
 pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr> {
-    // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
+    // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
         let shape = CellLayout::seen(prefix(data, header), header);
         if shape.has_name() { SealedName::read(data.add(shape.label()).cast()) } else { None }
     }
 }
 
-/// Replaces the name of a cell. Returns false, and changes nothing, if the cell was made without one.
+/// Replaces the name of a cell. Returns false if the cell was made without one.
 ///
 /// # Safety
-/// `data` is that of a live cell with this header, whose name nobody reads meanwhile.
+/// `data` is that of a live cell with this header. Nobody reads its name meanwhile.
 pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
-    // SAFETY: [caller, slot] the caller's cell is live, and its shape says where a name lies.
+    // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
         let shape = CellLayout::seen(prefix(data, header), header);
         if shape.has_name() {
@@ -58,15 +58,15 @@ pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -
     }
 }
 
-/// Sets the destructor of a cell that was made with a slot.
+/// Sets the destructor of a cell that has a slot or a record.
 ///
 /// # Safety
-/// `data` is that of a live cell with this header size that nobody else uses meanwhile.
+/// `data` is that of a live cell with this header that nobody else uses meanwhile.
 pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destructor) {
     let cell = prefix(data, header);
-    // SAFETY: [caller] the caller's cell is live.
+    // SAFETY: [caller] the cell is live.
     let shape = unsafe { CellLayout::seen(cell, header) };
-    // SAFETY: [slot, record] a shape with a slot has room for it there; a cell without one may have a record.
+    // SAFETY: [slot, record] a shape with a slot has room for it. A cell without one may have a record.
     unsafe {
         if shape.has_slot() {
             SealedDtor::write(data.add(shape.slot()).cast::<SealedDtor>(), destructor);
@@ -76,11 +76,12 @@ pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destruct
     }
 }
 
-/// Sets the destructor of a cell, on behalf of `call`, in the place of the one that it has. A cell that was made without a slot gets a
-/// record for it. An empty destructor takes away what there is.
+/// Replaces the destructor of a cell, on behalf of `call`. A cell without a slot gets a record for it. An empty
+/// destructor removes the present one.
 ///
 /// # Safety
-/// `data` is that of a live cell of `kind`, heap or counted, with this header, drawn from `src`, which nobody else uses meanwhile.
+/// `data` is that of a live heap or counted cell with this header, allocated from `src`, that nobody else uses
+/// meanwhile.
 pub(crate) unsafe fn hook(
     call: Call,
     kind: Kind,
@@ -90,7 +91,7 @@ pub(crate) unsafe fn hook(
     destructor: Destructor,
 ) -> Result<(), AllocError> {
     let cell = prefix(data, header);
-    // SAFETY: [caller, record] the caller's cell is live, and the check finds its prefix whole.
+    // SAFETY: [caller, record] the cell is live, and its prefix is checked.
     unsafe {
         if !seal_ok(call, kind, header, data, src) {
             return Err(AllocError::Misused);
@@ -107,19 +108,20 @@ pub(crate) unsafe fn hook(
     Ok(())
 }
 
-/// The record of a cell, drawn from where the cell was if it has none yet.
+/// Returns the record of a cell, and allocates it first if needed.
 ///
 /// # Safety
-/// The caller has the cell alone. Its prefix is whole, its kind is heap or counted, and it was drawn from `src`.
+/// The cell is heap or counted, allocated from `src`, and the caller's alone. Its prefix was checked.
 #[inline(never)]
 pub(crate) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Result<*mut Record, AllocError> {
-    // SAFETY: [caller, record, drawn, outlives] the cell is the caller's, and its source outlives it. The block has room for a record.
+    // SAFETY: [caller, record, drawn, outlives] the cell is the caller's. Its source outlives it, and returned room
+    // for a record.
     unsafe {
         if record::has((*cell).flags) {
             return Ok(record::of(cell));
         }
         let new = draw(src, record::LAYOUT, Fill::Undefined)?.cast::<Record>().as_ptr();
-        // A custom source's `alloc` is user code. It may have given the cell a record.
+        // The `alloc` of a custom source is user code, which may have given the cell a record.
         if record::has((*cell).flags) {
             give_back(src, new.cast(), record::LAYOUT);
             return Ok(record::of(cell));

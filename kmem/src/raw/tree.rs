@@ -141,30 +141,16 @@ pub unsafe fn x(node: *mut u8) {
 }
 
 verbs! {
-    module: "tree",
     call: "kmtree",
-    thing: "a tree node of `size` bytes",
     a: (src: *mut Cell, parent: *mut u8, size: usize) => (src, parent, size),
     z: (src: *mut Cell, parent: *mut u8, size: usize) => (src, parent, size),
-    f: -> Handle,
-    fails: "`parent` is the data of the node above, null for a root. `src` is the source: null for the heap, a pool \
-            or a custom source. Null is returned where it is exhausted or cannot serve, or where the size overflows.",
-    safety: "`src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of \
-             a tree that belongs to this thread.",
-    frees: "Frees a node and everything below it, deepest first, zeroing what is tainted. Returns the handle of the \
-            node that was its parent, or the null handle where it was a root.",
-    shreds: "Like [`f`], but zeroes every node that it frees.",
-    example: ("", "null_mut(), null_mut(), 24", "null_mut(), null_mut(), 24", ""),
+    f: "Frees a node and everything below it, deepest first. Returns the handle of its parent, or the null handle for a root." -> Handle,
 }
 
 resizes! {
-    module: "tree",
     call: "kmtree",
-    thing: "a node",
-    null: ("It is returned of null too.", size => { let _ = size; null_mut() }),
-    moves: "Parent, siblings and children know of it then, in a time that grows with the number of children.",
-    fails: "Fails with [`AllocError::Fixed`] for a pool on a node, and otherwise as [`AllocError`] says.",
-    example: ("a(null_mut(), null_mut(), 8)"),
+    null: ("returns null", size => { let _ = size; null_mut() }),
+    fails: "Returns [`AllocError::Fixed`] if the data is a pool. Otherwise fails as [`alloc`](fn@alloc) does. A move takes time in proportion to the number of children.",
 }
 
 pub(crate) fn header(data: *mut u8) -> *mut Node {

@@ -1,4 +1,4 @@
-//! References to a counted cell: the last one that is dropped ends the cell.
+//! The count of references to a cell. Whoever drops the last reference ends the cell.
 
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
@@ -7,34 +7,33 @@ use crate::raw::check;
 use crate::raw::layout::{REF as HEADER, Ref};
 use crate::shared::{self, Left};
 
-/// Drops a reference, after marking the cell if it is to be zeroed, and returns true if it was the last one: then the caller has to
-/// end the cell.
+/// Drops a reference. Returns true if it was the last one: the caller must end the cell. With `shred`, taints the
+/// cell first.
 ///
 /// # Safety
-/// As for [`f`].
+/// As for [`f`](crate::raw::refs::f).
 #[inline(always)]
 pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
-    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the header is readable if the data is not null.
     if data.is_null() || !unsafe { check::check(call, Kind::Ref, HEADER, data) } {
         return false;
     }
     if shred.is_yes() {
-        // SAFETY: [live, last-ref] the check found a live reference-counted cell, of which the caller holds a
-        // reference.
+        // SAFETY: [live, last-ref] the check found a live counted cell, to which the caller has a reference.
         unsafe { (*Ref::of(data)).cell.taint() };
     }
     // SAFETY: [live, last-ref] as above.
     unsafe { down(call, data) }
 }
 
-/// Drops a reference, and returns true if it was the last one: then the caller has to [`end`] the cell.
+/// Drops a reference. Returns true if it was the last one: the caller must end the cell.
 ///
 /// # Safety
-/// `data` is that of a live reference-counted cell of which the caller holds a reference.
+/// `data` is that of a live counted cell to which the caller has a reference.
 #[inline(always)]
 pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
-    // SAFETY: [caller, last-ref] the caller's reference keeps the cell. If others are left it may be gone before this returns,
-    // which does not look again.
+    // SAFETY: [caller, last-ref] the caller's reference keeps the cell live. If others are left, they may free it at
+    // once: it is not read again.
     match shared::down(unsafe { &(*Ref::of(data)).refs }) {
         Left::Others => false,
         Left::Nobody => true,
@@ -45,12 +44,12 @@ pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
     }
 }
 
-/// The source of a cell to which there is no other reference than the caller's.
+/// Returns the source of a cell, or [`AllocError::Shared`] if the caller's reference is not the only one.
 ///
 /// # Safety
-/// `data` is that of a live cell of which the caller has a reference.
+/// `data` is that of a live cell to which the caller has a reference.
 pub(crate) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocError> {
-    // SAFETY: [caller, last-ref] the reference keeps the cell live. Who finds no other has the cell alone.
+    // SAFETY: [caller, last-ref] the reference keeps the cell live. If no other exists, nobody else has the cell.
     unsafe {
         let Ref { refs, src, .. } = &*Ref::of(data);
         if shared::count(refs) == 1 { Ok(*src) } else { Err(AllocError::Shared) }

@@ -1,8 +1,9 @@
-//! What a counted cell owns: objects that are freed with it.
+//! Objects that a counted cell owns: they are freed with it.
 //!
-//! They hang, as those that a node has adopted do, below a node of the library's own to which the cell's record leads. When the
-//! last reference goes, a walk frees all of it before the cell's destructor runs. If that reference was itself adopted, the walk is the
-//! one that came to it: so all that kmem links is freed in constant stack, whatever owns what.
+//! The record of the cell points to an internal root node, and the objects are children of that node, like those that
+//! a node adopts. When the last reference is dropped, a walk frees them before the destructor of the cell runs. If
+//! that reference was itself adopted, the walk that reached it continues into them: freeing takes constant stack,
+//! however objects own each other.
 
 use core::ptr::null_mut;
 
@@ -17,42 +18,21 @@ use crate::raw::request::Request;
 use crate::raw::sanitizer::Leads;
 use crate::raw::{Handle, check, end, make, trailer, tree};
 
-/// Has a counted cell adopt an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. The object is freed, as by
-/// [`ptr::free`](crate::raw::ptr::free), when the last reference is dropped, before the destructor of the cell runs. A tree is freed
-/// with everything below it.
+/// Adopts an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. It is freed when the last
+/// reference is dropped, before the destructor of the cell runs. C: `kmrefk`.
 ///
-/// Objects are freed in the order in which they were adopted, on the thread that drops the last reference, and zeroed if the cell
-/// is tainted. The first one takes 112 bytes from the source of the cell, and each one other than a tree 88 more.
-///
-/// Fails with [`AllocError::Shared`] if there are other references, with [`AllocError::Below`] if the object is a reference to the cell
-/// itself, and otherwise as [`tree::k`](crate::raw::tree::k) does. The object is still the caller's then. Cells that own one another by way
-/// of others are not found, and never freed.
+/// Returns [`AllocError::Shared`] if there are other references, and [`AllocError::Below`] if the object is a
+/// reference to the cell itself. Otherwise fails as `tree::k` does. The caller still owns the object then. Cells that
+/// own each other through other cells are not detected, and never freed.
 ///
 /// # Safety
-/// `data` is that of a counted cell of which the caller holds a reference. The handle holds a live object that the caller owns, and
-/// gives up: nobody frees or resizes it before the cell lets it go. Its source outlives the cell, and both may be used on the thread
-/// that drops the last reference. What the headers show to be wrong is reported to the [fault handler](crate::fault), and the call
-/// fails with [`AllocError::Misused`].
-///
-/// ```
-/// use kmem::raw::{refs, tree};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let config = refs::a(null_mut(), 8);
-///     let entries = tree::ao(null_mut(), null_mut(), 100);
-///     tree::a(null_mut(), entries.data, 100);
-///     refs::k(config, entries).unwrap();
-///     let (one, two) = (tree::a(null_mut(), null_mut(), 8), tree::a(null_mut(), null_mut(), 8));
-///     tree::k(one, refs::handle(refs::u(config))).unwrap();
-///     tree::k(two, refs::handle(config)).unwrap();
-///     tree::f(one);
-///     tree::f(two); // and with it the cell and the entries
-/// }
-/// ```
+/// `data` is that of a counted cell to which the caller has a reference. The caller owns the object, and does not use
+/// it until [`l`] returns it. The source of the object outlives the cell. Cell and object may be used on the thread
+/// that drops the last reference.
 pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmrefk");
-    // SAFETY: [caller, live, last-ref, record] the caller vouches for a readable header and a reference, and the checks for what the header
-    // says. Who finds no reference but its own has the cell, its record and what that leads to alone.
+    // SAFETY: [caller, live, last-ref, record] the header is readable, and the caller has a reference. The checks
+    // find a live cell. If no other reference exists, nobody else has the cell and its record.
     unsafe {
         if data.is_null() {
             return Err(AllocError::Source(None));
@@ -73,7 +53,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         }
         let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
         if adopted.is_err() {
-            // What was drawn for it alone goes back.
+            // Free what was allocated for this object alone.
             let root = (*record).owned;
             if !had_root && !root.is_null() && (*root).child.is_null() {
                 (*record).owned = null_mut();
@@ -87,17 +67,17 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
     }
 }
 
-/// The node below which hangs what a cell owns.
+/// Returns the internal root node of the objects that a cell owns, and makes it first if needed.
 ///
 /// # Safety
-/// The caller has the cell of this record alone, which was drawn from `src`.
+/// Only the caller can access the cell of this record. The cell was allocated from `src`.
 pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
         if (*record).owned.is_null() {
             let root = tree::alloc_own(src, null_mut(), &Request::new(0), FLAG_OWNER, call)?;
             let root = Node::of(root.as_ptr());
-            // A custom source's `alloc` is user code. It may have had the cell adopt something.
+            // The `alloc` of a custom source is user code, which may have made the cell adopt something.
             if (*record).owned.is_null() {
                 (*record).owned = root;
             } else {
@@ -108,27 +88,11 @@ pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Re
     }
 }
 
-/// Has a counted cell let go of an object that it adopted. Returns the handle that was adopted, which is the caller's to free again; or
-/// the null handle if the cell does not own the object, or if there are other references. Of several references to one cell the one that was
-/// adopted last is given back, as by [`tree::l`](crate::raw::tree::l).
+/// Releases an adopted object and returns its handle, as [`tree::l`](crate::raw::tree::l) does. Returns the null
+/// handle if the cell does not own the object, or if there are other references. C: `kmrefl`.
 ///
 /// # Safety
-/// `data` is that of a counted cell of which the caller holds a reference. What the header shows to be wrong goes to the
-/// [fault handler](crate::fault).
-///
-/// ```
-/// use kmem::raw::{heap, ptr, refs};
-/// use std::ptr::null_mut;
-/// unsafe {
-///     let cell = refs::a(null_mut(), 8);
-///     let object = heap::ao(100);
-///     refs::k(cell, object).unwrap();
-///     assert_eq!(refs::l(cell, object.data), object);
-///     assert!(refs::l(cell, object.data).is_null());
-///     refs::f(cell);
-///     ptr::free(object);
-/// }
-/// ```
+/// `data` is that of a counted cell to which the caller has a reference.
 pub unsafe fn l(data: *mut u8, object: *const u8) -> Handle {
     const CALL: Call = Call::new(c"kmrefl");
     // SAFETY: [caller, live, last-ref, record] as in `k`.

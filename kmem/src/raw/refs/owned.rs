@@ -1,4 +1,4 @@
-//! The end of a counted cell that owns something: that is freed first.
+//! The end of a counted cell that owns objects: they are freed first.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -9,13 +9,13 @@ use crate::raw::layout::{Node, REF as HEADER, Ref};
 use crate::raw::{check, end, record};
 use crate::shared;
 
-/// Drops a reference on behalf of a walk that frees nodes. If it was the last one and the cell owns something, returns the node below
-/// which that hangs: the walk frees it, and then [ends](end_owner) the cell, which is marked as dying.
+/// Drops a reference on behalf of a walk that frees nodes. If it was the last one and the cell owns objects, marks
+/// the cell as dying and returns the root node of the objects. The walk frees them, then calls [`end_owner`].
 ///
 /// # Safety
-/// As for [`f`].
+/// As for [`f`](crate::raw::refs::f).
 pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> Option<NonNull<Node>> {
-    // SAFETY: [caller] the contract is the caller's. The cell of the last reference is the caller's.
+    // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
     unsafe {
         if !drop_one(data, call, shred) {
             return None;
@@ -34,42 +34,42 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> O
     None
 }
 
-/// Ends a cell after what it owned.
+/// Ends a cell whose objects are freed.
 ///
 /// # Safety
-/// [`release_below`] returned what the cell owned, and that is freed.
+/// [`release_below`] returned the root node of the objects, which are freed.
 pub(crate) unsafe fn end_owner(call: Call, data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { end::end_slow(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src, false) };
 }
 
-/// The node below which hangs what a cell owns, or null.
+/// Returns the root node of the objects that a cell owns, or null.
 ///
 /// # Safety
 /// `data` is that of a live counted cell.
 pub(crate) unsafe fn owned(data: *mut u8) -> *mut Node {
-    // SAFETY: [caller, record] the caller's cell is live, and its record too.
+    // SAFETY: [caller, record] the cell is live, and so is its record.
     unsafe {
         let record = record::of(Ref::of(data).cast());
         if record.is_null() { null_mut() } else { (*record).owned }
     }
 }
 
-/// What is to be freed before a cell ends.
+/// What must be freed before a cell ends.
 pub(crate) enum Owned {
     Nothing,
-    /// What hangs below this node, with the node. The cell is marked as dying.
+    /// This root node and everything below it. The cell is marked as dying.
     Below(NonNull<Node>),
-    /// The cell does not end: it was damaged, or what it owns is being freed. That was reported.
+    /// The cell must not end: it is corrupt, or its objects are being freed already. This was reported.
     Refused,
 }
 
-/// Takes from a cell what it owns, for the last reference was dropped.
+/// Detaches the objects from a cell whose last reference was dropped.
 ///
 /// # Safety
-/// `data` is that of a live counted cell that the caller alone knows of.
+/// `data` is that of a live counted cell that only the caller can access.
 pub(crate) unsafe fn take(call: Call, data: *mut u8) -> Owned {
-    // SAFETY: [caller, record] the caller has the cell alone, and what its record leads to.
+    // SAFETY: [caller, record] nobody else has the cell, its record and its objects.
     unsafe {
         let Some(root) = NonNull::new(owned(data)) else { return Owned::Nothing };
         let cell = &mut (*Ref::of(data)).cell;

@@ -1,4 +1,4 @@
-//! What valgrind is told, by client requests.
+//! Client requests to valgrind.
 
 use crabgrind::memcheck::{MemState, mark_memory};
 use crabgrind::valgrind as request;
@@ -18,15 +18,15 @@ pub(crate) fn defined(from: *mut u8, len: usize) {
 }
 
 fn mark(from: *mut u8, len: usize, state: MemState) {
-    // It fails where the program does not run under valgrind, which is as good.
+    // Fails outside valgrind, where it is not needed.
     let _ = mark_memory(from.cast(), len, state);
 }
 
-/// Two words behind the block of a cell drawn from the heap, and a gap before them.
+/// Two words behind the block of a heap cell, with a gap before them.
 ///
-/// valgrind's leak check takes a cell for reachable if the program has a pointer to the start of its block, which in what `malloc` returned is
-/// the header. So a cell is told as a mempool of its own, for whose blocks the check leaves out the one of `malloc`: the data, to which
-/// the program points, and the header if it leads on. The words lead from the one to the other:
+/// The leak check of valgrind treats a block of `malloc` as reachable if a pointer to its start exists. In kmem that is the header,
+/// but user code has pointers to the data. So each cell is announced as a mempool, whose blocks replace the `malloc` block: the
+/// data, and the header if it points to other cells. The words point from one block to the other:
 ///
 /// | | first block | second block | first word |
 /// |---|---|---|---|
@@ -49,7 +49,7 @@ impl HeapCell {
         to.addr() - from.addr()
     }
 
-    /// Adds a block, whose bytes stay as valgrind knows them.
+    /// Adds a block without changing what valgrind knows of its bytes.
     fn add(&self, at: *mut u8, len: usize) {
         request::mempool_alloc(self.header.cast(), at.cast(), 0);
         self.change(at, at, len);
@@ -61,18 +61,18 @@ impl HeapCell {
 
     pub(in crate::raw) fn made(&self, leads: Leads) {
         undefined(self.first().cast(), 2 * Self::WORD);
-        // SAFETY: [extent] the heap gave so many bytes more than the cell's block has.
+        // SAFETY: [extent] the block of the heap has this many extra bytes.
         unsafe { self.first().write(core::ptr::null_mut()) };
         request::create_mempool(self.header.cast(), 0, false, None);
         self.add(self.data, Self::between(self.data, self.end));
         self.leads(leads);
     }
 
-    /// Where the header leads has changed.
+    /// Announces that the header now points to other cells, or no longer does.
     pub(in crate::raw) fn leads(&self, now: Leads) {
         let (header, data, second) = (self.header, self.data, self.second());
         let before = self.before();
-        // Blocks may not overlap in between.
+        // Blocks must not overlap at any moment.
         let word = match (before, now) {
             (Leads::Inside, Leads::On) => {
                 self.change(header, header, Self::between(header, data));
@@ -112,14 +112,14 @@ impl HeapCell {
         }
     }
 
-    /// The cell is about to be given back.
+    /// Announces that the cell will be freed.
     pub(in crate::raw) fn ended(&self) {
         if self.before() == Leads::Inside {
             self.leads(Leads::On);
         }
         request::mempool_free(self.header.cast(), self.data.cast());
         request::mempool_destroy(self.header.cast());
-        // What it held is for the heap to know.
+        // The heap decides what may be read of the block from here on.
         defined(self.header, Self::between(self.header, self.data));
         undefined(self.data, Self::between(self.data, self.end));
     }
