@@ -196,8 +196,8 @@ pub trait Face {
     unsafe fn disown(cell: *mut u8, object: *const u8) -> Handle;
     /// What a walk over a tree comes by, and how deep that is.
     unsafe fn walk_tree(node: *mut u8) -> Vec<(Handle, usize)>;
-    /// The node above, the first child, the next one.
-    unsafe fn around(node: *mut u8) -> [*mut u8; 5];
+    /// The parent of a node, and the other nodes that a call returns for it.
+    unsafe fn around(node: *mut u8) -> Vec<*mut u8>;
     /// Counts what is at and below a node.
     unsafe fn sum(node: *mut u8, name: Option<&CStr>) -> Sum;
     /// Reports a node, as text or as JSON.

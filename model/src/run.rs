@@ -21,9 +21,9 @@ use kmem::Kind;
 use kmem::fault::{self};
 use kmem::raw::{self, Destructor, Handle, Source, pool, ptr, tree};
 
-use crate::face::{self, Ask, Face};
+use crate::face::{self, Appended, Ask, Face, How, Way, Words};
 use crate::memory;
-use crate::op::{Form, Method, Op};
+use crate::op::{Adoption, Form, Kinds, Method, Misuse, Size};
 use crate::things::{self, Id, Object, Origin, Store, Things};
 
 /// No more objects than this at a time, so that a step stays short.
@@ -79,6 +79,67 @@ pub fn replay<F: Face>(bytes: &[u8]) -> Outcome {
         Ok((refuse, sequence)) => run::<F>(sequence, (refuse < 1000).then_some(refuse.into())),
         Err(_) => Outcome::default(),
     }
+}
+
+/// One step. Indices are taken modulo the number of things that there are.
+#[derive(Clone, Copy, Debug, Arbitrary)]
+enum Op {
+    /// Makes a heap cell, a reference-counted cell or a node.
+    Make { method: Method, source: u8, parent: u8, form: Form },
+    /// Takes a cell from a pool.
+    Cell { pool: u8, form: Form },
+    /// Makes a pool.
+    Pool { source: u8, on_node: bool, form: Form, cells: u8, grows: bool },
+    /// Makes a pool in a buffer.
+    PoolIn { len: u16, skew: u8, form: Form },
+    /// Frees an object, or drops a reference.
+    Free { at: u8, way: Way },
+    /// Frees the object that was made last.
+    FreeLast { way: Way },
+    /// Tears a pool down, one on a node perhaps as the node.
+    EndPool { at: u8, way: Way },
+    /// Adds a reference.
+    Up { at: u8 },
+    /// Taints an object.
+    Taint { at: u8 },
+    /// Gives an object another name, if it has one.
+    Rename { at: u8, name: u8 },
+    /// Taints a pool or a source.
+    TaintSource { at: u8 },
+    /// A wrong call, which is to be reported and to change nothing.
+    Misuse { at: u8, how: Misuse },
+    /// Makes a node below another.
+    Node { parent: u8, form: Form },
+    /// Makes an array, a copy or a string.
+    Text { method: Kinds, source: u8, parent: u8, what: Words, size: Size, of: u8 },
+    /// Gives an object another size.
+    Resize { at: u8, size: Size, how: How },
+    /// Gives an object a size that is close to what it has.
+    Adjust { at: u8, by: i8, how: How },
+    /// Appends to what an object holds.
+    Append { at: u8, what: Appended, len: u8, place: u8, own: bool, how: How },
+    /// Moves a node.
+    Move { at: u8, to: u8, unchecked: bool },
+    /// Moves all children of a node.
+    MoveChildren { from: u8, to: u8 },
+    /// Frees all below a node.
+    Empty { at: u8 },
+    /// Hooks a destructor on.
+    Hook { at: u8, arg: u8 },
+    /// Takes a hook off.
+    Unhook { at: u8, arg: u8 },
+    /// Has a node adopt an object.
+    Adopt { at: u8, object: u8, what: Adoption },
+    /// Has a node let go of what it adopted, or of a child.
+    Release { at: u8, which: u8, child: bool },
+    /// Sets the destructor of a cell, or takes it away.
+    HookLate { at: u8, on: bool },
+    /// Has a counted cell adopt an object.
+    Own { at: u8, object: u8, what: Adoption },
+    /// Has a counted cell let go of what it owns.
+    Disown { at: u8, which: u8 },
+    /// Looks at a node, with walks, counts and reports, or at a pool.
+    Look { at: u8, depth: u8, pool: bool },
 }
 
 struct Run<F> {

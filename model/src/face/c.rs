@@ -337,11 +337,12 @@ impl Face for C {
         seen
     }
 
-    unsafe fn around(node: *mut u8) -> [*mut u8; 5] {
+    unsafe fn around(node: *mut u8) -> Vec<*mut u8> {
         use c::tree::*;
         let node = node.cast_const().cast();
-        unsafe { [kmtreep(node), kmtreec(node), kmtreecl(node), kmtreecn(node), kmtreecp(node)] }
-            .map(|node| node.cast())
+        let around =
+            unsafe { [kmtreep(node), kmtreec(node), kmtreecl(node), kmtreecn(node), kmtreecp(node)] };
+        around.map(|node| node.cast()).into()
     }
 
     unsafe fn sum(node: *mut u8, name: Option<&CStr>) -> Sum {

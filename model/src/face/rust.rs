@@ -241,8 +241,8 @@ impl Face for Rust {
         unsafe { tree::walk(node) }.map(|visit| (visit.object, visit.depth)).collect()
     }
 
-    unsafe fn around(node: *mut u8) -> [*mut u8; 5] {
-        unsafe { [tree::p(node), tree::c(node), tree::cl(node), tree::cn(node), tree::cp(node)] }
+    unsafe fn around(node: *mut u8) -> Vec<*mut u8> {
+        unsafe { vec![tree::p(node), tree::c(node), tree::cl(node), tree::cn(node), tree::cp(node)] }
     }
 
     unsafe fn sum(node: *mut u8, name: Option<&CStr>) -> Sum {
