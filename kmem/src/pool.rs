@@ -137,7 +137,7 @@ impl<'p, T> Iterator for PoolIterMut<'p, T> {
 
     fn next(&mut self) -> Option<&'p mut T> {
         // SAFETY: [sole, typed, provenance] a pool of sized values is no source, so each live cell holds a `T`. The pool is borrowed mutably
-        // for `'p`, and owners of its cells borrow it, so there is none. No cell is returned twice or freed meanwhile. The pointer
+        // for `'p`, and owners of its cells borrow it, so no cell has an owner. No cell is returned twice or freed meanwhile. The pointer
         // is derived from that to the pool's block.
         self.walk.next().map(|data| unsafe { &mut *data.cast::<T>() })
     }

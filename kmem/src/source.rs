@@ -131,25 +131,40 @@ pub unsafe trait Source {
     }
 }
 
+/// Implements [`Source`] by the source inside.
+macro_rules! forwards {
+    ($source:ident => $inner:expr) => {
+        #[inline]
+        fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+            let $source = self;
+            $inner.draw(layout)
+        }
+        #[inline]
+        unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+            let $source = self;
+            // SAFETY: [caller] the contract is the caller's.
+            unsafe { $inner.give_back(block, layout) }
+        }
+        #[inline]
+        fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+            let $source = self;
+            $inner.draw_zeroed(layout)
+        }
+        unsafe fn resize_in_place(&self, block: NonNull<u8>, layout: Layout, size: usize) -> bool {
+            let $source = self;
+            // SAFETY: [caller] the contract is the caller's.
+            unsafe { $inner.resize_in_place(block, layout, size) }
+        }
+        fn shreds(&self) -> bool {
+            let $source = self;
+            $inner.shreds()
+        }
+    };
+}
+
 // SAFETY: [outlives, drawn] a shared reference keeps its source in place and alive for its lifetime.
 unsafe impl<S: Source + ?Sized> Source for &S {
-    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        (**self).draw(layout)
-    }
-    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: [caller] the contract is the caller's.
-        unsafe { (**self).give_back(block, layout) }
-    }
-    fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        (**self).draw_zeroed(layout)
-    }
-    unsafe fn resize_in_place(&self, block: NonNull<u8>, layout: Layout, size: usize) -> bool {
-        // SAFETY: [caller] the contract is the caller's.
-        unsafe { (**self).resize_in_place(block, layout, size) }
-    }
-    fn shreds(&self) -> bool {
-        (**self).shreds()
-    }
+    forwards!(source => (**source));
 }
 
 /// The heap as a source: the global allocator, or the C library's `malloc` in a build with `--cfg kmem_libc`. Any thread may use it.
@@ -350,19 +365,7 @@ unsafe impl<S: Source> CellSource for &SourceCell<S> {
 
 // SAFETY: [drawn] every block is one of the source inside, which moves with the cell.
 unsafe impl<S: Source> Source for SourceCell<S> {
-    fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.source.draw(layout)
-    }
-    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: [caller] the contract is the caller's.
-        unsafe { self.source.give_back(block, layout) }
-    }
-    fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.source.draw_zeroed(layout)
-    }
-    fn shreds(&self) -> bool {
-        self.source.shreds()
-    }
+    forwards!(cell => cell.source);
 }
 
 unsafe extern "C-unwind" fn allocate<S: Source>(

@@ -36,20 +36,18 @@ cases! { a_value_replaced_by_one_of_a_shorter_life
 }
 
 cases! { a_value_whose_destructor_could_read_a_dropped_string
+    given { struct Sees<'a>(&'a str); impl Drop for Sees<'_> { fn drop(&mut self) {} } }
     ok {
-        struct Sees<'a>(&'a str);
-        impl Drop for Sees<'_> { fn drop(&mut self) {} }
         let text = String::new();
         let pool: kmem::Pool<Sees<'_>> = kmem::Pool::new(1);
         pool.alloc(Sees(&text)).leak();
     }
     E0597 {
-        struct Sees<'a>(&'a str);
-        impl Drop for Sees<'_> { fn drop(&mut self) {} }
         let pool: kmem::Pool<Sees<'_>> = kmem::Pool::new(1);
         let text = String::new();
         pool.alloc(Sees(&text)).leak();
     }
+    given {}
     E0597 { let tree = kmem::Tree::new(std::cell::Cell::new(None)); let text = String::new(); tree.set(Some(&text)); }
 }
 
@@ -110,7 +108,7 @@ cases! { a_longer_life_than_the_store
 }
 
 cases! { a_value_that_refers_to_its_store
-    // A store that is never dropped may hold such values; see `attacks_reentrant` in the tests.
+    // A store that is never dropped may hold such values: see `attacks_reentrant` in the tests.
     ok {
         use std::cell::Cell;
         use std::mem::ManuallyDrop;
@@ -175,7 +173,7 @@ cases! { a_value_that_refers_to_its_store
         *cell.0.borrow_mut() = Some(&cell);
     }
     E0597 {
-        // A source whose state holds what was drawn from it.
+        // A source whose state holds a cell that was allocated from it.
         use kmem::{AllocError, Heap, Ref, Source, SourceCell};
         struct Own<'s>(std::cell::RefCell<Option<Ref<u8, &'s SourceCell<Own<'s>>>>>);
         unsafe impl Source for Own<'_> {

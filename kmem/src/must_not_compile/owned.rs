@@ -1,51 +1,34 @@
 //! Hooks, adopted objects and cells that change their size.
 
 cases! { a_hook_that_borrows_or_must_stay_on_its_thread
+    given { let tree = kmem::Tree::new(1); }
     ok {
-        let tree = kmem::Tree::new(1);
         let (text, shared) = (String::from("owned"), std::sync::Arc::new(7));
         tree.node().on_free(move || drop((text, shared)));
     }
-    E0597 {
-        let tree = kmem::Tree::new(1);
-        let text = String::from("short");
-        let text = &text;
-        tree.node().on_free(move || println!("{text}"));
-    }
-    E0277 {
-        let tree = kmem::Tree::new(1);
-        let shared = std::rc::Rc::new(7);
-        tree.node().on_free(move || drop(shared));
-    }
+    E0597 { let text = String::from("short"); let text = &text; tree.node().on_free(move || println!("{text}")); }
+    E0277 { let shared = std::rc::Rc::new(7); tree.node().on_free(move || drop(shared)); }
+    given {}
     fails {
-        // The tree itself.
+        // The function uses the tree.
         let tree = kmem::Tree::new(1);
         let node = tree.node();
         tree.node().on_free(move || { node.push(2); });
     }
     fails {
-        // Nor where the tree lives for ever: it belongs to one thread.
+        // The tree lives for ever, but belongs to one thread.
         let tree: &'static kmem::Tree<i32> = Box::leak(Box::new(kmem::Tree::new(1)));
         tree.push_child(2).node().on_free(move || { tree.node().push(2); });
     }
 }
 
 cases! { a_hook_that_is_cancelled_twice_or_after_its_node
-    given { let tree = kmem::Tree::new(1); }
-    ok {
-        let child = tree.push_child(2);
-        let hook = child.node().on_free(|| ());
-        hook.cancel();
-        child.free();
-    }
-    E0505 {
-        let child = tree.push_child(2);
-        let hook = child.node().on_free(|| ());
-        child.free();
-        hook.cancel();
-    }
-    E0505 { let hook = tree.node().on_free(|| ()); tree.into_inner(); hook.cancel(); }
-    E0382 { let hook = tree.node().on_free(|| ()); hook.cancel(); hook.cancel(); }
+    given { let tree = kmem::Tree::new(1); let child = tree.push_child(2); let hook = child.node().on_free(|| ()); }
+    ok { hook.cancel(); child.free(); }
+    E0505 { child.free(); hook.cancel(); }
+    given { let tree = kmem::Tree::new(1); let hook = tree.node().on_free(|| ()); }
+    E0505 { tree.into_inner(); hook.cancel(); }
+    E0382 { hook.cancel(); hook.cancel(); }
 }
 
 cases! { an_object_of_a_counted_cell_that_borrows_or_must_stay_or_is_used
@@ -56,30 +39,12 @@ cases! { an_object_of_a_counted_cell_that_borrows_or_must_stay_or_is_used
         Ref::adopt(&mut cell, Ref::new(7)).unwrap();
         Ref::graft(&mut cell, Tree::new(7)).unwrap();
     }
-    E0597 {
-        let mut cell = kmem::Ref::new(1);
-        let text = String::from("short");
-        kmem::Ref::adopt(&mut cell, kmem::HeapBox::new(&text)).unwrap();
-    }
-    E0277 {
-        let mut cell = kmem::Ref::new(1);
-        kmem::Ref::adopt(&mut cell, kmem::HeapBox::new(std::rc::Rc::new(7))).unwrap();
-    }
-    E0277 {
-        let mut cell = kmem::Ref::new(1);
-        kmem::Ref::graft(&mut cell, kmem::Tree::new(std::rc::Rc::new(7))).unwrap();
-    }
-    fails {
-        let mut cell = kmem::Ref::new(1);
-        let pool = kmem::Pool::bytes(200, 1);
-        kmem::Ref::graft(&mut cell, kmem::Tree::new_in(7, &pool)).unwrap();
-    }
-    E0382 {
-        let mut cell = kmem::Ref::new(1);
-        let owner = kmem::HeapBox::new(7);
-        kmem::Ref::adopt(&mut cell, owner).unwrap();
-        assert_eq!(*owner, 7);
-    }
+    given { let mut cell = kmem::Ref::new(1); }
+    E0597 { let text = String::from("short"); kmem::Ref::adopt(&mut cell, kmem::HeapBox::new(&text)).unwrap(); }
+    E0277 { kmem::Ref::adopt(&mut cell, kmem::HeapBox::new(std::rc::Rc::new(7))).unwrap(); }
+    E0277 { kmem::Ref::graft(&mut cell, kmem::Tree::new(std::rc::Rc::new(7))).unwrap(); }
+    fails { let pool = kmem::Pool::bytes(200, 1); kmem::Ref::graft(&mut cell, kmem::Tree::new_in(7, &pool)).unwrap(); }
+    E0382 { let owner = kmem::HeapBox::new(7); kmem::Ref::adopt(&mut cell, owner).unwrap(); assert_eq!(*owner, 7); }
 }
 
 cases! { an_adopted_object_that_borrows_or_must_stay_or_outlives_its_node
@@ -92,51 +57,38 @@ cases! { an_adopted_object_that_borrows_or_must_stay_or_outlives_its_node
         let back: HeapBox<&'static str> = adopted.release();
         child.free();
     }
-    E0597 {
-        let tree = kmem::Tree::new(1);
-        let text = String::from("short");
-        tree.node().adopt(kmem::HeapBox::new(&text));
-    }
-    E0277 { let tree = kmem::Tree::new(1); tree.node().adopt(kmem::HeapBox::new(std::rc::Rc::new(7))); }
+    given { let tree = kmem::Tree::new(1); }
+    E0597 { let text = String::from("short"); tree.node().adopt(kmem::HeapBox::new(&text)); }
+    E0277 { tree.node().adopt(kmem::HeapBox::new(std::rc::Rc::new(7))); }
+    given {}
     E0277 {
-        // A reference may be dropped on the tree's thread while others look on theirs.
+        // A reference may be dropped on the tree's thread while other threads read the value.
         let tree = kmem::Tree::new(1);
         tree.node().adopt(kmem::Ref::new(std::cell::Cell::new(7)));
     }
-    fails {
-        let tree = kmem::Tree::new(1);
-        let pool = kmem::Pool::bytes(100, 1);
-        tree.node().adopt(kmem::Ref::new_in(7, &pool));
-    }
-    E0277 { let tree = kmem::Tree::new(1); tree.node().adopt(kmem::Ptr::from(kmem::HeapBox::new(7))); }
-    E0277 { let tree = kmem::Tree::new(1); tree.node().adopt(Box::new(7)); }
+    given { let tree = kmem::Tree::new(1); }
+    fails { let pool = kmem::Pool::bytes(100, 1); tree.node().adopt(kmem::Ref::new_in(7, &pool)); }
+    E0277 { tree.node().adopt(kmem::Ptr::from(kmem::HeapBox::new(7))); }
+    E0277 { tree.node().adopt(Box::new(7)); }
     E0505 {
-        let tree = kmem::Tree::new(1);
         let child = tree.push_child(2);
         let adopted = child.node().adopt(kmem::HeapBox::new(7));
         child.free();
         adopted.release();
     }
+    given {}
     E0502 {
         let mut tree = kmem::Tree::new(1);
         let value = tree.node().adopt(kmem::HeapBox::new(7)).leave();
         tree.clear();
         assert_eq!(*value, 7);
     }
-    E0382 {
-        let tree = kmem::Tree::new(1);
-        let adopted = tree.node().adopt(kmem::HeapBox::new(7));
-        (adopted.release(), adopted.release());
-    }
-    E0505 {
-        let tree = kmem::Tree::new(1);
-        let adopted = tree.node().adopt(kmem::HeapBox::new(7));
-        let value: &i32 = &adopted;
-        drop(adopted.release());
-        assert_eq!(*value, 7);
-    }
+    given { let tree = kmem::Tree::new(1); let adopted = tree.node().adopt(kmem::HeapBox::new(7)); }
+    E0382 { (adopted.release(), adopted.release()); }
+    E0505 { let value: &i32 = &adopted; drop(adopted.release()); assert_eq!(*value, 7); }
+    given {}
     E0594 {
-        // What the tree owns cannot be changed for another.
+        // The owner of an adopted object cannot be replaced.
         let tree = kmem::Tree::new(1);
         let mut adopted = tree.node().adopt(kmem::HeapBox::new(7));
         *adopted = kmem::HeapBox::new(8);
@@ -149,7 +101,7 @@ cases! { an_adopted_object_that_borrows_or_must_stay_or_outlives_its_node
         }
     }
     E0277 {
-        // There is no other owner to adopt.
+        // Other owners cannot be adopted.
         struct Mine(std::rc::Rc<u8>);
         impl std::ops::Deref for Mine { type Target = u8; fn deref(&self) -> &u8 { &self.0 } }
         impl kmem::Adopt for Mine {}
@@ -157,20 +109,14 @@ cases! { an_adopted_object_that_borrows_or_must_stay_or_outlives_its_node
 }
 
 cases! { a_cell_that_is_resized_while_it_is_borrowed_or_whose_values_are_not_copy
-    ok {
+    given {
         let tree = kmem::Tree::new(1);
         let mut numbers = tree.node().try_push_child_copy(&[1, 2, 3]).unwrap();
         let first = &numbers[0];
-        assert_eq!(*first, 1);
-        numbers.try_resize(1000, 7).unwrap();
     }
-    E0502 {
-        let tree = kmem::Tree::new(1);
-        let mut numbers = tree.node().try_push_child_copy(&[1, 2, 3]).unwrap();
-        let first = &numbers[0];
-        numbers.try_resize(1000, 7).unwrap();
-        assert_eq!(*first, 1);
-    }
+    ok { assert_eq!(*first, 1); numbers.try_resize(1000, 7).unwrap(); }
+    E0502 { numbers.try_resize(1000, 7).unwrap(); assert_eq!(*first, 1); }
+    given {}
     E0502 {
         let mut numbers = kmem::Tree::try_copy_in(&[1, 2, 3], kmem::Heap).unwrap();
         let child = numbers.push_child(7);

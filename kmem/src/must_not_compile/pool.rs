@@ -7,22 +7,19 @@ cases! { a_cell_that_outlives_its_pool
 }
 
 cases! { the_values_of_a_pool_while_they_have_owners
-    given { let mut pool = kmem::Pool::new(2); let cell = pool.alloc(7); }
-    ok { drop(cell); pool.iter_mut().for_each(|value| *value += 1); }
-    E0502 { pool.iter_mut().for_each(|value| *value += 1); drop(cell); }
-    given { let mut pool = kmem::Pool::new(2); let value = pool.alloc(7).leak(); }
-    ok { *value += 1; pool.iter_mut().for_each(|value| *value += 1); }
-    E0502 { pool.iter_mut().for_each(|value| *value += 1); *value += 1; }
+    given { let mut pool = kmem::Pool::new(2); }
+    ok { let cell = pool.alloc(7); drop(cell); pool.iter_mut().for_each(|value| *value += 1); }
+    E0502 { let cell = pool.alloc(7); pool.iter_mut().for_each(|value| *value += 1); drop(cell); }
+    ok { let value = pool.alloc(7).leak(); *value += 1; pool.iter_mut().for_each(|value| *value += 1); }
+    E0502 { let value = pool.alloc(7).leak(); pool.iter_mut().for_each(|value| *value += 1); *value += 1; }
     given { let mut pool = kmem::Pool::new(2); pool.alloc(7).leak(); let value = pool.iter_mut().next(); }
     ok { drop(value); pool.alloc(8); }
     E0502 { pool.alloc(8); drop(value); }
 }
 
 cases! { the_values_of_a_pool_as_another_type_or_if_they_may_be_pinned
-    given {}
     ok { let mut pool = kmem::Pool::<u8>::new(2); pool.iter_mut(); }
     E0599 { let mut pool = kmem::Pool::bytes(8, 2); pool.iter_mut(); }
-    given {}
     ok { let mut pool = kmem::Pool::<u8>::new(2); pool.iter_mut(); }
     E0599 { let mut pool = kmem::Pool::<std::marker::PhantomPinned>::new(2); pool.iter_mut(); }
 }
@@ -49,23 +46,15 @@ cases! { a_counted_cell_that_outlives_its_pool
 }
 
 cases! { a_pool_that_outlives_its_node_or_its_values
-    ok {
+    given {
         let tree = kmem::Tree::new(1);
         let node = tree.push_child(2);
         let pool = node.node().try_push_pool(3).unwrap();
         let cell = pool.alloc(4);
-        drop(cell);
-        drop(pool);
-        node.free();
     }
-    E0505 {
-        let tree = kmem::Tree::new(1);
-        let node = tree.push_child(2);
-        let pool = node.node().try_push_pool(3).unwrap();
-        let cell = pool.alloc(4);
-        drop(pool);
-        drop(cell);
-    }
+    ok { drop(cell); drop(pool); node.free(); }
+    E0505 { drop(pool); drop(cell); }
+    given {}
     E0505 {
         let tree = kmem::Tree::new(1);
         let node = tree.push_child(2);
@@ -79,18 +68,14 @@ cases! { a_pool_that_outlives_its_node_or_its_values
         tree.clear();
         drop(pool);
     }
+    given { let tree = kmem::Tree::new(1); }
     E0597 {
-        let tree = kmem::Tree::new(1);
         let text = String::from("short");
         let pool = tree.node().try_push_pool::<&str>(3).unwrap();
         pool.alloc(&text);
     }
-    E0277 { let tree = kmem::Tree::new(1); tree.node().try_push_pool::<std::rc::Rc<u8>>(3); }
-    E0597 {
-        let tree = kmem::Tree::new(1);
-        let text = String::from("short");
-        tree.node().try_push_child_copy(&[text.as_str()]);
-    }
+    E0277 { tree.node().try_push_pool::<std::rc::Rc<u8>>(3); }
+    E0597 { let text = String::from("short"); tree.node().try_push_child_copy(&[text.as_str()]); }
 }
 
 cases! { a_destructor_that_drops_its_own_store
@@ -111,17 +96,11 @@ cases! { a_collection_that_outlives_its_pool_or_clones_it
         drop(pool);
         }
     }
+    given { use kmem::allocator_api2::v02::AsAllocator; let pool = kmem::Pool::bytes(100, 2); }
     fails {
-        use kmem::allocator_api2::v02::AsAllocator;
-        let pool = kmem::Pool::bytes(100, 2);
         let mut numbers = allocator_api2_02::vec::Vec::new_in(AsAllocator::new(&pool));
         drop(pool);
         numbers.push(7);
     }
-    fails {
-        use kmem::allocator_api2::v02::AsAllocator;
-        let pool = kmem::Pool::bytes(100, 2);
-        let mut numbers = allocator_api2_02::vec::Vec::new_in(AsAllocator::new(pool));
-        let more = numbers.clone();
-    }
+    fails { let mut numbers = allocator_api2_02::vec::Vec::new_in(AsAllocator::new(pool)); let more = numbers.clone(); }
 }

@@ -25,8 +25,8 @@ cases! { a_child_whose_destructor_could_read_a_dropped_value
 }
 
 cases! { an_owner_that_is_changed_or_moved_while_it_is_borrowed
+    given { let mut tree = kmem::Tree::new(1); }
     ok {
-        let mut tree = kmem::Tree::new(1);
         let child = tree.push_child(2);
         let leaf = tree.node().push(3);
         let mut walk = tree.node().children();
@@ -42,36 +42,13 @@ cases! { an_owner_that_is_changed_or_moved_while_it_is_borrowed
         let tree = root.into_tree().unwrap();
         assert_eq!(tree.into_inner(), 2);
     }
-    E0502 {
-        let mut tree = kmem::Tree::new(1);
-        let child = tree.push_child(2);
-        tree.retain(|_| true);
-        assert_eq!(*child, 2);
-    }
-    E0502 {
-        let mut tree = kmem::Tree::new(1);
-        let mut walk = tree.node().children();
-        *tree += 1;
-        walk.next();
-    }
-    E0502 {
-        let mut tree = kmem::Tree::new(1);
-        let left = tree.push_child(2).leave();
-        tree.clear();
-        *left += 1;
-    }
-    E0505 {
-        let tree = kmem::Tree::new(1);
-        let leaf = tree.node().push(3);
-        tree.into_inner();
-        assert_eq!(*leaf, 3);
-    }
-    E0505 {
-        let tree = kmem::Tree::new(1);
-        let leaf = kmem::Ptr::from(tree.node().push(3));
-        let root = kmem::Ptr::from(tree);
-        assert_eq!(*leaf, 3);
-    }
+    E0502 { let child = tree.push_child(2); tree.retain(|_| true); assert_eq!(*child, 2); }
+    E0502 { let mut walk = tree.node().children(); *tree += 1; walk.next(); }
+    E0502 { let left = tree.push_child(2).leave(); tree.clear(); *left += 1; }
+    given { let tree = kmem::Tree::new(1); }
+    E0505 { let leaf = tree.node().push(3); tree.into_inner(); assert_eq!(*leaf, 3); }
+    E0505 { let leaf = kmem::Ptr::from(tree.node().push(3)); let root = kmem::Ptr::from(tree); assert_eq!(*leaf, 3); }
+    given {}
     E0502 {
         let mut root = kmem::Ptr::from(kmem::Tree::new(1));
         let children = root.children();
@@ -84,13 +61,10 @@ cases! { an_owner_that_is_changed_or_moved_while_it_is_borrowed
         root.into_tree();
         drop(children);
     }
-    E0502 {
-        let mut one = kmem::Ref::new(1);
-        let value = kmem::Ref::get_mut(&mut one).unwrap();
-        let two = one.clone();
-        *value += 1;
-    }
-    E0594 { let mut one = kmem::Ref::new(1); *one += 1; }
+    given { let mut one = kmem::Ref::new(1); }
+    E0502 { let value = kmem::Ref::get_mut(&mut one).unwrap(); let two = one.clone(); *value += 1; }
+    E0594 { *one += 1; }
+    given {}
     E0594 { let tree = kmem::Tree::new(1); let mut node = tree.node(); *node += 1; }
     E0599 {
         struct Once;
@@ -132,20 +106,17 @@ cases! { a_grafted_tree_that_outlives_its_source_or_must_stay_or_contains_the_no
         let pool: &'static kmem::Pool = Box::leak(Box::new(kmem::Pool::bytes(100, 2)));
         kmem::Tree::new(1).node().push_tree(kmem::Tree::new_in(2, pool));
     }
-    E0277 { let tree = kmem::Tree::new(1); tree.node().graft(kmem::Tree::new(std::rc::Rc::new(7))); }
-    E0597 {
-        let tree = kmem::Tree::new(1);
-        let text = String::from("short");
-        tree.node().graft(kmem::Tree::new(&text));
-    }
-    E0505 { let tree = kmem::Tree::new(1); let leaf = tree.node().push(2); leaf.push_tree(tree); }
+    given { let tree = kmem::Tree::new(1); }
+    E0277 { tree.node().graft(kmem::Tree::new(std::rc::Rc::new(7))); }
+    E0597 { let text = String::from("short"); tree.node().graft(kmem::Tree::new(&text)); }
+    E0505 { let leaf = tree.node().push(2); leaf.push_tree(tree); }
     E0505 {
-        let tree = kmem::Tree::new(1);
         let other = kmem::Tree::new(2);
         let leaf = other.node().push(3);
         tree.node().graft(other);
         assert_eq!(*leaf, 3);
     }
+    given {}
     fails {
         fn push<'long: 'short, 'short>(tree: &kmem::Tree<&'long str>, other: kmem::Tree<&'short str>) {
             tree.node().push_tree(other);
@@ -154,29 +125,17 @@ cases! { a_grafted_tree_that_outlives_its_source_or_must_stay_or_contains_the_no
 }
 
 cases! { a_child_that_is_detached_while_it_is_borrowed
-    ok {
-        let tree = kmem::Tree::new(1);
-        let child = tree.push_child(2);
-        let below = child.node().push_child(3);
-        assert_eq!(*below, 3);
-        child.detach().unwrap();
-    }
+    given { let tree = kmem::Tree::new(1); let child = tree.push_child(2); }
+    ok { let below = child.node().push_child(3); assert_eq!(*below, 3); child.detach().unwrap(); }
+    E0505 { let below = child.node().push_child(3); let detached = child.detach().unwrap(); below.free(); }
     E0505 {
-        let tree = kmem::Tree::new(1);
-        let child = tree.push_child(2);
-        let below = child.node().push_child(3);
-        let detached = child.detach().unwrap();
-        below.free();
-    }
-    E0505 {
-        let tree = kmem::Tree::new(1);
-        let child = tree.push_child(2);
         let pool = child.node().try_push_pool::<u8>(3).unwrap();
         let detached = child.detach().unwrap();
         pool.alloc(7);
     }
+    given {}
     E0599 {
-        // What was pushed has no owner.
+        // A pushed node has no owner.
         let tree = kmem::Tree::new(1);
         tree.node().push(2).detach();
     }

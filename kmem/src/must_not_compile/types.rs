@@ -17,7 +17,7 @@ cases! { a_type_that_must_stay_on_its_thread_and_is_sent
     E0277 { let handle = kmem::Ptr::from(kmem::Ref::new(7)); std::thread::spawn(move || *handle); }
     E0277 { let tree = kmem::Tree::new(7); std::thread::scope(|scope| { scope.spawn(|| tree.node().push(8)); }); }
     E0277 {
-        // A tree may be sent, so a child of any type must be sendable.
+        // A tree is `Send`, so a child of any type must be.
         let tree = kmem::Tree::new(7);
         tree.push_child(std::rc::Rc::new(7));
     }
@@ -48,8 +48,8 @@ cases! { a_trait_object_that_forgets_a_borrow
 }
 
 cases! { a_source_or_an_owner_that_safe_code_invents
+    given { struct Mine; }
     ok {
-        struct Mine;
         unsafe impl kmem::Source for Mine {
             fn draw(&self, _: std::alloc::Layout) -> Result<std::ptr::NonNull<u8>, kmem::AllocError> { todo!() }
             unsafe fn give_back(&self, _: std::ptr::NonNull<u8>, _: std::alloc::Layout) {}
@@ -59,26 +59,25 @@ cases! { a_source_or_an_owner_that_safe_code_invents
         }
     }
     E0200 {
-        struct Mine;
         impl kmem::Source for Mine {
             fn draw(&self, _: std::alloc::Layout) -> Result<std::ptr::NonNull<u8>, kmem::AllocError> { todo!() }
             unsafe fn give_back(&self, _: std::ptr::NonNull<u8>, _: std::alloc::Layout) {}
         }
     }
     E0200 {
-        struct Mine;
         impl kmem::CellSource for Mine {
             fn as_cell(&self) -> *mut kmem::raw::Cell { std::ptr::null_mut() }
         }
     }
+    given {}
     E0277 {
-        // Neither a pool of values nor one that is not shared can be the source of counted cells.
+        // A pool of values, or an owned pool, is no source of counted cells.
         kmem::Ref::new_in(7, &kmem::Pool::<u64>::new(1));
     }
     E0277 { kmem::Ref::new_in(7, kmem::Pool::bytes(100, 1)); }
     E0133 { let (data, kept) = kmem::unsize::split(kmem::HeapBox::new(7)); kmem::unsize::join::<_, i32>(data, kept); }
     E0133 {
-        // What the macro does unsafely does not reach what it is given.
+        // The unsafe block of the macro does not contain its argument.
         const unsafe fn three() -> usize { 3 }
         kmem::unsize!(kmem::HeapBox::new([1u8; 3]) => [u8; three()]);
     }
@@ -86,17 +85,13 @@ cases! { a_source_or_an_owner_that_safe_code_invents
 }
 
 cases! { a_source_that_could_be_freed_before_its_cells
+    given { let tree = kmem::Tree::new(1); }
+    ok { tree.node().push_child(7); let pool = tree.node().try_push_pool::<u8>(1).unwrap(); }
+    E0277 { kmem::Ref::new_in(7, tree.node()); }
     given {}
-    ok {
-        let tree = kmem::Tree::new(1);
-        tree.node().push_child(7);
-        let pool = tree.node().try_push_pool::<u8>(1).unwrap();
-    }
-    E0277 { let tree = kmem::Tree::new(1); kmem::Ref::new_in(7, tree.node()); }
     E0277 { kmem::Ref::new_in(7, &kmem::Ref::new(1)); }
     E0277 { kmem::Tree::new_in(7, &kmem::HeapBox::new(1)); }
     E0277 { let counted = kmem::Ref::new(1); let pool = kmem::Pool::<u8, _>::try_new_in(1, &counted); }
-    given {}
     ok {
         #[cfg(feature = "allocator-api2-02")]
         kmem::allocator_api2::v02::AsAllocator::new(&kmem::SourceCell::new(kmem::Heap));
@@ -116,34 +111,29 @@ cases! { a_trait_object_that_forgets_a_bound
         fn ptr<'p, 'a>(value: Ptr<'p, &'a str>) -> Ptr<'p, dyn Debug + 'a> { unsize!(value => dyn Debug + 'a) }
         fn sent(value: HeapBox<u8>) -> HeapBox<dyn Debug + Send> { unsize!(value => dyn Debug + Send) }
     }
+    given { use std::fmt::Debug; }
     fails {
-        use std::fmt::Debug;
         fn heap<'a>(value: kmem::HeapBox<&'a str>) -> kmem::HeapBox<dyn Debug> { kmem::unsize!(value => dyn Debug + 'static) }
     }
     fails {
-        use std::fmt::Debug;
         fn cell<'p, 'a>(value: kmem::PoolBox<'p, &'a str>) -> kmem::PoolBox<'p, dyn Debug> {
             kmem::unsize!(value => dyn Debug + 'static)
         }
     }
     fails {
-        use std::fmt::Debug;
         fn tree<'a>(value: kmem::Tree<dyn Debug + 'a>) -> kmem::Tree<dyn Debug> { kmem::unsize!(value => dyn Debug + 'static) }
     }
     fails {
-        use std::fmt::Debug;
         fn ptr<'p, 'a>(value: kmem::Ptr<'p, dyn Debug + 'a>) -> kmem::Ptr<'p, dyn Debug> {
             kmem::unsize!(value => dyn Debug + 'static)
         }
     }
     E0277 {
-        use std::fmt::Debug;
         fn sent(value: kmem::HeapBox<std::rc::Rc<u8>>) -> kmem::HeapBox<dyn Debug + Send> {
             kmem::unsize!(value => dyn Debug + Send)
         }
     }
     fails {
-        use std::fmt::Debug;
         fn sent(value: kmem::HeapBox<dyn Debug>) -> kmem::HeapBox<dyn Debug + Send> { kmem::unsize!(value => dyn Debug + Send) }
     }
 }

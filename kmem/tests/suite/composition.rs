@@ -1,5 +1,6 @@
 //! Every source under every method.
 
+use std::alloc::Layout;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::null_mut;
@@ -332,4 +333,16 @@ fn one_call_frees_whatever_a_handle_holds() {
         pool::x(store);
         assert_eq!(fixed, 7);
     });
+}
+
+#[test]
+fn a_source_cell_resizes_blocks_in_place_if_its_source_does() {
+    let source = SourceCell::new(Pool::bytes(64, 1));
+    let layout = Layout::new::<[u8; 10]>();
+    let block = source.draw(layout).unwrap();
+    unsafe {
+        assert!(source.resize_in_place(block, layout, 60));
+        assert!(!source.resize_in_place(block, Layout::new::<[u8; 60]>(), 65));
+        source.give_back(block, Layout::new::<[u8; 60]>());
+    }
 }
