@@ -38,7 +38,7 @@ unsafe extern "C-unwind" fn allocate(source: *mut raw::Source, size: usize, alig
     }
     this.out.set(this.out.get() + 1);
     this.bytes.set(this.bytes.get() + size);
-    let layout = std::alloc::Layout::from_size_align(size + align, align).unwrap();
+    let layout = Layout::from_size_align(size + align, align).unwrap();
     let block = unsafe { std::alloc::alloc(layout) };
     if this.askew { unsafe { block.add(8).cast() } } else { block.cast() }
 }
@@ -47,7 +47,7 @@ unsafe extern "C-unwind" fn free(source: *mut raw::Source, block: *mut c_void, s
     let this = unsafe { &*source.cast::<Counting>() };
     this.out.set(this.out.get() - 1);
     this.bytes.set(this.bytes.get() - size);
-    let layout = std::alloc::Layout::from_size_align(size + align, align).unwrap();
+    let layout = Layout::from_size_align(size + align, align).unwrap();
     let block = if this.askew { unsafe { block.sub(8) } } else { block };
     unsafe { std::alloc::dealloc(block.cast(), layout) };
 }
