@@ -604,8 +604,8 @@ void *kmtreem(void *node, void *parent) KM_TREE;
 /* Like kmtreem(), but in constant time, without the check: parent must not be the node or below it. */
 void *kmtreemu(void *node, void *parent) KM_TREE;
 /* Moves all children of a node, and the objects that it adopted, to the end of the children of another node, and
- * returns that node, or NULL. Hooks stay. Fails as kmtreem() does, or if the source of the other node has no memory for
- * the adopted objects: see kmtreek(). */
+ * returns that node, or NULL. Hooks stay. Fails as kmtreem() does. EINVAL if the node adopted an object that is not a
+ * tree and the nodes have different sources: release it and adopt it again. */
 void *kmtreemc(void *from, void *to) KM_USED KM_TREE;
 /* Returns the parent, or NULL. */
 void *kmtreep(const void *node) KM_USED KM_TREE;

@@ -11,7 +11,6 @@
 
 pub(crate) mod free;
 mod hold;
-mod holders;
 mod hook;
 pub(crate) mod links;
 mod look;

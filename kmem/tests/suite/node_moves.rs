@@ -1,14 +1,11 @@
 //! Nodes that are resized and moved.
 
-use std::alloc::Layout;
-use std::cell::RefCell;
-use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use kmem::AllocError;
-use kmem::raw::{Request, Source, heap, pool, ptr, refs, tree};
+use kmem::raw::{heap, pool, ptr, refs, tree};
+use kmem::{AllocError, Kind};
 
-use crate::support::{ended, leaks_nothing, noting, quietly, unwind};
+use crate::support::{ended, leaks_nothing, noting};
 
 unsafe fn node(parent: *mut u8) -> *mut u8 {
     unsafe { tree::a(null_mut(), parent, 16) }
@@ -148,119 +145,29 @@ fn a_pool_that_left_a_tainted_node_is_zeroed() {
 }
 
 #[test]
-fn adopted_objects_move_to_a_node_with_another_source() {
+fn adopted_objects_move_only_between_nodes_of_one_source() {
     leaks_nothing(|| unsafe {
-        let bytes = pool::i(null_mut(), 96, 4);
+        let bytes = pool::i(null_mut(), 96, 5);
         let (from, to) = (tree::a(bytes.cast(), null_mut(), 8), node(null_mut()));
+        let beside = tree::a(bytes.cast(), null_mut(), 8);
         let (first, shared, last) = (heap::ao(100), refs::ao(null_mut(), 8), node(from));
         tree::k(from, first).unwrap();
         tree::k(from, shared).unwrap();
-        assert_eq!(pool::live(bytes), 3);
-        // If the allocation of a holder is refused, nothing changes.
-        for allowed in 0..2 {
-            let refused = crate::support::with_allocations(allowed, || tree::mc(from, to));
-            assert!(matches!(refused, Err(AllocError::Exhausted { .. })));
-            assert_eq!((pool::live(bytes), tree::below(from), tree::below(to)), (3, 3, 0));
-        }
-        tree::mc(from, to).unwrap();
-        assert_eq!(pool::live(bytes), 1);
-        let walked: Vec<_> = tree::walk(to).skip(1).map(|visit| visit.object.data).collect();
+        assert_eq!(tree::mc(from, to), Err(AllocError::Fixed(Kind::Tree)));
+        assert_eq!((pool::live(bytes), tree::below(from), tree::below(to)), (4, 3, 0));
+        tree::mc(from, beside).unwrap();
+        let walked: Vec<_> = tree::walk(beside).skip(1).map(|visit| visit.object.data).collect();
         assert_eq!(walked, [last, first.data, shared.data]);
+        // Released one by one, they can be adopted by any node.
+        tree::k(to, tree::l(beside, first.data)).unwrap();
+        tree::k(to, tree::l(beside, shared.data)).unwrap();
+        tree::mc(beside, to).unwrap();
+        assert_eq!((pool::live(bytes), tree::below(to)), (2, 3));
         tree::f(from);
+        tree::f(beside);
         pool::x(bytes);
-        assert_eq!(tree::l(to, first.data), first);
-        heap::f(first.data);
         tree::f(to);
     });
-}
-
-/// A source over the heap that runs a callback at its next call.
-struct Does {
-    next: RefCell<Option<Box<dyn FnOnce()>>>,
-}
-
-impl Does {
-    unsafe extern "C-unwind" fn allocate(source: *mut Source, size: usize, align: usize) -> *mut c_void {
-        unsafe {
-            Does::run(source);
-            std::alloc::alloc(Layout::from_size_align(size, align).unwrap()).cast()
-        }
-    }
-
-    unsafe extern "C-unwind" fn free(source: *mut Source, block: *mut c_void, size: usize, align: usize) {
-        unsafe {
-            std::alloc::dealloc(block.cast(), Layout::from_size_align(size, align).unwrap());
-            Does::run(source);
-        }
-    }
-
-    unsafe fn run(source: *mut Source) {
-        let next = unsafe { (*(*source).context.cast::<Does>()).next.take() };
-        if let Some(next) = next {
-            next();
-        }
-    }
-
-    fn source(&self) -> Source {
-        Source::new(Does::allocate, Does::free, (&raw const *self).cast_mut().cast())
-    }
-}
-
-/// Two roots. One is from the source, the second if `second`, and the other from the heap.
-unsafe fn two_roots(source: &mut Source, second: bool) -> (*mut u8, *mut u8) {
-    let drawn = unsafe { tree::a((&raw mut *source).cast(), null_mut(), 8) };
-    let other = unsafe { node(null_mut()) };
-    if second { (other, drawn) } else { (drawn, other) }
-}
-
-#[test]
-fn a_source_may_change_the_children_while_their_holders_move() {
-    for at_draw in [true, false] {
-        leaks_nothing(|| unsafe {
-            let does = Does { next: RefCell::new(None) };
-            let mut source = does.source();
-            let (from, to) = two_roots(&mut source, at_draw);
-            tree::k(from, heap::ao(8)).unwrap();
-            let sibling = node(from);
-            tree::k(from, heap::ao(8)).unwrap();
-            *does.next.borrow_mut() = Some(Box::new(move || {
-                tree::f(sibling);
-            }));
-            tree::mc(from, to).unwrap();
-            assert_eq!((tree::verify(from), tree::verify(to)), (Ok(1), Ok(3)));
-            *does.next.borrow_mut() = None;
-            tree::f(from);
-            tree::f(to);
-        });
-    }
-}
-
-#[test]
-fn a_source_that_unwinds_as_children_move_loses_nothing() {
-    for at_draw in [true, false] {
-        leaks_nothing(|| unsafe {
-            let does = Does { next: RefCell::new(None) };
-            let mut source = does.source();
-            let (from, to) = two_roots(&mut source, at_draw);
-            for number in [1, 2] {
-                let request = Request { drop: Some(noting(number)), ..Request::new(8) };
-                tree::k(from, heap::handle(heap::alloc(&request).unwrap().as_ptr())).unwrap();
-            }
-            let again: *const Does = &does;
-            *does.next.borrow_mut() = Some(if at_draw {
-                // The second allocation unwinds.
-                Box::new(move || *(*again).next.borrow_mut() = Some(Box::new(|| unwind())))
-            } else {
-                Box::new(|| unwind())
-            });
-            quietly(|| tree::mc(from, to)).unwrap_err();
-            let moved = if at_draw { (Ok(3), Ok(1)) } else { (Ok(1), Ok(3)) };
-            assert_eq!((tree::verify(from), tree::verify(to)), moved);
-            tree::f(from);
-            tree::f(to);
-            assert_eq!(ended(), [1, 2]);
-        });
-    }
 }
 
 #[test]

@@ -55,12 +55,10 @@ impl<F: Face> Run<F> {
         let circular = from != to && children.iter().any(|&child| self.things.is_circular(child, Some(to)));
         let (data, target) = (self.things.node_data(from), self.things.node_data(to));
         let origin = self.things.node_origin(to);
-        let redrawn: Vec<Id> = if from == to { Vec::new() } else { children.clone() };
         let elsewhere = |id: &Id| self.things.holders.get(id).is_some_and(|holder| holder.origin != origin);
-        let redrawn: Vec<Id> = redrawn.into_iter().filter(elsewhere).collect();
-        let expected =
-            if below || circular { Some(false) } else { self.serves_all(origin, HOLDER, redrawn.len()) };
-        let moved = self.attempt(expected, || unsafe { F::place_children(data, target) });
+        let stays = from != to && children.iter().any(elsewhere);
+        let moved =
+            self.attempt(Some(!below && !circular && !stays), || unsafe { F::place_children(data, target) });
         if moved.is_null() {
             return self.did("move refused");
         }
@@ -68,8 +66,7 @@ impl<F: Face> Run<F> {
         if from == to || children.is_empty() {
             return;
         }
-        for holder in redrawn {
-            self.things.holders.get_mut(&holder).expect("a holder").origin = origin;
+        if children.iter().any(|id| self.things.holders.contains_key(id)) {
             self.did("move what was adopted");
         }
         // Pools, which lie behind the others, go before those that are there, and so the last one first.

@@ -2,12 +2,11 @@
 
 use core::ptr::null_mut;
 
-use super::holders::{Holders, is_drawn_elsewhere};
 use super::links::{
     Links, OWN, around, attach, check, check_end, check_movable, is_child, is_within, past_hooks,
     unlink_checked,
 };
-use crate::cell::{FLAG_BUSY, FLAG_HOST};
+use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOST, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
 use crate::raw::chain;
@@ -117,8 +116,8 @@ pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bo
 /// stay. C: `kmtreemc`.
 ///
 /// Returns [`AllocError::Below`] if `to` is below `from`, or at or below a node that was allocated from one of the
-/// pools, and fails as [`AllocError`] says if a holder cannot be allocated from the source of `to`. Nothing has
-/// changed then.
+/// pools. Returns [`AllocError::Fixed`] if `from` adopted an object that is not a tree and the nodes have different
+/// sources. Nothing has changed then.
 ///
 /// # Safety
 /// As for [`m`].
@@ -130,23 +129,12 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         if from == to {
             return Ok(());
         }
-        // The source that allocates a holder may change the tree, so check the children again.
-        let (mut drawn, mut left) = (Holders::new(CALL), Holders::new(CALL));
-        loop {
-            let needed = check_children(CALL, from, to)?;
-            if needed <= drawn.count {
-                break;
-            }
-            while drawn.count < needed {
-                drawn.draw(to)?;
-            }
-        }
+        check_children(CALL, from, to)?;
         let mut child = past_hooks_of(CALL, from)?;
         while !child.is_null() && (*child).cell.flags & FLAG_HOST == 0 {
             let next = (*child).next;
             unlink_checked(child);
-            let elsewhere = is_drawn_elsewhere(child, to);
-            attach(if elsewhere { drawn.replace(child, &mut left) } else { child }, to);
+            attach(child, to);
             child = next;
         }
         // The last pool first, since each is linked before those that are there.
@@ -161,13 +149,11 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
     Ok(())
 }
 
-/// Checks that all children of `from` except hooks may move to `to`, and returns how many holders must be allocated
-/// for that.
+/// Checks that all children of `from` except hooks may move to `to`.
 ///
 /// # Safety
 /// Both are live and belong to this thread.
-pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<usize, AllocError> {
-    let mut elsewhere = 0;
+pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         let mut child = past_hooks_of(call, from)?;
@@ -183,11 +169,14 @@ pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) 
             if would_hold_itself(child, to) {
                 return Err(AllocError::Below);
             }
-            elsewhere += usize::from(is_drawn_elsewhere(child, to));
+            // The source of a holder may be destroyed before the object is freed.
+            if (*child).cell.flags & FLAG_HOLD != 0 && (*child).src != (*to).src {
+                return Err(AllocError::Fixed(Kind::Tree));
+            }
             child = (*child).next;
         }
     }
-    Ok(elsewhere)
+    Ok(())
 }
 
 /// [`past_hooks`], out of line.
