@@ -175,8 +175,8 @@ pub const FLAG_SECRETS: u8 = 4;
 pub const FLAG_BUFFER: u8 = 8;
 /// When the pool is full, it allocates another block from its source.
 pub const FLAG_GROWS: u8 = 16;
-/// Freeing a cell of the pool takes more than putting it on the free list: there is a destructor, a source that may zero, or
-/// several blocks.
+/// Freeing a cell of this block takes more than putting it on the free list: the pool has a destructor, its source may zero, or this
+/// is a further block.
 pub const FLAG_SLOW_FREE: u8 = 32;
 /// On the first block of a pool: the destructor of one of its cells is running.
 pub const FLAG_IN_DTOR: u8 = 64;
@@ -197,7 +197,7 @@ impl Cell {
         }
     }
 
-    /// Marks the cell to be zeroed when it goes.
+    /// Taints the cell: its data is zeroed when it is freed.
     pub(crate) fn taint(&self) {
         shared::mark(&self.shred);
     }

@@ -42,7 +42,7 @@ pub enum AllocError {
     Fixed(Kind),
     /// The cell has other references, which would not learn of a move.
     Shared,
-    /// The new parent is the node itself or below it, or was allocated from the pool that is to move.
+    /// The new parent is the node itself or below it. For a pool: the new parent is, or lies below, an object allocated from the pool.
     Below,
     /// The call was a misuse, which was reported to the [fault handler](crate::fault).
     Misused,
@@ -75,7 +75,7 @@ impl fmt::Display for AllocError {
 
 impl core::error::Error for AllocError {}
 
-/// A value whose allocation was refused, given back with the reason.
+/// A value whose allocation failed, returned with the reason.
 ///
 /// ```
 /// use kmem::Pool;
@@ -94,7 +94,7 @@ impl<T> Refused<T> {
         Refused { error, value }
     }
 
-    /// Why the allocation was refused.
+    /// Returns the reason.
     ///
     /// ```
     /// # use kmem::{AllocError, Pool};
@@ -107,7 +107,7 @@ impl<T> Refused<T> {
         self.error
     }
 
-    /// The value that found no place.
+    /// Returns the value.
     ///
     /// ```
     /// # let pool = kmem::Pool::<u8>::new(1);

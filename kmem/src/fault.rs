@@ -29,7 +29,7 @@ use crate::cell::Kind;
 use crate::text::Text;
 use crate::{os, shared};
 
-/// What was wrong with a call.
+/// The kinds of misuse.
 ///
 /// ```
 /// assert_eq!(kmem::fault::Misuse::AlreadyFreed.to_string(), "already freed");
@@ -53,14 +53,14 @@ pub enum Misuse {
     NotInPool,
     /// A reference was dropped that did not exist.
     CountUnderflow,
-    /// There are more references than half the address space has bytes.
+    /// More than `isize::MAX` references were taken.
     CountOverflow,
     /// The kind or the cell of the handle contradicts its pointer.
     BadHandle,
     /// This kmem was built without the method.
     NotBuilt(Kind),
-    /// The seal of the header is wrong: the block belongs to the heap of another copy of kmem, or the header is corrupt.
-    /// The block is left alone.
+    /// The seal of the header is wrong: the block belongs to the heap of another copy of kmem, or the header is corrupt. The block
+    /// is left alone.
     OtherHeap,
 }
 
@@ -186,7 +186,7 @@ pub struct Fault {
     pub call: &'static str,
     /// The pointer that was passed.
     pub pointer: *const u8,
-    /// What was wrong.
+    /// The kind of misuse.
     pub misuse: Misuse,
 }
 
@@ -196,7 +196,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What [`raw::pool::verify`](crate::raw::pool::verify) or [`raw::tree::verify`](crate::raw::tree::verify) found.
+/// A contradiction that [`raw::pool::verify`](crate::raw::pool::verify) or [`raw::tree::verify`](crate::raw::tree::verify) found.
 ///
 /// ```
 /// let mut zeros = [0u128; 5];
@@ -209,7 +209,7 @@ impl fmt::Display for Fault {
 pub struct Damage {
     /// The address: the data of a cell, or a pool.
     pub at: *const u8,
-    /// What is wrong there.
+    /// A description of it.
     pub what: &'static str,
 }
 

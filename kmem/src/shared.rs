@@ -65,7 +65,7 @@ pub(crate) fn keep(refs: &AtomicUsize) {
     }
 }
 
-/// Returns the number of references. A caller that has a reference and finds one has the cell alone, until it adds another.
+/// Returns the number of references. If the only one is the caller's, the cell is the caller's alone until it adds another.
 #[inline(always)]
 pub(crate) fn count(refs: &AtomicUsize) -> usize {
     // Acquire: what the former owners did to the cell happened before they dropped their references.

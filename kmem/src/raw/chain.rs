@@ -3,11 +3,9 @@
 use super::source;
 use crate::cell::{Cell, Kind};
 
-/// Returns true if the source is tainted, or was allocated from one that is: it zeroes everything allocated from it.
-/// For a cell that is no source, returns true if the cell is zeroed when freed.
-///
-/// # Safety
-/// `src` is null or a live cell, and so are the sources that it was allocated from.
+/// Returns true if the source is tainted, or was allocated from one that is: it zeroes everything allocated from it. For a cell
+/// that is no source, returns true if the cell is zeroed when freed.
+/// Safety: `src` is null or a live cell, and so are the sources that it was allocated from.
 #[inline]
 pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
     // SAFETY: [caller] a source that is not null is live.
@@ -28,9 +26,7 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
 }
 
 /// Returns true if a source is this pool, or was allocated from it, also through other sources.
-///
-/// # Safety
-/// As for [`shreds`].
+/// Safety: as for [`shreds`].
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
     // SAFETY: [caller, outlives] the whole chain is live.
@@ -50,8 +46,7 @@ pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> boo
 
 /// Returns the source of a cell, or null if that is the heap or unknown to kmem.
 unsafe fn below(src: *mut Cell) -> *mut Cell {
-    // SAFETY: [caller, prefix, live] the header is readable even while the cell is being freed, and its kind says
-    // which it is.
+    // SAFETY: [caller, prefix, live] the header is readable even while the cell is being freed, and its kind says which it is.
     unsafe {
         match Kind::from_raw_dying((*src).kind) {
             #[cfg(feature = "tree")]

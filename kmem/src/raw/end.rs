@@ -16,8 +16,7 @@ use crate::cell::{Cell, FLAG_SLOT, Kind};
 use crate::fault::{self, Call, Misuse};
 use crate::shred;
 
-/// A cell that is being freed. Dropping this zeroes the data if needed and frees the block, even if the destructor
-/// unwinds.
+/// A cell that is being freed. Dropping this zeroes the data if needed and frees the block, even if the destructor unwinds.
 pub(crate) struct CellFreeGuard {
     pub(crate) kind: Kind,
     pub(crate) header: usize,
@@ -30,9 +29,7 @@ pub(crate) struct CellFreeGuard {
 
 impl CellFreeGuard {
     /// Does what dropping does, inline.
-    ///
-    /// # Safety
-    /// Called once.
+    /// Safety: called once.
     #[inline(always)]
     unsafe fn finish(&self) {
         let CellFreeGuard { kind, header, data, src, shred, far_end } = *self;
@@ -61,11 +58,8 @@ impl Drop for CellFreeGuard {
     }
 }
 
-/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left
-/// alone.
-///
-/// # Safety
-/// `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
+/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left alone.
+/// Safety: `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
 #[inline(always)]
 pub(crate) unsafe fn end(
     call: Call,
@@ -79,16 +73,13 @@ pub(crate) unsafe fn end(
     unsafe { !shred && end_fast(kind, header, data, src) || end_slow(call, kind, header, data, src, shred) }
 }
 
-/// Ends a plain cell from the heap or from a plain pool, without running user code. Otherwise does nothing and
-/// returns false.
-///
-/// # Safety
-/// As for [`end`].
+/// Ends a plain cell from the heap or from a plain pool, without running user code. Otherwise does nothing and returns false.
+/// Safety: as for [`end`].
 #[inline(always)]
 pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
-    // SAFETY: [live, extent] the cell is this caller's alone, and its source is live. A plain cell was allocated with
-    // exactly its size.
+    // SAFETY: [live, extent] the cell is this caller's alone, and its source is live. A plain cell was allocated with exactly its
+    // size.
     unsafe {
         let size = (*cell).size;
         let plain = size >= header && is_plain(cell, size);
@@ -112,9 +103,6 @@ pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mu
 }
 
 /// [`end`] of a cell that is not plain.
-///
-/// # Safety
-/// As for [`end`].
 #[inline(never)]
 pub(crate) unsafe fn end_slow(
     call: Call,
@@ -149,9 +137,7 @@ pub(crate) unsafe fn end_slow(
 }
 
 /// [`end_slow`] of a cell with a record.
-///
-/// # Safety
-/// As for [`end`]. The prefix was checked.
+/// Safety: as for [`end`]. The prefix was checked.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn end_recorded(
@@ -163,8 +149,7 @@ pub(crate) unsafe fn end_recorded(
     shred: bool,
 ) -> bool {
     let cell = prefix(data, header);
-    // SAFETY: [live, record, guard] the cell is this caller's alone. The record is freed last, when nothing points to
-    // it.
+    // SAFETY: [live, record, guard] the cell is this caller's alone. The record is freed last, when nothing points to it.
     unsafe {
         let record = record::of(cell);
         let Some(destructor) = record::destructor(record) else {
@@ -199,8 +184,7 @@ pub(crate) struct Spent {
 impl Drop for Spent {
     fn drop(&mut self) {
         totals::returned(self.kind, record::LAYOUT.size());
-        // SAFETY: [guard, origin] the record was allocated from this source with this layout, and nothing points to
-        // it.
+        // SAFETY: [guard, origin] the record was allocated from this source with this layout, and nothing points to it.
         unsafe { give_back(self.src, self.record.cast(), record::LAYOUT) };
     }
 }

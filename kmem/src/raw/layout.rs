@@ -39,9 +39,7 @@ pub(crate) const fn header_of(kind: Kind) -> usize {
 }
 
 /// Returns the source of a cell that has a prefix; null means the heap.
-///
-/// # Safety
-/// `data` is that of a readable cell of this kind.
+/// Safety: `data` is that of a readable cell of this kind.
 pub(crate) unsafe fn source(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     // SAFETY: [caller] the header is readable, and of this kind.
     unsafe {
@@ -102,7 +100,7 @@ pub struct Pool {
     pub cellsz: usize,
     /// The cell that was allocated last, or null.
     pub top: *mut PoolCell,
-    /// The cell that was freed last and is the head of the free list, or null.
+    /// The head of the free list: the cell that was freed last, or null.
     pub bottom: *mut PoolCell,
     /// The source; null means the heap or a buffer.
     pub src: *mut Cell,
@@ -136,8 +134,8 @@ pub struct Pool {
     pub(crate) named: usize,
 }
 
-/// 64 neighbouring cells. The groups of a pool lie between its header and its first cell. A group is written when its
-/// first cell is allocated.
+/// 64 neighbouring cells. The groups of a pool lie between its header and its first cell. A group is written when its first cell is
+/// allocated.
 #[derive(Debug)]
 #[repr(C, align(8))]
 pub(crate) struct Group {
@@ -154,8 +152,7 @@ pub(crate) struct Group {
 pub struct PoolCell {
     /// In a live cell, the cell allocated before it. In a free cell, the next one on the free list.
     pub last: *mut PoolCell,
-    /// The pool, or the block of a growing pool, that the cell belongs to. The low bits are tags: 1 free, 2 dying, 4
-    /// tainted alone.
+    /// The pool, or the block of a growing pool, that the cell belongs to. The low bits are tags: 1 free, 2 dying, 4 tainted alone.
     pub pool: *mut Pool,
     /// The seal of `pool`: on 32-bit machines any word may be an address. See [`seal`].
     #[cfg(target_pointer_width = "32")]
@@ -175,9 +172,7 @@ impl PoolCell {
     }
 
     /// Sets the block that the cell belongs to, with or without a tag.
-    ///
-    /// # Safety
-    /// `this` is the header of a cell of this block, and the caller's.
+    /// Safety: `this` is the header of a cell of this block, and the caller's.
     #[inline(always)]
     pub(crate) unsafe fn name(this: *mut PoolCell, named: *mut Pool) {
         // SAFETY: [caller] the contract is the caller's.
@@ -191,20 +186,16 @@ impl PoolCell {
     }
 
     /// Adds a tag to the tags of the cell.
-    ///
-    /// # Safety
-    /// As for [`name`](PoolCell::name).
+    /// Safety: as for [`name`](PoolCell::name).
     #[inline(always)]
     pub(crate) unsafe fn tag(this: *mut PoolCell, tag: usize) {
         // SAFETY: [caller] the contract is the caller's.
         unsafe { PoolCell::name(this, (*this).pool.map_addr(|addr| addr | tag)) }
     }
 
-    /// Returns true if the block of the cell may be read. `pool` is its address without tags. A corrupt address is
-    /// detected without reading it.
-    ///
-    /// # Safety
-    /// `this` is readable and aligned.
+    /// Returns true if the block of the cell may be read. `pool` is its address without tags. A corrupt address is detected without
+    /// reading it.
+    /// Safety: `this` is readable and aligned.
     #[inline(always)]
     pub(crate) unsafe fn may_follow(this: *mut PoolCell, pool: *mut Pool) -> bool {
         #[cfg(target_pointer_width = "32")]
@@ -270,9 +261,7 @@ impl Node {
     }
 
     /// Taints a node and everything below it.
-    ///
-    /// # Safety
-    /// The node is live, and belongs to this thread.
+    /// Safety: the node is live, and belongs to this thread.
     pub(crate) unsafe fn taint_subtree(this: *mut Node) {
         // SAFETY: [caller] the contract is the caller's.
         unsafe {
@@ -287,9 +276,7 @@ impl Node {
 }
 
 /// Returns the first word of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`.
-///
-/// # Safety
-/// `cell` is a readable and aligned prefix that no other thread writes to.
+/// Safety: `cell` is a readable and aligned prefix that no other thread writes to.
 #[inline(always)]
 pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     #[cfg(target_pointer_width = "64")]

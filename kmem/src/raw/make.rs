@@ -14,11 +14,8 @@ use super::totals;
 use crate::cell::{Cell, FLAG_HOST, FLAG_NAME, FLAG_RECORD, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 
-/// Allocates a block from `src` and makes a cell of `kind` in it. Returns the data. The caller writes the rest of the
-/// header.
-///
-/// # Safety
-/// `src` is null or a live source. `header` is the header size of the kind.
+/// Allocates a block from `src` and makes a cell of `kind` in it. Returns the data. The caller writes the rest of the header.
+/// Safety: `src` is null or a live source. `header` is the header size of the kind.
 #[inline(always)]
 pub(crate) unsafe fn alloc_cell(
     kind: Kind,
@@ -27,8 +24,8 @@ pub(crate) unsafe fn alloc_cell(
     request: &Request,
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
-    // The plain cell from the heap is by far the most frequent. If the request is a constant, most of this is
-    // computed at compile time.
+    // The plain cell from the heap is by far the most frequent. If the request is a constant, most of this is computed at compile
+    // time.
     if src.is_null() && is_plain_request(request) {
         // SAFETY: [extent] the size is not zero and cannot overflow. The block has this layout.
         unsafe {
@@ -64,9 +61,7 @@ pub(crate) fn is_plain_request(request: &Request) -> bool {
 }
 
 /// Returns the layout of the block of a plain cell.
-///
-/// # Safety
-/// The request is plain.
+/// Safety: the request is plain.
 #[inline(always)]
 pub(crate) unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
     // SAFETY: [extent] the sum cannot overflow, and the alignment is a power of two.
@@ -74,9 +69,7 @@ pub(crate) unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
 }
 
 /// Makes a plain cell in a block of `size` bytes. Returns the data.
-///
-/// # Safety
-/// The block is the caller's, and has room for the header.
+/// Safety: the block is the caller's, and has room for the header.
 #[inline(always)]
 pub(crate) unsafe fn write_plain(
     block: NonNull<u8>,
@@ -150,9 +143,7 @@ pub(crate) unsafe fn alloc_cell_slow(
 }
 
 /// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool.
-///
-/// # Safety
-/// `data` is that of a live cell with this header.
+/// Safety: `data` is that of a live cell with this header.
 #[inline(always)]
 pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
     if !sanitizer::HEAP {
@@ -163,9 +154,6 @@ pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Optio
 }
 
 /// [`told`] of a cell of this shape.
-///
-/// # Safety
-/// As for [`told`].
 #[inline(always)]
 pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &CellLayout, src: *mut Cell) -> Option<HeapCell> {
     let cell = prefix(data, shape.header);
@@ -177,9 +165,7 @@ pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &CellLayout, src: *mut Ce
 }
 
 /// Announces a new cell, whose header is written, to valgrind.
-///
-/// # Safety
-/// As for [`told`].
+/// Safety: as for [`told`].
 #[inline(always)]
 pub(crate) unsafe fn told_made(kind: Kind, data: *mut u8, header: usize, src: *mut Cell) {
     // SAFETY: [caller] the contract is the caller's, and the kind is that of a node.

@@ -1,8 +1,8 @@
 //! The engine: cells in memory as C sees them, and the four methods as unsafe functions.
 //!
 //! The safe API and the C library call this module. Each method is a module whose functions are named by the letters of the C
-//! library: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], and `kmfree` is [`ptr::free`]. `cargo run -p kmem-workspace --bin
-//! actions -- --write` writes the table.
+//! library: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], and `kmfree` is [`ptr::free`]. The table is written by
+//! `cargo run -p kmem-workspace --bin actions -- --write`.
 //!
 //! | action | heap | ref | pool | tree | any object |
 //! |---|---|---|---|---|---|
@@ -61,7 +61,7 @@
 //! frees. A second panic meanwhile aborts the program.
 //!
 //! Objects freed with a cell are freed first: everything below a node, and everything that a counted cell [owns](refs::k). Freeing
-//! takes constant stack, however objects own each other, except that each call to kmem inside a destructor has its own stack frame.
+//! takes constant stack, however objects own each other. A destructor that frees objects uses the stack of that call.
 //!
 //! # Threads
 //!

@@ -39,9 +39,7 @@ pub(crate) fn has(flags: u8) -> bool {
 }
 
 /// Returns the record of a cell, or null if it has none or its header is corrupt.
-///
-/// # Safety
-/// `cell` is readable.
+/// Safety: `cell` is readable.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
@@ -60,9 +58,7 @@ pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
 }
 
 /// Returns true if the address of the record is not corrupt, as far as can be told without reading the record.
-///
-/// # Safety
-/// `cell` is readable, and has `FLAG_RECORD`.
+/// Safety: `cell` is readable, and has `FLAG_RECORD`.
 pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     #[cfg(target_pointer_width = "32")]
     // SAFETY: [caller, record] the word was written with the flag.
@@ -77,9 +73,7 @@ pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
 }
 
 /// Returns the bytes of header and data of a cell, or `none` if its record is corrupt.
-///
-/// # Safety
-/// `cell` is readable.
+/// Safety: `cell` is readable.
 #[inline(always)]
 pub(crate) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
     // SAFETY: [caller, record] the cell is readable, and so is its record.
@@ -99,9 +93,7 @@ pub(crate) struct Lifted {
 }
 
 /// Detaches the record from a cell, whose header gets its size back.
-///
-/// # Safety
-/// The cell is the caller's alone, and this is its record.
+/// Safety: the cell is the caller's alone, and this is its record.
 pub(crate) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
@@ -128,9 +120,7 @@ impl Drop for Lifted {
 }
 
 /// Returns the destructor in the record, which may be empty, or `None` if it is corrupt.
-///
-/// # Safety
-/// As for [`set_dtor`].
+/// Safety: as for [`set_dtor`].
 #[inline(never)]
 pub(crate) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
     // SAFETY: [caller, record] the contract is the caller's.
@@ -138,9 +128,7 @@ pub(crate) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
 }
 
 /// Returns true if the cell needs no record: it owns nothing, and has no destructor there.
-///
-/// # Safety
-/// As for [`set_dtor`].
+/// Safety: as for [`set_dtor`].
 #[cfg(all(feature = "ref", feature = "tree"))]
 pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
     // SAFETY: [caller, record] the contract is the caller's.
@@ -148,9 +136,7 @@ pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
 }
 
 /// Sets the destructor of a cell that was made without a slot.
-///
-/// # Safety
-/// The cell is the caller's alone, and this is its record.
+/// Safety: the cell is the caller's alone, and this is its record.
 pub(crate) unsafe fn set_dtor(record: *mut Record, destructor: Destructor) {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { SealedDtor::write(&raw mut (*record).drop, destructor) };

@@ -44,7 +44,7 @@ pub use own::{k, l};
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the caller vouches for the source.
+    // SAFETY: [caller] the source is live.
     let data = unsafe { make::alloc_cell(Kind::Ref, HEADER, src, request, 0) }?;
     let header = Ref::of(data.as_ptr());
     // SAFETY: [extent] `alloc_cell` left room for the header before the data.
@@ -83,9 +83,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
 }
 
 /// Ends a cell without references. Out of line, so that drops that leave other references save no registers.
-///
-/// # Safety
-/// `data` is that of a live counted cell that only the caller can access.
+/// Safety: `data` is that of a live counted cell that only the caller can access.
 #[inline(never)]
 pub(crate) unsafe fn end(call: Call, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's. Its source outlives it.
@@ -97,22 +95,19 @@ pub(crate) unsafe fn end(call: Call, data: *mut u8) {
 }
 
 /// [`end`] of a cell that is not plain.
-///
-/// # Safety
-/// As for [`end`].
 #[inline(never)]
 unsafe fn end_cold(call: Call, data: *mut u8) {
-    /// Ends the cell when dropped, even if what it owned unwinds.
+    /// Ends the cell when dropped, even if freeing an owned object unwinds.
     struct CellFreeGuard(Call, *mut u8);
     impl Drop for CellFreeGuard {
         fn drop(&mut self) {
-            // SAFETY: [guard] nobody else knows of the cell.
+            // SAFETY: [guard] nobody else has the cell.
             unsafe { end::end_slow(self.0, Kind::Ref, HEADER, self.1, (*Ref::of(self.1)).src, false) };
         }
     }
     let ending = CellFreeGuard(call, data);
     #[cfg(feature = "tree")]
-    // SAFETY: [caller] the cell is the caller's, and so is what it owns.
+    // SAFETY: [caller] the cell is the caller's, and so are its objects.
     unsafe {
         match owned::take(call, data) {
             Owned::Nothing => {}
@@ -131,8 +126,8 @@ pub(crate) unsafe fn resize_kept(
     call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
-    // SAFETY: [caller, live, last-ref] the header is readable, and the caller has a reference. The check finds a live
-    // cell. If no other reference exists, nobody else has the cell.
+    // SAFETY: [caller, live, last-ref] the header is readable, and the caller has a reference. The check finds a live cell. If no
+    // other reference exists, nobody else has the cell.
     unsafe {
         if data.is_null() {
             return Err(AllocError::Source(None));
@@ -159,8 +154,7 @@ pub unsafe fn u(data: *mut u8) -> *mut u8 {
     }
     // SAFETY: [live, last-ref] the check found a live counted cell, and the caller's reference keeps it live.
     if !shared::up(unsafe { &(*Ref::of(data)).refs }) {
-        // The count must not wrap, and other threads may rely on it already: so the program ends, even if the handler
-        // panics.
+        // The count must not wrap, and other threads may rely on it already: so the program ends, even if the handler panics.
         let _end = fault::AbortOnDrop;
         fault::report(CALL, data, Misuse::CountOverflow);
     }

@@ -62,9 +62,7 @@ impl Destructor {
     pub(crate) const NONE: Destructor = Destructor { run: None, arg: core::ptr::null_mut() };
 
     /// Runs the destructor, if there is one.
-    ///
-    /// # Safety
-    /// `data` is that of its cell, and it has not run yet.
+    /// Safety: `data` is that of its cell, and it has not run yet.
     #[inline]
     pub(crate) unsafe fn call(&self, data: *mut u8) {
         let Some(run) = self.run else { return };

@@ -19,8 +19,8 @@ use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
 use crate::shred;
 
-/// A resized cell. Dropping it returns the old block to its source if the cell moved. Update every pointer to the
-/// cell first: the source's `free` may read them.
+/// A resized cell. Dropping it returns the old block to its source if the cell moved. Update every pointer to the cell first: the
+/// source's `free` may read them.
 pub(crate) struct Resized {
     /// The data at its new address.
     pub(crate) data: NonNull<u8>,
@@ -33,8 +33,8 @@ pub(crate) struct Resized {
 pub(crate) enum ResizeRequest {
     /// This many data bytes. Spare room is kept when the cell grows, and freed when it shrinks.
     Size(usize),
-    /// At least this many data bytes. A new block gets half as much again as spare room, so that small appends rarely
-    /// move the cell.
+    /// At least this many data bytes. A new block gets half as much again as spare room, so that small appends rarely move the
+    /// cell.
     Appended(usize),
     /// Room for this many data bytes, with the size unchanged.
     Room(usize),
@@ -49,14 +49,12 @@ pub(crate) struct How {
     pub(crate) alone: bool,
 }
 
-/// Resizes a cell or its room, on behalf of `call`. Contents that fit are kept, and added bytes are undefined. If the
-/// cell is tainted, its source zeroes, or `how.shred` is set, the bytes that are cut off or left behind are zeroed.
+/// Resizes a cell or its room, on behalf of `call`. Contents that fit are kept, and added bytes are undefined. If the cell is
+/// tainted, its source zeroes, or `how.shred` is set, the bytes that are cut off or left behind are zeroed.
 ///
-/// On failure nothing has changed, with one exception: if a source unwinds when asked to shrink a block that is
-/// zeroed, the cell has the smaller size.
-///
-/// # Safety
-/// `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else uses meanwhile.
+/// On failure nothing has changed, with one exception: if a source unwinds when asked to shrink a block that is zeroed, the cell
+/// has the smaller size.
+/// Safety: `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else uses meanwhile.
 #[inline(always)]
 pub(crate) unsafe fn resize(
     call: Call,
@@ -88,9 +86,7 @@ pub(crate) unsafe fn resize(
 }
 
 /// Announces a cell that has moved to valgrind.
-///
-/// # Safety
-/// The cell moved, and its header is unchanged.
+/// Safety: the cell moved, and its header is unchanged.
 #[inline(always)]
 unsafe fn told_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, resized: &Resized) {
     if sanitizer::HEAP && resized.data.as_ptr() != data {
@@ -111,8 +107,7 @@ unsafe fn resize_slow(
     How { shred, alone }: How,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
-    // SAFETY: [live, caller] the cell is readable and the caller's alone. Its prefix is checked before the rest is
-    // read.
+    // SAFETY: [live, caller] the cell is readable and the caller's alone. Its prefix is checked before the rest is read.
     unsafe {
         match check_prefix(call, kind, header, data, src) {
             Prefix::Whole => {}
@@ -156,9 +151,7 @@ unsafe fn resize_slow(
 }
 
 /// [`resize_slow`] of a cell with a record.
-///
-/// # Safety
-/// As for [`resize`]. The prefix was checked.
+/// Safety: as for [`resize`]. The prefix was checked.
 #[cold]
 #[inline(never)]
 unsafe fn resize_recorded(
@@ -171,8 +164,8 @@ unsafe fn resize_recorded(
     how: How,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
-    // SAFETY: [caller, record] the cell is the caller's alone. Its header has no record meanwhile, and gets it back
-    // wherever the cell is then.
+    // SAFETY: [caller, record] the cell is the caller's alone. Its header has no record meanwhile, and gets it back wherever the
+    // cell is then.
     unsafe {
         let mut lifted = record::lift(cell, record::of(cell));
         let resized = resize_slow(call, kind, header, data, src, to, how)?;
@@ -267,8 +260,8 @@ impl Whole {
         }
     }
 
-    /// Shrinks the cell and zeroes the rest of the block, before the source is asked to cut it off. Returns false,
-    /// and changes nothing, if the prefix could not express the spare room after a refusal.
+    /// Shrinks the cell and zeroes the rest of the block, before the source is asked to cut it off. Returns false, and changes
+    /// nothing, if the prefix could not express the spare room after a refusal.
     unsafe fn cut(&mut self, least: &CellLayout) -> bool {
         let Some(shape) = self.shape.within(least.size) else { return false };
         // SAFETY: [extent] the block ends there.
@@ -283,8 +276,7 @@ impl Whole {
     /// Asks a custom source to resize the block in place.
     #[inline(never)]
     unsafe fn ask_source(&self, shape: &CellLayout) -> Option<Resized> {
-        /// Restores the parts behind the data if the source refuses or unwinds: it may have zeroed what it was to
-        /// get.
+        /// Restores the parts behind the data if the source refuses or unwinds: it may have zeroed what it was to get.
         struct Asked<'a>(&'a Whole);
         impl Drop for Asked<'_> {
             fn drop(&mut self) {
@@ -321,15 +313,14 @@ impl Whole {
         }
     }
 
-    /// Moves the cell to a new block. If there is none, a cell that was cut keeps its block, with the cut bytes as
-    /// spare room.
+    /// Moves the cell to a new block. If there is none, a cell that was cut keeps its block, with the cut bytes as spare room.
     #[inline(always)]
     unsafe fn leave(&self, least: CellLayout, ends: [usize; 2], shred: bool) -> Result<Resized, AllocError> {
         let Whole { kind, data, src, shape: old, .. } = self;
         let (kind, data, src) = (*kind, *data, *src);
         let mut shape = least.to(ends[0]);
-        // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the
-        // data that fits. The old data is that of a live cell.
+        // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the data that fits.
+        // The old data is that of a live cell.
         unsafe {
             let base = loop {
                 match draw(src, shape.layout(), Fill::Undefined) {
@@ -370,9 +361,7 @@ fn each<T>(
 }
 
 /// Returns the size of a plain cell, if it can be resized to `size` data bytes without further checks.
-///
-/// # Safety
-/// As for [`resize`], for a cell allocated from the heap.
+/// Safety: as for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
 unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usize> {
     // SAFETY: [live] the cell is readable, and the caller's alone.
@@ -385,15 +374,11 @@ unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usiz
     }
 }
 
-/// Asks the heap to resize a plain cell. Returns `None`, and changes nothing, if the cell is not plain or the heap
-/// refuses.
-///
-/// # Safety
-/// As for [`resize`], for a cell allocated from the heap.
+/// Asks the heap to resize a plain cell. Returns `None`, and changes nothing, if the cell is not plain or the heap refuses.
+/// Safety: as for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
 unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: [live, extent, origin] the cell is the caller's alone. A plain cell was allocated with exactly its
-    // size.
+    // SAFETY: [live, extent, origin] the cell is the caller's alone. A plain cell was allocated with exactly its size.
     unsafe {
         let old = plain_size(header, cell, size)?;
         let new = header + size;
@@ -416,11 +401,8 @@ unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -
     }
 }
 
-/// Moves a plain cell that others point to. Returns `None`, and changes nothing, if the cell is not plain or the heap
-/// refuses.
-///
-/// # Safety
-/// As for [`resize`], for a cell allocated from the heap.
+/// Moves a plain cell that others point to. Returns `None`, and changes nothing, if the cell is not plain or the heap refuses.
+/// Safety: as for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
 unsafe fn move_fast(kind: Kind, header: usize, data: *mut u8, size: usize) -> Option<Resized> {
     let cell = prefix(data, header);
@@ -441,9 +423,7 @@ unsafe fn move_fast(kind: Kind, header: usize, data: *mut u8, size: usize) -> Op
 }
 
 /// Writes another size into the prefix of a plain cell.
-///
-/// # Safety
-/// The cell is the caller's alone, and its block has this many bytes.
+/// Safety: the cell is the caller's alone, and its block has this many bytes.
 #[inline(always)]
 unsafe fn write_size(cell: NonNull<Cell>, size: usize) {
     // SAFETY: [prefix] the prefix is writable.

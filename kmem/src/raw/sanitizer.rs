@@ -72,13 +72,13 @@ pub(crate) fn changed<T>(store: *mut T) {
     tsan::written(store.cast(), size_of::<usize>());
 }
 
-/// What this thread did happens before what another does after [`acquired`] on the same address.
+/// Everything that this thread did happens before everything that another does after [`acquired`] on the same address.
 #[inline(always)]
 pub(crate) fn released<T>(at: &T) {
     tsan::release(core::ptr::from_ref(at).cast());
 }
 
-/// What happened before [`released`] on this address is visible.
+/// Everything that happened before [`released`] on this address is visible.
 #[inline(always)]
 pub(crate) fn acquired<T>(at: &T) {
     tsan::acquire(core::ptr::from_ref(at).cast());

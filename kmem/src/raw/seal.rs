@@ -35,8 +35,8 @@ const HOSTED: bool = cfg!(any(
     target_vendor = "apple"
 ));
 
-/// Bits that are set in no user-space address. Addresses of x86-64 and RISC-V have at most 57 bits; those of aarch64
-/// have 52, and any tag in the top byte. Zero if no bit is known to be clear: on 32-bit machines, and in a kernel.
+/// Bits that are set in no user-space address. Addresses of x86-64 and RISC-V have at most 57 bits; those of aarch64 have 52, and
+/// any tag in the top byte. Zero if no bit is known to be clear: on 32-bit machines, and in a kernel.
 const WILD: usize = if !HOSTED || cfg!(not(target_pointer_width = "64")) {
     0
 } else if cfg!(target_arch = "aarch64") {
@@ -64,8 +64,8 @@ const FIRST: usize = match (HOSTED, cfg!(target_pointer_width = "64")) {
 /// The highest address that a program can have.
 const LAST: usize = if HOSTED { usize::MAX - 4095 } else { usize::MAX };
 
-/// Returns true if the address is null or outside the memory that a program can have. Such an address is never read.
-/// A small size taken for an address is one of these.
+/// Returns true if the address is null or outside the memory that a program can have. Such an address is never read. A small size
+/// taken for an address is one of these.
 #[inline(always)]
 pub(crate) fn is_non_canonical(addr: usize) -> bool {
     // Null and addresses below the first wrap to the highest addresses.
@@ -111,8 +111,8 @@ pub(crate) fn is_no_source(addr: usize) -> bool {
     is_no_place(addr, align_of::<Cell>())
 }
 
-/// Returns the key of the process. All copies of kmem have the same key if the system provides it, so that they can
-/// free each other's cells.
+/// Returns the key of the process. All copies of kmem have the same key if the system provides it, so that they can free each
+/// other's cells.
 #[inline]
 pub(crate) fn key() -> usize {
     // Relaxed: all threads find the same number.
@@ -146,8 +146,8 @@ fn here() -> usize {
     (&raw const KEY).addr()
 }
 
-/// Returns the address of the heap's code. Copies of kmem that share the `malloc` of the C library share it. Copies
-/// with their own heap differ.
+/// Returns the address of the heap's code. Copies of kmem that share the `malloc` of the C library share it. Copies with their own
+/// heap differ.
 #[inline]
 #[cfg(feature = "heap")]
 fn heap_address() -> usize {
@@ -159,8 +159,8 @@ fn heap_address() -> usize {
     here()
 }
 
-/// Returns a byte that identifies the heap of this copy of kmem, or zero without a heap. Two heaps have the same byte
-/// by chance, one time in 256.
+/// Returns a byte that identifies the heap of this copy of kmem, or zero without a heap. Two heaps have the same byte by chance,
+/// one time in 256.
 #[inline(always)]
 pub(crate) fn heap_id() -> u8 {
     #[cfg(feature = "heap")]
@@ -171,9 +171,9 @@ pub(crate) fn heap_id() -> u8 {
     0
 }
 
-/// Returns the seal in the last byte of a prefix, computed from the heap, the size and the flags. One corrupt prefix
-/// in 128 has the right seal by chance. The seal is never zero: the highest byte of a reference count or an address
-/// often is, and may be read as a seal if the pointer belongs to another method.
+/// Returns the seal in the last byte of a prefix, computed from the heap, the size and the flags. One corrupt prefix in 128 has the
+/// right seal by chance. The seal is never zero: the highest byte of a reference count or an address often is, and may be read as a
+/// seal if the pointer belongs to another method.
 ///
 /// The secret is multiplied with the size, so that without it nobody can tell which other sizes have the same seal.
 #[inline(always)]
@@ -189,8 +189,8 @@ pub(crate) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     (mixed >> (usize::BITS - 8)) as u8 | 0x80
 }
 
-/// Returns the seal of a prefix whose record is at this address. It uses the key, not the secret of the heap, because
-/// every copy of kmem may follow the address. The record has the seal with that secret.
+/// Returns the seal of a prefix whose record is at this address. It uses the key, not the secret of the heap, because every copy of
+/// kmem may follow the address. The record has the seal with that secret.
 pub(crate) fn of_record(record: usize, flags: u8, align: u8) -> u8 {
     let rest = usize::from(flags) << (usize::BITS - 16) | usize::from(align) << (usize::BITS - 24);
     ((key() ^ record ^ rest).wrapping_mul(SPREAD) >> (usize::BITS - 8)) as u8 | 0x80
@@ -222,14 +222,14 @@ fn mask(at: usize, of: usize) -> usize {
     word ^ word >> (usize::BITS / 2)
 }
 
-/// The proof that a sealed address is not corrupt: on 64-bit machines, bits that no address has; on 32-bit machines,
-/// a word beside it. It is checked before the address is read.
+/// The proof that a sealed address is not corrupt: on 64-bit machines, bits that no address has; on 32-bit machines, a word beside
+/// it. It is checked before the address is read.
 #[cfg(target_pointer_width = "64")]
 mod proof {
     use crate::atomic::{AtomicUsize, Ordering};
 
-    /// Bits that are set in no address of code or of a name, unless user code asks the system for such addresses,
-    /// signs them or tags them.
+    /// Bits that are set in no address of code or of a name, unless user code asks the system for such addresses, signs them or
+    /// tags them.
     const SPARE: usize = if super::HOSTED || cfg!(any(target_os = "none", target_os = "uefi")) {
         if cfg!(any(target_arch = "aarch64", target_arch = "loongarch64")) {
             0xffff_0000_0000_0000
@@ -313,9 +313,9 @@ mod proof {
 
 use proof::*;
 
-/// A destructor behind the data of a cell, or in the header of a pool. The address of the function is hidden by the
-/// key, the address of the slot and the argument. A corrupt slot is not called, except by chance: one in 2^16 words
-/// on 64-bit machines, one in 2^32 on 32-bit machines.
+/// A destructor behind the data of a cell, or in the header of a pool. The address of the function is hidden by the key, the
+/// address of the slot and the argument. A corrupt slot is not called, except by chance: one in 2^16 words on 64-bit machines, one
+/// in 2^32 on 32-bit machines.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct SealedDtor {
@@ -342,17 +342,14 @@ impl SealedDtor {
         }
     }
 
-    /// # Safety
-    /// `at` is an aligned slot of a cell that nobody else uses.
+    /// Safety: `at` is an aligned slot of a cell that nobody else uses.
     pub(crate) unsafe fn write(at: *mut SealedDtor, destructor: Destructor) {
         // SAFETY: [caller] the slot is the caller's.
         unsafe { at.write(SealedDtor::sealed(at, destructor)) };
     }
 
     /// Returns the destructor in the slot, or `None` if the slot is corrupt.
-    ///
-    /// # Safety
-    /// `at` is an aligned slot of a cell that nobody else uses.
+    /// Safety: `at` is an aligned slot of a cell that nobody else uses.
     #[inline(always)]
     pub(crate) unsafe fn read(at: *mut SealedDtor) -> Option<Destructor> {
         // SAFETY: [caller] the slot is the caller's.
@@ -361,8 +358,8 @@ impl SealedDtor {
         if !proof.holds(at.addr(), run.addr(), arg.addr()) {
             return None;
         }
-        // SAFETY: [slot] `write` stored null or such a function under the same mask, and null is `None`. A corrupt
-        // slot was detected above, except on a 64-bit machine whose code addresses have no spare bits.
+        // SAFETY: [slot] `write` stored null or such a function under the same mask, and null is `None`. A corrupt slot was
+        // detected above, except on a 64-bit machine whose code addresses have no spare bits.
         let run = unsafe { core::mem::transmute::<*mut (), Option<Drop>>(run) };
         Some(Destructor { run, arg })
     }
@@ -377,8 +374,7 @@ pub(crate) struct SealedName {
 }
 
 impl SealedName {
-    /// # Safety
-    /// `at` is an aligned place for a name, and the caller's alone.
+    /// Safety: `at` is an aligned place for a name, and the caller's alone.
     pub(crate) unsafe fn write(at: *mut SealedName, name: &'static CStr) {
         let name = name.as_ptr().cast_mut();
         let proof = Proof::new(at.addr(), name.addr(), 0);
@@ -387,9 +383,7 @@ impl SealedName {
     }
 
     /// Returns the name, or `None` if it is corrupt.
-    ///
-    /// # Safety
-    /// `at` is a sealed name that nobody writes meanwhile.
+    /// Safety: `at` is a sealed name that nobody writes meanwhile.
     pub(crate) unsafe fn read(at: *mut SealedName) -> Option<&'static CStr> {
         // SAFETY: [caller] the name is the caller's.
         let SealedName { name, proof } = unsafe { at.read() };
@@ -397,8 +391,8 @@ impl SealedName {
         if is_non_canonical(name.addr()) || !proof.holds(at.addr(), name.addr(), 0) {
             return None;
         }
-        // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask. A corrupt
-        // address was detected above, except on a 64-bit machine whose data addresses have no spare bits.
+        // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask. A corrupt address was
+        // detected above, except on a 64-bit machine whose data addresses have no spare bits.
         Some(unsafe { CStr::from_ptr(name) })
     }
 }
@@ -415,19 +409,15 @@ impl End {
     /// Distinguishes it from a name in the same place.
     const END: usize = 1;
 
-    /// # Safety
-    /// `at` is an aligned place for the end, and the caller's alone.
+    /// Safety: `at` is an aligned place for the end, and the caller's alone.
     pub(crate) unsafe fn write(at: *mut End, end: usize) {
         let proof = Proof::new(at.addr(), end, End::END);
         // SAFETY: [caller] the place is the caller's.
         unsafe { at.write(End { end: end ^ mask(at.addr(), End::END), proof }) };
     }
 
-    /// Returns the end that was written here. If it is corrupt, returns a number that is random or larger than any
-    /// block.
-    ///
-    /// # Safety
-    /// `at` is aligned and readable, and nobody writes there meanwhile.
+    /// Returns the end that was written here. If it is corrupt, returns a number that is random or larger than any block.
+    /// Safety: `at` is aligned and readable, and nobody writes there meanwhile.
     pub(crate) unsafe fn read(at: *mut End) -> usize {
         // SAFETY: [caller] the place is the caller's.
         let End { end, proof } = unsafe { at.read() };

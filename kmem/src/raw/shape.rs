@@ -21,8 +21,8 @@ pub(crate) const MOST: usize = isize::MAX as usize - 4 * MAX_ALIGN;
 /// The low bits of the prefix's `align`: the base-2 logarithm of the alignment.
 const ALIGN_BITS: u8 = 15;
 
-/// The value of the high bits of the prefix's `align` if there is a far end. Smaller values count the spare bytes.
-/// This many bytes always have room for an aligned word.
+/// The value of the high bits of the prefix's `align` if there is a far end. Smaller values count the spare bytes. This many bytes
+/// always have room for an aligned word.
 const FAR: usize = 15;
 const _: () = assert!(FAR >= size_of::<End>() + BEHIND_ALIGN - 1);
 
@@ -43,11 +43,8 @@ fn alignment(byte: u8) -> usize {
     if byte & ALIGN_BITS == 0 { BASE_ALIGN } else { 1 << (byte & ALIGN_BITS) }
 }
 
-/// Returns the bytes from the data to the end of the block if the cell has a far end, otherwise zero. The cell has no
-/// record.
-///
-/// # Safety
-/// As for [`CellLayout::of`].
+/// Returns the bytes from the data to the end of the block if the cell has a far end, otherwise zero. The cell has no record.
+/// Safety: as for [`CellLayout::of`].
 #[inline(always)]
 pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
     // SAFETY: [caller, prefix] the cell is readable.
@@ -55,9 +52,7 @@ pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
 }
 
 /// [`far_end`] of a cell whose header and data have `size` bytes.
-///
-/// # Safety
-/// As for [`CellLayout::of`].
+/// Safety: as for [`CellLayout::of`].
 #[inline(always)]
 unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
     // SAFETY: [caller, extent] the cell is readable. If its prefix says so, the word lies behind the data.
@@ -80,8 +75,7 @@ fn bytes_behind(slot: bool, name: bool) -> usize {
     usize::from(slot) * size_of::<SealedDtor>() + usize::from(name) * size_of::<SealedName>()
 }
 
-/// The extent of a cell and its block. It follows from the request at first, and later from the prefix and the far
-/// end.
+/// The extent of a cell and its block. It follows from the request at first, and later from the prefix and the far end.
 #[derive(Clone, Copy)]
 pub(crate) struct CellLayout {
     pub(crate) header: usize,
@@ -120,8 +114,7 @@ impl CellLayout {
         CellLayout { end, ..self }
     }
 
-    /// Returns this shape with `size` data bytes in the same block, if they fit and the prefix can express the spare
-    /// room.
+    /// Returns this shape with `size` data bytes in the same block, if they fit and the prefix can express the spare room.
     #[inline(always)]
     pub(crate) fn within(self, size: usize) -> Option<CellLayout> {
         let shape = CellLayout { size, ..self };
@@ -130,9 +123,7 @@ impl CellLayout {
     }
 
     /// Reads the shape of a cell whose prefix was checked.
-    ///
-    /// # Safety
-    /// `cell` is the prefix of a cell with this `header` and no record. Its size was checked.
+    /// Safety: `cell` is the prefix of a cell with this `header` and no record. Its size was checked.
     #[inline(always)]
     pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
@@ -140,9 +131,6 @@ impl CellLayout {
     }
 
     /// [`of`](CellLayout::of) a cell that may have a record. The size is zero if the record cannot be followed.
-    ///
-    /// # Safety
-    /// As for [`of`](CellLayout::of).
     pub(crate) unsafe fn seen(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe {
@@ -152,9 +140,7 @@ impl CellLayout {
     }
 
     /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`].
-    ///
-    /// # Safety
-    /// As for [`of`](CellLayout::of).
+    /// Safety: as for [`of`](CellLayout::of).
     #[inline(always)]
     pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the cell is readable.
@@ -173,11 +159,8 @@ impl CellLayout {
         CellLayout { align: alignment(align), end, ..shape }
     }
 
-    /// Returns true if the prefix's `align` is possible: the alignment is valid, and so is the far end, if there is
-    /// one.
-    ///
-    /// # Safety
-    /// As for [`of`](CellLayout::of).
+    /// Returns true if the prefix's `align` is possible: the alignment is valid, and so is the far end, if there is one.
+    /// Safety: as for [`of`](CellLayout::of).
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
@@ -232,8 +215,8 @@ impl CellLayout {
     }
 
     pub(crate) fn layout(&self) -> Layout {
-        // SAFETY: [extent] data and room are at most `MOST` bytes, and the parts around them less than two pages. The
-        // alignment was valid when the cell was made.
+        // SAFETY: [extent] data and room are at most `MOST` bytes, and the parts around them less than two pages. The alignment was
+        // valid when the cell was made.
         unsafe { Layout::from_size_align_unchecked(self.offset() + self.end, self.align) }
     }
 }
@@ -247,9 +230,7 @@ pub(crate) struct Trailer {
 
 impl Trailer {
     /// Reads them, or returns `None` if one is corrupt.
-    ///
-    /// # Safety
-    /// `data` is that of a live cell of this shape, and the caller's alone.
+    /// Safety: `data` is that of a live cell of this shape, and the caller's alone.
     #[inline(always)]
     pub(crate) unsafe fn take(data: *mut u8, shape: &CellLayout) -> Option<Trailer> {
         // SAFETY: [slot] the shape says where a slot and a name lie.
@@ -263,9 +244,7 @@ impl Trailer {
     }
 
     /// Writes them for this shape, and its size, spare room and seal into the prefix.
-    ///
-    /// # Safety
-    /// `data` is that of a cell whose block has the layout of this shape, and the caller's alone. Its prefix has the
+    /// Safety: `data` is that of a cell whose block has the layout of this shape, and the caller's alone. Its prefix has the
     /// alignment.
     #[inline(always)]
     pub(crate) unsafe fn put(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {

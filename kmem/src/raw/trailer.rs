@@ -18,9 +18,7 @@ use crate::error::AllocError;
 use crate::fault::Call;
 
 /// Returns the bytes of the data, and the bytes of the block and the record together.
-///
-/// # Safety
-/// `data` is that of a live cell with this header.
+/// Safety: `data` is that of a live cell with this header.
 #[inline(never)]
 pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
     // SAFETY: [caller] the cell is live.
@@ -31,9 +29,7 @@ pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
 }
 
 /// Returns the name of a cell, if it was made with one.
-///
-/// # Safety
-/// `data` is that of a live cell with this header.
+/// Safety: `data` is that of a live cell with this header.
 #[inline(never)]
 pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr> {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
@@ -44,9 +40,7 @@ pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr>
 }
 
 /// Replaces the name of a cell. Returns false if the cell was made without one.
-///
-/// # Safety
-/// `data` is that of a live cell with this header. Nobody reads its name meanwhile.
+/// Safety: `data` is that of a live cell with this header. Nobody reads its name meanwhile.
 pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
@@ -59,9 +53,7 @@ pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -
 }
 
 /// Sets the destructor of a cell that has a slot or a record.
-///
-/// # Safety
-/// `data` is that of a live cell with this header that nobody else uses meanwhile.
+/// Safety: `data` is that of a live cell with this header that nobody else uses meanwhile.
 pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destructor) {
     let cell = prefix(data, header);
     // SAFETY: [caller] the cell is live.
@@ -76,12 +68,9 @@ pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destruct
     }
 }
 
-/// Replaces the destructor of a cell, on behalf of `call`. A cell without a slot gets a record for it. An empty
-/// destructor removes the present one.
-///
-/// # Safety
-/// `data` is that of a live heap or counted cell with this header, allocated from `src`, that nobody else uses
-/// meanwhile.
+/// Replaces the destructor of a cell, on behalf of `call`. A cell without a slot gets a record for it. An empty destructor removes
+/// the present one.
+/// Safety: `data` is that of a live heap or counted cell with this header, allocated from `src`, that nobody else uses meanwhile.
 pub(crate) unsafe fn hook(
     call: Call,
     kind: Kind,
@@ -109,13 +98,10 @@ pub(crate) unsafe fn hook(
 }
 
 /// Returns the record of a cell, and allocates it first if needed.
-///
-/// # Safety
-/// The cell is heap or counted, allocated from `src`, and the caller's alone. Its prefix was checked.
+/// Safety: the cell is heap or counted, allocated from `src`, and the caller's alone. Its prefix was checked.
 #[inline(never)]
 pub(crate) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Result<*mut Record, AllocError> {
-    // SAFETY: [caller, record, drawn, outlives] the cell is the caller's. Its source outlives it, and returned room
-    // for a record.
+    // SAFETY: [caller, record, drawn, outlives] the cell is the caller's. Its source outlives it, and returned room for a record.
     unsafe {
         if record::has((*cell).flags) {
             return Ok(record::of(cell));

@@ -88,13 +88,13 @@ macro_rules! resizes {
             unsafe { resize(data, $size) }.map_or(null_mut(), NonNull::as_ptr)
         }
 
-        /// Resizes a cell to `size` data bytes, in place if its source can, and returns its data, which may have moved. Added bytes are
-        /// undefined. If the cell is tainted or its source zeroes, bytes that are cut off or left behind are zeroed.
+        /// Resizes a cell to `size` data bytes, in place if its source can, and returns its data, which may have moved. Added bytes
+        /// are undefined. If the cell is tainted or its source zeroes, bytes that are cut off or left behind are zeroed.
         #[doc = concat!("\n", $fails, " The cell is unchanged then.")]
         ///
         /// # Safety
-        /// `data` is that of a live cell of this method that nobody else uses meanwhile. Nobody uses the old address afterwards, even
-        /// if the source unwinds while it frees the old block.
+        /// `data` is that of a live cell of this method that nobody else uses meanwhile. Nobody uses the old address afterwards,
+        /// even if the source unwinds while it frees the old block.
         pub unsafe fn resize(data: *mut u8, size: usize) -> Result<NonNull<u8>, AllocError> {
             // SAFETY: [caller] the contract is the caller's.
             unsafe { resize_kept(data, ResizeRequest::Size(size), $crate::fault::call!($crate::raw::verbs::name(concat!($call, "r\0"))), Shred::No) }.map(|resized| resized.data)

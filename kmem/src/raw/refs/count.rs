@@ -7,11 +7,8 @@ use crate::raw::check;
 use crate::raw::layout::{REF as HEADER, Ref};
 use crate::shared::{self, Left};
 
-/// Drops a reference. Returns true if it was the last one: the caller must end the cell. With `shred`, taints the
-/// cell first.
-///
-/// # Safety
-/// As for [`f`](crate::raw::refs::f).
+/// Drops a reference. Returns true if it was the last one: the caller must end the cell. With `shred`, taints the cell first.
+/// Safety: as for [`f`](crate::raw::refs::f).
 #[inline(always)]
 pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
     // SAFETY: [caller] the header is readable if the data is not null.
@@ -27,13 +24,11 @@ pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
 }
 
 /// Drops a reference. Returns true if it was the last one: the caller must end the cell.
-///
-/// # Safety
-/// `data` is that of a live counted cell to which the caller has a reference.
+/// Safety: `data` is that of a live counted cell to which the caller has a reference.
 #[inline(always)]
 pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
-    // SAFETY: [caller, last-ref] the caller's reference keeps the cell live. If others are left, they may free it at
-    // once: it is not read again.
+    // SAFETY: [caller, last-ref] the caller's reference keeps the cell live. If others are left, they may free it at once: it is
+    // not read again.
     match shared::down(unsafe { &(*Ref::of(data)).refs }) {
         Left::Others => false,
         Left::Nobody => true,
@@ -45,9 +40,7 @@ pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
 }
 
 /// Returns the source of a cell, or [`AllocError::Shared`] if the caller's reference is not the only one.
-///
-/// # Safety
-/// `data` is that of a live cell to which the caller has a reference.
+/// Safety: `data` is that of a live cell to which the caller has a reference.
 pub(crate) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocError> {
     // SAFETY: [caller, last-ref] the reference keeps the cell live. If no other exists, nobody else has the cell.
     unsafe {

@@ -18,21 +18,21 @@ use crate::raw::request::Request;
 use crate::raw::sanitizer::Leads;
 use crate::raw::{Handle, check, end, make, trailer, tree};
 
-/// Adopts an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. It is freed when the last
-/// reference is dropped, before the destructor of the cell runs. C: `kmrefk`.
+/// Adopts an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. It is freed when the last reference is
+/// dropped, before the destructor of the cell runs. C: `kmrefk`.
 ///
-/// Returns [`AllocError::Shared`] if there are other references, and [`AllocError::Below`] if the object is a
-/// reference to the cell itself. Otherwise fails as `tree::k` does. The caller still owns the object then. Cells that
-/// own each other through other cells are not detected, and never freed.
+/// Returns [`AllocError::Shared`] if there are other references, and [`AllocError::Below`] if the object is a reference to the cell
+/// itself. Otherwise fails as `tree::k` does. The caller still owns the object then. Cells that own each other through other cells
+/// are not detected, and never freed.
 ///
 /// # Safety
-/// `data` is that of a counted cell to which the caller has a reference. The caller owns the object, and does not use
-/// it until [`l`] returns it. The source of the object outlives the cell. Cell and object may be used on the thread
-/// that drops the last reference.
+/// `data` is that of a counted cell to which the caller has a reference. The caller owns the object, and does not use it until
+/// [`l`] returns it. The source of the object outlives the cell. Cell and object may be used on the thread that drops the last
+/// reference.
 pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmrefk");
-    // SAFETY: [caller, live, last-ref, record] the header is readable, and the caller has a reference. The checks
-    // find a live cell. If no other reference exists, nobody else has the cell and its record.
+    // SAFETY: [caller, live, last-ref, record] the header is readable, and the caller has a reference. The checks find a live cell.
+    // If no other reference exists, nobody else has the cell and its record.
     unsafe {
         if data.is_null() {
             return Err(AllocError::Source(None));
@@ -68,9 +68,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
 }
 
 /// Returns the internal root node of the objects that a cell owns, and makes it first if needed.
-///
-/// # Safety
-/// Only the caller can access the cell of this record. The cell was allocated from `src`.
+/// Safety: only the caller can access the cell of this record. The cell was allocated from `src`.
 pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
@@ -88,8 +86,8 @@ pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Re
     }
 }
 
-/// Releases an adopted object and returns its handle, as [`tree::l`](crate::raw::tree::l) does. Returns the null
-/// handle if the cell does not own the object, or if there are other references. C: `kmrefl`.
+/// Releases an adopted object and returns its handle, as [`tree::l`](crate::raw::tree::l) does. Returns the null handle if the cell
+/// does not own the object, or if there are other references. C: `kmrefl`.
 ///
 /// # Safety
 /// `data` is that of a counted cell to which the caller has a reference.
