@@ -13,27 +13,27 @@ use kmem::raw::{Cell, Destructor, Fill, Handle, Pool, Request, ResizeFn, Source,
 use kmem::{AllocError, Kind};
 pub use rust::Rust;
 
-/// What an allocation is asked for.
+/// A request for an allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
     /// Data bytes.
     pub size: usize,
     /// Alignment of the data.
     pub align: usize,
-    /// Whether the data is zeroed.
+    /// True if the data is zeroed.
     pub zero: bool,
-    /// What runs when the cell goes.
+    /// The destructor.
     pub drop: Option<Destructor>,
-    /// Whether it is asked for by handle.
+    /// True to call the function that returns a handle.
     pub handle: bool,
-    /// What it is called.
+    /// The name.
     pub name: Option<&'static CStr>,
-    /// Whether it is made as an object of any kind is.
+    /// True to call the function that allocates by any method.
     pub any: bool,
 }
 
 impl Ask {
-    /// Whether the short forms can say it.
+    /// Returns true if a function without options can serve the request.
     fn is_plain(&self) -> bool {
         self.align == 0 && self.drop.is_none() && self.name.is_none() && !self.any
     }
@@ -43,7 +43,7 @@ impl Ask {
         Request { size: self.size, align: self.align, fill, drop: self.drop, name: self.name }
     }
 
-    /// What a pool that is asked for with options is called: all but those of the smallest cells.
+    /// The name of a pool that is made with options. A pool of the smallest cells has none.
     pub(crate) fn pool_name(&self, grows: bool) -> Option<&'static CStr> {
         ((grows || !self.is_plain()) && self.size > 16).then_some(c"of the model")
     }
@@ -67,11 +67,11 @@ impl Ask {
 pub enum Way {
     /// The method's own `f`.
     Free,
-    /// The method's own `s`; of a reference `d` where it is not to be zeroed.
+    /// The method's own `s`.
     Shred,
     /// By handle, with `kmfree`.
     Handle,
-    /// By a handle that was made for the occasion, without a cell.
+    /// By a handle without a cell.
     Bare,
     /// By a tainted handle.
     Tainted,
@@ -80,16 +80,16 @@ pub enum Way {
 }
 
 impl Way {
-    /// Whether the bytes are to be zeroed.
+    /// Returns true if the bytes must be zeroed.
     pub fn shreds(self) -> bool {
         matches!(self, Way::Shred | Way::Tainted | Way::ShredHandle)
     }
 }
 
-/// Through what an object is given another size.
+/// The ways in which an object can be resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, arbitrary::Arbitrary)]
 pub enum How {
-    /// The method's own function, where it has one.
+    /// The method's own function, if it has one.
     Own,
     /// A handle.
     Handle,
@@ -101,7 +101,7 @@ pub enum How {
     Array,
 }
 
-/// What is made of bytes, or for them.
+/// Arrays and copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, arbitrary::Arbitrary)]
 pub enum Words {
     /// An array.
@@ -117,7 +117,7 @@ pub enum Words {
 }
 
 impl Words {
-    /// Whether a zero comes behind what is copied.
+    /// Returns true if a zero follows the copy.
     pub(crate) fn ends(self) -> bool {
         matches!(self, Words::String | Words::Part)
     }
@@ -125,21 +125,21 @@ impl Words {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, arbitrary::Arbitrary)]
 pub enum Appended {
-    /// Bytes, behind all that there are.
+    /// Bytes, at the end of the data.
     Bytes,
-    /// A string, behind the string that is there.
+    /// A string, at the end of the string in the data.
     String,
-    /// Characters, where there was made room for them.
+    /// Characters, into room that was requested for them.
     Room,
-    /// Nothing yet: room is asked for in advance.
+    /// Nothing: room is reserved.
     Reserve,
 }
 
-/// One of the faces. A pointer that is null means a refusal.
+/// One of the two faces. A null pointer is a refusal.
 pub trait Face {
     /// Makes a heap cell, a reference-counted cell or a node.
     unsafe fn make(kind: Kind, src: *mut Cell, parent: *mut u8, ask: &Ask) -> *mut u8;
-    /// Takes a cell from a pool.
+    /// Allocates a cell from a pool.
     unsafe fn cell(pool: *mut Pool, ask: &Ask) -> *mut u8;
     /// Makes a pool.
     unsafe fn pool(src: *mut Cell, ask: &Ask, cells: usize, grows: bool) -> *mut Pool;
@@ -149,25 +149,25 @@ pub trait Face {
     unsafe fn walk(pool: *mut Pool) -> Vec<*mut u8>;
     /// Counts a pool.
     unsafe fn count(pool: *mut Pool) -> pool::Count;
-    /// Tears a pool down.
+    /// Destroys a pool.
     unsafe fn end_pool(pool: *mut Pool);
-    /// Frees an object, and returns the parent that the call named, or null.
+    /// Frees an object, and returns the parent that the call returned, or null.
     unsafe fn free(kind: Kind, data: *mut u8, way: Way) -> *mut u8;
     /// Adds a reference.
     unsafe fn up(data: *mut u8) -> *mut u8;
-    /// Taints an object through a handle on it.
+    /// Taints an object by a handle.
     unsafe fn taint(kind: Kind, data: *mut u8);
-    /// Gives an object another name, and returns true if there was room.
+    /// Renames an object, and returns true if it had room for a name.
     unsafe fn rename(kind: Kind, data: *mut u8, name: &'static CStr) -> bool;
-    /// Makes a source of these functions.
+    /// Makes a source with these functions.
     unsafe fn source(at: *mut Source, allocate: Allocate, free: Give, resize: Option<ResizeFn>);
-    /// Makes an array, or a copy of `n` bytes, which a zero follows.
+    /// Makes an array, or a copy of `n` bytes. A zero follows the bytes.
     unsafe fn text(at: &At, what: Words, n: usize, size: usize, bytes: *const u8) -> *mut u8;
-    /// Asks for room for so many bytes.
+    /// Reserves room for so many bytes.
     unsafe fn reserve(kind: Kind, data: *mut u8, size: usize, how: How) -> *mut u8;
-    /// Gives an object another size.
+    /// Resizes an object.
     unsafe fn resize(kind: Kind, data: *mut u8, size: usize, how: How) -> *mut u8;
-    /// Appends `n` bytes, which a zero follows, to what an object of this size holds.
+    /// Appends `n` bytes to an object of this size. A zero follows the bytes.
     unsafe fn append(
         object: (Kind, *mut u8, usize),
         what: Appended,
@@ -176,35 +176,35 @@ pub trait Face {
     ) -> *mut u8;
     /// Moves a node, and returns it.
     unsafe fn place(node: *mut u8, parent: *mut u8, unchecked: bool) -> *mut u8;
-    /// Moves all children of a node, and returns where to.
+    /// Moves all children of a node, and returns their new parent.
     unsafe fn place_children(from: *mut u8, to: *mut u8) -> *mut u8;
-    /// Frees all below a node.
+    /// Frees everything below a node.
     unsafe fn empty(node: *mut u8);
     /// Adds a hook, and returns the node.
     unsafe fn hook(node: *mut u8, hook: Destructor) -> *mut u8;
-    /// Takes a hook off.
+    /// Removes a hook.
     unsafe fn unhook(node: *mut u8, hook: Destructor) -> bool;
-    /// Has a node adopt an object, and returns that.
+    /// Has a node adopt an object, and returns the object.
     unsafe fn adopt(node: *mut u8, object: Handle) -> *mut u8;
-    /// Has a node let go of an object.
+    /// Has a node release an object.
     unsafe fn release(node: *mut u8, object: *const u8) -> Handle;
     /// Sets the destructor of a cell, and returns its data.
     unsafe fn hook_late(kind: Kind, data: *mut u8, hook: Destructor) -> *mut u8;
-    /// Has a counted cell adopt an object, and returns that.
+    /// Has a counted cell adopt an object, and returns the object.
     unsafe fn own(cell: *mut u8, object: Handle) -> *mut u8;
-    /// Has a counted cell let go of an object.
+    /// Has a counted cell release an object.
     unsafe fn disown(cell: *mut u8, object: *const u8) -> Handle;
-    /// What a walk over a tree comes by, and how deep that is.
+    /// The objects that a walk over a tree visits, and their depths.
     unsafe fn walk_tree(node: *mut u8) -> Vec<(Handle, usize)>;
     /// The parent of a node, and the other nodes that a call returns for it.
     unsafe fn around(node: *mut u8) -> Vec<*mut u8>;
-    /// Counts what is at and below a node.
+    /// Counts a node and everything below it.
     unsafe fn sum(node: *mut u8, name: Option<&CStr>) -> Sum;
     /// Reports a node, as text or as JSON.
     unsafe fn report(node: *mut u8, depth: usize, json: bool) -> String;
     /// Reports a pool.
     unsafe fn report_pool(pool: *mut Pool, json: bool) -> String;
-    /// The size and the name of an object, and whether it can be cast to that and to another.
+    /// The size and the name of an object, and the casts to that name and to another.
     unsafe fn facts(handle: Handle) -> (usize, Option<&'static CStr>, [*mut u8; 2]);
 }
 
@@ -224,7 +224,7 @@ fn at(kind: Kind, src: *mut Cell, parent: *mut u8) -> At {
     At { src, parent, ..At::new(kind) }
 }
 
-/// Gives `resize` a handle such as `how` says, and verifies that this is one on the object where it is then.
+/// Calls `resize` with the handle that `how` says, and checks that it then is the handle of the resized object.
 unsafe fn by_handle(
     kind: Kind,
     data: *mut u8,
@@ -237,14 +237,14 @@ unsafe fn by_handle(
     };
     let mut handle = of(data);
     let now = resize(&mut handle);
-    assert_eq!(handle, of(if now.is_null() { data } else { now }), "the handle of what was resized");
+    assert_eq!(handle, of(if now.is_null() { data } else { now }), "the handle of the resized object");
     now
 }
 
-/// What is another name.
+/// A name that no object has.
 pub(crate) const STRANGER: &CStr = c"a stranger";
 
-/// The handle that a program would have on a live object.
+/// The handle of a live object.
 pub(crate) unsafe fn handle(kind: Kind, data: *mut u8) -> Handle {
     unsafe {
         match kind {
@@ -256,7 +256,7 @@ pub(crate) unsafe fn handle(kind: Kind, data: *mut u8) -> Handle {
     }
 }
 
-/// Frees by handle in one of the ways that do so.
+/// Frees an object by handle.
 unsafe fn free_handle(
     handle: Handle,
     way: Way,

@@ -1,15 +1,16 @@
 //! A plain model of kmem, and an interpreter that turns bytes into calls and checks kmem against the model after each.
 //!
-//! The model knows of every object its kind, contents, count, parent, source and what is to be zeroed. After each call:
-//! contents are intact, no two objects overlap, pools and trees [verify](kmem::raw::pool::verify), the cells of each pool
-//! are as many as the model says, destructors have run for what went and for nothing else, children before parents, and
-//! bytes are zero where a policy says so. At the end every block has gone back to where it came from.
+//! The model has the kind, contents, count, parent, source and taint of every object. After each call it checks that contents are
+//! intact, that no two objects overlap, that pools and trees [verify](kmem::raw::pool::verify), that each pool has as many live cells as
+//! the model, that destructors ran for the freed objects alone, children before parents, and that tainted bytes are zero. At the end
+//! every block is back at its source.
 //!
-//! What nodes have adopted, and the hooks on them, are the model's too: it frees what a call takes along in the model first, and
-//! knows so in which order destructors and hooks are to run. Walks, counts and reports are compared where a step asks for it.
+//! The model also has adopted objects and hooks. It plans each free before the call, and so knows the order of destructors and hooks.
+//! Some steps compare walks, counts and reports.
 //!
-//! The same interpreter runs behind the property tests in `tests/`, the fuzz targets in `fuzz/`, and the C functions as
-//! well as the Rust ones: see [`Face`].
+//! The property tests in `tests/` and the fuzz targets in `fuzz/` run the same interpreter, over the C functions and over the Rust ones:
+//! see
+//! [`Face`].
 
 #![allow(
     clippy::undocumented_unsafe_blocks,

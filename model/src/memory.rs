@@ -1,9 +1,9 @@
-//! The heap beneath: an allocator that counts what kmem holds, refuses when told to, and looks at what goes back.
+//! The heap below kmem: an allocator that counts kmem's blocks, refuses on demand and checks freed memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 
-/// The global allocator that a program which [runs](crate::run) the model must have.
+/// The global allocator of a program that [runs](crate::run) the model.
 ///
 /// ```
 /// #[global_allocator]
@@ -12,26 +12,26 @@ use std::cell::{Cell, RefCell};
 #[derive(Debug)]
 pub struct Watch;
 
-/// No single block is larger, so that a request for half an address space is refused and not tried.
+/// The largest block. So a request for half of the address space is refused, not tried.
 const MOST: usize = 1 << 28;
 
 thread_local! {
-    /// Whether kmem is at work, and not the model.
+    /// True while kmem runs, false while the model does.
     static AT_WORK: Cell<bool> = const { Cell::new(false) };
     static LIVE: Cell<isize> = const { Cell::new(0) };
-    /// The bytes of the block that was allocated last.
+    /// The size of the last block.
     static LAST: Cell<usize> = const { Cell::new(0) };
     static ASKED: Cell<usize> = const { Cell::new(0) };
     static REFUSE: Cell<usize> = const { Cell::new(usize::MAX) };
     static ZEROED: RefCell<Vec<Range>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes that are to be zero when they go.
+/// Bytes that must be zero when they are freed.
 #[derive(Clone, Copy, Debug)]
 struct Range {
     start: usize,
     len: usize,
-    /// Whether the block around them went, and whether they were zero then.
+    /// If the block was freed, true if the bytes were zero then.
     went: Option<bool>,
 }
 
@@ -39,7 +39,7 @@ fn at_work() -> bool {
     AT_WORK.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Counts a request of kmem's, and says whether it is one to refuse.
+/// Counts a request of kmem. Returns true if it has to be refused.
 fn refused(size: usize) -> bool {
     let number = ASKED.get();
     ASKED.set(number + 1);
@@ -84,7 +84,7 @@ unsafe impl GlobalAlloc for Watch {
             ZEROED.with_borrow_mut(|ranges| {
                 for range in ranges {
                     let offset = range.start.wrapping_sub(block.addr());
-                    // What lies there later is of no concern.
+                    // Later contents of this memory do not matter.
                     if offset < layout.size() && range.went.is_none() {
                         range.went = Some(unsafe { all_zero(block.add(offset), range.len) });
                     }
@@ -95,7 +95,7 @@ unsafe impl GlobalAlloc for Watch {
     }
 }
 
-/// Runs `call` as kmem's work.
+/// Runs `call` as kmem.
 pub(crate) fn kmem<R>(call: impl FnOnce() -> R) -> R {
     let before = AT_WORK.replace(true);
     let result = call();
@@ -103,7 +103,7 @@ pub(crate) fn kmem<R>(call: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs `call` as the model's work, inside of kmem's.
+/// Runs `call` as the model, within a call of kmem.
 pub(crate) fn model<R>(call: impl FnOnce() -> R) -> R {
     let before = AT_WORK.replace(false);
     let result = call();
@@ -111,7 +111,7 @@ pub(crate) fn model<R>(call: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Forgets what was counted, and refuses the request with this number.
+/// Resets the counts, and refuses the request with this number.
 pub(crate) fn restart(refuse: Option<usize>) {
     LIVE.set(0);
     ASKED.set(0);
@@ -123,23 +123,23 @@ pub(crate) fn asked() -> usize {
     ASKED.get()
 }
 
-/// Whether a request was refused on purpose between two numbers of requests.
+/// Returns true if the refused request lies between these numbers.
 pub(crate) fn refused_between(before: usize, after: usize) -> bool {
     (before..after).contains(&REFUSE.get())
 }
 
-/// The bytes of the block that kmem allocated last.
+/// The size of the last block that kmem allocated.
 pub(crate) fn last() -> usize {
     LAST.get()
 }
 
-/// The blocks that kmem holds.
+/// The number of kmem's live blocks.
 pub(crate) fn live() -> isize {
     LIVE.get()
 }
 
-/// Runs `call`, after which all these bytes must be zero, or have been when the block around them went. Returns the first
-/// that were not.
+/// Runs `call`. After it all these ranges must be zero, or must have been zero when their block was freed. Returns the first range that
+/// was not.
 pub(crate) fn zeroing<R>(ranges: &[(*mut u8, usize)], call: impl FnOnce() -> R) -> (R, Option<usize>) {
     let watched = ranges.iter().map(|&(start, len)| Range { start: start.addr(), len, went: None });
     ZEROED.set(watched.collect());
@@ -147,7 +147,7 @@ pub(crate) fn zeroing<R>(ranges: &[(*mut u8, usize)], call: impl FnOnce() -> R) 
     let went = ZEROED.take();
     let zeroed = |at: usize| match went[at].went {
         Some(zero) => zero,
-        // Nobody took the block away, so it is there to be looked at.
+        // The block was not freed, so it can be read.
         None => unsafe { all_zero(ranges[at].0, ranges[at].1) },
     };
     (result, (0..ranges.len()).find(|&at| !zeroed(at)))

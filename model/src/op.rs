@@ -10,19 +10,19 @@ pub enum Kinds {
     Pool,
 }
 
-/// What a node is to adopt.
+/// An object for a node to adopt.
 #[derive(Clone, Copy, Debug, Arbitrary)]
 pub struct Adoption {
     pub what: Adopted,
     /// By a handle without a cell.
     pub bare: bool,
-    /// By a handle that is tainted.
+    /// By a tainted handle.
     pub tainted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
 pub enum Adopted {
-    /// No cell of kmem's.
+    /// An object that kmem did not allocate.
     Static,
     /// A node, or a pool on one.
     Node,
@@ -39,7 +39,7 @@ pub enum Method {
     Tree,
 }
 
-/// What is asked for.
+/// The parts of a request.
 #[derive(Clone, Copy, Debug, Arbitrary)]
 pub struct Form {
     pub size: Size,
@@ -47,11 +47,11 @@ pub struct Form {
     pub zero: bool,
     pub handle: bool,
     pub drop: bool,
-    /// What it is called, and whether it is made as any kind of object is.
+    /// The name, and a bit to allocate by the function for any method.
     pub name: u8,
 }
 
-/// A number of bytes: mostly small, sometimes a few pages, now and then more than there is.
+/// A size: mostly small, sometimes a few pages, seldom larger than memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Size(pub usize);
 
@@ -74,7 +74,7 @@ impl<'a> Arbitrary<'a> for Size {
     }
 }
 
-/// An alignment: mostly none in particular, now and then one that there is not.
+/// An alignment: mostly the default, seldom an invalid one.
 #[derive(Clone, Copy, Debug)]
 pub struct Align(pub usize);
 
@@ -97,14 +97,14 @@ impl<'a> Arbitrary<'a> for Align {
 
 #[derive(Clone, Copy, Debug, Arbitrary)]
 pub enum Misuse {
-    /// The object is freed by another method, whose header lies inside its own.
+    /// The object is freed by another method with a smaller header.
     Method(u8),
-    /// A handle says another kind than the object's.
+    /// A handle has another kind than the object.
     Kind(u8),
     /// A handle names the cell of another object.
     Cell,
     /// A pointer into the object is freed.
     Interior,
-    /// The cell of a pool that was freed last is freed again.
+    /// The pool cell that was freed last is freed again.
     Twice,
 }

@@ -26,27 +26,26 @@ use crate::memory;
 use crate::op::{Adoption, Form, Kinds, Method, Misuse, Size};
 use crate::things::{self, Id, Object, Origin, Store, Things};
 
-/// No more objects than this at a time, so that a step stays short.
+/// The most live objects, so that a step stays short.
 const MOST: usize = 80;
 
-/// Sources of the model's own. The last one resizes, in steps of so many bytes.
+/// The number of custom sources. The last one resizes in place.
 const CUSTOM: usize = 2;
 
-/// What a sequence came to.
+/// The result of a sequence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Requests that kmem made of the heap beneath and of the custom sources.
+    /// Requests of kmem to the heap and to the custom sources.
     pub requests: usize,
-    /// Steps that did something, by name.
+    /// The number of steps by name, without those that did nothing.
     pub steps: std::collections::BTreeMap<&'static str, usize>,
 }
 
-/// Turns `bytes` into calls of a face of kmem, and checks it against the model after each. Where a number is given, the
-/// request of kmem with that number is refused; the call in which that happens must then change nothing, and succeed when
-/// it is made again.
+/// Turns `bytes` into calls of a face of kmem, and compares kmem with the model after each. If `refuse` is a number, the request of
+/// kmem with that number is refused. The call must then change nothing, and succeed when it is repeated.
 ///
 /// # Panics
-/// Where kmem is not what the model says.
+/// Panics if kmem differs from the model.
 pub fn run<F: Face>(bytes: &[u8], refuse: Option<usize>) -> Outcome {
     fault::set_handler(Some(|fault| memory::model(|| FAULTS.with_borrow_mut(|seen| seen.push(*fault)))));
     ALIVE.take();
@@ -69,7 +68,7 @@ pub fn run<F: Face>(bytes: &[u8], refuse: Option<usize>) -> Outcome {
     run.outcome
 }
 
-/// [`run`]s what a fuzz target is given: the first two bytes say which request is refused, if any.
+/// [`run`]s the input of a fuzz target. The first two bytes are the number of the request to refuse, if any.
 ///
 /// # Panics
 /// As [`run`] does.
@@ -81,12 +80,12 @@ pub fn replay<F: Face>(bytes: &[u8]) -> Outcome {
     }
 }
 
-/// One step. Indices are taken modulo the number of things that there are.
+/// One step. An index counts modulo the number of live things.
 #[derive(Clone, Copy, Debug, Arbitrary)]
 enum Op {
     /// Makes a heap cell, a reference-counted cell or a node.
     Make { method: Method, source: u8, parent: u8, form: Form },
-    /// Takes a cell from a pool.
+    /// Allocates a cell from a pool.
     Cell { pool: u8, form: Form },
     /// Makes a pool.
     Pool { source: u8, on_node: bool, form: Form, cells: u8, grows: bool },
@@ -94,66 +93,66 @@ enum Op {
     PoolIn { len: u16, skew: u8, form: Form },
     /// Frees an object, or drops a reference.
     Free { at: u8, way: Way },
-    /// Frees the object that was made last.
+    /// Frees the newest object.
     FreeLast { way: Way },
-    /// Tears a pool down, one on a node perhaps as the node.
+    /// Destroys a pool. A pool on a node may be freed as the node.
     EndPool { at: u8, way: Way },
     /// Adds a reference.
     Up { at: u8 },
     /// Taints an object.
     Taint { at: u8 },
-    /// Gives an object another name, if it has one.
+    /// Renames an object that has a name.
     Rename { at: u8, name: u8 },
     /// Taints a pool or a source.
     TaintSource { at: u8 },
-    /// A wrong call, which is to be reported and to change nothing.
+    /// A misuse. It must be reported and change nothing.
     Misuse { at: u8, how: Misuse },
     /// Makes a node below another.
     Node { parent: u8, form: Form },
     /// Makes an array, a copy or a string.
     Text { method: Kinds, source: u8, parent: u8, what: Words, size: Size, of: u8 },
-    /// Gives an object another size.
+    /// Resizes an object.
     Resize { at: u8, size: Size, how: How },
-    /// Gives an object a size that is close to what it has.
+    /// Resizes an object by a little.
     Adjust { at: u8, by: i8, how: How },
-    /// Appends to what an object holds.
+    /// Appends to an object.
     Append { at: u8, what: Appended, len: u8, place: u8, own: bool, how: How },
     /// Moves a node.
     Move { at: u8, to: u8, unchecked: bool },
     /// Moves all children of a node.
     MoveChildren { from: u8, to: u8 },
-    /// Frees all below a node.
+    /// Frees everything below a node.
     Empty { at: u8 },
-    /// Hooks a destructor on.
+    /// Adds a hook.
     Hook { at: u8, arg: u8 },
-    /// Takes a hook off.
+    /// Removes a hook.
     Unhook { at: u8, arg: u8 },
     /// Has a node adopt an object.
     Adopt { at: u8, object: u8, what: Adoption },
-    /// Has a node let go of what it adopted, or of a child.
+    /// Has a node release an adopted object, or a child.
     Release { at: u8, which: u8, child: bool },
-    /// Sets the destructor of a cell, or takes it away.
+    /// Sets the destructor of a cell, or removes it.
     HookLate { at: u8, on: bool },
     /// Has a counted cell adopt an object.
     Own { at: u8, object: u8, what: Adoption },
-    /// Has a counted cell let go of what it owns.
+    /// Has a counted cell release an object.
     Disown { at: u8, which: u8 },
-    /// Looks at a node, with walks, counts and reports, or at a pool.
+    /// Walks, counts and reports a node or a pool.
     Look { at: u8, depth: u8, pool: bool },
 }
 
 struct Run<F> {
     things: Things,
     last: Option<Id>,
-    /// The cell of a pool that was freed last, and its pool.
+    /// The pool cell that was freed last, and its pool.
     freed: Option<(*mut u8, Id)>,
-    /// Whether the step draws more than one block, and gives back what it drew if it is refused.
+    /// True if the step allocates several blocks, and frees them if one is refused.
     gives_back: bool,
     outcome: Outcome,
     face: PhantomData<F>,
 }
 
-/// What cells are called.
+/// The names of cells.
 const NAMES: [&CStr; 2] = [c"line", c"a \"quoted\" \\name\n\x80"];
 
 impl<F: Face> Run<F> {
@@ -190,7 +189,7 @@ impl<F: Face> Run<F> {
 
     fn origin(&self, at: u8) -> Origin {
         let at = usize::from(at);
-        // Pools more often than anything else: they are what is most to be got wrong.
+        // Pools are the most frequent source, since they have the most code.
         match self.things.stores.len() {
             stores if at >= 96 && stores > 0 => {
                 Origin::Pool(*self.things.stores.keys().nth(at % stores).expect("a pool"))
@@ -217,7 +216,7 @@ impl<F: Face> Run<F> {
         (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
     }
 
-    /// A node, of which pools are a good part.
+    /// A node, often one with a pool.
     fn node_or_hosted(&self, at: u8) -> Option<Id> {
         let hosted = |(&id, store): (&Id, &Store)| store.hosted.then_some(id);
         let found: Vec<Id> = self.things.stores.iter().filter_map(hosted).collect();

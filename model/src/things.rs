@@ -1,4 +1,4 @@
-//! What the model knows of every object and pool.
+//! The state of the model: every object and pool.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
@@ -6,14 +6,14 @@ use std::ffi::CStr;
 use kmem::Kind;
 use kmem::raw::{Cell, Handle, Pool, Source, pool};
 
-/// The number of a thing, counted up as they are made.
+/// The number of a thing, in the order of their allocation.
 pub type Id = u32;
 
-/// Where something was drawn from.
+/// The source of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Heap,
-    /// A source of the model's own.
+    /// A custom source.
     Custom(usize),
     /// A pool.
     Pool(Id),
@@ -27,45 +27,44 @@ pub struct Object {
     pub data: *mut u8,
     /// Data bytes.
     pub size: usize,
-    /// The alignment that was asked for.
+    /// The requested alignment.
     pub align: usize,
-    /// What it is called; of a pool's cell that is the pool's affair.
+    /// The name. The name of a pool's cell is in the pool.
     pub name: Option<&'static CStr>,
     pub tainted: bool,
     pub refs: usize,
-    /// Whether it has a destructor of its own.
+    /// True if it was made with a destructor.
     pub drop: bool,
-    /// Whether a destructor is to run.
+    /// True if a destructor must run.
     pub ends: bool,
-    /// Whether it has a record.
+    /// True if it has a record.
     pub record: bool,
-    /// Whether it has a node for what it owns.
+    /// True if it has a node for its adopted objects.
     pub owner: bool,
     pub origin: Origin,
-    /// Bytes that its block has to spare.
+    /// Spare bytes of its block.
     pub spare: usize,
 }
 
 impl Object {
-    /// A plain one.
+    /// An object without options.
     pub fn new(kind: Kind, data: *mut u8, size: usize, origin: Origin) -> Object {
         let (align, name, tainted, refs, drop, spare) = (0, None, false, 1, false, 0);
         let (ends, record, owner) = (false, false, false);
         Object { kind, data, size, align, name, tainted, refs, drop, ends, record, owner, origin, spare }
     }
 
-    /// The bytes of its block where it has so many bytes of data and none to spare, and the alignment; nothing where that is not
-    /// possible.
+    /// The size and the alignment of a block for so many bytes of data without spare room, or `None` if they are impossible.
     pub fn tight(&self, size: usize) -> Option<(usize, usize)> {
         block(self.kind, size, self.align, self.drop, self.name.is_some())
     }
 
-    /// The bytes of its block.
+    /// The size of its block.
     pub fn block(&self) -> usize {
         self.tight(self.size).expect("a block").0 + self.spare
     }
 
-    /// Bytes from its data on that are zeroed with it: all of a block of its own.
+    /// The number of bytes from its data on that are zeroed with it.
     pub fn zeroed(&self) -> usize {
         match self.origin {
             Origin::Pool(_) => self.size,
@@ -73,7 +72,7 @@ impl Object {
         }
     }
 
-    /// Bytes from the base of its block to its data.
+    /// The offset of its data in its block.
     pub fn offset(&self) -> usize {
         header(self.kind).max(self.align)
     }
@@ -88,73 +87,73 @@ pub struct Store {
     pub tainted: bool,
     pub drop: bool,
     pub origin: Origin,
-    /// Whether it lies in a node, and can have something above and below it.
+    /// True if it is on a node.
     pub hosted: bool,
-    /// Whether that node is tainted.
+    /// True if that node is tainted.
     pub node_tainted: bool,
-    /// The buffer that it lies in.
+    /// Its buffer.
     pub buffer: Option<Buffer>,
-    /// What it is called.
+    /// The name.
     pub name: Option<&'static CStr>,
-    /// The most cells that were in use at once.
+    /// The peak number of live cells.
     pub most: std::cell::Cell<usize>,
 }
 
-/// A buffer of the caller's.
+/// A buffer for a pool.
 #[derive(Debug)]
 pub struct Buffer(pub Box<[u128]>);
 
-/// A hook of the node that it hangs below.
+/// A hook of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
-    /// Its argument, by which it is known.
+    /// Its argument, which identifies it.
     pub arg: usize,
     pub origin: Origin,
 }
 
-/// What a node has adopted, if that is no node.
+/// The holder of an adopted object that is not a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder {
-    /// The object, or nothing where that is not kmem's.
+    /// The object, or `None` if kmem did not allocate it.
     pub held: Option<Id>,
-    /// The handle that was given up.
+    /// The handle of the object.
     pub handle: Handle,
     pub origin: Origin,
 }
 
-/// Everything that is alive. Objects, pools, hooks and holders are numbered together.
+/// Everything that is live. Objects, pools, hooks and holders share their numbers.
 #[derive(Debug, Default)]
 pub struct Things {
     pub objects: BTreeMap<Id, Object>,
     pub stores: BTreeMap<Id, Store>,
     pub hooks: BTreeMap<Id, Hook>,
     pub holders: BTreeMap<Id, Holder>,
-    /// What a node, pool on a node, hook or holder hangs below.
+    /// The parents of nodes, of pools on nodes, hooks and holders.
     pub above: BTreeMap<Id, Id>,
-    /// What hangs below, in order.
+    /// The children, in order.
     below: BTreeMap<Id, Vec<Id>>,
-    /// Nodes that are zeroed with all that is below them.
+    /// Nodes that are zeroed with everything below them.
     pub deep: BTreeSet<Id>,
     pub sources: Vec<*mut Source>,
     next: Id,
 }
 
-/// Something that goes, and with it, of a pool, cells that nobody else owns.
+/// A thing that is freed, and the cells that are freed with it if it is a pool.
 #[derive(Debug)]
 pub struct Gone {
     pub id: Id,
-    /// Whether who frees it says that it is to be zeroed.
+    /// True if the call zeroes it.
     pub shred: bool,
     pub cells: Vec<Id>,
 }
 
-/// What a call that frees takes along.
+/// The effects of a free.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// In the order in which it goes.
+    /// The freed things, in order.
     pub gone: Vec<Gone>,
     ids: BTreeSet<Id>,
-    /// References that are dropped, and whether the cell is tainted by that.
+    /// The number of dropped references by cell, and true if the cell becomes tainted.
     pub dropped: BTreeMap<Id, (usize, bool)>,
 }
 
@@ -165,7 +164,7 @@ impl Plan {
     }
 }
 
-/// Bytes of header before the data.
+/// The size of the header.
 pub fn header(kind: Kind) -> usize {
     match kind {
         Kind::Tree => 64,
@@ -174,21 +173,21 @@ pub fn header(kind: Kind) -> usize {
     }
 }
 
-/// Bytes that a hook's block takes.
+/// The size of a hook's block.
 pub const HOOK: (usize, usize) = (80, 16);
-/// Bytes that the record of a cell takes.
+/// The size of a cell's record.
 pub const RECORD: (usize, usize) = (48, 16);
-/// Bytes that the node takes below which hangs what a cell owns.
+/// The size of the node above the objects that a cell owns.
 pub const OWNER: (usize, usize) = (64, 16);
-/// Bytes that the block of a holder takes.
+/// The size of a holder's block.
 pub const HOLDER: (usize, usize) = (88, 16);
 
-/// Bytes behind the data: destructor, name.
+/// The number of bytes behind the data, for the destructor and the name.
 pub fn behind(drop: bool, name: bool) -> usize {
     usize::from(drop) * 16 + usize::from(name) * 8
 }
 
-/// Bytes from the base of a block to its end, and its alignment; nothing where that is not possible.
+/// The size and the alignment of a block, or `None` if they are impossible.
 pub fn block(kind: Kind, size: usize, align: usize, drop: bool, name: bool) -> Option<(usize, usize)> {
     if align != 0 && (!align.is_power_of_two() || align > kmem::raw::MAX_ALIGN) {
         return None;
@@ -201,24 +200,24 @@ pub fn block(kind: Kind, size: usize, align: usize, drop: bool, name: bool) -> O
     (size <= isize::MAX as usize - 4 * kmem::raw::MAX_ALIGN).then_some((total, align))
 }
 
-/// What an object's byte is: never zero nor even, so that no pointer to a cell can be read from it.
+/// A byte of an object's contents. It is odd, so that no pointer to a cell can be read from it.
 pub fn byte(id: Id, at: usize) -> u8 {
     (id.wrapping_mul(37) as u8).wrapping_add((at as u8).wrapping_mul(11)) | 0x81
 }
 
-/// Fills an object with what it is to hold.
+/// Fills an object with its contents.
 pub unsafe fn fill(id: Id, data: *mut u8, size: usize) {
     for at in 0..size {
         unsafe { data.add(at).write(byte(id, at)) };
     }
 }
 
-/// Whether an object holds what it was filled with.
+/// Returns true if an object has its contents.
 pub unsafe fn intact(id: Id, data: *mut u8, size: usize) -> bool {
     (0..size).all(|at| unsafe { data.add(at).read() } == byte(id, at))
 }
 
-/// Whether an object holds what it was filled with at its start and at its end, where neighbours would write.
+/// Returns true if an object has its contents at its start and its end, the likely places of a stray write.
 pub unsafe fn borders_intact(id: Id, data: *mut u8, size: usize) -> bool {
     const BORDER: usize = 256;
     let holds = |at: usize| unsafe { data.add(at).read() } == byte(id, at);
@@ -231,7 +230,7 @@ impl Things {
         self.next
     }
 
-    /// The source as kmem is to be told it.
+    /// The source as an argument for kmem.
     pub fn cell(&self, origin: Origin) -> *mut Cell {
         match origin {
             Origin::Heap | Origin::Buffer => std::ptr::null_mut(),
@@ -240,7 +239,7 @@ impl Things {
         }
     }
 
-    /// Whether all that is drawn from there is zeroed when it goes.
+    /// Returns true if every block of the source is zeroed when it is freed.
     pub fn shreds(&self, origin: Origin) -> bool {
         match origin {
             Origin::Heap | Origin::Buffer => false,
@@ -259,13 +258,13 @@ impl Things {
         }
     }
 
-    /// Whether all bytes of a pool are zeroed when it goes.
+    /// Returns true if all bytes of a pool are zeroed when it is destroyed.
     pub fn shreds_end(&self, id: Id) -> bool {
         let store = &self.stores[&id];
         self.shreds(Origin::Pool(id)) || store.hosted && (store.node_tainted || self.shreds(store.origin))
     }
 
-    /// The blocks that were drawn from a source: kmem's own count must be the same.
+    /// The number of live blocks from a source. kmem must count as many.
     pub fn drawn(&self, is: impl Fn(Origin) -> bool) -> usize {
         let more = |object: &Object| 1 + usize::from(object.record) + usize::from(object.owner);
         let objects = self.objects.values().filter(|object| is(object.origin)).map(more).sum::<usize>();
@@ -280,7 +279,7 @@ impl Things {
                 .sum::<usize>()
     }
 
-    /// Whether something is drawn from a pool that is no cell of its own.
+    /// Returns true if the pool is the source of a block that is not its own cell.
     pub fn serves_others(&self, store: Id) -> bool {
         let from = |origin| origin == Origin::Pool(store);
         self.objects.values().any(|object| object.kind != Kind::Pool && from(object.origin))
@@ -289,7 +288,7 @@ impl Things {
             || self.holders.values().any(|holder| from(holder.origin))
     }
 
-    /// Whether a pool may be torn down once these are gone: nothing but cells of its own that nobody owns is drawn from it.
+    /// Returns true if a pool may be destroyed after these are freed: only its own cells that nothing owns are left.
     fn may_end(&self, store: Id, gone: &BTreeSet<Id>) -> bool {
         let left = |id: &Id, origin| origin == Origin::Pool(store) && !gone.contains(id);
         !self
@@ -301,18 +300,18 @@ impl Things {
             && !self.holders.iter().any(|(id, holder)| left(id, holder.origin))
     }
 
-    /// How many nodes have adopted an object.
+    /// The number of nodes that have adopted an object.
     pub fn held(&self, object: Id) -> usize {
         self.holders.values().filter(|holder| holder.held == Some(object)).count()
     }
 
-    /// Whether an object, or a reference to it, is the program's.
+    /// Returns true if the program owns the object or a reference to it.
     pub fn owned(&self, id: Id) -> bool {
         let object = &self.objects[&id];
         self.held(id) < object.refs
     }
 
-    /// Whether an object is a node, or a pool on one.
+    /// Returns true if an object is a node, or a pool on one.
     pub fn is_node(&self, id: Id) -> bool {
         match self.objects.get(&id) {
             Some(object) => object.kind == Kind::Tree,
@@ -320,7 +319,7 @@ impl Things {
         }
     }
 
-    /// All nodes, pools on nodes among them.
+    /// All nodes, including pools on nodes.
     pub fn nodes(&self) -> Vec<Id> {
         self.objects.keys().chain(self.stores.keys()).copied().filter(|&id| self.is_node(id)).collect()
     }
@@ -333,13 +332,13 @@ impl Things {
         self.objects.get(&id).map_or_else(|| self.stores[&id].origin, |object| object.origin)
     }
 
-    /// Whether a node is tainted; that of what a counted cell owns is not.
+    /// Returns true if a node is tainted. The node above the objects of a counted cell is not.
     pub fn node_tainted(&self, id: Id) -> bool {
         let tainted = |object: &Object| object.tainted && object.kind != Kind::Ref;
         self.objects.get(&id).map_or_else(|| self.stores[&id].node_tainted, tainted)
     }
 
-    /// The data that a node, or what hangs below one, has for the program; of a hook none.
+    /// The data of a node or of an adopted object. A hook has none.
     pub fn data(&self, id: Id) -> *mut u8 {
         match (self.hooks.get(&id), self.holders.get(&id)) {
             (Some(_), _) => std::ptr::null_mut(),
@@ -348,12 +347,12 @@ impl Things {
         }
     }
 
-    /// The node that a node hangs below, if that is not what a counted cell has for what it owns.
+    /// The parent of a node, unless that is the node above the objects of a counted cell.
     pub fn parent(&self, id: Id) -> Option<Id> {
         self.above.get(&id).copied().filter(|&above| self.is_node(above))
     }
 
-    /// What would be freed with one of these, or with what they are owned by: all above it, and those that hold it.
+    /// Everything above these, and the owners of it.
     pub fn owners(&self, id: Id) -> BTreeSet<Id> {
         let (mut found, mut open) = (BTreeSet::new(), vec![id]);
         while let Some(id) = open.pop() {
@@ -366,19 +365,19 @@ impl Things {
         found
     }
 
-    /// All that hangs below a node, hooks first.
+    /// Everything below a node, hooks first.
     pub fn children(&self, id: Id) -> &[Id] {
         self.below.get(&id).map_or(&[], |below| below)
     }
 
-    /// All that hangs below a node and is no hook.
+    /// Everything below a node except hooks.
     pub fn past_hooks(&self, id: Id) -> Vec<Id> {
         self.children(id).iter().copied().filter(|child| !self.hooks.contains_key(child)).collect()
     }
 
     pub fn link(&mut self, parent: Id, child: Id) {
         self.above.insert(child, parent);
-        // Pools lie behind all others, the one that came last before the rest, but behind those that were drawn from it.
+        // Pools come last, the newest of them first, but after the pools that were allocated from it.
         let before =
             |sibling: &&Id| self.stores.contains_key(*sibling) && !self.is_drawn_from(**sibling, child);
         let siblings = self.children(parent);
@@ -397,13 +396,13 @@ impl Things {
         }
     }
 
-    /// Puts something below another node, or makes it a root. A pool stays in its place where it is there already.
+    /// Moves a thing below another node, or makes it a root. A pool that is below that node already keeps its place.
     pub fn moved(&mut self, id: Id, parent: Option<Id>) {
         if self.stores.contains_key(&id) && parent.is_some() && self.above.get(&id) == parent.as_ref() {
             return;
         }
         if self.stores.contains_key(&id) && self.shreds(Origin::Pool(id)) {
-            // What was to be zeroed still is.
+            // A pool that left a tainted node is still zeroed.
             self.stores.get_mut(&id).expect("a pool").tainted = true;
         }
         self.unlink(id);
@@ -412,7 +411,7 @@ impl Things {
         }
     }
 
-    /// Whether a node is this one or lies below it.
+    /// Returns true if a node is this one or below it.
     pub fn is_within(&self, mut id: Id, above: Id) -> bool {
         while id != above {
             match self.above.get(&id) {
@@ -423,14 +422,14 @@ impl Things {
         true
     }
 
-    /// Whether a pool would hang at or below a node that was drawn from it: no source outlives itself.
+    /// Returns true if a pool would be below a node that was allocated from it.
     pub fn is_circular(&self, pool: Id, parent: Option<Id>) -> bool {
         let above = |id: &Id| self.above.get(id).copied();
         self.stores.contains_key(&pool)
             && std::iter::successors(parent, above).any(|node| self.is_drawn_from(node, pool))
     }
 
-    /// Whether a node was drawn from a pool, if only by way of others.
+    /// Returns true if a node was allocated from a pool, directly or through other pools.
     fn is_drawn_from(&self, node: Id, pool: Id) -> bool {
         let mut above = Some(node);
         while let Some(node) = above {
@@ -450,13 +449,13 @@ impl Things {
         false
     }
 
-    /// Whether something that goes with these is zeroed because of what goes above it.
+    /// Returns true if a thing is zeroed because a node above it is freed with it.
     fn is_below_deep(&self, id: Id, going: &[Id]) -> bool {
         let above = |id: &Id| self.above.get(id).copied().filter(|above| going.contains(above));
         std::iter::successors(Some(id), above).any(|id| self.deep.contains(&id))
     }
 
-    /// Takes something out that is gone, with what is known of its place.
+    /// Removes a freed thing and its links.
     pub fn remove(&mut self, id: Id) -> Option<Object> {
         self.unlink(id);
         self.below.remove(&id);
@@ -467,14 +466,14 @@ impl Things {
         self.objects.remove(&id)
     }
 
-    /// What goes with these, in this order; nothing where a pool would go before what it served.
+    /// The effects of a free of these, or `None` if a pool would be freed before a block that was allocated from it.
     pub fn plan(&self, going: &[Id], shred: bool) -> Option<Plan> {
         let mut plan = Plan::default();
         self.add(&mut plan, going, shred)?;
         Some(plan)
     }
 
-    /// Adds what goes with these to a plan.
+    /// Adds the effects of a free of these to a plan.
     fn add(&self, plan: &mut Plan, going: &[Id], shred: bool) -> Option<()> {
         for &id in going {
             let shred = shred || self.is_below_deep(id, going);
@@ -499,7 +498,7 @@ impl Things {
         Some(())
     }
 
-    /// An object goes, or one reference to it.
+    /// Adds the free of an object, or of one reference to it.
     fn drop_one(&self, plan: &mut Plan, id: Id, shred: bool) -> Option<()> {
         let object = &self.objects[&id];
         if object.kind == Kind::Ref {
@@ -526,7 +525,7 @@ impl Things {
         self.objects.iter().filter(|(_, object)| own(object)).map(|(&id, _)| id).collect()
     }
 
-    /// What goes with a node, itself last, in order.
+    /// The things that are freed with a node, in order. The node is last.
     pub fn felled(&self, node: Id) -> Vec<Id> {
         let mut order = Vec::new();
         let mut open = vec![(node, 0)];

@@ -1,4 +1,5 @@
-//! Random sequences of calls, each face of kmem against the model; and each allocation of each sequence refused in turn.
+//! Random sequences of calls, each on both faces of kmem, compared with the model. Then each allocation of each sequence is refused in
+//! turn.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,7 @@ proptest! {
     }
 }
 
-/// Refuses each request of a sequence in turn: the call changes nothing and succeeds when it is made again.
+/// Refuses each request of a sequence in turn. The call then changes nothing, and succeeds when it is repeated.
 fn refused_at_every_point<F: Face>(bytes: &[u8]) {
     let requests = run::<F>(bytes, None).requests;
     for at in 0..requests {
@@ -46,7 +47,7 @@ proptest! {
     }
 }
 
-/// What fuzzing found worth keeping: each reaches something that the others do not.
+/// The inputs that the fuzzer kept: each reaches code that the others do not.
 #[test]
 fn the_corpus_of_the_fuzz_targets_runs_clean() {
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus");
@@ -62,7 +63,7 @@ fn the_corpus_of_the_fuzz_targets_runs_clean() {
     assert!(sequences > 100, "{sequences} sequences");
 }
 
-/// A model that is asked for nothing agrees with everything.
+/// A model that makes no calls never disagrees.
 #[test]
 fn random_sequences_reach_every_kind_of_step() {
     let mut steps: BTreeMap<&str, usize> = BTreeMap::new();

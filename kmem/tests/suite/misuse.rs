@@ -313,9 +313,9 @@ fn the_default_handler_prints_the_call_and_the_misuse_and_aborts() {
 /// again.
 #[cfg(all(unix, feature = "ref", feature = "heap"))]
 #[test]
-fn too_many_references_end_the_program_whatever_the_handler_does() {
+fn too_many_references_end_the_program_with_any_handler() {
     use std::os::unix::process::ExitStatusExt;
-    const NAME: &str = "misuse::too_many_references_end_the_program_whatever_the_handler_does";
+    const NAME: &str = "misuse::too_many_references_end_the_program_with_any_handler";
     const HANDLER: &str = "KMEM_TEST_HANDLER";
     match std::env::var(HANDLER).as_deref() {
         Ok(handler) => {

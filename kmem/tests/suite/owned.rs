@@ -169,7 +169,7 @@ fn a_tree_that_a_counted_cell_releases_is_a_root_again() {
         let (owner, root) = (refs::a(null_mut(), 8), node(null_mut(), 2));
         node(root, 1);
         refs::k(owner, tree::handle(root)).unwrap();
-        assert!(tree::p(root).is_null(), "nobody sees what it hangs below");
+        assert!(tree::p(root).is_null(), "the internal parent is not shown");
         assert_eq!(refs::l(owner, root).data, root);
         refs::f(owner);
         assert!(ended().is_empty());

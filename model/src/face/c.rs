@@ -19,7 +19,7 @@ use crate::memory;
 #[derive(Debug)]
 pub struct C;
 
-/// Adds a piece of a report to a `String`.
+/// Appends a piece of a report to a `String`.
 unsafe extern "C" fn write(context: *mut c_void, text: *const c_char, len: usize) {
     memory::model(|| {
         let piece = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), len) };
@@ -28,7 +28,7 @@ unsafe extern "C" fn write(context: *mut c_void, text: *const c_char, len: usize
     });
 }
 
-/// Calls a C function that may refuse, and verifies that `errno` says why if it did, and is left alone if not.
+/// Calls a C function that may refuse, and checks that it sets `errno` if and only if it does.
 fn refusing(call: impl FnOnce() -> *mut c_void) -> *mut u8 {
     const UNTOUCHED: i32 = 7777;
     errno::set_errno(errno::Errno(UNTOUCHED));
@@ -80,7 +80,7 @@ impl Face for C {
 
     unsafe fn cell(pool: *mut Pool, ask: &Ask) -> *mut u8 {
         use c::pool::*;
-        // The C functions have no options for a single cell: alignment and destructor are the pool's.
+        // The C functions have no options for a single cell of a pool.
         if !ask.is_plain() {
             return unsafe { Rust::cell(pool, ask) };
         }
@@ -231,7 +231,7 @@ impl Face for C {
                 (How::Own, Kind::Tree) => kmtreer(raw, size),
                 (How::Array, _) => {
                     let (n, of) = if size % 8 == 0 { (size / 8, 8) } else { (size, 1) };
-                    // What is too much by far overflows.
+                    // A huge size becomes a product that overflows.
                     let of = if size > isize::MAX as usize { of * 16 } else { of };
                     by_handle(kind, data, how, |handle| kmresizen(handle, n, of).cast()).cast()
                 }
@@ -333,7 +333,7 @@ impl Face for C {
         while unsafe { c::tree::kmtreen(&raw mut walk) } != 0 {
             seen.push((walk.at, walk.depth));
         }
-        assert!(walk.at.is_null() && walk.depth == 0 && walk.km_at_.is_null(), "a walk that is over");
+        assert!(walk.at.is_null() && walk.depth == 0 && walk.km_at_.is_null(), "the state after a walk");
         seen
     }
 

@@ -16,16 +16,16 @@ use crate::things::{self, Id};
 pub(super) const STEP: usize = 64;
 
 thread_local! {
-    /// What is alive, by the address of its data: its number and size. For destructors, which know nothing else.
+    /// The number and the size of each live object, by the address of its data. A destructor has nothing else.
     pub(super) static ALIVE: RefCell<HashMap<usize, (Id, usize)>> = RefCell::default();
-    /// The destructors and hooks that have run, in order.
+    /// The calls of destructors and hooks, in order.
     pub(super) static ENDED: RefCell<Vec<Ran>> = const { RefCell::new(Vec::new()) };
-    /// What the custom sources gave: source, size and alignment by address.
+    /// The blocks of the custom sources: source, size and alignment by address.
     pub(super) static GIVEN: RefCell<HashMap<usize, (usize, usize, usize)>> = RefCell::default();
     pub(super) static FAULTS: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
 }
 
-/// That a destructor or a hook ran: the data, the argument, and for a hook how much there was below its node.
+/// A call of a destructor or a hook: the data, the argument, and for a hook the number of nodes below.
 pub(super) type Ran = (usize, usize, usize);
 
 pub(super) unsafe extern "C-unwind" fn take(source: *mut Source, size: usize, align: usize) -> *mut c_void {
@@ -35,7 +35,7 @@ pub(super) unsafe extern "C-unwind" fn take(source: *mut Source, size: usize, al
         if !block.is_null() {
             let before =
                 GIVEN.with_borrow_mut(|given| given.insert(block.addr(), (source.addr(), size, align)));
-            assert_eq!(before, None, "the heap gave a block twice");
+            assert_eq!(before, None, "the heap allocated a block twice");
         }
     });
     block.cast()
@@ -49,12 +49,16 @@ pub(super) unsafe extern "C-unwind" fn give(
 ) {
     memory::model(|| {
         let given = GIVEN.with_borrow_mut(|given| given.remove(&block.addr()));
-        assert_eq!(given, Some((source.addr(), size, align)), "a block went back as it was not drawn");
+        assert_eq!(
+            given,
+            Some((source.addr(), size, align)),
+            "a block was freed with another layout or source"
+        );
     });
     unsafe { std::alloc::dealloc(block.cast(), behind(source, size, align)) };
 }
 
-/// The layout of the block behind what a source gives.
+/// The layout that a source requests from the heap.
 pub(super) fn behind(source: *mut Source, size: usize, align: usize) -> std::alloc::Layout {
     let resizes = unsafe { (*source).resize.is_some() };
     let size = if resizes && size < isize::MAX as usize / 2 { size.next_multiple_of(STEP) } else { size };
@@ -71,7 +75,11 @@ pub(super) unsafe extern "C-unwind" fn resize(
     memory::model(|| {
         GIVEN.with_borrow_mut(|given| {
             let there = given.get_mut(&block.addr()).expect("a block of this source");
-            assert_eq!(*there, (source.addr(), from, align), "a block that is resized as it was not drawn");
+            assert_eq!(
+                *there,
+                (source.addr(), from, align),
+                "a block was resized with another layout or source"
+            );
             let same = behind(source, from, align) == behind(source, to, align);
             if same {
                 there.1 = to;
@@ -81,7 +89,7 @@ pub(super) unsafe extern "C-unwind" fn resize(
     })
 }
 
-/// The destructor of everything that has one: writes down that it ran, with the contents still there, and uses kmem.
+/// The destructor of all objects. It checks the contents, notes the call and uses kmem.
 pub(super) unsafe extern "C-unwind" fn ended<F: Face>(data: *mut c_void, arg: *mut c_void) {
     memory::model(|| {
         assert_eq!(arg.addr(), ARG, "the destructor got another argument");
@@ -96,7 +104,7 @@ pub(super) unsafe extern "C-unwind" fn ended<F: Face>(data: *mut c_void, arg: *m
     use_kmem::<F>();
 }
 
-/// The hook of everything that has one. All that is below the node is there.
+/// The hook of all nodes. It checks that the nodes below are still there, notes the call and uses kmem.
 pub(super) unsafe extern "C-unwind" fn hooked<F: Face>(data: *mut c_void, arg: *mut c_void) {
     memory::model(|| {
         match ALIVE.with_borrow(|alive| alive.get(&data.addr()).copied()) {

@@ -14,7 +14,7 @@ use crate::op::Misuse;
 use crate::things::{self, Id, Object, Origin, Plan};
 
 impl<F: Face> Run<F> {
-    /// The bytes that are to be zero once these things are gone.
+    /// The bytes that must be zero after this free.
     pub(super) fn to_zero(&self, plan: &Plan) -> Vec<(*mut u8, usize)> {
         let mut ranges = Vec::new();
         for gone in &plan.gone {
@@ -31,7 +31,7 @@ impl<F: Face> Run<F> {
         ranges
     }
 
-    /// The destructors and hooks that run: in this order, but those of a group in any.
+    /// The destructors and hooks that run. Groups run in this order, the calls of a group in any order.
     pub(super) fn to_run(&self, plan: &Plan) -> Vec<Vec<Ran>> {
         let mut expected = Vec::new();
         for gone in &plan.gone {
@@ -45,7 +45,7 @@ impl<F: Face> Run<F> {
                 Some(object) if object.ends => expected.push(vec![end(&gone.id)]),
                 Some(_) => {}
                 None => match (self.things.stores.get(&gone.id), self.things.hooks.get(&gone.id)) {
-                    // The order of the cells of one pool is the pool's.
+                    // A pool chooses the order of its cells.
                     (Some(store), _) if store.drop => expected.push(gone.cells.iter().map(end).collect()),
                     (_, Some(hook)) => {
                         let node = self.things.above[&gone.id];
@@ -61,7 +61,7 @@ impl<F: Face> Run<F> {
         expected
     }
 
-    /// Makes the call after which these things are gone, and verifies that it does to them all that is to be done.
+    /// Makes a call that frees, and checks the contents before, the zeroed bytes and the destructors.
     pub(super) fn going(&mut self, plan: &Plan, call: impl FnOnce() -> *mut u8) -> *mut u8 {
         let expected = self.to_run(plan);
         for (&id, object) in plan.gone.iter().filter_map(|gone| self.things.objects.get_key_value(&gone.id)) {
@@ -81,7 +81,7 @@ impl<F: Face> Run<F> {
             assert_eq!(now, group, "the destructors that ran, in order");
             rest = later;
         }
-        assert_eq!(rest, [(0, 0, 0); 0], "destructors of what did not go");
+        assert_eq!(rest, [(0, 0, 0); 0], "destructors of objects that were not freed");
         for (id, &(dropped, tainted)) in &plan.dropped {
             let object = self.things.objects.get_mut(id).expect("an object");
             object.refs -= dropped;
@@ -100,7 +100,7 @@ impl<F: Face> Run<F> {
         result
     }
 
-    /// Frees an object, unless something outside of it is drawn from a pool that would go with it.
+    /// Frees an object, unless a block outside of it was allocated from a pool that would be freed with it.
     pub(super) fn free(&mut self, id: Id, way: Way) -> bool {
         let Object { kind, data, origin, .. } = self.things.objects[&id];
         let going = if kind == Kind::Tree { self.things.felled(id) } else { vec![id] };
@@ -124,11 +124,11 @@ impl<F: Face> Run<F> {
     pub(super) fn end_pool(&mut self, id: Id, way: Way) -> bool {
         let store = &self.things.stores[&id];
         let (made, hosted) = (store.pool, store.hosted);
-        // A pool on a node goes with that too.
+        // A pool on a node is freed with the node too.
         let as_node = hosted && way != Way::Free;
         let going = if hosted { self.things.felled(id) } else { vec![id] };
         let Some(plan) = self.things.plan(&going, as_node && way.shreds()) else { return false };
-        // Kept until the bytes have been looked at.
+        // Kept until the bytes are checked.
         let _buffer = self.things.stores.get_mut(&id).and_then(|store| store.buffer.take());
         self.going(&plan, || unsafe {
             if as_node {
@@ -160,7 +160,7 @@ impl<F: Face> Run<F> {
                 _ => tree::handle(data),
             }
         };
-        // Headers that would begin before the object's own are not there to be read.
+        // A larger header would begin before the object's own, in memory that may not be readable.
         let readable = |wrong: Kind| wrong != kind && things::header(wrong) < things::header(kind);
         match how {
             Misuse::Method(which) if readable(other(which)) => self.reported("another method's", || unsafe {
@@ -182,7 +182,7 @@ impl<F: Face> Run<F> {
             Misuse::Twice => {
                 let again = |alive: &HashMap<usize, _>, data: *mut u8| alive.contains_key(&data.addr());
                 let Some((data, store)) = self.freed else { return };
-                // Cells of other kinds that were drawn from the pool meanwhile may lie there.
+                // A cell of another method may have been allocated there since.
                 let census = unsafe { pool::verify(self.things.stores[&store].pool) }.expect("a sound pool");
                 let drawn = self.things.serves_others(store);
                 if census.free > 0 && !drawn && !ALIVE.with_borrow(|alive| again(alive, data)) {

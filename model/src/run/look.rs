@@ -1,4 +1,4 @@
-//! Walks, counts and reports, against what the model knows.
+//! Compares walks, counts and reports with the model.
 
 use kmem::raw::report::Sum;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ struct Row {
     handle: Handle,
     name: Option<&'static CStr>,
     sum: Sum,
-    /// As JSON has it, without what is not listed.
+    /// The line in JSON.
     json: Value,
 }
 
@@ -39,7 +39,7 @@ fn last_line(sum: Sum) -> String {
 }
 
 impl<F: Face> Run<F> {
-    /// What a source is called in a report.
+    /// The name of a source in a report.
     fn source(origin: Origin) -> Option<&'static str> {
         match origin {
             Origin::Heap | Origin::Buffer => None,
@@ -52,7 +52,7 @@ impl<F: Face> Run<F> {
         object.block() + if object.record { RECORD.0 } else { 0 } + if object.owner { OWNER.0 } else { 0 }
     }
 
-    /// What there is to say of a node, or of what it has adopted.
+    /// The line for a node or an adopted object.
     fn row(&self, id: Id, depth: usize) -> Row {
         let hooks =
             self.things.children(id).iter().filter(|id| self.things.hooks.contains_key(id)).count() * 80;
@@ -144,7 +144,7 @@ impl<F: Face> Run<F> {
         rows
     }
 
-    /// What the counted cell of a handle owns.
+    /// The lines for the objects that a counted cell owns.
     fn owned_by(&self, handle: Handle) -> Vec<Row> {
         let is = |object: &Object| object.kind == Kind::Ref && object.data == handle.data;
         let cell =
@@ -161,7 +161,7 @@ impl<F: Face> Run<F> {
         let rows = self.rows(id);
         let walked = unsafe { F::walk_tree(data) };
         assert!(walked.iter().copied().eq(rows.iter().map(|row| (row.handle, row.depth))), "a walk");
-        // What counted cells own has no lines, but is counted behind theirs.
+        // The objects of a counted cell have no lines. The line of the cell has their number.
         let owned: Vec<Vec<Row>> = rows.iter().map(|row| self.owned_by(row.handle)).collect();
         let all = || rows.iter().chain(owned.iter().flatten());
         let total = add(all().map(|row| row.sum));
@@ -198,7 +198,7 @@ impl<F: Face> Run<F> {
         self.did("look");
     }
 
-    /// The neighbours of a node, without hooks and holders.
+    /// Checks the parent, children and siblings of a node, which exclude hooks and holders.
     fn verify_around(&self, id: Id) {
         let data = |node: Option<&Id>| node.map_or(null_mut(), |&id| self.things.node_data(id));
         let first = |ids: &[Id]| data(ids.iter().find(|&&id| self.things.is_node(id)));

@@ -62,7 +62,7 @@ impl<F: Face> Run<F> {
         self.alive(object, parent);
     }
 
-    /// Makes an array or a copy of something.
+    /// Makes an array or a copy.
     pub(super) fn text(&mut self, method: Kinds, source: u8, parent: u8, what: Words, (n, of): (usize, u8)) {
         if self.things.objects.len() >= MOST {
             return;
@@ -85,13 +85,13 @@ impl<F: Face> Run<F> {
         let array = matches!(what, Words::Array | Words::Zeroed);
         let of = if array { usize::from(of) } else { 1 };
         let n = if array { n } else { n % 3000 };
-        // More than there is, or more than can be counted.
+        // The product may overflow.
         let room = if what.ends() { n.checked_add(1) } else { n.checked_mul(of) };
         let id = self.things.id() + 1;
         let mut bytes: Vec<u8> = (0..if array { 0 } else { n }).map(|at| things::byte(id, at)).collect();
         match what {
             Words::String => bytes.push(0),
-            // More than is to be copied.
+            // More bytes than the call copies.
             Words::Part => bytes.extend(if of & 1 == 0 { [0x99, 0x99, 0] } else { [0; 3] }),
             _ => {}
         }
@@ -122,7 +122,7 @@ impl<F: Face> Run<F> {
         self.alive(Object::new(kind, data, size, origin), parent);
     }
 
-    /// What has cells but is no source is refused as one.
+    /// A cell that is not a source is refused as one.
     pub(super) fn refuse_source(&mut self, kind: Kind, at: u8, ask: &Ask) {
         if let Some(id) = self.object(at, |object| matches!(object.kind, Kind::Tree | Kind::Ref | Kind::Heap))
         {
@@ -163,7 +163,7 @@ impl<F: Face> Run<F> {
         }
         let mut ask = Ask { zero: false, handle: false, name: None, any: false, ..Self::ask(form) };
         if cells & 3 == 3 && ask.size < 4096 {
-            // Cells that lie far apart are kept otherwise when they come back, and serve large blocks.
+            // Large cells take another path when they are freed, and serve large blocks.
             ask.size += 6000;
         }
         let host = if on_node { self.node(source) } else { None };
@@ -176,9 +176,9 @@ impl<F: Face> Run<F> {
                 (origin, self.things.cell(origin))
             }
         };
-        // One that grows begins small, so that it comes to several blocks.
+        // A growing pool begins small, so that it gets several blocks.
         let cells = usize::from(if grows { cells % 8 } else { cells });
-        // What a pool's block takes is its own affair, but for what cannot be.
+        // The size of a pool's block is not modelled, except that an impossible one is refused.
         let bad = things::block(Kind::Pool, 0, ask.align, false, false).is_none()
             || cells > 0 && things::block(Kind::Pool, ask.size, ask.align, false, false).is_none();
         let expected = match origin {

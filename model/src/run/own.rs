@@ -1,4 +1,4 @@
-//! What counted cells own, and destructors of cells that exist.
+//! Objects that counted cells own, and destructors that are set later.
 
 use crate::op::{Adopted, Adoption};
 use crate::things::{HOLDER, Holder, OWNER, RECORD};
@@ -6,7 +6,7 @@ use crate::things::{HOLDER, Holder, OWNER, RECORD};
 use super::*;
 
 impl<F: Face> Run<F> {
-    /// Sets the destructor of a heap cell or of the cell of an only reference, or takes it away.
+    /// Sets the destructor of a heap cell or of a counted cell with one reference, or removes it.
     pub(super) fn hook_late(&mut self, at: u8, on: bool) {
         let only =
             |object: &Object| object.kind == Kind::Heap || object.kind == Kind::Ref && object.refs == 1;
@@ -26,7 +26,7 @@ impl<F: Face> Run<F> {
         self.did(if on { "set a destructor" } else { "take a destructor away" });
     }
 
-    /// A counted cell, of which an only reference is the program's.
+    /// A counted cell with one reference, which the program owns.
     fn only_ref(&self, at: u8) -> Option<Id> {
         let found: Vec<Id> = self.things.objects.keys().copied().filter(|&id| self.is_only_ref(id)).collect();
         (!found.is_empty()).then(|| found[usize::from(at) % found.len()])
@@ -50,7 +50,7 @@ impl<F: Face> Run<F> {
         needs.extend((!owner.owner).then_some(OWNER));
         needs.extend((!owner.record).then_some(RECORD));
         let serves = |largest: (usize, usize)| self.serves_all(owner.origin, largest, needs.len());
-        // What is drawn and given back again does not show, but in what a pool had in use at once.
+        // A block that is allocated and freed in one call shows only in the peak of a pool.
         let expected = if circular || adopted == Some(id) {
             Some(false)
         } else {
@@ -97,7 +97,7 @@ impl<F: Face> Run<F> {
         let expected = found.map_or(Handle::NULL, |child| self.handle_of(child));
         let data = self.things.objects[&id].data;
         let given = memory::kmem(|| unsafe { F::disown(data, object) });
-        assert_eq!(given, expected, "what a cell let go of");
+        assert_eq!(given, expected, "the object that a cell released");
         match found {
             Some(holder) if self.things.holders.contains_key(&holder) => {
                 self.things.remove(holder);

@@ -1,4 +1,4 @@
-//! What is in trees: where nodes are, what they hold and what hangs on them.
+//! Trees: moves, hooks and adoptions.
 
 use crate::op::{Adopted, Adoption};
 use crate::things::{HOLDER, HOOK, Holder, Hook};
@@ -6,7 +6,7 @@ use crate::things::{HOLDER, HOOK, Holder, Hook};
 use super::callbacks::hooked;
 use super::*;
 
-/// No object of kmem's.
+/// An object that kmem did not allocate.
 static STATICS: [u64; 4] = [0; 4];
 
 impl<F: Face> Run<F> {
@@ -19,7 +19,7 @@ impl<F: Face> Run<F> {
         let Some(id) = self.node_or_hosted(at) else { return };
         let parent = if to & 7 == 0 { None } else { self.node(to) };
         let below = parent.is_some_and(|parent| self.things.is_within(parent, id));
-        // What owns itself by way of counted cells is never freed.
+        // An object that owns itself through counted cells is never freed.
         if !below && parent.is_some_and(|parent| self.things.owners(parent).contains(&id)) {
             return;
         }
@@ -28,7 +28,10 @@ impl<F: Face> Run<F> {
         let above = parent.map_or(null_mut(), |parent| self.things.node_data(parent));
         let moved = memory::kmem(|| unsafe { F::place(data, above, unchecked && !below) });
         if below || circular {
-            assert!(moved.is_null(), "a node below itself, or a pool below what was drawn from it");
+            assert!(
+                moved.is_null(),
+                "a node moved below itself, or a pool below a node that was allocated from it"
+            );
             return self.did(if circular { "move of a pool refused" } else { "move refused" });
         }
         assert_eq!(moved, data);
@@ -69,7 +72,7 @@ impl<F: Face> Run<F> {
         if children.iter().any(|id| self.things.holders.contains_key(id)) {
             self.did("move what was adopted");
         }
-        // Pools, which lie behind the others, go before those that are there, and so the last one first.
+        // Pools come before the pools that are there, and so the last pool moves first.
         let (pools, others): (Vec<Id>, Vec<Id>) =
             children.into_iter().partition(|child| self.things.stores.contains_key(child));
         for child in others.into_iter().chain(pools.into_iter().rev()) {
@@ -117,7 +120,7 @@ impl<F: Face> Run<F> {
         let found = self.things.children(id).iter().find(is).copied();
         let data = self.things.node_data(id);
         assert_eq!(memory::kmem(|| unsafe { F::unhook(data, hook) }), found.is_some(), "a hook");
-        ENDED.with_borrow(|ended| assert_eq!(*ended, [(0, 0, 0); 0], "a hook ran when it was taken off"));
+        ENDED.with_borrow(|ended| assert_eq!(*ended, [(0, 0, 0); 0], "a hook ran when it was removed"));
         if let Some(found) = found {
             self.things.remove(found);
             self.did("unhook");
@@ -155,7 +158,7 @@ impl<F: Face> Run<F> {
         });
     }
 
-    /// An object that may be adopted, or nothing that is kmem's, and the handle to do it by.
+    /// An object that may be adopted, or `None` for one that kmem did not allocate, and its handle.
     pub(super) fn to_adopt(&self, object: u8, what: Adoption) -> Option<(Option<Id>, Handle)> {
         let found = |is: &dyn Fn(Kind) -> bool| {
             let free =
@@ -197,7 +200,7 @@ impl<F: Face> Run<F> {
         let data = self.things.node_data(id);
         let kept = memory::kmem(|| unsafe { F::adopt(data, handle) });
         if below {
-            assert!(kept.is_null(), "a node that adopted what is above it");
+            assert!(kept.is_null(), "a node adopted a node above it");
             return self.did("adopt refused");
         }
         assert_eq!(kept, handle.data);
@@ -205,7 +208,7 @@ impl<F: Face> Run<F> {
         self.did("adopt a tree");
     }
 
-    /// A node hangs below another, or is a counted cell's.
+    /// Links a node below another, or below a counted cell.
     pub(super) fn adopted_node(&mut self, id: Id, node: Id, handle: Handle) {
         self.things.moved(node, Some(id));
         if handle.shred != 0 {
@@ -217,7 +220,7 @@ impl<F: Face> Run<F> {
         }
     }
 
-    /// What is given back as something is let go of.
+    /// The handle that a release returns.
     pub(super) fn handle_of(&self, child: Id) -> Handle {
         match self.things.holders.get(&child) {
             Some(holder) => holder.handle,
@@ -243,7 +246,7 @@ impl<F: Face> Run<F> {
         let expected = found.map_or(Handle::NULL, |child| self.handle_of(child));
         let node = self.things.node_data(id);
         let given = memory::kmem(|| unsafe { F::release(node, data) });
-        assert_eq!(given, expected, "what a node let go of");
+        assert_eq!(given, expected, "the object that a node released");
         match found {
             Some(holder) if self.things.holders.contains_key(&holder) => {
                 self.things.remove(holder);
@@ -257,7 +260,7 @@ impl<F: Face> Run<F> {
         }
     }
 
-    /// Takes pools, and what their nodes hold, out of where they keep something from being freed that keeps them.
+    /// Moves pools out of trees, and releases the objects of their nodes, where each keeps the other from being freed.
     pub(super) fn separate(&mut self) {
         let hosted = |things: &Things| {
             things.stores.iter().filter(|(_, store)| store.hosted).map(|(&id, _)| id).collect::<Vec<_>>()

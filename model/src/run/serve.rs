@@ -8,8 +8,8 @@ use crate::memory;
 use crate::things::{Id, Origin};
 
 impl<F: Face> Run<F> {
-    /// Calls what may be refused, and calls it again where it was on purpose. `expected` is whether it is to succeed,
-    /// where that is known.
+    /// Makes a call that may be refused, and repeats it if it was refused on purpose. `expected` is true if it must succeed, and `None` if
+    /// that is not known.
     pub(super) fn attempt<T>(&mut self, expected: Option<bool>, mut call: impl FnMut() -> *mut T) -> *mut T {
         let before = memory::asked();
         let mut made = memory::kmem(&mut call);
@@ -22,7 +22,7 @@ impl<F: Face> Run<F> {
             made = memory::kmem(call);
         }
         if let Some(expected) = expected {
-            assert_eq!(!made.is_null(), expected, "whether there was memory");
+            assert_eq!(!made.is_null(), expected, "if memory was allocated");
         }
         if made.is_null() {
             self.did("refused");
@@ -30,14 +30,14 @@ impl<F: Face> Run<F> {
         made
     }
 
-    /// Takes over what pools had in use at once, from a step that draws and gives back again if it is refused.
+    /// Takes over the peaks of pools after a step that frees its blocks if it is refused.
     pub(super) fn catch_up(&self) {
         for store in self.things.stores.values() {
             store.most.set(store.most.get().max(unsafe { pool::peak(store.pool) }));
         }
     }
 
-    /// Whether a source has a block of this size, where that is known.
+    /// Returns true if a source has a block of this size, or `None` if that is not known.
     pub(super) fn serves(&self, origin: Origin, (size, align): (usize, usize)) -> Option<bool> {
         match origin {
             Origin::Heap | Origin::Custom(_) | Origin::Buffer => Some(size <= 1 << 28),
@@ -46,7 +46,7 @@ impl<F: Face> Run<F> {
         }
     }
 
-    /// Whether a source has so many blocks of this size at once, where that is known.
+    /// Returns true if a source has so many blocks of this size, or `None` if that is not known.
     pub(super) fn serves_all(&self, origin: Origin, block: (usize, usize), blocks: usize) -> Option<bool> {
         match (origin, blocks) {
             (_, 0) => Some(true),
@@ -60,7 +60,7 @@ impl<F: Face> Run<F> {
         }
     }
 
-    /// Whether a pool has a cell that holds so much.
+    /// Returns true if a pool has a cell for such a block, or `None` if that is not known.
     pub(super) fn has_cell(&self, id: Id, (size, align): (usize, usize)) -> Option<bool> {
         let store = &self.things.stores[&id];
         if size > store.cellsz || align > store.align {

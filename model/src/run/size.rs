@@ -1,28 +1,28 @@
-//! Other sizes for what is there.
+//! Resizes and appends.
 
 use crate::face::{Appended, How};
 
 use super::callbacks::STEP;
 use super::*;
 
-/// What is to happen to an object whose size changes.
+/// A resize, as the model expects it.
 struct Change {
-    /// The size that is asked for, if it can be counted.
+    /// The requested size, or `None` if it overflows.
     size: usize,
-    /// The bytes that there is to be room for: as many, if no more are asked for.
+    /// The room that the block must have, at least the size.
     room: usize,
-    /// Whether another block is to have room for half as many again.
+    /// True if a new block has room for half as many bytes again.
     half: bool,
-    /// Whether the handle says that what goes is zeroed.
+    /// True if the handle is tainted.
     shred: bool,
-    /// Whether there is anything to be done: what has room already is left as it is.
+    /// True if the call changes the object. It does not if the block has the room already.
     grows: bool,
-    /// Whether the call makes sense.
+    /// True if the call is valid.
     sound: bool,
 }
 
 impl<F: Face> Run<F> {
-    /// An object that the program may have moved: nobody else has its address.
+    /// An object that may move: nothing else has its address.
     fn movable(&self, at: u8) -> Option<Id> {
         let found = |id: &Id| self.things.owned(*id) || self.things.objects[id].kind == Kind::Pool;
         let found: Vec<Id> = self.things.objects.keys().copied().filter(found).collect();
@@ -42,7 +42,7 @@ impl<F: Face> Run<F> {
         self.change(id, &change, keeps, || unsafe { F::resize(kind, data, size, how) });
     }
 
-    /// A size close to an object's own or, where it was drawn from a pool, to the most that it can have there.
+    /// A size close to the object's own, or to the most that its pool allows.
     pub(super) fn close_to(&self, object: &Object, by: i8) -> usize {
         let Object { kind, size, align, drop, name, origin, .. } = *object;
         match origin {
@@ -54,7 +54,7 @@ impl<F: Face> Run<F> {
         }
     }
 
-    /// The node of a pool keeps its size.
+    /// Checks that a node with a pool is not resized.
     fn resize_pool(&mut self, at: u8, how: How) {
         if let Some(id) = self.node_or_hosted(at).filter(|id| self.things.stores.contains_key(id)) {
             let data = self.things.node_data(id);
@@ -68,7 +68,7 @@ impl<F: Face> Run<F> {
         let Some(id) = self.movable(at) else { return };
         let Object { kind, data, size, .. } = self.things.objects[&id];
         if what == Appended::Reserve {
-            // Now and then more than there is, and of a pool's cell what it has.
+            // Sometimes larger than memory, or the size of a pool's cell.
             let room = if own { usize::MAX >> (n & 3) } else { usize::from(n) * 8 + usize::from(place & 7) };
             let room = if kind == Kind::Pool && n & 1 == 0 { size } else { room };
             let change = Change {
@@ -86,7 +86,7 @@ impl<F: Face> Run<F> {
             return;
         }
         let string = what != Appended::Bytes;
-        // Where there is no zero there is no string.
+        // Without a zero there is no string to append to.
         let held = if string { usize::from(place) * 7 % (size + 1) } else { size };
         let ended = held < size;
         let own = own && held > 0 && what != Appended::Room && (!string || ended);
@@ -129,7 +129,7 @@ impl<F: Face> Run<F> {
         }
     }
 
-    /// Makes the call that gives an object another size, and verifies what is left of it and of where it was.
+    /// Makes a call that resizes an object, and checks the object and its former block.
     fn change(
         &mut self,
         id: Id,
@@ -150,7 +150,7 @@ impl<F: Face> Run<F> {
             _ => tight(change.room).is_some_and(|new| new <= 1 << 28),
         };
         let expected = change.sound && (!change.grows || served && refs == 1);
-        // What the block has, must have and, if it is another one, is to have.
+        // The room of the block, the least room, and the room of a new block.
         let (has, needs) = (object.block(), tight(change.room));
         let wants = if change.half { tight(size.saturating_add(size.div_ceil(2))).or(needs) } else { needs };
         let pooled = kind == Kind::Pool || matches!(origin, Origin::Pool(_));
@@ -164,7 +164,7 @@ impl<F: Face> Run<F> {
         if zeroes && !stays {
             ranges.push((data, object.zeroed()));
         } else if zeroes && size < old {
-            // What lies behind the data has moved into what was cut off.
+            // The slot and the name have moved into the bytes that were cut off.
             let behind = if kind == Kind::Pool { 0 } else { things::behind(drop, name.is_some()) };
             let (start, end) = if behind == 0 {
                 (size, size)
@@ -181,20 +181,18 @@ impl<F: Face> Run<F> {
             self.did("resize refused");
             return false;
         }
-        // What has been cut before its source was asked stays where there is no other block.
+        // A cell that was cut before its source refused a new block stays in the old one.
         let cut = zeroes && size < old && origin == Origin::Custom(CUSTOM - 1) && !stays && now == data;
         if cut {
-            assert!(memory::refused_between(asked, memory::asked()), "what was cut should have moved");
+            assert!(memory::refused_between(asked, memory::asked()), "a cell that was cut did not move");
             self.did("cut and stays");
         } else {
             assert_eq!(not_zeroed.map(|at| ranges[at]), None, "bytes that should have been zeroed");
         }
-        assert!(!stays || now == data, "what had no need to has moved");
-        assert_eq!(now.addr() % align.max(16), 0, "the alignment of what has moved");
-        assert!(holds(now), "the contents of what was resized");
-        ENDED.with_borrow(|ended| {
-            assert_eq!(*ended, [(0, 0, 0); 0], "a destructor ran on what is still there")
-        });
+        assert!(!stays || now == data, "a cell moved without need");
+        assert_eq!(now.addr() % align.max(16), 0, "the alignment of a moved cell");
+        assert!(holds(now), "the contents of a resized cell");
+        ENDED.with_borrow(|ended| assert_eq!(*ended, [(0, 0, 0); 0], "a destructor ran on a live object"));
         let size = if kind == Kind::Pool { old } else { size };
         ALIVE.with_borrow_mut(|alive| {
             assert_eq!(alive.remove(&data.addr()), Some((id, old)));

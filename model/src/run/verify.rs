@@ -13,9 +13,9 @@ use crate::memory;
 use crate::things::{self, Id, Object, Origin, Store, Things};
 
 impl<F: Face> Run<F> {
-    /// All that is to hold at any time.
+    /// Checks everything that holds at any time.
     pub(super) fn verify(&self) {
-        FAULTS.with_borrow(|seen| assert!(seen.is_empty(), "a report of what was no misuse: {seen:?}"));
+        FAULTS.with_borrow(|seen| assert!(seen.is_empty(), "a report without a misuse: {seen:?}"));
         let mut taken = Vec::new();
         for (&id, object) in &self.things.objects {
             let Object { kind, data, size, .. } = *object;
@@ -43,10 +43,10 @@ impl<F: Face> Run<F> {
                 let above = self.things.parent(id).map(|node| self.things.node_data(node));
                 let src = above.map_or(null_mut(), |data| data.wrapping_sub(64).cast());
                 if above.is_some() || !self.things.above.contains_key(&id) {
-                    assert_eq!(unsafe { (*store.pool).src }, src, "what a pool is below");
+                    assert_eq!(unsafe { (*store.pool).src }, src, "the source of a pool on a node");
                 }
             }
-            // No step takes more cells than are in use at its end, for none takes some and gives them back.
+            // A step ends with its peak of live cells, unless it frees what it allocated: see `catch_up`.
             store.most.set(store.most.get().max(census.live));
             assert_eq!(unsafe { pool::peak(store.pool) }, store.most.get(), "the most live cells of a pool");
             taken.push((store.pool.addr(), store.pool.addr() + size_of::<raw::Pool>()));
@@ -61,7 +61,7 @@ impl<F: Face> Run<F> {
         assert_eq!(GIVEN.with_borrow(HashMap::len), custom, "the blocks of the custom sources");
     }
 
-    /// The cells that a walk comes by are those of the pool and the blocks that others have of it.
+    /// A walk visits the live cells of the pool, and the blocks that were allocated from it.
     pub(super) fn verify_walk(&self, id: Id, store: &Store) {
         let walked = memory::model(|| unsafe { F::walk(store.pool) });
         let count = unsafe { F::count(store.pool) };
@@ -69,7 +69,7 @@ impl<F: Face> Run<F> {
         assert_eq!(count.peak, unsafe { pool::peak(store.pool) });
         assert_eq!((count.cells, count.cellsz), (unsafe { pool::capacity(store.pool) }, store.cellsz));
         for cell in self.things.cells(id) {
-            assert!(walked.contains(&self.things.objects[&cell].data), "a cell that a walk does not come by");
+            assert!(walked.contains(&self.things.objects[&cell].data), "a cell that a walk does not visit");
         }
         assert!(walked.windows(2).all(|pair| pair[0] != pair[1]));
     }
@@ -117,7 +117,7 @@ impl<F: Face> Run<F> {
         assert_eq!(children, expected.collect::<Vec<_>>(), "the children of a node, in order");
     }
 
-    /// Frees all that is left, in an order in which nothing outlives what it was drawn from.
+    /// Frees everything that is left, each block before its source.
     pub(super) fn finish(&mut self) {
         let mut stuck = false;
         loop {
@@ -142,7 +142,7 @@ impl<F: Face> Run<F> {
             }
             stuck = left(&self.things) == before;
         }
-        assert_eq!(memory::live(), 0, "blocks that did not go back");
+        assert_eq!(memory::live(), 0, "blocks that were not freed");
         assert!(self.things.above.is_empty());
         for source in self.things.sources.drain(..) {
             drop(unsafe { Box::from_raw(source) });
