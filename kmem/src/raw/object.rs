@@ -16,9 +16,7 @@ pub(crate) enum Check {
 }
 
 /// The cell in the handle of an object of this kind: its header, the pool of a pool's cell, or null if it has none.
-///
-/// # Safety
-/// `data` is that of a live cell of this kind, or any pointer for [`Kind::None`].
+/// Safety: `data` is that of a live cell of this kind, or any pointer for [`Kind::None`].
 #[inline(always)]
 pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     match kind {
@@ -29,20 +27,15 @@ pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     }
 }
 
-/// The handle of a live object of this kind.
-///
-/// # Safety
-/// As for [`cell`].
+/// The handle of a live object of this kind. Safety: as for [`cell`].
 pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
     // SAFETY: [caller] the contract is the caller's.
     Handle::on(kind, data, unsafe { cell(Some(kind), data) })
 }
 
 /// Returns true if the object of a handle is live, as far as its header shows, and the handle agrees with it, or if
-/// kmem did not allocate it; otherwise reports what is wrong.
-///
-/// # Safety
-/// If the handle's kind is that of a method, the header of its object is readable.
+/// kmem did not allocate it; otherwise reports what is wrong. Safety: if the handle's kind is that of a method, the
+/// header of its object is readable.
 pub(crate) unsafe fn check(call: Call, handle: Handle, what: Check) -> bool {
     let Handle { kind, data, .. } = handle;
     let kind = Kind::from_raw(kind);
@@ -73,8 +66,7 @@ pub(crate) fn agrees(handle: Handle, found: *mut Cell) -> bool {
     handle.cell == found || handle.cell.is_null()
 }
 
-/// Frees an object by its kind. The rows here are for kinds below which nothing hangs. The caller adds rows for the
-/// others.
+/// Frees an object by its kind. The rows here are for kinds below which nothing hangs. The caller adds rows for the others.
 macro_rules! release_by_kind {
     ($handle:expr, $call:expr, $shred:expr, $data:ident: { $($(#[$cfg:meta])* $kind:ident => $release:expr,)* }) => {{
         let $data = $handle.data;
@@ -97,10 +89,7 @@ macro_rules! release_by_kind {
 }
 pub(crate) use release_by_kind;
 
-/// Frees an object below which nothing hangs.
-///
-/// # Safety
-/// As for the free of the method; the data is not null.
+/// Frees an object below which nothing hangs. Safety: as for the free of the method; the data is not null.
 #[inline]
 pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.

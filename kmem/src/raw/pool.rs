@@ -204,19 +204,15 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Pool, data, pool.cast())
 }
 
-/// Returns an error if the cells of this cell's pool have less than `size` bytes.
-///
-/// # Safety
-/// `data` is that of a live cell of a pool of this thread.
+/// Returns an error if the cells of this cell's pool have less than `size` bytes. Safety: `data` is that of a live
+/// cell of a pool of this thread.
 pub(crate) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError> {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
     unsafe { fits(owner_of(data), size, 0) }
 }
 
-/// Zeroes the data of a live cell from byte `size` on, if the pool, the cell or `shred` asks for that.
-///
-/// # Safety
-/// As for [`holds`]; the cell has at least `size` bytes.
+/// Zeroes the data of a live cell from byte `size` on, if the pool, the cell or `shred` asks for that. Safety: as for
+/// [`holds`]; the cell has at least `size` bytes.
 pub(crate) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
     unsafe {
@@ -228,9 +224,7 @@ pub(crate) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
 }
 
 /// Returns true if a live cell of `from` bytes may have `to` bytes. Zeroes what is cut off if the pool asks for that.
-///
-/// # Safety
-/// As for [`holds`].
+/// Safety: as for [`holds`].
 pub(crate) unsafe fn resize_in_place(data: *mut u8, from: usize, to: usize) -> bool {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {

@@ -1,5 +1,4 @@
-//! Functions for objects of every kind, by handle: free, shred, taint, and `stat` for objects that kmem did not
-//! allocate.
+//! Functions for objects of every kind, by handle: free, shred, taint, and `stat` for objects that kmem did not allocate.
 
 mod at;
 mod hook;
@@ -92,10 +91,7 @@ pub unsafe fn taint(handle: &mut Handle) {
     }
 }
 
-/// Taints the cell of a live object, if kmem allocated it.
-///
-/// # Safety
-/// `data` is null or that of a live object of this kind.
+/// Taints the cell of a live object, if kmem allocated it. Safety: `data` is null or that of a live object of this kind.
 #[cfg(feature = "shred")]
 pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
     #[cfg(feature = "pool")]
@@ -110,10 +106,7 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
 }
 
 /// Returns true if an object is zeroed when it is freed: the handle, the cell or a source is tainted. For any thread
-/// that may read the object.
-///
-/// # Safety
-/// The handle is null or that of a live object.
+/// that may read the object. Safety: the handle is null or that of a live object.
 pub(crate) unsafe fn shreds(handle: Handle) -> bool {
     #[cfg(feature = "pool")]
     // SAFETY: [caller] the caller gives a live cell, whose header names its pool.

@@ -123,8 +123,7 @@ impl Facts {
         }
     }
 
-    /// # Safety
-    /// The node is a live one of this thread, no hook, and the object is the node or the one that it holds.
+    /// Safety: the node is a live one of this thread, no hook, and the object is the node or the one that it holds.
     #[cfg(feature = "tree")]
     #[inline(never)]
     unsafe fn of(node: *mut Node, object: Handle) -> Facts {
@@ -234,18 +233,14 @@ unsafe fn source(src: *mut Cell) -> Option<Kind> {
     if src.is_null() { None } else { Kind::from_raw(unsafe { (*src).kind }) }
 }
 
-/// Counts what the counted cell of a line owns: all of it, or all of one name. That has no lines of its own, because
-/// a cell may be below several nodes.
-///
-/// # Safety
-/// The object is live, this thread may read it, and nobody changes what it owns meanwhile.
+/// Counts what the counted cell of a line owns: all of it, or all of one name. That has no lines of its own, because a cell may
+/// be below several nodes. Safety: the object is live, this thread may read it, and nobody changes what it owns meanwhile.
 #[cfg(feature = "tree")]
 #[inline(never)]
 unsafe fn owned(object: Handle, name: Option<&CStr>) -> Sum {
     let mut sum = Sum::default();
     #[cfg(feature = "ref")]
-    // SAFETY: [caller, owned, links] the caller's object is live, and its kind says if it is a counted cell. What
-    // that owns is live.
+    // SAFETY: [caller, owned, links] the caller's object is live, and so is what a counted cell owns.
     unsafe {
         if Kind::from_raw(object.kind) == Some(Kind::Ref) {
             for visit in tree::walk_below(super::refs::owned::owned(object.data)) {
@@ -482,19 +477,6 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
 ///
 /// # Safety
 /// `data` is that of a node of a tree that belongs to this thread.
-///
-/// ```
-/// use kmem::raw::{Request, report, tree};
-/// use std::ptr::null_mut;
-/// let mut text = String::new();
-/// unsafe {
-///     let root = tree::alloc(null_mut(), null_mut(), &Request { name: Some(c"root"), ..Request::new(8) }).unwrap().as_ptr();
-///     tree::a(null_mut(), tree::a(null_mut(), root, 100), 1);
-///     report::text(root, 1, &mut |piece| text.push_str(piece));
-///     tree::f(root);
-/// }
-/// assert_eq!(text, "tree \"root\", 8 bytes\n  tree, 100 bytes, 1 cell of 1 byte below\n3 cells, 109 bytes, 309 with headers\n");
-/// ```
 #[cfg(feature = "tree")]
 pub unsafe fn text(data: *mut u8, depth: usize, write: &mut dyn FnMut(&str)) {
     // SAFETY: [caller] the contract is the caller's.
@@ -517,8 +499,7 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
         Form::Text => call!(c"kmpoolt"),
         Form::Json => call!(c"kmpoolj"),
     };
-    // SAFETY: [caller, live] the caller vouches for a readable header, the check for what it says; the source of a
-    // live pool is there.
+    // SAFETY: [caller, live] the caller vouches for the header, the check for its contents; the source of a live pool is there.
     unsafe {
         if !super::pool::header::check_pool_seen(call, pool) {
             return;

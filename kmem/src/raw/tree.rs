@@ -76,8 +76,7 @@ pub(crate) unsafe fn resize_kept(
     call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
-    // SAFETY: [caller, one-thread, links] the caller vouches for a readable header, the check for what it says, and a
-    // live node for its neighbours.
+    // SAFETY: [caller, one-thread, links] the caller vouches for the header, the check for its contents; neighbours are live.
     unsafe {
         let node = check_movable(call, data, OWN)?;
         let wrong = match around(node) {
@@ -125,8 +124,7 @@ pub(crate) unsafe fn resize_kept(
 /// As for [`f`] of each child.
 pub unsafe fn x(node: *mut u8) {
     const CALL: Call = Call::new(c"kmtreex");
-    // SAFETY: [caller, links] the caller vouches for a readable header and gives up the children. Destructors may add
-    // children and free others, but not the node.
+    // SAFETY: [caller, links] the caller gives up the children. Destructors may add and free children, but not the node.
     unsafe {
         let Ok(node) = check(CALL, node) else { return };
         loop {

@@ -6,29 +6,22 @@ use crate::raw::layout::{DYING, FREE, Pool, PoolCell, TAINTED};
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::seal;
 
-/// Returns true if a cell of this block is live and its destructor is not running.
-///
-/// # Safety
-/// `cell` lies in the block and was used before.
+/// Returns true if a cell of this block is live and its destructor is not running. Safety: `cell` lies in the block
+/// and was used before.
 #[inline]
 pub(crate) unsafe fn is_live(cell: *mut PoolCell, block: *mut Pool) -> bool {
     // SAFETY: [caller, high_water] the caller's cell has a header.
     unsafe { (*cell).pool.addr() & !TAINTED == block.addr() }
 }
 
-/// Returns true if a live cell is tainted by itself.
-///
-/// # Safety
-/// `data` is that of a cell with a readable header.
+/// Returns true if a live cell is tainted by itself. Safety: `data` is that of a cell with a readable header.
 pub(crate) unsafe fn is_tainted(data: *mut u8) -> bool {
     // SAFETY: [caller, tag] the caller vouches for the header.
     unsafe { (*PoolCell::of(data)).pool }.addr() & (FREE | TAINTED) == TAINTED
 }
 
-/// Taints a live cell: it is zeroed when it is freed, by whatever path.
-///
-/// # Safety
-/// `data` is that of a cell of a pool of this thread, live or with its destructor running.
+/// Taints a live cell: it is zeroed when it is freed, by whatever path. Safety: `data` is that of a cell of a pool of
+/// this thread, live or with its destructor running.
 #[cfg(feature = "shred")]
 pub(crate) unsafe fn taint(data: *mut u8) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its block.
@@ -53,8 +46,7 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
 #[inline]
 pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     let cell = PoolCell::of(data);
-    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool if the header names one. A cell
-    // below `high_water` of a live pool that names the pool without a tag, or with that of a tainted cell, is live.
+    // SAFETY: [caller, tag] the caller vouches for the headers; a used cell with no tag, or with that of a taint, is live.
     unsafe {
         let named = (&raw const (*cell).pool).read_unaligned();
         if names_its_pool(data, named) {
@@ -64,10 +56,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     }
 }
 
-/// [`check`] of a cell that is tainted, or is no live cell.
-///
-/// # Safety
-/// As for [`check`].
+/// [`check`] of a cell that is tainted, or is no live cell. Safety: as for [`check`].
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
@@ -83,10 +72,8 @@ pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Poo
     }
 }
 
-/// Returns true if `pool` is live and the cell with this data was used before.
-///
-/// # Safety
-/// `pool` is what the header of the cell names, without a tag.
+/// Returns true if `pool` is live and the cell with this data was used before. Safety: `pool` is what the header of
+/// the cell names, without a tag.
 #[inline(always)]
 pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a pool if this is an aligned address.
@@ -99,12 +86,10 @@ pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
     }
 }
 
-/// [`check`] for calls that only read: the destructor of a cell may read the cell, also while its pool is being
-/// destroyed.
+/// [`check`] for calls that only read: the destructor of a cell may read the cell, also while its pool is being destroyed.
 #[inline(never)]
 pub(crate) unsafe fn check_seen(call: Call, data: *mut u8) -> bool {
-    // SAFETY: [caller, tag] as in `check`; if the header says that the cell or its pool is being freed, both are
-    // there.
+    // SAFETY: [caller, tag] as in `check`; a cell or pool that is being freed, by its header, is there.
     unsafe {
         if data.addr() & (BASE_ALIGN - 1) != 0 {
             return check(call, data).is_some();

@@ -17,8 +17,8 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
     unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells }).sum()
 }
 
-/// Returns the peak number of live cells. Takes no work in the pool: a cell is used for the first time only if all
-/// that were ever used are live, so the number of cells ever used is the peak.
+/// Returns the peak number of live cells. Costs nothing to keep: a cell is used for the first time only if all that
+/// were ever used are live, so the number of cells ever used is the peak.
 ///
 /// Cells allocated for other methods count, and so does a cell whose destructor is running.
 ///
@@ -69,16 +69,16 @@ pub struct Count {
     pub block: usize,
 }
 
-/// Counts the cells of a pool. Visits each cell that was ever used. Returns zeros for null, and after a report for
-/// what is no live pool. C: `kmpoolq`.
+/// Counts the cells of a pool. Visits each cell that was ever used. Returns zeros for null, and after a report if
+/// this is no live pool. C: `kmpoolq`.
 ///
 /// # Safety
 /// `pool` is null, or points to a pool, or to a block of one, that belongs to this thread.
 #[must_use]
 pub unsafe fn count(pool: *mut Pool) -> Count {
     let mut count = Count::default();
-    // SAFETY: [caller, blocks] the caller vouches for the header, the check for what it says, and the blocks of a live pool
-    // are live.
+    // SAFETY: [caller, blocks] the caller vouches for the header, the check for its contents; the blocks of a live
+    // pool are live.
     unsafe {
         if pool.is_null() || !check_pool_seen(call!(c"kmpoolq"), pool) {
             return count;
@@ -123,8 +123,7 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<*mut u8> {
         while !self.block.is_null() {
             let block = self.block;
-            // SAFETY: [caller, blocks, high_water] the caller of `walk` keeps the pool live while the walk is used;
-            // cells below `high_water` have a header.
+            // SAFETY: [caller, blocks, high_water] the caller of `walk` keeps the pool live; used cells have a header.
             unsafe {
                 while self.index < (*block).high_water {
                     let cell = (*block).first.byte_add(self.index * (*block).stride);
@@ -143,21 +142,19 @@ impl Iterator for Walk {
 
 impl core::iter::FusedIterator for Walk {}
 
-/// Visits the live cells of a pool, block by block, those of a block by address; also cells allocated for other
-/// methods. Visits nothing for null, and after a report for what is no live pool. C: `kmpooln`.
+/// Visits the live cells of a pool, those of each block in the order of their addresses; also cells allocated for
+/// other methods. Visits nothing for null, and after a report if this is no live pool. C: `kmpooln`.
 ///
 /// Between steps cells may be allocated and freed, including the current one. The walk may or may not visit those.
 ///
 /// # Safety
-/// `pool` is null, or points to a pool, or to a block of one, that belongs to this thread and is live while the walk
-/// is used.
+/// `pool` is null, or points to a pool, or to a block of one, that belongs to this thread and is live while the walk is used.
 pub unsafe fn walk(pool: *mut Pool) -> Walk {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { walk_after(pool, null_mut()) }
 }
 
-/// The rest of a [`walk`] after a cell that it visited; the whole walk if `after` is null. So a pointer can hold a
-/// walk.
+/// The rest of a [`walk`] after a cell that it visited; the whole walk if `after` is null. So a pointer can hold a walk.
 ///
 /// # Safety
 /// As for [`walk`]. `after` is null or the data of a cell of this pool, live or free.

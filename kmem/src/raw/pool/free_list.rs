@@ -4,10 +4,9 @@
 //!
 //! The cell that was freed last is allocated first. A single free list would do for that, and nothing is faster for a
 //! cell that is freed and needed again at once. But after many frees in random order such a list leads all over the
-//! block, and each allocation waits for a cache miss and a TLB miss. So the list keeps only cells that lie together.
-//! If a cell is freed far from the head of the list, that head is *parked*, as a bit in its group of 64 neighbours.
-//! If the list is empty, parked cells are allocated group by group in the order of their addresses, without reading
-//! them.
+//! block, and each allocation waits for a cache miss and a TLB miss. So the list keeps only cells that lie together. If
+//! a cell is freed far from the head of the list, that head is *parked*, as a bit in its group of 64 neighbours. If the
+//! list is empty, parked cells are allocated group by group in the order of their addresses, without reading them.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -23,8 +22,7 @@ pub(crate) const NEAR: usize = 16 << 10;
 /// Pops the head of the free list, or returns null if the list is empty or its head is not a free cell.
 #[inline]
 pub(crate) unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [free-list, one-thread] the caller gives a live pool on its own thread. The head of the free list is a
-    // free cell of it, whose header is readable.
+    // SAFETY: [free-list, one-thread] the caller's pool is live; the head of its free list is a free cell.
     unsafe {
         let cell = (*pool).bottom;
         // A write into a free cell can lead the list to memory outside the pool that looks like a free cell.
@@ -84,8 +82,7 @@ pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
 /// `high_water` is the peak number of live cells.
 #[inline]
 pub(crate) unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [high_water] the caller gives a live pool on its own thread. The next cell that was never used lies
-    // inside the block, and so does its group.
+    // SAFETY: [high_water] the caller's pool is live; the next unused cell and its group lie inside the block.
     unsafe {
         let index = (*pool).high_water;
         if index >= (*pool).cells {
@@ -152,8 +149,7 @@ pub(crate) fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
 /// Parks the head of the free list and returns the cell below it.
 #[inline]
 pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
-    // SAFETY: [free-list, high_water] the caller gives a live pool on its own thread and the head of its free list. A cell
-    // below `high_water` has a group that has been written.
+    // SAFETY: [free-list, high_water] the caller gives the head of the free list; the group of a used cell is written.
     unsafe {
         let index = (*pool).index(cell);
         if index >= (*pool).high_water || (*cell).pool.addr() != pool.addr() | FREE {
@@ -180,8 +176,7 @@ pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut Pool
 /// Pushes a cell onto the free list.
 #[inline]
 pub(crate) unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
-    // SAFETY: [free-list, one-thread] the caller gives a cell of this pool of this thread, which nobody uses any
-    // more.
+    // SAFETY: [free-list, one-thread] the caller gives a cell of this pool that nobody uses any more.
     unsafe {
         let mut below = (*pool).bottom;
         if !below.is_null() && is_far(cell, below) {
@@ -194,10 +189,7 @@ pub(crate) unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
     }
 }
 
-/// Pushes a cell onto the free list of its block, and makes a growing pool look there first.
-///
-/// # Safety
-/// As for [`put`].
+/// Pushes a cell onto the free list of its block, and makes a growing pool look there first. Safety: as for [`put`].
 #[inline]
 pub(crate) unsafe fn put_back(pool: *mut Pool, cell: *mut PoolCell) {
     // SAFETY: [caller, blocks] the contract is the caller's, and each block of a pool names the first.

@@ -32,10 +32,7 @@ pub(crate) unsafe fn check_pool_seen(call: Call, pool: *mut Pool) -> bool {
     }
 }
 
-/// Returns true if this is the header of a pool on a node.
-///
-/// # Safety
-/// The bytes of a pool's header are readable there.
+/// Returns true if this is the header of a pool on a node. Safety: the bytes of a pool's header are readable there.
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn is_hosted(pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for the bytes.
@@ -46,10 +43,7 @@ pub(crate) unsafe fn is_hosted(pool: *mut Pool) -> bool {
     }
 }
 
-/// Returns true if the destructor of one of the pool's cells is running.
-///
-/// # Safety
-/// `pool` is a live pool on a node.
+/// Returns true if the destructor of one of the pool's cells is running. Safety: `pool` is a live pool on a node.
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn is_ending(pool: *mut Pool) -> bool {
     // SAFETY: [caller, hosted] the caller's pool is live.
@@ -79,10 +73,7 @@ pub(crate) unsafe fn head(pool: *mut Pool) -> *mut Pool {
     unsafe { (*pool).head }
 }
 
-/// The blocks of a pool, from this one on.
-///
-/// # Safety
-/// `pool` is null, or live while the iterator is used.
+/// The blocks of a pool, from this one on. Safety: `pool` is null, or live while the iterator is used.
 pub(crate) unsafe fn blocks(pool: *mut Pool) -> impl Iterator<Item = *mut Pool> {
     core::iter::successors((!pool.is_null()).then_some(pool), |&block| {
         // SAFETY: [blocks] the caller's pool is live, and so are its blocks.

@@ -103,8 +103,8 @@ pub(crate) const fn inverse(odd: usize) -> usize {
     x
 }
 
-/// Returns the bytes of buffer that [`in_buffer`](super::in_buffer) needs for `cells` cells of `size` bytes, wherever the buffer
-/// begins; `usize::MAX` if that overflows. C: `Kmpoolsz`.
+/// Returns the bytes of buffer that [`in_buffer`](super::in_buffer) needs for `cells` cells of `size` bytes, wherever
+/// the buffer begins; `usize::MAX` if that overflows. C: `Kmpoolsz`.
 #[must_use]
 pub const fn buffer_size(size: usize, cells: usize) -> usize {
     in_buffer_size(size, BASE_ALIGN, cells)
@@ -139,8 +139,7 @@ pub(crate) unsafe fn write(
         top: null_mut(),
         bottom: null_mut(),
         src,
-        // SAFETY: [extent] the plan's data offset lies inside the block, behind the pool's header and the first
-        // cell's.
+        // SAFETY: [extent] the offset lies inside the block, behind the headers of the pool and the first cell.
         first: unsafe { base.add(plan.data - HEADER) }.as_ptr().cast(),
         stride: plan.stride,
         inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),

@@ -23,8 +23,7 @@ pub(crate) struct PoolCellFreeGuard {
     /// Zeroed if it is tainted.
     cell: *mut PoolCell,
     pool: *mut Pool,
-    /// The flag to clear in the pool's first block: [`FLAG_IN_DTOR`], or none if no destructor runs or another one
-    /// still does.
+    /// The flag to clear in the pool's first block: [`FLAG_IN_DTOR`], or none if no destructor runs or another one still does.
     flag: u8,
 }
 
@@ -59,8 +58,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
         return;
     }
     let cell = PoolCell::of(data);
-    // SAFETY: [caller, tag] the caller vouches for a readable header, and for a pool if the header names one. A cell
-    // below `high_water` of a live pool that names the pool untagged is live, as in `check`.
+    // SAFETY: [caller, tag] the caller vouches for the headers; a used cell that names a live pool untagged is live.
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
@@ -118,8 +116,7 @@ pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
     }
 }
 
-/// A pool that is being destroyed. Dropping it runs the destructors that remain, also after one unwinds, then frees
-/// the blocks.
+/// A pool that is being destroyed. Dropping it runs the destructors that remain, also after one unwinds, then frees the blocks.
 pub(crate) struct TearDown {
     head: *mut Pool,
     block: *mut Pool,
@@ -189,10 +186,7 @@ impl Drop for TearDown {
     }
 }
 
-/// Zeroes each cell of a block that is tainted by itself.
-///
-/// # Safety
-/// `block` is one of a pool that is being destroyed.
+/// Zeroes each cell of a block that is tainted by itself. Safety: `block` is one of a pool that is being destroyed.
 #[inline(never)]
 pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
     // SAFETY: [caller, high_water, tag] cells below `high_water` have a header.

@@ -173,8 +173,7 @@ mod valgrind {
 
     impl Around {
         fn of(pool: *mut Pool) -> Option<Around> {
-            // SAFETY: [caller, hosted] the pool is written and not freed yet; with `FLAG_HOST` it is the data of a
-            // node.
+            // SAFETY: [caller, hosted] the pool is written and not freed; with `FLAG_HOST` it is the data of a node.
             unsafe {
                 let at = |src, offset| Around {
                     src,
@@ -197,8 +196,7 @@ mod valgrind {
         fn resize(&self, from: usize, to: usize) {
             // SAFETY: [outlives] the source of a pool outlives it.
             let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
-            // Silently if valgrind does not know the block: the global allocator or a custom source may not use
-            // `malloc`.
+            // Silently if valgrind does not know the block: the global allocator or a custom source may not use `malloc`.
             request::disable_error_reporting();
             if pool {
                 request::mempool_change(self.src.cast(), self.base.cast(), self.base.cast(), to);

@@ -47,8 +47,7 @@ pub struct Census {
 /// `pool` points to the memory of a pool that belongs to this thread. What is written there may be corrupt.
 pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
     let mut census = Census::default();
-    // SAFETY: [caller, blocks] the caller's pool is there; the next block is read only after the header that names it
-    // was verified.
+    // SAFETY: [caller, blocks] the caller's pool is there; a block is verified before its `next` is followed.
     unsafe {
         for block in blocks(pool) {
             header(pool, block)?;

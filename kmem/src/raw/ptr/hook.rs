@@ -17,8 +17,7 @@ use core::ptr::null_mut;
 /// and the error of the source if that has no memory. Nothing has changed then.
 ///
 /// # Safety
-/// The handle is null or that of a live object that nobody else uses meanwhile. The destructor may be called with its
-/// data.
+/// The handle is null or that of a live object that nobody else uses meanwhile. The destructor may be called with its data.
 pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmhook");
     let Handle { kind, data, .. } = handle;

@@ -10,10 +10,7 @@ use crate::raw::object::{self, Check};
 use crate::raw::{check, layout, record, trailer};
 
 /// Checks an object, and the size in the prefix of its cell. A call that only reads may be given a cell of another
-/// copy of kmem.
-///
-/// # Safety
-/// As for [`size`]; the handle is not null.
+/// copy of kmem. Safety: as for [`size`]; the handle is not null.
 unsafe fn check_extent(call: Call, handle: Handle, what: Check) -> bool {
     let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
@@ -44,8 +41,7 @@ pub unsafe fn size(handle: Handle) -> usize {
     unsafe { size_checked(call!(c"kmsize"), handle, Check::Read) }.unwrap_or(0)
 }
 
-/// [`size`] for a `call` that is about to change the object, in whose name a misuse is reported. `None` after a
-/// report.
+/// [`size`] for a `call` that is about to change the object, in whose name a misuse is reported. `None` after a report.
 ///
 /// # Safety
 /// As for [`size`].
@@ -145,10 +141,7 @@ pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
     }
 }
 
-/// Returns true if this is the handle of a pool on a node.
-///
-/// # Safety
-/// The object of the handle is there.
+/// Returns true if this is the handle of a pool on a node. Safety: the object of the handle is there.
 unsafe fn is_hosted_pool(handle: Handle) -> bool {
     #[cfg(feature = "tree")]
     // SAFETY: [caller] the caller's object is there.

@@ -15,8 +15,7 @@ use crate::raw::resize::{ResizeRequest, Resized};
 /// [`AllocError::Fixed`] for a pool on a node and for an object that kmem did not allocate. Nothing has changed then.
 ///
 /// # Safety
-/// The handle is null or that of a live object that nobody else uses meanwhile. Nobody uses its old address
-/// afterwards.
+/// The handle is null or that of a live object that nobody else uses meanwhile. Nobody uses its old address afterwards.
 pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
@@ -70,10 +69,7 @@ unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<N
 }
 
 /// All of these for `call`; the old block is freed when the result is dropped. `None` for a pool's cell, which does
-/// not change: the pool's destructor is called with all of it.
-///
-/// # Safety
-/// As for [`resize`].
+/// not change: the pool's destructor is called with all of it. Safety: as for [`resize`].
 pub(crate) unsafe fn resize_kept(
     handle: Handle,
     to: ResizeRequest,

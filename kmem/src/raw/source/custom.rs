@@ -11,8 +11,7 @@ use crate::raw::request::Draw;
 use crate::raw::{sanitizer, seal};
 use crate::shared;
 
-/// A custom source: a cell with the allocate and free functions of a user allocator, from which every method can
-/// allocate.
+/// A custom source: a cell with the allocate and free functions of a user allocator, from which every method can allocate.
 ///
 /// Both functions receive the source, so state may lie in `context` or around the source. A source must outlive every
 /// cell allocated from it. If the source is tainted, all its cells are. C: `kmsource`.
@@ -86,39 +85,12 @@ impl Source {
     /// The function receives a block that `allocate` returned, its size, the new size, and its alignment. If it
     /// returns 1, the block has the new size, and `free` receives that. If it returns 0, nothing has changed, and the
     /// cell is copied to a new block.
-    ///
-    /// ```
-    /// use kmem::raw::{refs, Source};
-    /// use std::alloc::{alloc, dealloc, Layout};
-    /// use std::ffi::{c_int, c_void};
-    ///
-    /// // Blocks come in steps of 256 bytes.
-    /// fn step(size: usize, align: usize) -> Layout {
-    ///     Layout::from_size_align(size.next_multiple_of(256), align).unwrap()
-    /// }
-    /// unsafe extern "C-unwind" fn allocate(_: *mut Source, size: usize, align: usize) -> *mut c_void {
-    ///     unsafe { alloc(step(size, align)).cast() }
-    /// }
-    /// unsafe extern "C-unwind" fn free(_: *mut Source, block: *mut c_void, size: usize, align: usize) {
-    ///     unsafe { dealloc(block.cast(), step(size, align)) }
-    /// }
-    /// unsafe extern "C-unwind" fn resize(_: *mut Source, _: *mut c_void, from: usize, to: usize, align: usize) -> c_int {
-    ///     (step(from, align) == step(to, align)).into()
-    /// }
-    /// let mut source = Source::new(allocate, free, std::ptr::null_mut()).with_resize(resize);
-    /// unsafe {
-    ///     let data = refs::a((&raw mut source).cast(), 100);
-    ///     assert_eq!(refs::r(data, 200), data);
-    ///     refs::f(data);
-    /// }
-    /// ```
     #[must_use]
     pub fn with_resize(self, resize: ResizeFn) -> Source {
         Source { resize: Some(resize), ..self }
     }
 
-    /// # Safety
-    /// `this` is a live source.
+    /// Safety: `this` is a live source.
     #[inline]
     unsafe fn call_allocate(this: *mut Source, layout: Layout) -> *mut c_void {
         // SAFETY: [caller] the caller's source is live.
@@ -137,8 +109,7 @@ impl Source {
         unsafe { allocate(this, layout.size(), layout.align()) }
     }
 
-    /// # Safety
-    /// `this` is a live source, from which `block` was allocated with this layout.
+    /// Safety: `this` is a live source, from which `block` was allocated with this layout.
     #[inline]
     unsafe fn call_free(this: *mut Source, block: *mut u8, layout: Layout) {
         // SAFETY: [caller] the caller's source is live.
@@ -157,8 +128,7 @@ impl Source {
 
 pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, _more: Draw) -> Result<NonNull<u8>, AllocError> {
     let source: *mut Source = src.cast();
-    // SAFETY: [custom, caller] the caller gives a live custom source, whose functions receive what its documentation
-    // says.
+    // SAFETY: [custom, caller] the caller's source is live; its functions receive what their documentation says.
     let block = unsafe { Source::call_allocate(source, layout) };
     let block = NonNull::new(block.cast::<u8>()).ok_or(AllocError::Exhausted { size: layout.size() })?;
     if block.addr().get() & (layout.align() - 1) != 0 {

@@ -102,10 +102,8 @@ mod system {
     }
 }
 
-/// The layout with the spare bytes behind the block.
-///
-/// # Safety
-/// The layout is that of a cell or a pool, which are far smaller than the address space.
+/// The layout with the spare bytes behind the block. Safety: the layout is that of a cell or a pool, which are far
+/// smaller than the address space.
 #[cfg(feature = "heap")]
 #[inline(always)]
 pub(crate) unsafe fn with_spare(layout: Layout) -> Layout {
@@ -139,11 +137,8 @@ pub(crate) unsafe fn free_heap(block: *mut u8, layout: Layout) {
 }
 
 /// Resizes a block of the heap, in place or moved with as much of its contents as fits. Returns `None` and changes
-/// nothing if that fails.
-///
-/// # Safety
-/// `block` came from [`draw_heap`] with this layout. A layout of this size and the same alignment is valid. The old
-/// address is not used after success.
+/// nothing if that fails. Safety: `block` came from [`draw_heap`] with this layout. A layout of this size and the
+/// same alignment is valid. The old address is not used after success.
 #[cfg(feature = "heap")]
 pub(crate) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> Option<NonNull<u8>> {
     if sanitizer::HEAP {

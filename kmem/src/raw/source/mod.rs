@@ -52,29 +52,21 @@ macro_rules! by_source {
     };
 }
 
-/// The kind of a live cell.
-///
-/// # Safety
-/// The prefix is readable.
+/// The kind of a live cell. Safety: the prefix is readable.
 #[inline(always)]
 unsafe fn live(src: *mut Cell) -> Option<Kind> {
     // SAFETY: [caller] the caller vouches for the prefix.
     Kind::from_raw(unsafe { (*src).kind })
 }
 
-/// The kind of a cell that is live or being freed.
-///
-/// # Safety
-/// The prefix is readable.
+/// The kind of a cell that is live or being freed. Safety: the prefix is readable.
 unsafe fn live_or_dying(src: *mut Cell) -> Option<Kind> {
     // SAFETY: [caller] the caller vouches for the prefix.
     Kind::from_raw_dying(unsafe { (*src).kind })
 }
 
-/// Allocates a block of this layout, whose alignment is at least 16.
-///
-/// # Safety
-/// `src` is null or points to a readable cell prefix, and is alive if it is a source.
+/// Allocates a block of this layout, whose alignment is at least 16. Safety: `src` is null or points to a readable
+/// cell prefix, and is alive if it is a source.
 #[inline(always)]
 pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     if src.is_null() {
@@ -90,10 +82,7 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
     Ok(block)
 }
 
-/// Allocates a block from a source that is not the heap.
-///
-/// # Safety
-/// As for [`draw`]; the source is not null.
+/// Allocates a block from a source that is not the heap. Safety: as for [`draw`]; the source is not null.
 #[inline(never)]
 unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller, live] the caller vouches for the prefix, and the kind says what the source is.
@@ -104,19 +93,14 @@ unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, Alloc
     }
 }
 
-/// Allocates a block for a source that grows.
-///
-/// # Safety
-/// As for [`draw`].
+/// Allocates a block for a source that grows. Safety: as for [`draw`].
 pub(crate) unsafe fn draw_more(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { draw(src, layout, Fill::Undefined) }
 }
 
-/// Allocates a block aligned to 16 by the fast path of the source, or returns null.
-///
-/// # Safety
-/// As for [`draw`]; the source is not null.
+/// Allocates a block aligned to 16 by the fast path of the source, or returns null. Safety: as for [`draw`]; the
+/// source is not null.
 #[inline(always)]
 pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     #[cfg(feature = "pool")]
@@ -131,10 +115,7 @@ pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     }
 }
 
-/// Returns true if the fast path of this source can free a block now.
-///
-/// # Safety
-/// The prefix of the source is readable.
+/// Returns true if the fast path of this source can free a block now. Safety: the prefix of the source is readable.
 #[inline(always)]
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
     #[cfg(feature = "pool")]
@@ -149,10 +130,7 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
     }
 }
 
-/// Frees a block by the fast path of its source.
-///
-/// # Safety
-/// As for [`give_back`], of a source that [`is_plain`].
+/// Frees a block by the fast path of its source. Safety: as for [`give_back`], of a source that [`is_plain`].
 #[inline(always)]
 pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     #[cfg(feature = "pool")]
@@ -164,9 +142,7 @@ pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
 }
 
 /// Frees a block that [`draw`] returned for the same source and layout. Reports a source that was destroyed before.
-///
-/// # Safety
-/// The block is not used any more. The source is alive, or its header readable.
+/// Safety: the block is not used any more. The source is alive, or its header readable.
 #[inline]
 pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     if src.is_null() {
@@ -186,9 +162,7 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
 }
 
 /// Returns true if a block from this source may also have this size in place. Fails if no block from the source can.
-///
-/// # Safety
-/// `src` is null or the live source of a block.
+/// Safety: `src` is null or the live source of a block.
 pub(crate) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
     if src.is_null() {
         return Ok(false);
@@ -197,28 +171,20 @@ pub(crate) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, 
     unsafe { by_source!(live(src), source => source::fits_in_place(src, size), _other => Ok(false)) }
 }
 
-/// Returns true if the source can be asked to resize a block in place, see [`resize`].
-///
-/// # Safety
-/// `src` is null or a live source.
+/// Returns true if the source can be asked to resize a block in place, see [`resize`]. Safety: `src` is null or a live source.
 pub(crate) unsafe fn resizes(src: *mut Cell) -> bool {
     // SAFETY: [caller, live] the caller vouches for a source that is not null.
     !src.is_null() && unsafe { by_source!(live(src), source => source::resizes(src), _other => false) }
 }
 
-/// Asks a source to resize a block in place to `to` bytes. Returns false if nothing has changed.
-///
-/// # Safety
-/// `src` is a live source that [`resizes`], from which the block was allocated with this layout.
+/// Asks a source to resize a block in place to `to` bytes. Returns false if nothing has changed. Safety: `src` is a
+/// live source that [`resizes`], from which the block was allocated with this layout.
 pub(crate) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe { by_source!(live(src), source => source::resize(src, block, layout, to), _other => false) }
 }
 
-/// Tells a source that a block has another size now, in place.
-///
-/// # Safety
-/// `src` is null or the live source of this block.
+/// Tells a source that a block has another size now, in place. Safety: `src` is null or the live source of this block.
 #[inline]
 pub(crate) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: usize) {
     if sanitizer::ON && !src.is_null() {
@@ -227,32 +193,23 @@ pub(crate) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: us
     }
 }
 
-/// Returns true if a block of so many bytes can be from this source.
-///
-/// # Safety
-/// The prefix of `src` is readable, and if its kind is that of a source, the whole header.
+/// Returns true if a block of so many bytes can be from this source. Safety: the prefix of `src` is readable, and if
+/// its kind is that of a source, the whole header.
 pub(crate) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
     // SAFETY: [caller] the caller vouches for the header.
     unsafe { by_source!(live(src), source => source::may_have_served(src, size), _other => true) }
 }
 
 /// The source that a source was itself allocated from; null for the heap, for a source that kmem does not know, and
-/// if this is no source.
-///
-/// # Safety
-/// The header is readable. The source may be being destroyed.
+/// if this is no source. Safety: the header is readable. The source may be being destroyed.
 pub(crate) unsafe fn below(src: *mut Cell) -> *mut Cell {
     // SAFETY: [caller, live] the caller vouches for the header.
     unsafe { by_source!(live_or_dying(src), source => source::below(src), _other => null_mut()) }
 }
 
-/// Returns true if a source, or any other cell, is itself tainted.
-///
-/// # Safety
-/// As for [`below`].
+/// Returns true if a source, or any other cell, is itself tainted. Safety: as for [`below`].
 pub(crate) unsafe fn zeroes(src: *mut Cell) -> bool {
-    // SAFETY: [caller, live] the caller vouches for the header. Only the mark is read: another thread may write the
-    // flags beside it.
+    // SAFETY: [caller, live] the caller vouches for the header. Another thread may write the flags beside the mark.
     unsafe {
         by_source!(live_or_dying(src), source => source::zeroes(src), _other => shared::is_marked(&(*src).shred))
     }

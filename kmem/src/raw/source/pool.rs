@@ -46,8 +46,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<
 #[inline]
 pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     let pool: *mut Pool = src.cast();
-    // SAFETY: [caller, live] the caller vouches for a readable prefix; if the kind says so, this is a live pool of
-    // this thread.
+    // SAFETY: [caller, live] the caller vouches for the prefix; the kind says if this is a live pool of this thread.
     unsafe {
         // `draw` tells a tool how much of the cell is used.
         if sanitizer::ON {
@@ -68,10 +67,7 @@ pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
 }
 
 /// Returns true if this is a live pool whose cells are freed by a [`put`] alone. Compares the first word, in which
-/// kind, taint mark and flags lie.
-///
-/// # Safety
-/// `src` is the readable prefix of a source of any kind.
+/// kind, taint mark and flags lie. Safety: `src` is the readable prefix of a source of any kind.
 #[inline]
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
     // SAFETY: [caller, one-thread] the prefix is the caller's; no other thread writes to it.
@@ -80,15 +76,11 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
         == layout::prefix_word_of(Kind::Pool as i32, 0, 0, 0, 0)
 }
 
-/// Frees a block that was allocated from this pool, which [`is_plain`].
-///
-/// # Safety
-/// As for [`give_back`].
+/// Frees a block that was allocated from this pool, which [`is_plain`]. Safety: as for [`give_back`].
 #[inline]
 pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     let (pool, cell): (*mut Pool, _) = (src.cast(), PoolCell::of(block));
-    // SAFETY: [caller, tag] the caller gives a live pool of this thread and a block from it, whose header is
-    // readable.
+    // SAFETY: [caller, tag] the caller gives a live pool of this thread and a block from it.
     unsafe {
         if (*cell).pool == pool && (*pool).index(cell) < (*pool).high_water {
             put(pool, cell);
@@ -104,10 +96,7 @@ pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout)
 }
 
 /// Frees a block by the pool that its header names. The method that used it has zeroed what was tainted; a tainted
-/// pool zeroes the whole cell.
-///
-/// # Safety
-/// The caller gives the data of a live cell of a live pool.
+/// pool zeroes the whole cell. Safety: `block` is the data of a live cell of a live pool.
 #[inline(never)]
 unsafe fn take_back(block: *mut u8) {
     // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
@@ -174,8 +163,7 @@ pub(crate) unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<
     Ok(())
 }
 
-/// Takes a cell by `take` from the first block of a growing pool that has one, and makes that block current; or
-/// returns null.
+/// Takes a cell by `take` from the first block of a growing pool that has one, and makes that block current; or returns null.
 #[inline(never)]
 pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
@@ -192,14 +180,11 @@ pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut 
 }
 
 /// The pool that must grow so that a full pool can: itself or, if the pool that it allocates from is full too and
-/// grows, that one, and so on. So a chain of pools grows without recursion.
-///
-/// # Safety
-/// `head` is the first block of a live growing pool, whose source is alive.
+/// grows, that one, and so on. So a chain of pools grows without recursion. Safety: `head` is the first block of a
+/// live growing pool, whose source is alive.
 pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     let mut pool = head;
-    // SAFETY: [caller, outlives, blocks] the sources of a live pool are there, each block of a pool names the first,
-    // and cells below `high_water` were used before.
+    // SAFETY: [caller, outlives, blocks] the sources of a live pool are there; each block of a pool names the first.
     unsafe {
         loop {
             let src = growth_source(pool);
@@ -313,10 +298,8 @@ pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError>
     }
 }
 
-/// Makes a block of a pool, allocated from `src`, which is null, a pool or a custom source.
-///
-/// # Safety
-/// The source is alive, and outlives the block.
+/// Makes a block of a pool, allocated from `src`, which is null, a pool or a custom source. Safety: the source is
+/// alive, and outlives the block.
 pub(crate) unsafe fn make(src: *mut Cell, spec: &Spec, more: Draw) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
     // SAFETY: [caller, extent] the caller vouches for the source; the block has the size and alignment of the plan.

@@ -72,10 +72,7 @@ pub(crate) unsafe fn stayed(call: Call, root: *mut Node, shred: bool) -> Handle 
     Handle::NULL
 }
 
-/// Returns true if freeing a node calls no user code, provided that its header is valid.
-///
-/// # Safety
-/// The node is there.
+/// Returns true if freeing a node calls no user code, provided that its header is valid. Safety: the node is there.
 #[inline(always)]
 pub(crate) unsafe fn runs_nothing(node: *mut Node) -> bool {
     // SAFETY: [caller] the caller's node is readable.
@@ -86,8 +83,7 @@ pub(crate) unsafe fn runs_nothing(node: *mut Node) -> bool {
 /// its header is corrupt.
 #[inline(never)]
 pub(crate) unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> bool {
-    // SAFETY: [caller, subtree-free] the caller gives a node of this thread that nobody uses any more. Its parent is
-    // live.
+    // SAFETY: [caller, subtree-free] the caller gives a node that nobody uses any more. Its parent is live.
     unsafe {
         let _busy = ChildFreeGuard::new((*root).parent);
         if (*root).child.is_null() {
@@ -101,10 +97,7 @@ pub(crate) unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> b
     true
 }
 
-/// Frees what a counted cell owned.
-///
-/// # Safety
-/// `root` is the node that the objects hang below, to which nothing links any more.
+/// Frees what a counted cell owned. Safety: `root` is the node that the objects hang below, to which nothing links any more.
 #[cfg(feature = "ref")]
 pub(crate) unsafe fn free_owned(call: Call, root: *mut Node) {
     // SAFETY: [caller, subtree-free] the caller gives a live root that nobody uses any more.
@@ -129,10 +122,7 @@ pub(crate) struct SubtreeFree {
 
 impl SubtreeFree {
     /// If a first child must not be freed, makes it a root with all nodes below it, reports that, and returns true.
-    /// Once a node stays, pools do too.
-    ///
-    /// # Safety
-    /// It is the first child of its parent, which is being freed.
+    /// Once a node stays, pools do too. Safety: it is the first child of its parent, which is being freed.
     #[inline(never)]
     unsafe fn fits_in_place(&mut self, child: *mut Node) -> bool {
         // SAFETY: [caller, links] the caller's node is there, and its links are correct.
@@ -154,10 +144,8 @@ impl SubtreeFree {
         true
     }
 
-    /// Continues below a holder that was unlinked as a leaf and has a child now. Leaves a corrupt leaf alone.
-    ///
-    /// # Safety
-    /// The walk has stepped to its parent, and its neighbours have not changed.
+    /// Continues below a holder that was unlinked as a leaf and has a child now. Leaves a corrupt leaf alone. Safety:
+    /// the walk has stepped to its parent, and its neighbours have not changed.
     #[cold]
     #[inline(never)]
     unsafe fn descend(&mut self, node: *mut Node) {
@@ -231,8 +219,7 @@ impl Drop for SubtreeFree {
 /// Frees an unlinked node without children if it is plain; otherwise returns false.
 #[inline(always)]
 pub(crate) unsafe fn end_fast(node: *mut Node) -> bool {
-    // SAFETY: [caller] the contract is the caller's. A plain node is not internal, nor above a node that is being
-    // freed.
+    // SAFETY: [caller] the contract is the caller's. A plain node is neither internal nor busy.
     unsafe { end::end_fast(Kind::Tree, HEADER, Node::data(node), (*node).src) }
 }
 
@@ -256,8 +243,7 @@ pub(crate) unsafe fn end_own(call: Call, node: *mut Node, shred: bool) -> bool {
         return false;
     }
     let ending = Internal { call, node, shred };
-    // SAFETY: [hosted, hooks, holders] the caller gives a live node that nobody uses any more, and its flags say what
-    // its data is.
+    // SAFETY: [hosted, hooks, holders] nobody uses the caller's live node any more; its flags say what its data is.
     let went = unsafe {
         match (*node).cell.flags & OWN {
             #[cfg(feature = "pool")]
@@ -291,8 +277,7 @@ pub(crate) struct ChildFreeGuard {
 }
 
 impl ChildFreeGuard {
-    /// # Safety
-    /// The node is null or a live one of this thread.
+    /// Safety: the node is null or a live one of this thread.
     unsafe fn new(node: *mut Node) -> ChildFreeGuard {
         // SAFETY: [caller] the caller's node is live.
         let was = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
@@ -330,10 +315,8 @@ impl Drop for Internal {
     }
 }
 
-/// Runs a hook that is being freed, or returns false if it is corrupt.
-///
-/// # Safety
-/// `node` is a hook below a live or dying node, and itself marked as dying.
+/// Runs a hook that is being freed, or returns false if it is corrupt. Safety: `node` is a hook below a live or dying
+/// node, and itself marked as dying.
 pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
     unsafe {
@@ -347,9 +330,7 @@ pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
 }
 
 /// Returns true if a node is a hook of a tainted node: then what it carries is zeroed, as the data of the node is.
-///
-/// # Safety
-/// The node is there, and the parent of a hook.
+/// Safety: the node is there, and the parent of a hook.
 pub(crate) unsafe fn is_of_tainted(node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
     unsafe {
@@ -357,10 +338,7 @@ pub(crate) unsafe fn is_of_tainted(node: *mut Node) -> bool {
     }
 }
 
-/// The object of a holder.
-///
-/// # Safety
-/// The node is a live holder.
+/// The object of a holder. Safety: the node is a live holder.
 pub(crate) unsafe fn held(node: *mut Node) -> Handle {
     // SAFETY: [caller, holders] the data of a holder is a handle.
     unsafe { Node::data(node).cast::<Handle>().read() }
@@ -368,9 +346,7 @@ pub(crate) unsafe fn held(node: *mut Node) -> Handle {
 
 /// Frees the object of a holder, and returns true. If that is the last reference to a counted cell that owns objects,
 /// hangs these below the holder instead and returns false: after them the holder is freed again, with the cell.
-///
-/// # Safety
-/// The node is a holder that is being freed.
+/// Safety: the node is a holder that is being freed.
 pub(crate) unsafe fn release_held(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, holders] the data of a holder is a handle, which owns its object.
     unsafe {

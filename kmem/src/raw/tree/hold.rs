@@ -12,8 +12,7 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, check as checks, end, object};
 
-/// Makes a node the owner of an object of any kind. A tree becomes a child of the node, as by [`m`](super::m). C:
-/// `kmtreek`.
+/// Makes a node the owner of an object of any kind. A tree becomes a child of the node, as by [`m`](super::m). C: `kmtreek`.
 ///
 /// The node owns what the handle owned: one reference to a counted cell, or the object itself. So only a counted cell
 /// can have several owners, one for each reference.
@@ -26,8 +25,8 @@ use crate::raw::{Handle, check as checks, end, object};
 /// outlives the node. Nobody else frees or resizes the object until the node releases it.
 pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmtreek");
-    // SAFETY: [caller, live, fresh] the caller vouches for readable headers, the checks for what they say; nobody
-    // else knows the new node, whose data has room for a handle.
+    // SAFETY: [caller, live, fresh] the caller vouches for the headers, the checks for their contents; nobody else
+    // knows the new node.
     unsafe {
         let above = check(CALL, node)?;
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
@@ -37,13 +36,10 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     }
 }
 
-/// [`k`] for `call`.
-///
-/// # Safety
-/// `above` is a live node of this thread, no hook and no holder; the handle as for [`k`].
+/// [`k`] for `call`. Safety: `above` is a live node of this thread, no hook and no holder; the handle as for [`k`].
 pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Result<(), AllocError> {
-    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; nobody else
-    // knows the new node, whose data has room for a handle.
+    // SAFETY: [caller, live, fresh] the caller vouches for the header, the check for its contents; nobody else knows
+    // the new node.
     unsafe {
         if object.is_null() {
             return Err(AllocError::Source(None));
@@ -70,16 +66,14 @@ pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Resu
     Ok(())
 }
 
-/// Releases an object that a node adopted, or makes a child a root. Returns the handle that was adopted, which the
-/// caller owns again, or the null handle if the node does not own the object. Searches the children, the last one
-/// first. C: `kmtreel`.
+/// Releases an object that a node adopted, or makes a child a root. Returns the handle that was adopted, which the caller owns
+/// again, or the null handle if the node does not own the object. Searches the children, the last one first. C: `kmtreel`.
 ///
 /// # Safety
 /// `node` is the data of a node of a tree that belongs to this thread.
 pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     const CALL: Call = Call::new(c"kmtreel");
-    // SAFETY: [caller, links, holders] the caller vouches for a readable header, the check for what it says, and a live node for its
-    // children.
+    // SAFETY: [caller, links, holders] the caller vouches for the header, the check for its contents; children are live.
     unsafe {
         if node.is_null() || !checks::check_seen(CALL, Kind::Tree, HEADER, node) {
             return Handle::NULL;
@@ -88,10 +82,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     }
 }
 
-/// [`l`] for `call`.
-///
-/// # Safety
-/// The node is one of this thread that is there.
+/// [`l`] for `call`. Safety: the node is one of this thread that is there.
 pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the contract is the caller's, and the children of a node are live.
     unsafe {
@@ -130,10 +121,8 @@ pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> H
     Handle::NULL
 }
 
-/// Returns true if a node lies below what this counted cell owns.
-///
-/// # Safety
-/// The node is live and belongs to this thread, and so does the cell.
+/// Returns true if a node lies below what this counted cell owns. Safety: the node is live and belongs to this
+/// thread, and so does the cell.
 #[cfg(feature = "ref")]
 pub(crate) unsafe fn is_owned_by(node: *mut Node, cell: *mut u8) -> bool {
     // SAFETY: [caller, links, record] the contract is the caller's.

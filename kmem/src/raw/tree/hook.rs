@@ -31,10 +31,7 @@ pub(crate) unsafe fn hook_for(call: Call, node: *mut u8, hook: Destructor) -> Re
 }
 
 /// Adds a hook with room for a value of this layout. The argument of `run` is the address of the room, which is freed
-/// with the hook. Returns that address; the caller fills the room at once.
-///
-/// # Safety
-/// As for [`h`].
+/// with the hook. Returns that address; the caller fills the room at once. Safety: as for [`h`].
 pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Result<NonNull<u8>, AllocError> {
     let offset = round_up(size_of::<SealedDtor>(), room.align()).ok_or(AllocError::Overflow)?;
     let size = offset.checked_add(room.size()).ok_or(AllocError::Overflow)?;
@@ -49,18 +46,16 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
     Ok(carried)
 }
 
-/// Allocates the node of a hook as the request says, and makes it the first child.
-///
-/// # Safety
-/// As for [`h`]; the request has room for a slot.
+/// Allocates the node of a hook as the request says, and makes it the first child. Safety: as for [`h`]; the request
+/// has room for a slot.
 pub(crate) unsafe fn add(
     call: Call,
     node: *mut u8,
     request: &Request,
     hook: impl FnOnce(NonNull<u8>) -> Destructor,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller, live, fresh] the caller vouches for a readable header, the check for what it says; nobody else
-    // knows the new node, whose data has room for a slot.
+    // SAFETY: [caller, live, fresh] the caller vouches for the header, the check for its contents; nobody else knows
+    // the new node.
     unsafe {
         let above = check(call, node)?;
         if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
@@ -74,16 +69,15 @@ pub(crate) unsafe fn add(
     Ok(())
 }
 
-/// Removes the last added hook with this function and argument, without running it. Returns true if there was one. C:
-/// `kmtreehx`.
+/// Removes the last added hook with this function and argument, without running it. Returns true if there was one.
+/// C: `kmtreehx`.
 ///
 /// # Safety
 /// `node` is the data of a node of a tree that belongs to this thread.
 pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
     const CALL: Call = Call::new(c"kmtreehx");
     let same = |found: Destructor| found.run.map(address) == hook.run.map(address) && found.arg == hook.arg;
-    // SAFETY: [caller, links, hooks] the caller vouches for a readable header, the check for what it says, and a live
-    // node for its children.
+    // SAFETY: [caller, links, hooks] the caller vouches for the header, the check for its contents; children are live.
     unsafe {
         let Ok(node) = check(CALL, node) else { return false };
         let mut child = (*node).child;

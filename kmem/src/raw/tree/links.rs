@@ -15,10 +15,7 @@ use crate::raw::{chain, check, make};
 /// The flags of internal nodes: hooks, holders, and nodes that host a pool.
 pub(crate) const OWN: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
-/// Tells valgrind how a node is reached now.
-///
-/// # Safety
-/// The node is live.
+/// Tells valgrind how a node is reached now. Safety: the node is live.
 #[inline(always)]
 pub(crate) unsafe fn leads(node: *mut Node, how: Leads) {
     // SAFETY: [caller] the caller's node is live.
@@ -49,14 +46,12 @@ pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Links the detached `node` before the pools among `parent`'s children, of which `before` is the last. A pool too is
-/// linked before other pools, because its cells may have to be freed before theirs, but after pools that were
-/// allocated from it.
+/// Links the detached `node` before the pools among `parent`'s children, of which `before` is the last. A pool too is linked
+/// before other pools, because its cells may have to be freed before theirs, but after pools that were allocated from it.
 #[cfg(feature = "pool")]
 #[inline(never)]
 pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node, node: *mut Node) {
-    // SAFETY: [links, hosted] the caller gives live nodes of this thread, the links of live nodes are live, and the
-    // flag says that a node's data is a pool.
+    // SAFETY: [links, hosted] live nodes link to live nodes; the flag says that a node's data is a pool.
     unsafe {
         let hosts = (*node).cell.flags & FLAG_HOST != 0;
         let drawn_from_it =
@@ -74,10 +69,7 @@ pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node,
 }
 
 /// The two links that lead to a node, one from before it and one from behind it: each is a sibling's, or the parent's
-/// if there is no sibling on that side.
-///
-/// # Safety
-/// The node has a parent, and its links lead to readable nodes.
+/// if there is no sibling on that side. Safety: the node has a parent, and its links lead to readable nodes.
 #[inline(always)]
 pub(crate) unsafe fn held_by(node: *mut Node) -> [*mut *mut Node; 2] {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
@@ -105,10 +97,7 @@ pub(crate) unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
     }
 }
 
-/// Unlinks a node if its neighbours link to it; otherwise returns false and changes nothing.
-///
-/// # Safety
-/// As for [`around`].
+/// Unlinks a node if its neighbours link to it; otherwise returns false and changes nothing. Safety: as for [`around`].
 #[inline(always)]
 pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the contract is the caller's.
@@ -137,10 +126,8 @@ pub(crate) enum Links {
     Corrupt,
 }
 
-/// Checks the links around a node.
-///
-/// # Safety
-/// The node is live and belongs to this thread. Its links lead to readable nodes, or have values that no address has.
+/// Checks the links around a node. Safety: the node is live and belongs to this thread. Its links lead to readable
+/// nodes, or have values that no address has.
 #[inline(always)]
 pub(crate) unsafe fn around(node: *mut Node) -> Links {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
@@ -174,10 +161,7 @@ pub(crate) unsafe fn relink(node: *mut Node) {
     }
 }
 
-/// Returns true if the data of a node is a pool, as far as both headers show.
-///
-/// # Safety
-/// The node is there.
+/// Returns true if the data of a node is a pool, as far as both headers show. Safety: the node is there.
 #[cfg(feature = "pool")]
 pub(crate) unsafe fn hosts(node: *mut Node) -> bool {
     // SAFETY: [caller, extent] the caller's node is readable, and so is data of this size.
@@ -193,10 +177,7 @@ pub(crate) unsafe fn hosts(_: *mut Node) -> bool {
     false
 }
 
-/// Returns a misuse if a node must not be freed or resized now.
-///
-/// # Safety
-/// The node is there.
+/// Returns a misuse if a node must not be freed or resized now. Safety: the node is there.
 pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
     // SAFETY: [caller, hosted] the caller's node is readable, and so is the pool that it hosts.
     unsafe {
@@ -208,10 +189,8 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
     }
 }
 
-/// Returns true if a node that is linked as a child has this parent. Does not read values that no address has.
-///
-/// # Safety
-/// The node is live and belongs to this thread. `child` is a readable node, or has a value that no address has.
+/// Returns true if a node that is linked as a child has this parent. Does not read values that no address has. Safety:
+/// the node is live and belongs to this thread. `child` is a readable node, or has a value that no address has.
 #[inline]
 pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
     // SAFETY: [caller, links] the caller vouches for `child`.
@@ -219,10 +198,7 @@ pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
 }
 
 /// Checks that a child can be linked behind the last child, or before the `first`: that this is a child and the
-/// outermost one. Reports it otherwise.
-///
-/// # Safety
-/// As for [`is_child`].
+/// outermost one. Reports it otherwise. Safety: as for [`is_child`].
 #[inline]
 pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
@@ -236,10 +212,7 @@ pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Resu
     Err(AllocError::Misused)
 }
 
-/// Returns true if a node is `above` or below it.
-///
-/// # Safety
-/// Both are live and belong to this thread.
+/// Returns true if a node is `above` or below it. Safety: both are live and belong to this thread.
 pub(crate) unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
     // SAFETY: [caller, links] the nodes above a live node are live.
     unsafe {
@@ -250,10 +223,8 @@ pub(crate) unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
     !node.is_null()
 }
 
-/// Returns true if the children of a node are what a counted cell owns. No function returns such a node.
-///
-/// # Safety
-/// The node is there.
+/// Returns true if the children of a node are what a counted cell owns. No function returns such a node. Safety: the
+/// node is there.
 #[inline(always)]
 pub(crate) unsafe fn is_owner(node: *mut Node) -> bool {
     // Hooks have this flag too, but no children.
@@ -261,10 +232,8 @@ pub(crate) unsafe fn is_owner(node: *mut Node) -> bool {
     unsafe { (*node).cell.flags & FLAG_HOOK != 0 }
 }
 
-/// Links an unlinked node below `parent`, or makes it a root if that is null.
-///
-/// # Safety
-/// Both are live and belong to this thread, and `parent` is not below the node.
+/// Links an unlinked node below `parent`, or makes it a root if that is null. Safety: both are live and belong to
+/// this thread, and `parent` is not below the node.
 pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
@@ -286,10 +255,7 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
 }
 
 /// Returns the first child of a node that is no hook, or null. Fails, after a report, if a link on the way is
-/// corrupt.
-///
-/// # Safety
-/// As for [`is_child`].
+/// corrupt. Safety: as for [`is_child`].
 #[inline]
 pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
@@ -310,9 +276,7 @@ pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node
 }
 
 /// Makes the parent of the node that hosts a pool the pool's source. A pool that was zeroed stays so: it is tainted.
-///
-/// # Safety
-/// `pool` is a live pool on a node, belongs to this thread, and its source is alive.
+/// Safety: `pool` is a live pool on a node, belongs to this thread, and its source is alive.
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     // SAFETY: [caller, hosted] the contract is the caller's.
@@ -343,10 +307,7 @@ pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Returns the header of a live node; otherwise fails after a report.
-///
-/// # Safety
-/// The header before the data is readable.
+/// Returns the header of a live node; otherwise fails after a report. Safety: the header before the data is readable.
 pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, AllocError> {
     if data.is_null() {
         return Err(AllocError::Source(None));
@@ -359,10 +320,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, Alloc
     }
 }
 
-/// [`check`] of a node that has none of these flags of internal nodes.
-///
-/// # Safety
-/// As for [`check`].
+/// [`check`] of a node that has none of these flags of internal nodes. Safety: as for [`check`].
 pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, own: u8) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe {

@@ -9,10 +9,7 @@ use crate::raw::check;
 use crate::raw::layout::{NODE as HEADER, Node};
 
 /// Returns the data of the first node that is not internal, from this one on through the siblings behind it (before
-/// it if `BACK`), or null.
-///
-/// # Safety
-/// The node is null or a live one of this thread.
+/// it if `BACK`), or null. Safety: the node is null or a live one of this thread.
 pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
     // SAFETY: [caller, links] the siblings of a live node are live.
     unsafe {
@@ -23,14 +20,11 @@ pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mu
     if node.is_null() { null_mut() } else { Node::data(node) }
 }
 
-/// Returns the data of the first child, or of the last if `BACK`. Null if there is none, or after a report.
-///
-/// # Safety
-/// As for [`p`].
+/// Returns the data of the first child, or of the last if `BACK`. Null if there is none, or after a report. Safety:
+/// as for [`p`].
 #[inline(always)]
 pub(crate) unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says; children of a
-    // live node are live.
+    // SAFETY: [caller, links] the caller vouches for the header, the check for its contents; children are live.
     unsafe {
         if node.is_null() || !check::check_seen(call, Kind::Tree, HEADER, node) {
             return null_mut();
@@ -41,13 +35,10 @@ pub(crate) unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *
 }
 
 /// Returns the data of the next sibling, or of the previous if `BACK`. Null if there is none, or after a report.
-///
-/// # Safety
-/// As for [`p`].
+/// Safety: as for [`p`].
 #[inline(always)]
 pub(crate) unsafe fn sibling<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for a readable header, the check for what it says; siblings of a
-    // live node are live.
+    // SAFETY: [caller, links] the caller vouches for the header, the check for its contents; siblings are live.
     unsafe {
         // A node that is being freed may be unlinked, and its siblings freed.
         if node.is_null()

@@ -17,9 +17,8 @@ use crate::raw::{check, make};
 /// [`AllocError::Misused`], after a report, if `parent` is no live node.
 ///
 /// # Safety
-/// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree
-/// that belongs to this thread. The destructor of the request, if any, may be called with the node's data when that
-/// is freed.
+/// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree that
+/// belongs to this thread. The destructor of the request, if any, may be called with the node's data when that is freed.
 ///
 /// ```
 /// use kmem::raw::{tree, Request};
@@ -53,8 +52,7 @@ pub(crate) unsafe fn alloc_flagged(
     let data = unsafe { make::alloc_cell(Kind::Tree, HEADER, src, request, flags) }?;
     let node = Node::of(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
-    // SAFETY: [extent, one-thread] `alloc_cell` left room for the header before the data; the parent is a live node
-    // of this thread.
+    // SAFETY: [extent, one-thread] the block has room for the header before the data; the parent is a live node.
     unsafe {
         (&raw mut (*node).parent).write(parent);
         (&raw mut (*node).child).write(null_mut());
@@ -70,10 +68,7 @@ pub(crate) unsafe fn alloc_flagged(
     Ok(data)
 }
 
-/// [`alloc_flagged`] for internal nodes. Out of line: its callers are not critical.
-///
-/// # Safety
-/// As for [`alloc`].
+/// [`alloc_flagged`] for internal nodes. Out of line: its callers are not critical. Safety: as for [`alloc`].
 #[inline(never)]
 pub(crate) unsafe fn alloc_own(
     src: *mut Cell,

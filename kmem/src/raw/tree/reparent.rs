@@ -50,10 +50,7 @@ pub(crate) unsafe fn move_below(
     }
 }
 
-/// [`move_below`] of a parent that was checked, or is null.
-///
-/// # Safety
-/// As for [`m`]; the parent is a live node.
+/// [`move_below`] of a parent that was checked, or is null. Safety: as for [`m`]; the parent is a live node.
 #[inline(always)]
 pub(crate) unsafe fn move_into(
     call: Call,
@@ -61,8 +58,8 @@ pub(crate) unsafe fn move_into(
     parent: *mut Node,
     check_above: bool,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller, one-thread, links] the caller vouches for readable headers, the check for what they say, and
-    // live nodes for those around them.
+    // SAFETY: [caller, one-thread, links] the caller vouches for the headers, the checks for their contents;
+    // neighbours are live.
     unsafe {
         let node = check_movable(call, moved, OWN & !FLAG_HOST)?;
         if !parent.is_null() {
@@ -90,15 +87,11 @@ pub(crate) unsafe fn move_into(
 }
 
 /// Returns true if a node that hosts a pool would hang below a node that was allocated, perhaps indirectly, from that
-/// pool. It would be freed before the other.
-///
-/// # Safety
-/// Both are live and belong to this thread.
+/// pool. It would be freed before the other. Safety: both are live and belong to this thread.
 #[inline]
 pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
     #[cfg(feature = "pool")]
-    // SAFETY: [caller, links, hosted, outlives] the flag says that the node's data is a pool; the nodes above a live
-    // node are live, and so are their sources.
+    // SAFETY: [caller, links, hosted, outlives] the flag says that the data is a pool; nodes above and their sources are live.
     unsafe {
         let mut above = parent;
         while (*node).cell.flags & FLAG_HOST != 0 && !above.is_null() {
@@ -149,10 +142,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
     Ok(())
 }
 
-/// Checks that all children of `from` except hooks may move to `to`.
-///
-/// # Safety
-/// Both are live and belong to this thread.
+/// Checks that all children of `from` except hooks may move to `to`. Safety: both are live and belong to this thread.
 pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
@@ -179,10 +169,7 @@ pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) 
     Ok(())
 }
 
-/// [`past_hooks`], out of line.
-///
-/// # Safety
-/// As for [`is_child`].
+/// [`past_hooks`], out of line. Safety: as for [`is_child`].
 #[inline(never)]
 pub(crate) unsafe fn past_hooks_of(call: Call, node: *mut Node) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller] the contract is the caller's.

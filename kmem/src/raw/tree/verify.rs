@@ -8,14 +8,12 @@ use crate::raw::layout::{NODE as HEADER, Node};
 /// constant stack. Returns the number of nodes, this one included, or the first [`Damage`] found.
 ///
 /// # Safety
-/// `data` is that of a node of a tree that belongs to this thread. Its links may be corrupt, but lead to readable
-/// memory.
+/// `data` is that of a node of a tree that belongs to this thread. Its links may be corrupt, but lead to readable memory.
 pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
     let root = Node::of(root);
     let mut node = root;
     let mut count = 1;
-    // SAFETY: [caller, links] the caller's node is there. Each link is compared with its neighbour before it is
-    // followed, so the walk visits every node once.
+    // SAFETY: [caller, links] the caller's node is there; each link is compared with its neighbour before it is followed.
     unsafe {
         alone(node)?;
         loop {

@@ -99,8 +99,7 @@ impl Iterator for Walk {
     }
 }
 
-/// One step of a [`walk`] whose state the caller keeps: `here` is null before the first. Returns the null handle at
-/// the end.
+/// One step of a [`walk`] whose state the caller keeps: `here` is null before the first. Returns the null handle at the end.
 ///
 /// # Safety
 /// As for [`walk`]; `here` and `depth` are as the previous step left them.
@@ -132,8 +131,8 @@ pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
 #[inline]
 pub(crate) unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = Node::of(root);
-    // SAFETY: [caller, links, holders] the caller vouches for a readable header and the current node, the check for
-    // what the header says; nodes that are linked to live nodes are live.
+    // SAFETY: [caller, links, holders] the caller vouches for the header and the position, the check for contents;
+    // links are live.
     unsafe {
         let mut node = *here;
         if node.is_null() {
