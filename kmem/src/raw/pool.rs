@@ -124,7 +124,7 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
 /// # Safety
 /// `pool` is null or a live pool whose cells nobody uses any more, and its source is alive.
 pub unsafe fn x(pool: *mut Pool) {
-    // SAFETY: [caller] the caller vouches for a readable header where it is not null.
+    // SAFETY: [caller] the caller vouches for a readable header if it is not null.
     unsafe {
         if !pool.is_null() && check_pool(call!(c"kmpoolx"), pool) {
             // A handle of a cell names the block that the cell is in, so any block stands for the whole pool.

@@ -96,6 +96,8 @@ fn a_handle_passes_through_c_and_back() {
         drop(back);
         assert_eq!(ends.seen(), ["there and back"]);
         assert!(unsafe { Ptr::<u8>::from_raw(kmem::raw::Handle::NULL) }.is_none());
+        assert!(unsafe { kmem::raw::pool::handle(std::ptr::null_mut()) }.is_null());
+        assert!(unsafe { kmem::raw::tree::handle(std::ptr::null_mut()) }.is_null());
     });
 }
 

@@ -38,7 +38,7 @@ fn the_last_hook_with_this_function_and_argument_is_removed() {
         }
         assert!(tree::hx(root, noting(1)));
         assert!(!tree::hx(root, noting(4)));
-        tree::f(root);
+        tree::d(root);
         assert_eq!(ended(), [3, 2, 1]);
     });
 }

@@ -433,6 +433,8 @@ fn each_block_of_a_pool_has_its_name_unless_that_was_written_over() {
             assert_eq!(pool::name(block), None);
             *word = before;
         }
+        pool::set_name(block, Some(c"figures"));
+        assert_eq!(pool::name(block), Some(c"figures"));
         pool::set_name(block, None);
         assert_eq!(pool::name(block), None);
     }

@@ -184,6 +184,9 @@ fn every_kind_of_object_is_shown_as_what_it_is() {
             drawn(&store, None).lines().next(),
             Some("store \"bytes\", 96 bytes, 2 of 4 cells in use, at most 2")
         );
+        let mut shown = String::new();
+        report::pool_text(bytes, &mut |piece| shown.push_str(piece));
+        assert_eq!(drawn(&store, None), shown);
         tree::f(root);
         pool::x(bytes);
     }

@@ -35,7 +35,7 @@ pub struct At {
 }
 
 impl At {
-    /// The heap as the source of an object of this kind; a node is a root.
+    /// An object of this kind from the heap; a node is a root.
     #[must_use]
     pub const fn new(kind: Kind) -> At {
         At { kind: kind as i32, src: core::ptr::null_mut(), parent: core::ptr::null_mut() }

@@ -40,7 +40,7 @@ mod system {
         pub(super) use libc::free;
     }
 
-    /// Windows has functions of their own for them.
+    /// Windows has functions of its own for these.
     #[cfg(windows)]
     mod aligned {
         use super::Layout;

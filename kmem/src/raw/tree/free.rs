@@ -16,7 +16,7 @@ use crate::raw::seal::SealedDtor;
 use crate::raw::{Handle, check, end, object};
 
 pub(crate) unsafe fn release(freed: *mut u8, call: Call, shred: Shred) -> Handle {
-    // SAFETY: [caller] the caller vouches for a readable header where the data is not null.
+    // SAFETY: [caller] the caller vouches for a readable header if the data is not null.
     if freed.is_null() || !unsafe { check::check(call, Kind::Tree, HEADER, freed) } {
         return Handle::NULL;
     }
@@ -345,8 +345,8 @@ pub(crate) unsafe fn held(node: *mut Node) -> Handle {
 }
 
 /// Frees the object of a holder, and returns true. If that is the last reference to a counted cell that owns objects,
-/// hangs these below the holder instead and returns false: after them the holder is freed again, with the cell.
-/// Safety: the node is a holder that is being freed.
+/// hangs these below the holder and returns false: the walk frees them, then the holder again. Safety: the node is a
+/// holder that is being freed.
 pub(crate) unsafe fn release_held(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, holders] the data of a holder is a handle, which owns its object.
     unsafe {

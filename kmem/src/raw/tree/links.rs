@@ -197,8 +197,8 @@ pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
     !is_no_header(child.addr()) && unsafe { (*child).parent == node }
 }
 
-/// Checks that a child can be linked behind the last child, or before the `first`: that this is a child and the
-/// outermost one. Reports it otherwise. Safety: as for [`is_child`].
+/// Checks the last child of a node, or the `first`, before another is linked beyond it: it must be a child with no
+/// sibling beyond it. Reports a corrupt link. Safety: as for [`is_child`].
 #[inline]
 pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.

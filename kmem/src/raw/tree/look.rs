@@ -8,8 +8,8 @@ use crate::fault::{Call, call};
 use crate::raw::check;
 use crate::raw::layout::{NODE as HEADER, Node};
 
-/// Returns the data of the first node that is not internal, from this one on through the siblings behind it (before
-/// it if `BACK`), or null. Safety: the node is null or a live one of this thread.
+/// Returns the data of the first node that is no hook and no holder, from this one on through the siblings behind it
+/// (before it if `BACK`), or null. Safety: the node is null or a live one of this thread.
 pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
     // SAFETY: [caller, links] the siblings of a live node are live.
     unsafe {

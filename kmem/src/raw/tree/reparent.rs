@@ -87,7 +87,7 @@ pub(crate) unsafe fn move_into(
 }
 
 /// Returns true if a node that hosts a pool would hang below a node that was allocated, perhaps indirectly, from that
-/// pool. It would be freed before the other. Safety: both are live and belong to this thread.
+/// pool. The pool would then be destroyed before that node is freed. Safety: both are live and belong to this thread.
 #[inline]
 pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
     #[cfg(feature = "pool")]
