@@ -33,77 +33,17 @@ unsafe impl<T: ?Sized + Send> Send for HeapBox<T> {}
 // SAFETY: [threads] sharing the owner shares the value and nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
 
+/// Returns the function that allocates a cell for a constructor.
 #[inline]
-fn alloc(request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [typed] `emplace`, the only caller, asks for a destructor that suits the value.
-    unsafe { raw::heap::alloc(request) }
+fn alloc_in(
+    place: impl Place<Source = Heap>,
+) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+    let (Heap, name) = place.into_parts();
+    // SAFETY: [typed] `emplace` asks for a destructor that suits the value.
+    move |request| unsafe { raw::heap::alloc(&raw::Request { name, ..*request }) }
 }
 
 impl<T> HeapBox<T> {
-    /// Moves a value into a new heap cell.
-    ///
-    /// # Panics
-    /// Panics if [`try_new`](HeapBox::try_new) would fail.
-    ///
-    /// ```
-    /// assert_eq!(*kmem::HeapBox::new(7), 7);
-    /// ```
-    #[track_caller]
-    pub fn new(value: T) -> Self {
-        emplace::made(Self::try_new(value))
-    }
-
-    /// Moves a value into a new heap cell.
-    ///
-    /// # Errors
-    /// Returns the value with [`AllocError::Exhausted`] if memory runs out, and with [`AllocError::Align`] if the alignment of `T` is
-    /// above [`raw::MAX_ALIGN`].
-    ///
-    /// ```
-    /// #[derive(Debug)]
-    /// #[repr(align(8192))]
-    /// struct Wide(u8);
-    /// let refused = kmem::HeapBox::try_new(Wide(7)).unwrap_err();
-    /// assert_eq!(refused.into_value().0, 7);
-    /// ```
-    pub fn try_new(value: T) -> Result<Self, Refused<T>> {
-        // SAFETY: [fresh, sole] `alloc` makes a heap cell as it is asked, and this is its only owner.
-        unsafe { emplace::value(value, alloc).map(|data| Self::own(data)) }
-    }
-
-    /// Moves a value into a new heap cell, which [`Named`](crate::Named) gives a name.
-    ///
-    /// # Panics
-    /// Panics if [`try_new_in`](HeapBox::try_new_in) would fail.
-    ///
-    /// ```
-    /// use kmem::{Heap, HeapBox, Named};
-    /// let key = HeapBox::new_in([7u8; 32], Named(c"key", Heap));
-    /// assert_eq!(HeapBox::name(&key), Some(c"key"));
-    /// ```
-    #[track_caller]
-    pub fn new_in(value: T, place: impl Place<Source = Heap>) -> Self {
-        emplace::made(Self::try_new_in(value, place))
-    }
-
-    /// Moves a value into a new heap cell, which [`Named`](crate::Named) gives a name.
-    ///
-    /// # Errors
-    /// Returns the value and the error of [`try_new`](HeapBox::try_new).
-    ///
-    /// ```
-    /// use kmem::{Heap, HeapBox, Named};
-    /// assert_eq!(*HeapBox::try_new_in(7, Named(c"number", Heap)).unwrap(), 7);
-    /// ```
-    pub fn try_new_in(value: T, place: impl Place<Source = Heap>) -> Result<Self, Refused<T>> {
-        let (Heap, name) = place.into_parts();
-        // SAFETY: [fresh, sole] as in `try_new`.
-        unsafe {
-            emplace::value(value, |request| alloc(&raw::Request { name, ..*request }))
-                .map(|data| Self::own(data))
-        }
-    }
-
     /// Moves the value out and frees the cell.
     ///
     /// ```
@@ -112,40 +52,6 @@ impl<T> HeapBox<T> {
     pub fn into_inner(self) -> T {
         // SAFETY: [sole] the cell is live, and this was its only owner.
         unsafe { emplace::take(self.into_non_null(), HEADER, |data| raw::heap::f(data)) }
-    }
-}
-
-impl<T: Copy> HeapBox<[T]> {
-    /// Copies a slice into a new heap cell.
-    ///
-    /// # Errors
-    /// Returns the error of [`try_new`](HeapBox::try_new).
-    ///
-    /// ```
-    /// let numbers = kmem::HeapBox::try_copy(&[1, 2, 3])?;
-    /// assert_eq!(*numbers, [1, 2, 3]);
-    /// # Ok::<(), kmem::AllocError>(())
-    /// ```
-    pub fn try_copy(values: &[T]) -> Result<Self, AllocError> {
-        // SAFETY: [fresh, sole] as in `try_new`.
-        unsafe { emplace::copy(values, alloc).map(|data| Self::own(data)) }
-    }
-}
-
-impl<T> HeapBox<[T]> {
-    /// Makes `len` values in a new heap cell. `each` makes a value from its index.
-    ///
-    /// # Errors
-    /// Returns the error of [`try_new`](HeapBox::try_new), before any call of `each`.
-    ///
-    /// ```
-    /// let names = kmem::HeapBox::try_from_fn(3, |i| format!("worker {i}"))?;
-    /// assert_eq!(names[2], "worker 2");
-    /// # Ok::<(), kmem::AllocError>(())
-    /// ```
-    pub fn try_from_fn(len: usize, each: impl FnMut(usize) -> T) -> Result<Self, AllocError> {
-        // SAFETY: [fresh, sole] as in `try_new`.
-        unsafe { emplace::slice_with(Kind::Heap, len, each, alloc).map(|data| Self::own(data)) }
     }
 }
 
@@ -173,25 +79,10 @@ impl HeapBox<[u8]> {
     /// assert!(kmem::HeapBox::try_zeroed(usize::MAX).is_err());
     /// ```
     pub fn try_zeroed(len: usize) -> Result<Self, AllocError> {
-        let data = alloc(&raw::Request { fill: raw::Fill::Zeroed, ..raw::Request::new(len) })?;
+        let request = raw::Request { fill: raw::Fill::Zeroed, ..raw::Request::new(len) };
+        let data = alloc_in(Heap)(&request)?;
         // SAFETY: [fresh, sole] the cell is new and holds `len` bytes, and this is its only owner.
         Ok(unsafe { Self::own(NonNull::slice_from_raw_parts(data, len)) })
-    }
-}
-
-impl HeapBox<str> {
-    /// Copies a string into a new heap cell.
-    ///
-    /// # Errors
-    /// Returns the error of [`try_new`](HeapBox::try_new).
-    ///
-    /// ```
-    /// assert_eq!(&*kmem::HeapBox::try_copy_str("text")?, "text");
-    /// # Ok::<(), kmem::AllocError>(())
-    /// ```
-    pub fn try_copy_str(text: &str) -> Result<Self, AllocError> {
-        // SAFETY: [fresh, sole] as in `try_new`.
-        unsafe { emplace::str(text, alloc).map(|data| Self::own(data)) }
     }
 }
 
@@ -250,12 +141,13 @@ impl<T: ?Sized> Drop for HeapBox<T> {
 
 smart_pointer!([T: ?Sized] HeapBox<T> => T);
 sole_owner!([T: ?Sized] HeapBox<T> => T);
-conversions!(HeapBox, Kind::Heap, alloc);
+constructors!(HeapBox, Kind::Heap, [], Heap);
+conversions!(HeapBox, Kind::Heap);
 grows! {
     self: (&mut self) => self.handle(),
     [] HeapBox<[T]>, HeapBox<str>, HeapBox<T>,
     errors: "",
-    example: ("HeapBox::try_copy(&[1, 2])?", "HeapBox::<str>::from(\"one\")", "it.", ""),
+    example: ("HeapBox::try_copy_in(&[1, 2], Heap)?", "HeapBox::<str>::from(\"one\")", "it.", ""),
 }
 taints!([T: ?Sized] HeapBox<T>, Kind::Heap, self: (&mut self), "HeapBox::zeroed(32).taint();");
 has_name!([T: ?Sized] HeapBox<T>, "HeapBox::new_in(7, Named(c\"key\", Heap))", "HeapBox");

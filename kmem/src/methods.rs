@@ -1,8 +1,8 @@
 //! Methods that several owners have, written once.
 
-/// The constructors of an owner that may allocate from any source, and its conversions. `alloc_in` makes the function that allocates.
+/// The constructors of an owner. `S` is the type of its source, if it has several. The function `alloc_in` allocates.
 macro_rules! constructors {
-    ($owner:ident, $kind:expr) => {
+    ($owner:ident, $kind:expr, [$($s:ident)?], $source:ty) => {
         #[cfg(feature = "heap")]
         impl<T> $owner<T> {
             /// Moves a value into a new cell on the heap.
@@ -19,25 +19,31 @@ macro_rules! constructors {
             /// Moves a value into a new cell on the heap.
             ///
             /// # Errors
-            /// Returns [`AllocError::Exhausted`] with the value if memory runs out, and [`AllocError::Align`] if the alignment of `T`
-            /// is above [`raw::MAX_ALIGN`].
+            /// Returns the value with [`AllocError::Exhausted`] if memory runs out, and with [`AllocError::Align`] if the alignment of
+            /// `T` is above [`raw::MAX_ALIGN`].
             ///
-            #[doc = concat!("```\nassert_eq!(*kmem::", stringify!($owner), "::try_new(7).unwrap(), 7);\n```")]
+            /// ```
+            /// #[repr(align(8192))]
+            /// struct Wide(u8);
+            #[doc = concat!("let Err(refused) = kmem::", stringify!($owner), "::try_new(Wide(7)) else { panic!() };")]
+            /// assert_eq!(refused.into_value().0, 7);
+            /// ```
             pub fn try_new(value: T) -> Result<Self, Refused<T>> {
                 Self::try_new_in(value, Heap)
             }
         }
 
-        impl<T, S: CellSource> $owner<T, S> {
+        impl<T $(, $s: CellSource)?> $owner<T $(, $s)?> {
             /// Moves a value into a new cell, allocated from a source. [`Named`](crate::Named) gives it a name.
             ///
             /// # Panics
             #[doc = concat!("Panics if [`try_new_in`](", stringify!($owner), "::try_new_in) would fail.")]
             ///
-            #[doc = concat!("```\nuse kmem::{Pool, ", stringify!($owner), "};\nlet pool = Pool::bytes(80, 10);")]
-            #[doc = concat!("assert_eq!(*", stringify!($owner), "::new_in(7, &pool), 7);\n```")]
+            #[doc = concat!("```\nuse kmem::{Heap, Named, ", stringify!($owner), "};")]
+            #[doc = concat!("let seven = ", stringify!($owner), "::new_in(7, Named(c\"seven\", Heap));")]
+            #[doc = concat!("assert_eq!(", stringify!($owner), "::name(&seven), Some(c\"seven\"));\n```")]
             #[track_caller]
-            pub fn new_in(value: T, place: impl Place<Source = S>) -> Self {
+            pub fn new_in(value: T, place: impl Place<Source = $source>) -> Self {
                 emplace::made(Self::try_new_in(value, place))
             }
 
@@ -47,36 +53,34 @@ macro_rules! constructors {
             /// Returns the value with [`AllocError::Exhausted`] if the source has no memory left, and with [`AllocError::Size`] or
             /// [`AllocError::Align`] if it cannot serve such a cell.
             ///
-            #[doc = concat!("```\nuse kmem::{Pool, ", stringify!($owner), "};\nlet pool = Pool::bytes(80, 1);")]
-            #[doc = concat!("let first = ", stringify!($owner), "::try_new_in(1, &pool).unwrap();")]
-            #[doc = concat!("let refused = ", stringify!($owner), "::try_new_in(2, &pool).unwrap_err();")]
-            #[doc = "assert_eq!(refused.into_value(), 2);\n```"]
-            pub fn try_new_in(value: T, place: impl Place<Source = S>) -> Result<Self, Refused<T>> {
+            #[doc = concat!("```\nuse kmem::{Heap, ", stringify!($owner), "};")]
+            #[doc = concat!("assert_eq!(*", stringify!($owner), "::try_new_in(7, Heap).unwrap(), 7);\n```")]
+            pub fn try_new_in(value: T, place: impl Place<Source = $source>) -> Result<Self, Refused<T>> {
                 // SAFETY: [fresh, sole] `alloc_in` makes a cell as it is asked, and this is its only owner.
                 unsafe { emplace::value(value, alloc_in(place)).map(|data| Self::own(data)) }
             }
         }
 
-        impl<T: Copy, S: CellSource> $owner<[T], S> {
+        impl<T: Copy $(, $s: CellSource)?> $owner<[T] $(, $s)?> {
             /// Copies a slice into a new cell, allocated from a source.
             ///
             /// # Errors
-            /// Returns the [`AllocError`] of [`try_new_in`](Self::try_new_in).
+            #[doc = concat!("Returns the error of [`try_new_in`](", stringify!($owner), "::try_new_in).")]
             ///
             #[doc = concat!("```\nuse kmem::{Heap, ", stringify!($owner), "};")]
             #[doc = concat!("assert_eq!(*", stringify!($owner), "::try_copy_in(&[1, 2, 3], Heap)?, [1, 2, 3]);")]
             #[doc = "# Ok::<(), kmem::AllocError>(())\n```"]
-            pub fn try_copy_in(values: &[T], place: impl Place<Source = S>) -> Result<Self, AllocError> {
+            pub fn try_copy_in(values: &[T], place: impl Place<Source = $source>) -> Result<Self, AllocError> {
                 // SAFETY: [fresh, sole] as in `try_new_in`.
                 unsafe { emplace::copy(values, alloc_in(place)).map(|data| Self::own(data)) }
             }
         }
 
-        impl<T, S: CellSource> $owner<[T], S> {
+        impl<T $(, $s: CellSource)?> $owner<[T] $(, $s)?> {
             /// Makes `len` values in a new cell, allocated from a source. `each` makes a value from its index.
             ///
             /// # Errors
-            #[doc = concat!("Returns the [`AllocError`] of [`try_new_in`](", stringify!($owner), "::try_new_in), before any call of `each`.")]
+            #[doc = concat!("Returns the error of [`try_new_in`](", stringify!($owner), "::try_new_in), before any call of `each`.")]
             ///
             #[doc = concat!("```\nuse kmem::{Heap, ", stringify!($owner), "};")]
             #[doc = concat!("let names = ", stringify!($owner), "::try_from_fn_in(2, |i| format!(\"worker {i}\"), Heap)?;")]
@@ -84,24 +88,24 @@ macro_rules! constructors {
             pub fn try_from_fn_in(
                 len: usize,
                 each: impl FnMut(usize) -> T,
-                place: impl Place<Source = S>,
+                place: impl Place<Source = $source>,
             ) -> Result<Self, AllocError> {
                 // SAFETY: [fresh, sole] as in `try_new_in`.
                 unsafe { emplace::slice_with($kind, len, each, alloc_in(place)).map(|data| Self::own(data)) }
             }
         }
 
-        impl<S: CellSource> $owner<str, S> {
+        impl$(<$s: CellSource>)? $owner<str $(, $s)?> {
             /// Copies a string into a new cell, allocated from a source.
             ///
             /// # Errors
-            #[doc = concat!("Returns the [`AllocError`] of [`try_new_in`](", stringify!($owner), "::try_new_in).")]
+            #[doc = concat!("Returns the error of [`try_new_in`](", stringify!($owner), "::try_new_in).")]
             ///
             #[doc = concat!("```\nuse kmem::{Heap, Named, ", stringify!($owner), "};")]
             #[doc = concat!("let city = ", stringify!($owner), "::try_copy_str_in(\"Turin\", Named(c\"city\", Heap))?;")]
             #[doc = concat!("assert_eq!((&*city, ", stringify!($owner), "::name(&city)), (\"Turin\", Some(c\"city\")));")]
             #[doc = "# Ok::<(), kmem::AllocError>(())\n```"]
-            pub fn try_copy_str_in(text: &str, place: impl Place<Source = S>) -> Result<Self, AllocError> {
+            pub fn try_copy_str_in(text: &str, place: impl Place<Source = $source>) -> Result<Self, AllocError> {
                 // SAFETY: [fresh, sole] as in `try_new_in`.
                 unsafe { emplace::str(text, alloc_in(place)).map(|data| Self::own(data)) }
             }
@@ -111,7 +115,7 @@ macro_rules! constructors {
 
 /// The conversions into an owner of a cell on the heap.
 macro_rules! conversions {
-    ($owner:ident, $kind:expr, $alloc:expr) => {
+    ($owner:ident, $kind:expr) => {
         #[cfg(feature = "heap")]
         impl<T: Default> Default for $owner<T> {
             #[track_caller]
@@ -133,7 +137,7 @@ macro_rules! conversions {
             #[track_caller]
             fn from(text: &str) -> Self {
                 // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
-                unsafe { Self::own(emplace::made(emplace::str(text, $alloc))) }
+                unsafe { Self::own(emplace::made(emplace::str(text, alloc_in(Heap)))) }
             }
         }
 
@@ -144,7 +148,11 @@ macro_rules! conversions {
             fn from(text: alloc::string::String) -> Self {
                 // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
                 unsafe {
-                    Self::own(emplace::as_str(emplace::made(emplace::vec($kind, text.into_bytes(), $alloc))))
+                    Self::own(emplace::as_str(emplace::made(emplace::vec(
+                        $kind,
+                        text.into_bytes(),
+                        alloc_in(Heap),
+                    ))))
                 }
             }
         }
@@ -155,7 +163,9 @@ macro_rules! conversions {
             fn from(values: &[T]) -> Self {
                 let each = |index: usize| values[index].clone();
                 // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
-                unsafe { Self::own(emplace::made(emplace::slice_with($kind, values.len(), each, $alloc))) }
+                unsafe {
+                    Self::own(emplace::made(emplace::slice_with($kind, values.len(), each, alloc_in(Heap))))
+                }
             }
         }
 
@@ -165,7 +175,7 @@ macro_rules! conversions {
             #[track_caller]
             fn from(values: alloc::vec::Vec<T>) -> Self {
                 // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
-                unsafe { Self::own(emplace::made(emplace::vec($kind, values, $alloc))) }
+                unsafe { Self::own(emplace::made(emplace::vec($kind, values, alloc_in(Heap)))) }
             }
         }
 
@@ -176,7 +186,7 @@ macro_rules! conversions {
             #[track_caller]
             fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
                 // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
-                unsafe { Self::own(emplace::made(emplace::collect($kind, iter.into_iter(), $alloc))) }
+                unsafe { Self::own(emplace::made(emplace::collect($kind, iter.into_iter(), alloc_in(Heap)))) }
             }
         }
     };

@@ -409,7 +409,7 @@ grows! {
     errors: ". It returns [`AllocError::Fixed`](crate::AllocError::Fixed) if the handle is borrowed or static, \
              [`AllocError::Shared`](crate::AllocError::Shared) if there are other references, and \
              [`AllocError::Size`](crate::AllocError::Size) if the cell of a pool is too small",
-    example: ("Ptr::from(HeapBox::try_copy(&[1, 2])?)", "Ptr::from(Ref::<str>::from(\"one\"))", "it.", ""),
+    example: ("Ptr::from(HeapBox::try_copy_in(&[1, 2], Heap)?)", "Ptr::from(Ref::<str>::from(\"one\"))", "it.", ""),
 }
 has_name!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::new_in(7, Named(c\"key\", Heap)))", "Ptr");
 has_rename!([T: ?Sized] Ptr<'_, T>, "Ptr::from(HeapBox::new_in(7, Named(c\"key\", Heap)))", "Ptr", this => this.sole_handle(),

@@ -265,8 +265,8 @@ impl<T: ?Sized, S> Drop for Ref<T, S> {
     }
 }
 
-constructors!(Ref, Kind::Ref);
-conversions!(Ref, Kind::Ref, alloc_in(Heap));
+constructors!(Ref, Kind::Ref, [S], S);
+conversions!(Ref, Kind::Ref);
 smart_pointer!([T: ?Sized, S] Ref<T, S> => T);
 grows! {
     this: (this: &mut Self) => this.handle(),

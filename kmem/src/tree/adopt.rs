@@ -15,7 +15,7 @@ mod sealed {
     use crate::raw::Handle;
 
     /// # Safety
-    /// Freeing the handle does what dropping the owner does: it frees the object, or drops the reference. The owner itself may move.
+    /// Freeing the handle frees the object or drops the reference, like dropping the owner. The owner itself may move.
     pub unsafe trait Handled {
         /// Returns the handle on the object.
         fn handle(&self) -> Handle;
@@ -247,7 +247,7 @@ impl<'t, O: Adopt> Adopted<'t, O> {
         O: 't,
     {
         let value: *const O::Target = &raw const **self.owner;
-        // SAFETY: [lent, holders] the node owns the object, and is live while its tree is borrowed. Nobody can take the object back any more.
+        // SAFETY: [lent, holders] the node owns the object, and is live while its tree is borrowed. Nobody can take the object back.
         unsafe { &*value }
     }
 }

@@ -45,7 +45,7 @@ impl<'t, T> NodeRef<'t, T> {
         U: ?Sized + Send + 'static,
         S: Send + 'static,
     {
-        // SAFETY: [lent, outlives, threads] the node, and what is put below it, are live while the tree is borrowed. By the bounds it may
+        // SAFETY: [lent, outlives, threads] the node and the grafted tree are live while the tree is borrowed. By the bounds it may
         // stay with this tree on any thread. The new owner is the root's only one.
         unsafe { Node::own(join(self.data.cast(), tree)) }
     }

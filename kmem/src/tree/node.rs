@@ -89,7 +89,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     /// assert_eq!(tree.node().below(), 0);
     /// ```
     pub fn free(self) {
-        // SAFETY: [sole] this is the child's only owner, and what is below borrows it.
+        // SAFETY: [sole] this is the child's only owner, and the nodes below borrow it.
         unsafe { raw::tree::f(self.data.as_ptr().cast()) };
     }
 
@@ -100,7 +100,7 @@ impl<'p, T: ?Sized> Node<'p, T> {
     /// ```
     #[cfg(feature = "shred")]
     pub fn shred(self) {
-        // SAFETY: [sole] this is the child's only owner, and what is below borrows it.
+        // SAFETY: [sole] this is the child's only owner, and the nodes below borrow it.
         unsafe { raw::tree::s(self.data.as_ptr().cast()) };
     }
 

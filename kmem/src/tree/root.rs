@@ -192,8 +192,8 @@ impl<T: ?Sized, S> Drop for Tree<T, S> {
     }
 }
 
-constructors!(Tree, Kind::Tree);
-conversions!(Tree, Kind::Tree, alloc_in(Heap));
+constructors!(Tree, Kind::Tree, [S], S);
+conversions!(Tree, Kind::Tree);
 smart_pointer!([T: ?Sized, S] Tree<T, S> => T);
 sole_owner!([T: ?Sized, S] Tree<T, S> => T);
 grows! {

@@ -143,7 +143,7 @@ impl<T: ?Sized> Node<'_, T> {
     /// assert_eq!(body.walk().map(|visit| visit.depth).collect::<Vec<_>>(), [0, 1]);
     /// ```
     pub fn walk(&mut self) -> Walk<'_> {
-        // SAFETY: [lent] as for a tree. The owner is borrowed exclusively, and what is below borrows it.
+        // SAFETY: [lent] as for a tree. The owner is borrowed exclusively, and the nodes below borrow it.
         Walk { walk: unsafe { raw::tree::walk(self.data.as_ptr().cast()) }, borrows: PhantomData }
     }
 }

@@ -19,10 +19,10 @@ fn each_owner<T: Copy + Send + 'static>(values: &[T], mut work: impl FnMut(&mut 
     let node = tree.node().try_push_child_copy(values).unwrap();
     let _behind = tree.node().push("behind");
     work(&mut { node });
-    work(&mut HeapBox::try_copy(values).unwrap());
+    work(&mut HeapBox::try_copy_in(values, Heap).unwrap());
     work(&mut Ref::try_copy_in(values, Heap).unwrap());
     work(&mut Tree::try_copy_in(values, Heap).unwrap());
-    work(&mut Ptr::from(HeapBox::try_copy(values).unwrap()));
+    work(&mut Ptr::from(HeapBox::try_copy_in(values, Heap).unwrap()));
     work(&mut Ptr::from(Ref::try_copy_in(values, Heap).unwrap()));
     work(&mut Ptr::from(Tree::try_copy_in(values, Heap).unwrap()));
     work(&mut Ptr::from(tree.node().try_push_child_copy(values).unwrap()));

@@ -91,7 +91,7 @@ fn an_alignment_above_a_page_is_refused_by_every_owner() {
     }
     let tree = Tree::new(0);
     refused(HeapBox::try_new(Wide));
-    refused(HeapBox::try_from_fn(2, |_| Wide));
+    refused(HeapBox::try_from_fn_in(2, |_| Wide, Heap));
     refused(Ref::try_new(Wide));
     refused(Tree::try_new(Wide));
     refused(tree.node().try_push_child(Wide));
@@ -106,7 +106,8 @@ fn a_type_of_no_value_may_have_stores_and_empty_slices() {
     use std::convert::Infallible;
     let pool = Pool::<Infallible>::new(3);
     let empty =
-        HeapBox::<[Infallible]>::try_from_fn(0, |_| unreachable!("there is nothing to make")).unwrap();
+        HeapBox::<[Infallible]>::try_from_fn_in(0, |_| unreachable!("there is nothing to make"), Heap)
+            .unwrap();
     let shared = Ref::<[Infallible]>::try_copy_in(&[], Heap).map(|empty| empty.len());
     assert_eq!((pool.live(), empty.len(), shared), (0, 0, Ok(0)));
 }
@@ -120,13 +121,13 @@ fn slices_of_nothing_have_as_many_elements_as_they_say() {
             DROPPED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
     }
-    let slice = HeapBox::try_from_fn(1000, |_| Nothing).unwrap();
+    let slice = HeapBox::try_from_fn_in(1000, |_| Nothing, Heap).unwrap();
     let shared = Ref::try_from_fn_in(1000, |_| Nothing, Heap).unwrap();
     assert_eq!((slice.len(), shared.len()), (1000, 1000));
     drop((slice, shared));
     assert_eq!(DROPPED.load(std::sync::atomic::Ordering::Relaxed), 2000);
     let most = [(); usize::MAX];
-    let (heap, pool) = (HeapBox::try_copy(&most).unwrap(), Pool::bytes(0, 1));
+    let (heap, pool) = (HeapBox::try_copy_in(&most, Heap).unwrap(), Pool::bytes(0, 1));
     assert_eq!((heap.len(), pool.try_alloc_copy(&most).unwrap().len()), (usize::MAX, usize::MAX));
 }
 
@@ -134,7 +135,7 @@ fn slices_of_nothing_have_as_many_elements_as_they_say() {
 fn lengths_that_overflow_are_refused_before_an_element_is_made() {
     for len in [usize::MAX, usize::MAX / 8, isize::MAX as usize / 8 + 1, isize::MAX as usize / 8 - 1] {
         let made = |_| -> (u64, Counted) { unreachable!("no element is made") };
-        assert!(HeapBox::try_from_fn(len, made).is_err());
+        assert!(HeapBox::try_from_fn_in(len, made, Heap).is_err());
         assert!(Ref::try_from_fn_in(len, made, Heap).is_err());
         assert!(HeapBox::<[u8]>::try_zeroed(len.saturating_mul(8)).is_err());
         assert!(Pool::<u64>::try_new_in(len, Heap).is_err());
@@ -314,7 +315,7 @@ fn strings_and_slices_are_as_long_as_what_they_were_copied_from() {
             let numbers: Vec<u32> = text.chars().map(u32::from).collect();
             let cell = pool.try_alloc_copy(&numbers).unwrap();
             let child = tree.node().try_push_child_copy(&numbers).unwrap();
-            let heap = HeapBox::try_copy(&numbers).unwrap();
+            let heap = HeapBox::try_copy_in(&numbers, Heap).unwrap();
             for copy in [&*cell, &*child, &*heap, &*Tree::try_copy_in(&numbers, Heap).unwrap()] {
                 assert_eq!(copy, &numbers[..]);
             }

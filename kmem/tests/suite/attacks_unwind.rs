@@ -166,7 +166,7 @@ fn functions_that_make_elements_may_unwind_at_each() {
             fuse.strike();
             tally.value()
         };
-        let heap = HeapBox::try_from_fn(5, make).unwrap();
+        let heap = HeapBox::try_from_fn_in(5, make, Heap).unwrap();
         let counted = Ref::try_from_fn_in(5, make, Heap).unwrap();
         let in_pool = Ref::try_from_fn_in(5, make, &pool).unwrap();
         let in_source = Ref::try_from_fn_in(5, make, &source).unwrap();
@@ -217,7 +217,7 @@ fn destructors_of_elements_may_unwind_as_a_slice_is_dropped_or_refused() {
         drop(HeapBox::<[_]>::from(vec![touchy(), touchy()]));
         drop(Ref::<[_]>::from(vec![touchy(), touchy()]));
         drop((0..20).map(|_| touchy()).filter(|_| true).collect::<HeapBox<[_]>>());
-        assert!(HeapBox::<[Wide<'_>]>::try_from_fn(2, |_| Wide(touchy())).is_err());
+        assert!(HeapBox::<[Wide<'_>]>::try_from_fn_in(2, |_| Wide(touchy()), Heap).is_err());
     });
 }
 
@@ -230,7 +230,7 @@ fn destructors_may_unwind_wherever_their_value_is() {
         drop(HeapBox::new(value()));
         drop(Ref::new_in(value(), &sources.0));
         drop(pool.alloc(value()));
-        drop(HeapBox::try_from_fn(3, |_| value()));
+        drop(HeapBox::try_from_fn_in(3, |_| value(), Heap));
         drop(Ref::try_from_fn_in(3, |_| value(), &sources.1));
         drop(Ptr::from(pool.alloc(value())));
         drop(unsize!(HeapBox::new([value(), value()]) => [Touchy<'_>]));
@@ -535,7 +535,7 @@ fn a_second_panic_while_the_first_unwinds_ends_the_program() {
             let pool = tree.node().try_push_pool(2).unwrap();
             (0..2).for_each(|_| std::mem::forget(pool.alloc(Bomb)));
         }),
-        ("slice", || drop(HeapBox::try_from_fn(2, |_| Bomb))),
+        ("slice", || drop(HeapBox::try_from_fn_in(2, |_| Bomb, Heap))),
         ("slice in the making", || {
             drop(Ref::try_from_fn_in(2, |i| if i == 0 { Bomb } else { unwind() }, Heap))
         }),

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 
 use kmem::raw::{self, Destructor, Request, heap, pool, ptr, refs, tree};
-use kmem::{HeapBox, Pool, Ptr, Ref, Tree};
+use kmem::{Heap, HeapBox, Pool, Ptr, Ref, Tree};
 
 use crate::support::{Ends, leaks_nothing, quietly};
 
@@ -119,8 +119,11 @@ fn a_panicking_destructor_leaks_neither_its_cell_nor_another() {
         assert!(quietly(|| drop(heap)).is_err());
         let counted = Ref::new(ends.panicking("ref"));
         assert!(quietly(|| drop(counted)).is_err());
-        let slice =
-            HeapBox::try_from_fn(3, |i| if i == 1 { ends.panicking("slice") } else { ends.value("slice") });
+        let slice = HeapBox::try_from_fn_in(
+            3,
+            |i| if i == 1 { ends.panicking("slice") } else { ends.value("slice") },
+            Heap,
+        );
         assert!(quietly(|| drop(slice)).is_err());
         assert_eq!(ends.seen(), ["heap", "ref", "slice", "slice", "slice"]);
     });

@@ -7,7 +7,7 @@ use crate::support::{leaks_nothing, with_allocations};
 /// Everything at once, giving up at the first refusal.
 fn work() -> Result<usize, Box<str>> {
     let refused = |_| Box::<str>::default();
-    let name = HeapBox::try_copy_str("name").map_err(refused)?;
+    let name = HeapBox::try_copy_str_in("name", Heap).map_err(refused)?;
     let shared = Ref::try_new([1u64; 4]).map_err(|e| refused(e.error()))?;
     let tree = Tree::try_new(shared.clone()).map_err(|e| refused(e.error()))?;
     let branch = tree.node().try_push(shared.clone()).map_err(|e| refused(e.error()))?;
@@ -33,7 +33,7 @@ fn work() -> Result<usize, Box<str>> {
 /// All by which cells grow and get names, and trees hooks and what they adopt, giving up at the first refusal.
 fn life() -> Result<usize, AllocError> {
     let shared = Ref::try_new_in([7u64; 4], Named(c"shared", Heap))?;
-    let mut bytes = HeapBox::<[u8]>::try_copy(&[1; 8])?;
+    let mut bytes = HeapBox::<[u8]>::try_copy_in(&[1; 8], Heap)?;
     let mut text = Ref::try_copy_str_in("text", Heap)?;
     let mut root = Tree::try_copy_str_in("root", Heap)?;
     let tree = Tree::try_new_in(shared.clone(), Named(c"tree", Heap))?;

@@ -197,7 +197,11 @@ fn every_owner_appends_and_reserves() {
             assert_eq!($reserve(&mut owner, usize::MAX), Err(AllocError::Overflow));
         }};
     }
-    each!(HeapBox::try_copy(&[1u8, 2, 3]).unwrap(), HeapBox::try_extend_from_slice, HeapBox::try_reserve);
+    each!(
+        HeapBox::try_copy_in(&[1u8, 2, 3], Heap).unwrap(),
+        HeapBox::try_extend_from_slice,
+        HeapBox::try_reserve
+    );
     each!(Ref::try_copy_in(&[1u8, 2, 3], Heap).unwrap(), Ref::try_extend_from_slice, Ref::try_reserve);
     each!(Tree::try_copy_in(&[1u8, 2, 3], Heap).unwrap(), Tree::try_extend_from_slice, Tree::try_reserve);
     each!(
@@ -210,7 +214,7 @@ fn every_owner_appends_and_reserves() {
         Ptr::try_extend_from_slice,
         Ptr::try_reserve
     );
-    let units = &mut HeapBox::try_copy(&[(); 3]).unwrap();
+    let units = &mut HeapBox::try_copy_in(&[(); 3], Heap).unwrap();
     units.try_extend_from_slice(&[(); 5]).unwrap();
     assert_eq!((units.len(), units.try_reserve(usize::MAX)), (8, Err(AllocError::Overflow)));
 }

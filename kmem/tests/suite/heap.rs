@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use kmem::{AllocError, HeapBox, raw};
+use kmem::{AllocError, Heap, HeapBox, raw};
 
 use crate::support::{leaks_nothing, with_allocations};
 
@@ -85,7 +85,7 @@ fn exhaustion_gives_the_value_back() {
 #[test]
 fn slices_strings_and_sized_values_come_and_go() {
     leaks_nothing(|| {
-        let strings = HeapBox::try_from_fn(10, |i| i.to_string()).unwrap();
+        let strings = HeapBox::try_from_fn_in(10, |i| i.to_string(), Heap).unwrap();
         assert_eq!(strings.concat(), "0123456789");
         let from_vec: HeapBox<[String]> = vec![String::from("a"), String::from("b")].into();
         assert_eq!(from_vec.len(), 2);
@@ -105,7 +105,7 @@ fn slices_strings_and_sized_values_come_and_go() {
 fn a_slice_whose_maker_panics_leaks_nothing() {
     let counted = std::rc::Rc::new(());
     let result = crate::support::quietly(|| {
-        HeapBox::try_from_fn(10, |i| if i == 5 { crate::support::unwind() } else { counted.clone() })
+        HeapBox::try_from_fn_in(10, |i| if i == 5 { crate::support::unwind() } else { counted.clone() }, Heap)
     });
     assert!(result.is_err());
     assert_eq!(std::rc::Rc::strong_count(&counted), 1);
