@@ -91,8 +91,9 @@ impl fmt::Display for Kind {
 /// Whether data is zeroed when it is freed.
 ///
 /// ```
-/// assert_eq!(kmem::Shred::default(), kmem::Shred::No);
-/// assert_eq!(kmem::Shred::Yes as i32, 1);
+/// use kmem::Shred;
+/// assert_eq!(Shred::default(), Shred::No);
+/// assert!(Shred::Yes as i32 == 1 && Shred::Yes.is_yes());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(i32)]
@@ -107,10 +108,6 @@ pub enum Shred {
 
 impl Shred {
     /// Returns true for [`Shred::Yes`].
-    ///
-    /// ```
-    /// assert!(kmem::Shred::Yes.is_yes());
-    /// ```
     #[must_use]
     pub const fn is_yes(self) -> bool {
         matches!(self, Shred::Yes)
@@ -175,8 +172,8 @@ pub const FLAG_SECRETS: u8 = 4;
 pub const FLAG_BUFFER: u8 = 8;
 /// When the pool is full, it allocates another block from its source.
 pub const FLAG_GROWS: u8 = 16;
-/// Freeing a cell of this block takes more than putting it on the free list: the pool has a destructor, its source may zero, or this
-/// is a further block.
+/// Freeing a cell of this block takes more than putting it on the free list: the pool has a destructor, its source may zero, or
+/// this is a further block.
 pub const FLAG_SLOW_FREE: u8 = 32;
 /// On the first block of a pool: the destructor of one of its cells is running.
 pub const FLAG_IN_DTOR: u8 = 64;

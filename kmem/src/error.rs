@@ -42,7 +42,8 @@ pub enum AllocError {
     Fixed(Kind),
     /// The cell has other references, which would not learn of a move.
     Shared,
-    /// The new parent is the node itself or below it. For a pool: the new parent is, or lies below, an object allocated from the pool.
+    /// The new parent is the node itself or below it. For a pool: the new parent is, or lies below, an object allocated from the
+    /// pool.
     Below,
     /// The call was a misuse, which was reported to the [fault handler](crate::fault).
     Misused,
@@ -78,10 +79,11 @@ impl core::error::Error for AllocError {}
 /// A value whose allocation failed, returned with the reason.
 ///
 /// ```
-/// use kmem::Pool;
+/// use kmem::{AllocError, Pool};
 /// let pool = Pool::<String>::new(1);
 /// let _first = pool.alloc("one".into());
 /// let refused = pool.try_alloc("two".into()).unwrap_err();
+/// assert!(matches!(refused.error(), AllocError::Exhausted { .. }));
 /// assert_eq!(refused.into_value(), "two");
 /// ```
 pub struct Refused<T> {
@@ -95,25 +97,11 @@ impl<T> Refused<T> {
     }
 
     /// Returns the reason.
-    ///
-    /// ```
-    /// # use kmem::{AllocError, Pool};
-    /// # let pool = Pool::<u8>::new(1);
-    /// # let _first = pool.alloc(1);
-    /// let refused = pool.try_alloc(2).unwrap_err();
-    /// assert!(matches!(refused.error(), AllocError::Exhausted { .. }));
-    /// ```
     pub fn error(&self) -> AllocError {
         self.error
     }
 
     /// Returns the value.
-    ///
-    /// ```
-    /// # let pool = kmem::Pool::<u8>::new(1);
-    /// # let _first = pool.alloc(1);
-    /// assert_eq!(pool.try_alloc(2).unwrap_err().into_value(), 2);
-    /// ```
     pub fn into_value(self) -> T {
         self.value
     }

@@ -32,7 +32,10 @@ use crate::{os, shared};
 /// The kinds of misuse.
 ///
 /// ```
-/// assert_eq!(kmem::fault::Misuse::AlreadyFreed.to_string(), "already freed");
+/// use kmem::fault::Misuse;
+/// assert_eq!(Misuse::AlreadyFreed.to_string(), "already freed");
+/// let misuse = Misuse::NotACell(7);
+/// assert_eq!((misuse.text(), misuse.found()), ("not a cell", Some(7)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,10 +69,6 @@ pub enum Misuse {
 
 impl Misuse {
     /// Returns a constant description, without the number that was found.
-    ///
-    /// ```
-    /// assert_eq!(kmem::fault::Misuse::NotACell(7).text(), "not a cell");
-    /// ```
     #[must_use]
     pub const fn text(&self) -> &'static str {
         match self {
@@ -89,10 +88,6 @@ impl Misuse {
     }
 
     /// Returns the number that was found instead of the expected kind, if that is what was wrong.
-    ///
-    /// ```
-    /// assert_eq!(kmem::fault::Misuse::NotACell(7).found(), Some(7));
-    /// ```
     #[must_use]
     pub const fn found(&self) -> Option<i32> {
         match *self {
@@ -124,7 +119,7 @@ impl fmt::Display for Misuse {
     }
 }
 
-/// The C name of a call, for reports: one word, where a `&str` is two.
+/// The C name of a function, for reports. It takes one word; a `&str` takes two.
 ///
 /// ```
 /// use kmem::fault::Call;
@@ -136,8 +131,6 @@ pub struct Call(*const c_char);
 
 impl Call {
     /// A call with this name. Panics if the name is not ASCII.
-    ///
-    /// See the [type](Call) for an example.
     #[must_use]
     pub const fn new(name: &'static CStr) -> Call {
         assert!(name.to_bytes().is_ascii());
@@ -145,8 +138,6 @@ impl Call {
     }
 
     /// Returns the name.
-    ///
-    /// See the [type](Call) for an example.
     #[must_use]
     pub fn name(self) -> &'static str {
         // SAFETY: [platform] `new` was given a static string of ASCII, which is UTF-8.

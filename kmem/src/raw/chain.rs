@@ -4,8 +4,8 @@ use super::source;
 use crate::cell::{Cell, Kind};
 
 /// Returns true if the source is tainted, or was allocated from one that is: it zeroes everything allocated from it. For a cell
-/// that is no source, returns true if the cell is zeroed when freed.
-/// Safety: `src` is null or a live cell, and so are the sources that it was allocated from.
+/// that is no source, returns true if the cell is zeroed when freed. Safety: `src` is null or a live cell, and so are the sources
+/// that it was allocated from.
 #[inline]
 pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
     // SAFETY: [caller] a source that is not null is live.
@@ -25,8 +25,7 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
     false
 }
 
-/// Returns true if a source is this pool, or was allocated from it, also through other sources.
-/// Safety: as for [`shreds`].
+/// Returns true if a source is this pool, or was allocated from it, also through other sources. Safety: as for [`shreds`].
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
     // SAFETY: [caller, outlives] the whole chain is live.

@@ -28,8 +28,7 @@ pub(crate) struct CellFreeGuard {
 }
 
 impl CellFreeGuard {
-    /// Does what dropping does, inline.
-    /// Safety: called once.
+    /// Does what dropping does, inline. Safety: called once.
     #[inline(always)]
     unsafe fn finish(&self) {
         let CellFreeGuard { kind, header, data, src, shred, far_end } = *self;
@@ -58,8 +57,8 @@ impl Drop for CellFreeGuard {
     }
 }
 
-/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left alone.
-/// Safety: `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
+/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left alone. Safety:
+/// `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
 #[inline(always)]
 pub(crate) unsafe fn end(
     call: Call,
@@ -136,8 +135,7 @@ pub(crate) unsafe fn end_slow(
     true
 }
 
-/// [`end_slow`] of a cell with a record.
-/// Safety: as for [`end`]. The prefix was checked.
+/// [`end_slow`] of a cell with a record. Safety: as for [`end`]. The prefix was checked.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn end_recorded(

@@ -38,8 +38,7 @@ pub(crate) const fn header_of(kind: Kind) -> usize {
     }
 }
 
-/// Returns the source of a cell that has a prefix; null means the heap.
-/// Safety: `data` is that of a readable cell of this kind.
+/// Returns the source of a cell that has a prefix; null means the heap. Safety: `data` is that of a readable cell of this kind.
 pub(crate) unsafe fn source(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     // SAFETY: [caller] the header is readable, and of this kind.
     unsafe {
@@ -171,8 +170,8 @@ impl PoolCell {
         this.cast::<u8>().wrapping_add(POOL_CELL)
     }
 
-    /// Sets the block that the cell belongs to, with or without a tag.
-    /// Safety: `this` is the header of a cell of this block, and the caller's.
+    /// Sets the block that the cell belongs to, with or without a tag. Safety: `this` is the header of a cell of this block, and
+    /// the caller's.
     #[inline(always)]
     pub(crate) unsafe fn name(this: *mut PoolCell, named: *mut Pool) {
         // SAFETY: [caller] the contract is the caller's.
@@ -185,8 +184,7 @@ impl PoolCell {
         }
     }
 
-    /// Adds a tag to the tags of the cell.
-    /// Safety: as for [`name`](PoolCell::name).
+    /// Adds a tag to the tags of the cell. Safety: as for [`name`](PoolCell::name).
     #[inline(always)]
     pub(crate) unsafe fn tag(this: *mut PoolCell, tag: usize) {
         // SAFETY: [caller] the contract is the caller's.
@@ -194,8 +192,7 @@ impl PoolCell {
     }
 
     /// Returns true if the block of the cell may be read. `pool` is its address without tags. A corrupt address is detected without
-    /// reading it.
-    /// Safety: `this` is readable and aligned.
+    /// reading it. Safety: `this` is readable and aligned.
     #[inline(always)]
     pub(crate) unsafe fn may_follow(this: *mut PoolCell, pool: *mut Pool) -> bool {
         #[cfg(target_pointer_width = "32")]
@@ -260,8 +257,7 @@ impl Node {
         prefix(data, NODE).cast()
     }
 
-    /// Taints a node and everything below it.
-    /// Safety: the node is live, and belongs to this thread.
+    /// Taints a node and everything below it. Safety: the node is live, and belongs to this thread.
     pub(crate) unsafe fn taint_subtree(this: *mut Node) {
         // SAFETY: [caller] the contract is the caller's.
         unsafe {
@@ -275,8 +271,8 @@ impl Node {
     }
 }
 
-/// Returns the first word of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`.
-/// Safety: `cell` is a readable and aligned prefix that no other thread writes to.
+/// Returns the first word of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`. Safety: `cell` is a readable
+/// and aligned prefix that no other thread writes to.
 #[inline(always)]
 pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     #[cfg(target_pointer_width = "64")]

@@ -60,16 +60,14 @@ pub(crate) fn is_plain_request(request: &Request) -> bool {
         && matches!(data_align(request.align), Ok(BASE_ALIGN))
 }
 
-/// Returns the layout of the block of a plain cell.
-/// Safety: the request is plain.
+/// Returns the layout of the block of a plain cell. Safety: the request is plain.
 #[inline(always)]
 pub(crate) unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
     // SAFETY: [extent] the sum cannot overflow, and the alignment is a power of two.
     unsafe { Layout::from_size_align_unchecked(header + request.size, BASE_ALIGN) }
 }
 
-/// Makes a plain cell in a block of `size` bytes. Returns the data.
-/// Safety: the block is the caller's, and has room for the header.
+/// Makes a plain cell in a block of `size` bytes. Returns the data. Safety: the block is the caller's, and has room for the header.
 #[inline(always)]
 pub(crate) unsafe fn write_plain(
     block: NonNull<u8>,
@@ -142,8 +140,8 @@ pub(crate) unsafe fn alloc_cell_slow(
     Ok(data)
 }
 
-/// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool.
-/// Safety: `data` is that of a live cell with this header.
+/// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool. Safety: `data` is that of a
+/// live cell with this header.
 #[inline(always)]
 pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
     if !sanitizer::HEAP {
@@ -164,8 +162,7 @@ pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &CellLayout, src: *mut Ce
     Some(HeapCell { header: cell.cast(), data, end: data.wrapping_add(shape.end) })
 }
 
-/// Announces a new cell, whose header is written, to valgrind.
-/// Safety: as for [`told`].
+/// Announces a new cell, whose header is written, to valgrind. Safety: as for [`told`].
 #[inline(always)]
 pub(crate) unsafe fn told_made(kind: Kind, data: *mut u8, header: usize, src: *mut Cell) {
     // SAFETY: [caller] the contract is the caller's, and the kind is that of a node.

@@ -1,8 +1,7 @@
 //! Records: a destructor, or owned objects, that a heap or counted cell gets after it was made.
 //!
-//! The headers have no spare word, so the address of the record replaces the size of the cell, and the record stores
-//! the size. [`FLAG_RECORD`] says so. A cell without a record pays nothing. Before a cell ends, its header gets its
-//! size back.
+//! The headers have no spare word, so the address of the record replaces the size of the cell, and the record stores the size.
+//! [`FLAG_RECORD`] says so. A cell without a record pays nothing. Before a cell ends, its header gets its size back.
 
 use core::alloc::Layout;
 use core::ptr::null_mut;
@@ -38,8 +37,7 @@ pub(crate) fn has(flags: u8) -> bool {
     flags & FLAG_RECORD == FLAG_RECORD
 }
 
-/// Returns the record of a cell, or null if it has none or its header is corrupt.
-/// Safety: `cell` is readable.
+/// Returns the record of a cell, or null if it has none or its header is corrupt. Safety: `cell` is readable.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
@@ -57,8 +55,8 @@ pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
     }
 }
 
-/// Returns true if the address of the record is not corrupt, as far as can be told without reading the record.
-/// Safety: `cell` is readable, and has `FLAG_RECORD`.
+/// Returns true if the address of the record is not corrupt, as far as can be told without reading the record. Safety: `cell` is
+/// readable, and has `FLAG_RECORD`.
 pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     #[cfg(target_pointer_width = "32")]
     // SAFETY: [caller, record] the word was written with the flag.
@@ -72,8 +70,7 @@ pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     }
 }
 
-/// Returns the bytes of header and data of a cell, or `none` if its record is corrupt.
-/// Safety: `cell` is readable.
+/// Returns the bytes of header and data of a cell, or `none` if its record is corrupt. Safety: `cell` is readable.
 #[inline(always)]
 pub(crate) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
     // SAFETY: [caller, record] the cell is readable, and so is its record.
@@ -92,8 +89,8 @@ pub(crate) struct Lifted {
     pub(crate) cell: *mut Cell,
 }
 
-/// Detaches the record from a cell, whose header gets its size back.
-/// Safety: the cell is the caller's alone, and this is its record.
+/// Detaches the record from a cell, whose header gets its size back. Safety: the cell is the caller's alone, and this is its
+/// record.
 pub(crate) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
@@ -119,24 +116,21 @@ impl Drop for Lifted {
     }
 }
 
-/// Returns the destructor in the record, which may be empty, or `None` if it is corrupt.
-/// Safety: as for [`set_dtor`].
+/// Returns the destructor in the record, which may be empty, or `None` if it is corrupt. Safety: as for [`set_dtor`].
 #[inline(never)]
 pub(crate) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { SealedDtor::read(&raw mut (*record).drop) }
 }
 
-/// Returns true if the cell needs no record: it owns nothing, and has no destructor there.
-/// Safety: as for [`set_dtor`].
+/// Returns true if the cell needs no record: it owns nothing, and has no destructor there. Safety: as for [`set_dtor`].
 #[cfg(all(feature = "ref", feature = "tree"))]
 pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { (*record).owned.is_null() && matches!(destructor(record), Some(Destructor { run: None, .. })) }
 }
 
-/// Sets the destructor of a cell that was made without a slot.
-/// Safety: the cell is the caller's alone, and this is its record.
+/// Sets the destructor of a cell that was made without a slot. Safety: the cell is the caller's alone, and this is its record.
 pub(crate) unsafe fn set_dtor(record: *mut Record, destructor: Destructor) {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe { SealedDtor::write(&raw mut (*record).drop, destructor) };

@@ -30,7 +30,7 @@ pub enum Fill {
 /// The type of a destructor. It gets the data of the cell and the argument stored with it.
 ///
 /// It may unwind if it is written in Rust; see the [module](crate::raw). It may use kmem, but must not free an object that is being
-/// freed already, nor the pool that its cell is in, nor free or resize a node above its own.
+/// freed already or add a node below it, nor free the pool that its cell is in, nor free or resize a node above its own.
 pub type Drop = unsafe extern "C-unwind" fn(data: *mut c_void, arg: *mut c_void);
 
 /// A function that runs once when the cell is freed, before its data is zeroed.
@@ -61,8 +61,7 @@ impl Destructor {
     /// An empty destructor.
     pub(crate) const NONE: Destructor = Destructor { run: None, arg: core::ptr::null_mut() };
 
-    /// Runs the destructor, if there is one.
-    /// Safety: `data` is that of its cell, and it has not run yet.
+    /// Runs the destructor, if there is one. Safety: `data` is that of its cell, and it has not run yet.
     #[inline]
     pub(crate) unsafe fn call(&self, data: *mut u8) {
         let Some(run) = self.run else { return };

@@ -1,9 +1,9 @@
 //! Seals: values computed with a secret, so that a stray write cannot forge them.
 //!
-//! There are two secrets. The *key* is a random number from the operating system, if there is one. It seals pools and
-//! destructors. The secret of the heap is the address of its code, which differs from run to run if the system loads
-//! programs at random addresses. One byte of it, mixed with the size and the flags of the cell, ends each prefix.
-//! Neither secret protects against code that reads the memory of the process.
+//! There are two secrets. The *key* is a random number from the operating system, if there is one. It seals pools and destructors.
+//! The secret of the heap is the address of its code, which differs from run to run if the system loads programs at random
+//! addresses. One byte of it, mixed with the size and the flags of the cell, ends each prefix. Neither secret protects against code
+//! that reads the memory of the process.
 
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
@@ -348,8 +348,8 @@ impl SealedDtor {
         unsafe { at.write(SealedDtor::sealed(at, destructor)) };
     }
 
-    /// Returns the destructor in the slot, or `None` if the slot is corrupt.
-    /// Safety: `at` is an aligned slot of a cell that nobody else uses.
+    /// Returns the destructor in the slot, or `None` if the slot is corrupt. Safety: `at` is an aligned slot of a cell that nobody
+    /// else uses.
     #[inline(always)]
     pub(crate) unsafe fn read(at: *mut SealedDtor) -> Option<Destructor> {
         // SAFETY: [caller] the slot is the caller's.
@@ -382,8 +382,7 @@ impl SealedName {
         unsafe { at.write(SealedName { name: name.map_addr(|addr| addr ^ mask(at.addr(), 0)), proof }) };
     }
 
-    /// Returns the name, or `None` if it is corrupt.
-    /// Safety: `at` is a sealed name that nobody writes meanwhile.
+    /// Returns the name, or `None` if it is corrupt. Safety: `at` is a sealed name that nobody writes meanwhile.
     pub(crate) unsafe fn read(at: *mut SealedName) -> Option<&'static CStr> {
         // SAFETY: [caller] the name is the caller's.
         let SealedName { name, proof } = unsafe { at.read() };
@@ -416,8 +415,8 @@ impl End {
         unsafe { at.write(End { end: end ^ mask(at.addr(), End::END), proof }) };
     }
 
-    /// Returns the end that was written here. If it is corrupt, returns a number that is random or larger than any block.
-    /// Safety: `at` is aligned and readable, and nobody writes there meanwhile.
+    /// Returns the end that was written here. If it is corrupt, returns a number that is random or larger than any block. Safety:
+    /// `at` is aligned and readable, and nobody writes there meanwhile.
     pub(crate) unsafe fn read(at: *mut End) -> usize {
         // SAFETY: [caller] the place is the caller's.
         let End { end, proof } = unsafe { at.read() };

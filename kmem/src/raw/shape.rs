@@ -1,8 +1,8 @@
 //! The parts of a cell in its block, and the spare room behind them.
 //!
-//! Behind the data lie, if the cell has them: the destructor slot, the address of the name, and the *far end*, a word
-//! that says where a block with much spare room ends. They move as the data grows into the spare room, so the spare
-//! room stays in one piece. The high four bits of the prefix's `align` say how much spare room there is.
+//! Behind the data lie, if the cell has them: the destructor slot, the address of the name, and the *far end*, a word that says
+//! where a block with much spare room ends. They move as the data grows into the spare room, so the spare room stays in one piece.
+//! The high four bits of the prefix's `align` say how much spare room there is.
 
 use core::alloc::Layout;
 use core::ffi::CStr;
@@ -51,8 +51,7 @@ pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
     unsafe { sized_far_end(cell, header, (*cell).size) }
 }
 
-/// [`far_end`] of a cell whose header and data have `size` bytes.
-/// Safety: as for [`CellLayout::of`].
+/// [`far_end`] of a cell whose header and data have `size` bytes. Safety: as for [`CellLayout::of`].
 #[inline(always)]
 unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
     // SAFETY: [caller, extent] the cell is readable. If its prefix says so, the word lies behind the data.
@@ -122,8 +121,8 @@ impl CellLayout {
         (fits && (shape.spare() < FAR || self.end <= FARTHEST)).then_some(shape)
     }
 
-    /// Reads the shape of a cell whose prefix was checked.
-    /// Safety: `cell` is the prefix of a cell with this `header` and no record. Its size was checked.
+    /// Reads the shape of a cell whose prefix was checked. Safety: `cell` is the prefix of a cell with this `header` and no record.
+    /// Its size was checked.
     #[inline(always)]
     pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
@@ -139,8 +138,8 @@ impl CellLayout {
         }
     }
 
-    /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`].
-    /// Safety: as for [`of`](CellLayout::of).
+    /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`]. Safety: as for
+    /// [`of`](CellLayout::of).
     #[inline(always)]
     pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the cell is readable.
@@ -159,8 +158,8 @@ impl CellLayout {
         CellLayout { align: alignment(align), end, ..shape }
     }
 
-    /// Returns true if the prefix's `align` is possible: the alignment is valid, and so is the far end, if there is one.
-    /// Safety: as for [`of`](CellLayout::of).
+    /// Returns true if the prefix's `align` is possible: the alignment is valid, and so is the far end, if there is one. Safety: as
+    /// for [`of`](CellLayout::of).
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
@@ -229,8 +228,8 @@ pub(crate) struct Trailer {
 }
 
 impl Trailer {
-    /// Reads them, or returns `None` if one is corrupt.
-    /// Safety: `data` is that of a live cell of this shape, and the caller's alone.
+    /// Reads them, or returns `None` if one is corrupt. Safety: `data` is that of a live cell of this shape, and the caller's
+    /// alone.
     #[inline(always)]
     pub(crate) unsafe fn take(data: *mut u8, shape: &CellLayout) -> Option<Trailer> {
         // SAFETY: [slot] the shape says where a slot and a name lie.
@@ -243,9 +242,8 @@ impl Trailer {
         }
     }
 
-    /// Writes them for this shape, and its size, spare room and seal into the prefix.
-    /// Safety: `data` is that of a cell whose block has the layout of this shape, and the caller's alone. Its prefix has the
-    /// alignment.
+    /// Writes them for this shape, and its size, spare room and seal into the prefix. Safety: `data` is that of a cell whose block
+    /// has the layout of this shape, and the caller's alone. Its prefix has the alignment.
     #[inline(always)]
     pub(crate) unsafe fn put(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         let cell = prefix(data, shape.header);

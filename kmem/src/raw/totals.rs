@@ -1,7 +1,7 @@
 //! Cells and bytes of each method in the whole program, counted if the feature `totals` is on.
 //!
-//! Each copy of kmem has its own counters. A cell that one copy allocates and another frees makes one count too large
-//! and the other too small.
+//! Each copy of kmem has its own counters. A cell that one copy allocates and another frees makes one count too large and the other
+//! too small.
 
 #[cfg(feature = "totals")]
 use crate::atomic::{AtomicUsize, Ordering};

@@ -1,10 +1,11 @@
-//! The functions that every method has, written once: `a`, `z`, `ao`, `zo`, `f` and `s`, and `r` and `resize` for cells of any size.
+//! The functions that every method has, written once: `a`, `z`, `ao`, `zo`, `f` and `s`, and `r` and `resize` for cells of any
+//! size.
 //!
 //! A method's module defines `allocate`, `release`, `handle` and `resize_kept`, which these macros call.
 
 use core::ffi::CStr;
 
-/// A C string of a name that ends with zero.
+/// Converts a name that ends with a zero byte to a C string.
 pub(super) const fn name(name: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(name.as_bytes()) {
         Ok(name) => name,

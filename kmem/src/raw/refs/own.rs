@@ -1,9 +1,8 @@
 //! Objects that a counted cell owns: they are freed with it.
 //!
-//! The record of the cell points to an internal root node, and the objects are children of that node, like those that
-//! a node adopts. When the last reference is dropped, a walk frees them before the destructor of the cell runs. If
-//! that reference was itself adopted, the walk that reached it continues into them: freeing takes constant stack,
-//! however objects own each other.
+//! The record of the cell points to an internal root node, and the objects are children of that node, like those that a node
+//! adopts. When the last reference is dropped, a walk frees them before the destructor of the cell runs. If that reference was
+//! itself adopted, the walk that reached it continues into them: freeing takes constant stack, however objects own each other.
 
 use core::ptr::null_mut;
 
@@ -67,8 +66,8 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
     }
 }
 
-/// Returns the internal root node of the objects that a cell owns, and makes it first if needed.
-/// Safety: only the caller can access the cell of this record. The cell was allocated from `src`.
+/// Returns the internal root node of the objects that a cell owns, and makes it first if needed. Safety: only the caller can access
+/// the cell of this record. The cell was allocated from `src`.
 pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {

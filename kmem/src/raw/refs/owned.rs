@@ -10,8 +10,8 @@ use crate::raw::{check, end, record};
 use crate::shared;
 
 /// Drops a reference on behalf of a walk that frees nodes. If it was the last one and the cell owns objects, marks the cell as
-/// dying and returns the root node of the objects. The walk frees them, then calls [`end_owner`].
-/// Safety: as for [`f`](crate::raw::refs::f).
+/// dying and returns the root node of the objects. The walk frees them, then calls [`end_owner`]. Safety: as for
+/// [`f`](crate::raw::refs::f).
 pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> Option<NonNull<Node>> {
     // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
     unsafe {
@@ -32,15 +32,13 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> O
     None
 }
 
-/// Ends a cell whose objects are freed.
-/// Safety: [`release_below`] returned the root node of the objects, which are freed.
+/// Ends a cell whose objects are freed. Safety: [`release_below`] returned the root node of the objects, which are freed.
 pub(crate) unsafe fn end_owner(call: Call, data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { end::end_slow(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src, false) };
 }
 
-/// Returns the root node of the objects that a cell owns, or null.
-/// Safety: `data` is that of a live counted cell.
+/// Returns the root node of the objects that a cell owns, or null. Safety: `data` is that of a live counted cell.
 pub(crate) unsafe fn owned(data: *mut u8) -> *mut Node {
     // SAFETY: [caller, record] the cell is live, and so is its record.
     unsafe {
@@ -58,8 +56,8 @@ pub(crate) enum Owned {
     Refused,
 }
 
-/// Detaches the objects from a cell whose last reference was dropped.
-/// Safety: `data` is that of a live counted cell that only the caller can access.
+/// Detaches the objects from a cell whose last reference was dropped. Safety: `data` is that of a live counted cell that only the
+/// caller can access.
 pub(crate) unsafe fn take(call: Call, data: *mut u8) -> Owned {
     // SAFETY: [caller, record] nobody else has the cell, its record and its objects.
     unsafe {
