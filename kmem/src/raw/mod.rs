@@ -63,6 +63,11 @@
 //! Objects freed with a cell are freed first: everything below a node, and everything that a counted cell [owns](refs::k). Freeing
 //! takes constant stack, however objects own each other. A destructor that frees objects uses the stack of that call.
 //!
+//! # Misuse
+//!
+//! If the header of a cell shows a misuse, the call reports it to the [fault handler](crate::fault) and does nothing more. It returns
+//! null, zero, false or [`AllocError::Misused`](crate::AllocError::Misused).
+//!
 //! # Threads
 //!
 //! Heap functions and reference counts may be used from any thread. A pool or a tree, with everything allocated from it, belongs to

@@ -105,8 +105,8 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
     }
 }
 
-/// Returns true if an object is zeroed when it is freed: the handle, the cell or a source is tainted. For any thread
-/// that may read the object. Safety: the handle is null or that of a live object.
+/// Returns true if an object is zeroed when it is freed: the handle, the cell or a source is tainted. Any thread that
+/// may read the object may call it. Safety: the handle is null or that of a live object.
 pub(crate) unsafe fn shreds(handle: Handle) -> bool {
     #[cfg(feature = "pool")]
     // SAFETY: [caller] the caller gives a live cell, whose header names its pool.

@@ -1,9 +1,9 @@
 //! Trees: a node is freed with all nodes below it.
 //!
 //! A tree belongs to one thread at a time. Children are linked in the order in which they were added, pools after all
-//! others; so adding a child takes time in proportion to the number of pools on the node. A tree is freed children
-//! first, the first child before the second, in constant stack, and so are objects that adopted counted cells own. If
-//! a destructor frees another object, that call adds to the stack.
+//! others. So adding a child takes time in proportion to the number of pools on the node. A tree is freed in constant
+//! stack: children before their parent, the first child before the second. Objects owned by adopted counted cells are
+//! freed the same way. If a destructor frees another object, that call adds to the stack.
 //!
 //! Hooks and adopted objects are stored as internal child nodes, so nodes without them pay nothing. A *hook* runs
 //! when the free of the node begins ([`h`]). A *holder* frees an object of another kind that the node adopted

@@ -46,7 +46,7 @@ pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
 #[inline]
 pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     let cell = PoolCell::of(data);
-    // SAFETY: [caller, tag] the caller vouches for the headers; a used cell with no tag, or with that of a taint, is live.
+    // SAFETY: [caller, tag] the caller vouches for the headers; a used cell with no tag, or only `TAINTED`, is live.
     unsafe {
         let named = (&raw const (*cell).pool).read_unaligned();
         if names_its_pool(data, named) {
@@ -89,7 +89,7 @@ pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
 /// [`check`] for calls that only read: the destructor of a cell may read the cell, also while its pool is being destroyed.
 #[inline(never)]
 pub(crate) unsafe fn check_seen(call: Call, data: *mut u8) -> bool {
-    // SAFETY: [caller, tag] as in `check`; a cell or pool that is being freed, by its header, is there.
+    // SAFETY: [caller, tag] as in `check`; a cell or pool whose header says that it is being freed is there.
     unsafe {
         if data.addr() & (BASE_ALIGN - 1) != 0 {
             return check(call, data).is_some();

@@ -78,7 +78,7 @@ impl Plan {
 }
 
 impl Pool {
-    /// Returns the index of a cell, or if the address is that of no cell a number not below the number of cells.
+    /// Returns the index of a cell. For any other address, returns a number that is at least `cells`.
     ///
     /// One multiplication divides the offset by the stride and tells if it is a multiple. With `stride = odd <<
     /// shift`, multiplying by the inverse of `odd` modulo 2^64 and rotating right by `shift` gives the quotient if

@@ -34,7 +34,7 @@ use crate::shared;
 pub use custom::{ResizeFn, Source};
 pub(crate) use heap::{draw_heap, free_heap, grow_heap};
 
-/// The table of sources. `$source` stands for the file of the one that `$kind` is the kind of.
+/// The table of sources. Evaluates `$then` with `$source` as the file of this kind of source, or `$else` for other kinds.
 macro_rules! by_source {
     ($kind:expr, $source:ident => $then:expr, $other:ident => $else:expr) => {
         match $kind {
@@ -130,7 +130,7 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
     }
 }
 
-/// Frees a block by the fast path of its source. Safety: as for [`give_back`], of a source that [`is_plain`].
+/// Frees a block by the fast path of its source. Safety: as for [`give_back`], and [`is_plain`] is true.
 #[inline(always)]
 pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     #[cfg(feature = "pool")]
@@ -177,8 +177,8 @@ pub(crate) unsafe fn resizes(src: *mut Cell) -> bool {
     !src.is_null() && unsafe { by_source!(live(src), source => source::resizes(src), _other => false) }
 }
 
-/// Asks a source to resize a block in place to `to` bytes. Returns false if nothing has changed. Safety: `src` is a
-/// live source that [`resizes`], from which the block was allocated with this layout.
+/// Asks a source to resize a block in place to `to` bytes. Returns false if nothing has changed. Safety: the source
+/// is live, [`resizes`] is true, and the block was allocated from it with this layout.
 pub(crate) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe { by_source!(live(src), source => source::resize(src, block, layout, to), _other => false) }

@@ -76,7 +76,7 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
         == layout::prefix_word_of(Kind::Pool as i32, 0, 0, 0, 0)
 }
 
-/// Frees a block that was allocated from this pool, which [`is_plain`]. Safety: as for [`give_back`].
+/// Frees a block that was allocated from this pool. Safety: as for [`give_back`], and [`is_plain`] is true.
 #[inline]
 pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     let (pool, cell): (*mut Pool, _) = (src.cast(), PoolCell::of(block));

@@ -49,7 +49,7 @@ pub(crate) unsafe fn release(freed: *mut u8, call: Call, shred: Shred) -> Handle
         if parent.is_null() || is_owner(parent) {
             return Handle::NULL;
         }
-        // As by `handle`, for data that is not null.
+        // The handle as `handle` makes it, without a check for null.
         Handle { kind: Kind::Tree as i32, shred: 0, data: Node::data(parent), cell: parent.cast() }
     }
 }
@@ -330,7 +330,7 @@ pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
 }
 
 /// Returns true if a node is a hook of a tainted node: then what it carries is zeroed, as the data of the node is.
-/// Safety: the node is there, and the parent of a hook.
+/// Safety: the node is there, and so is the parent of a hook.
 pub(crate) unsafe fn is_of_tainted(node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
     unsafe {

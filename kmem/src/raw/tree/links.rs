@@ -127,7 +127,7 @@ pub(crate) enum Links {
 }
 
 /// Checks the links around a node. Safety: the node is live and belongs to this thread. Its links lead to readable
-/// nodes, or have values that no address has.
+/// nodes, or are values that no header's address has.
 #[inline(always)]
 pub(crate) unsafe fn around(node: *mut Node) -> Links {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
@@ -189,8 +189,8 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
     }
 }
 
-/// Returns true if a node that is linked as a child has this parent. Does not read values that no address has. Safety:
-/// the node is live and belongs to this thread. `child` is a readable node, or has a value that no address has.
+/// Returns true if a node that is linked as a child has this parent. Safety: the node is live and belongs to this
+/// thread. `child` is a readable node, or a value that no header's address has, which is not read.
 #[inline]
 pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
     // SAFETY: [caller, links] the caller vouches for `child`.
@@ -275,8 +275,8 @@ pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node
     }
 }
 
-/// Makes the parent of the node that hosts a pool the pool's source. A pool that was zeroed stays so: it is tainted.
-/// Safety: `pool` is a live pool on a node, belongs to this thread, and its source is alive.
+/// Makes `parent` the source of a pool on a node that moves. Taints the pool if its old sources are tainted. Safety:
+/// `pool` is a live pool on a node, belongs to this thread, and its source is alive.
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     // SAFETY: [caller, hosted] the contract is the caller's.
@@ -320,7 +320,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, Alloc
     }
 }
 
-/// [`check`] of a node that has none of these flags of internal nodes. Safety: as for [`check`].
+/// [`check`] of a node, which must have none of the flags `own`. Safety: as for [`check`].
 pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, own: u8) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe {

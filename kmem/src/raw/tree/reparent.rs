@@ -26,10 +26,10 @@ pub unsafe fn m(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     unsafe { move_below(call!(c"kmtreem"), node, parent, true) }
 }
 
-/// Moves a node as [`m`] does, in constant time, without the check if `parent` is below the node. C: `kmtreemu`.
+/// Moves a node as [`m`] does, but in constant time, without the check that `parent` is not below the node. C: `kmtreemu`.
 ///
 /// # Safety
-/// As for [`m`], and `parent` is not the node or below it: no pointer would lead to these nodes any more.
+/// As for [`m`], and `parent` is neither the node nor below it: the nodes would become unreachable.
 pub unsafe fn mu(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { move_below(call!(c"kmtreemu"), node, parent, false) }
