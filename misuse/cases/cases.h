@@ -1,7 +1,7 @@
-/* What the cases share. A case misuses a library once, in a process of its own: `cases MISUSE METHOD`, or `cases --list`,
+/* Shared by all cases. A case misuses a library once, in a process of its own: `cases MISUSE METHOD`, or `cases --list`,
  * `cases --version`.
  *
- * A program is these cases over one library, which its layer file calls. A case writes lines to standard output: "at" before the
+ * A program has one layer file, which calls the library, and the cases for that library. A case writes lines to standard output: "at" before the
  * misuse, "on" after it, "refused" if a return value refuses it, "apart" if the allocator did not place the blocks as the case needs
  * them, "harm: ..." if it did damage that the case can see, "end" if the process got that far. The library reports to standard
  * error. */
@@ -27,8 +27,8 @@ typedef struct method {
     void *(*resize)(void *, size_t);
 } method;
 
-/* `CASE(name, methods) { ... }` defines a case for these methods of a library, `m` one of them, and lists it. The case's name has "-" for
- * each "_". */
+/* `CASE(name, methods) { ... }` defines a case and lists it. It runs for each of these methods that the library has, as `m`. Its name has
+ * "-" for each "_". */
 typedef struct listed {
     const char *name;
     void (*run)(const method *);

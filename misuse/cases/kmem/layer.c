@@ -1,4 +1,4 @@
-/* kmem: the layer, and what its cases share. */
+/* kmem: the layer, and helpers of its cases. */
 #include "layer.h"
 
 kmpool *pool, *refpool, *treepool;

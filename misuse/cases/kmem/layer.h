@@ -1,4 +1,4 @@
-/* What the cases of kmem's own misuses share. */
+/* Shared by the cases for kmem alone. */
 #ifndef LAYER_H
 #define LAYER_H
 
@@ -16,7 +16,7 @@ enum { PARENT = 2, CHILD = 3, LAST = 4, PREV = 5, NEXT = 6 }; /* links, as words
 extern kmpool *pool, *refpool, *treepool;
 extern void *root;
 
-/* True if the method's name begins so. */
+/* True if the name of the method begins with this. */
 int is(const method *m, const char *name);
 size_t header(const method *m);
 kmpool **pool_of(const method *m);
@@ -47,7 +47,7 @@ void *named(const method *m, const char *name);
 /* A destructor that frees its argument, or else the cell itself, by `free_it`. */
 void frees_own(void *data, void *arg);
 extern void (*free_it)(void *);
-/* A destructor that calls `runs`. That finds the method and the topmost node here. */
+/* A destructor that calls `runs`, which uses the method `running` and the topmost node `top`. */
 void run_it(void *data, void *arg);
 extern void (*runs)(void *);
 extern const method *running;
