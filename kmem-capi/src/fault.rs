@@ -40,28 +40,26 @@ fn decode(stored: *mut c_void) -> Option<Handler> {
     Some(unsafe { core::mem::transmute::<*mut c_void, Handler>(stored) })
 }
 
-/// A text with a terminating zero.
-struct Text([u8; 64]);
+/// A text for C: it ends with a zero.
+type Text = [u8; 64];
 
-impl Text {
-    fn new(text: &str) -> Text {
-        let mut bytes = [0; 64];
-        for (place, &byte) in bytes.iter_mut().take(63).zip(text.as_bytes()) {
-            *place = byte;
-        }
-        Text(bytes)
-    }
+/// Copies the text to the start of zeros, of which the last stays.
+#[inline(never)]
+fn copy(text: &str, to: &mut Text) {
+    // SAFETY: the text has so many bytes, and the array one more.
+    unsafe { to.as_mut_ptr().copy_from_nonoverlapping(text.as_ptr(), text.len().min(to.len() - 1)) };
 }
 
 fn bridge(fault: &Fault) {
     let Some(handler) = decode(HANDLER.load(Ordering::Acquire)) else { return fault::default_handler(fault) };
-    let (call, what) = (Text::new(fault.call), Text::new(fault.misuse.text()));
-    let found = fault.misuse.found().unwrap_or(0);
+    let (mut call, mut what): (Text, Text) = ([0; 64], [0; 64]);
+    copy(fault.call, &mut call);
+    copy(fault.misuse.text(), &mut what);
     let report = CFault {
-        call: call.0.as_ptr().cast(),
+        call: call.as_ptr().cast(),
         ptr: fault.pointer.cast(),
-        what: what.0.as_ptr().cast(),
-        found,
+        what: what.as_ptr().cast(),
+        found: fault.misuse.found().unwrap_or(0),
     };
     written(&report);
     written(&call);

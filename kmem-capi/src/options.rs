@@ -52,7 +52,7 @@ pub(crate) fn plain(size: usize, fill: Fill) -> Request {
 }
 
 /// Returns the pointer, or sets `errno` and returns null.
-#[inline]
+#[inline(always)]
 pub(crate) fn or_null<T>(result: Result<NonNull<T>, AllocError>) -> *mut T {
     match result {
         Ok(data) => data.as_ptr(),

@@ -52,7 +52,7 @@ pub unsafe extern "C" fn kmpoolx(pool: *mut Pool) {
     unsafe { pool::x(pool) }
 }
 
-#[inline]
+#[inline(always)]
 unsafe fn cell(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     if pool.is_null() {
         crate::options::refuse(kmem::AllocError::Source(None));
@@ -60,6 +60,13 @@ unsafe fn cell(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     }
     // SAFETY: the caller vouches for a pool that is not null.
     or_null(unsafe { pool::alloc(pool, &plain(size, fill)) })
+}
+
+/// [`cell`] for the functions that need not be as fast as `kmpoola`.
+#[inline(never)]
+unsafe fn sized_cell(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
+    // SAFETY: the contract is the caller's.
+    unsafe { cell(pool, size, fill) }
 }
 
 #[unsafe(no_mangle)]
@@ -71,19 +78,19 @@ pub unsafe extern "C" fn kmpoola(pool: *mut Pool) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolz(pool: *mut Pool, size: usize) -> *mut c_void {
     // SAFETY: the contract is the caller's.
-    unsafe { cell(pool, size, Fill::Zeroed) }.cast()
+    unsafe { sized_cell(pool, size, Fill::Zeroed) }.cast()
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolao(pool: *mut Pool, size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    handed(unsafe { pool::handle(cell(pool, size, Fill::Undefined)) })
+    handed(unsafe { pool::handle(sized_cell(pool, size, Fill::Undefined)) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolzo(pool: *mut Pool, size: usize) -> Handle {
     // SAFETY: null or the data of a new cell.
-    handed(unsafe { pool::handle(cell(pool, size, Fill::Zeroed)) })
+    handed(unsafe { pool::handle(sized_cell(pool, size, Fill::Zeroed)) })
 }
 
 #[unsafe(no_mangle)]

@@ -8,7 +8,7 @@ use kmem::raw::{Cell, Fill, Handle, refs};
 
 use crate::options::{Options, or_null, plain};
 use crate::ptr::handed;
-use crate::text::kmnew;
+use crate::text::{kmnew, zeroed};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefa(src: *mut Cell, size: usize) -> *mut c_void {
@@ -19,7 +19,7 @@ pub unsafe extern "C" fn kmrefa(src: *mut Cell, size: usize) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmrefz(src: *mut Cell, size: usize) -> *mut c_void {
     // SAFETY: the caller vouches for the source.
-    or_null(unsafe { refs::alloc(src, &plain(size, Fill::Zeroed)) }).cast()
+    unsafe { zeroed(&At { src, ..At::new(Kind::Ref) }, size) }.cast()
 }
 
 #[unsafe(no_mangle)]

@@ -32,6 +32,13 @@ pub unsafe extern "C" fn kmnew(at: At, options: *const Options) -> Handle {
     unsafe { make(&at, Some(&(*options).request())) }
 }
 
+/// Allocates zeroed bytes where that need not be as fast as possible.
+#[cfg(any(feature = "ref", feature = "tree"))]
+pub(crate) unsafe fn zeroed(at: &At, size: usize) -> *mut u8 {
+    // SAFETY: the contract is the caller's.
+    unsafe { make(at, Some(&plain(size, Fill::Zeroed))) }.data
+}
+
 unsafe fn array(at: &At, count: usize, size: usize, fill: Fill) -> Handle {
     // SAFETY: the contract is the caller's.
     unsafe { make(at, count.checked_mul(size).map(|size| plain(size, fill)).as_ref()) }

@@ -10,7 +10,7 @@ use kmem::raw::{Cell, Destructor, DropFn, FLAG_HOST, Fill, Handle, tree};
 
 use crate::options::{Options, or_null, plain, same_or_null};
 use crate::ptr::handed;
-use crate::text::kmnew;
+use crate::text::{kmnew, zeroed};
 use crate::walk::{Walk, Write, writing};
 use crate::written;
 
@@ -23,7 +23,7 @@ pub unsafe extern "C" fn kmtreea(src: *mut Cell, parent: *mut c_void, size: usiz
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreez(src: *mut Cell, parent: *mut c_void, size: usize) -> *mut c_void {
     // SAFETY: the caller vouches for source and parent.
-    or_null(unsafe { tree::alloc(src, parent.cast(), &plain(size, Fill::Zeroed)) }).cast()
+    unsafe { zeroed(&At { kind: Kind::Tree as i32, src, parent: parent.cast() }, size) }.cast()
 }
 
 #[unsafe(no_mangle)]

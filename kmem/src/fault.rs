@@ -70,6 +70,7 @@ pub enum Misuse {
 impl Misuse {
     /// Returns a constant description, without the number that was found.
     #[must_use]
+    #[inline(never)]
     pub const fn text(&self) -> &'static str {
         match self {
             Misuse::AlreadyFreed => "already freed",

@@ -66,35 +66,48 @@ impl<'w> Text<'w> {
     #[cfg(any(feature = "pool", feature = "tree"))]
     pub(crate) fn push_quoted(&mut self, text: &[u8]) {
         self.push("\"");
-        for chunk in text.utf8_chunks() {
-            let mut rest = chunk.valid();
-            while let Some((at, c)) = rest.char_indices().find(|&(_, c)| is_escaped(c)) {
-                self.push(rest.get(..at).unwrap_or(""));
-                rest = rest.get(at + c.len_utf8()..).unwrap_or("");
-                match c {
-                    '"' => self.push("\\\""),
-                    '\\' => self.push("\\\\"),
-                    '\n' => self.push("\\n"),
-                    '\r' => self.push("\\r"),
-                    '\t' => self.push("\\t"),
-                    '\u{8}' => self.push("\\b"),
-                    '\u{c}' => self.push("\\f"),
-                    _ => {
-                        self.push(match c {
-                            ..='\u{f}' => "\\u000",
-                            ..='\u{ff}' => "\\u00",
-                            _ => "\\u",
-                        });
-                        self.push_digits(c as usize, 16);
-                    }
+        let mut plain = text;
+        let mut len = 0;
+        while let Some(rest @ [_, ..]) = plain.get(len..) {
+            let (code, size) = first_character(rest);
+            if code.is_none_or(is_escaped) {
+                self.push_characters(plain.get(..len));
+                match code {
+                    Some(code) => self.push_escaped(code),
+                    None => self.push("\u{fffd}"),
                 }
-            }
-            self.push(rest);
-            if !chunk.invalid().is_empty() {
-                self.push("\u{fffd}");
+                plain = rest.get(size..).unwrap_or(&[]);
+                len = 0;
+            } else {
+                len += size;
             }
         }
+        self.push_characters(Some(plain));
         self.push("\"");
+    }
+
+    /// Appends bytes in which [`first_character`] found only characters.
+    #[cfg(any(feature = "pool", feature = "tree"))]
+    fn push_characters(&mut self, bytes: Option<&[u8]>) {
+        // SAFETY: [text] each character of them is valid UTF-8.
+        self.push(unsafe { core::str::from_utf8_unchecked(bytes.unwrap_or(&[])) });
+    }
+
+    #[cfg(any(feature = "pool", feature = "tree"))]
+    fn push_escaped(&mut self, code: u32) {
+        const SHORT: &[u8; 7] = b"\"\\\n\r\t\x08\x0c";
+        self.push("\\");
+        match SHORT.iter().position(|&short| u32::from(short) == code) {
+            Some(at) => self.push("\"\\nrtbf".get(at..=at).unwrap_or("")),
+            None => {
+                self.push(match code {
+                    ..0x10 => "u000",
+                    0x10..0x100 => "u00",
+                    _ => "u",
+                });
+                self.push_digits(code as usize, 16);
+            }
+        }
     }
 
     #[inline(never)]
@@ -107,11 +120,39 @@ impl<'w> Text<'w> {
     }
 }
 
+/// Returns the first character of `bytes` and its length. If the bytes are not UTF-8, returns `None` and the number of bytes that one
+/// U+FFFD replaces. The code is smaller than that of `utf8_chunks`.
+#[cfg(any(feature = "pool", feature = "tree"))]
+fn first_character(bytes: &[u8]) -> (Option<u32>, usize) {
+    let Some((&first, rest)) = bytes.split_first() else { return (None, 0) };
+    // The bytes that follow the first, and the values that the second may have.
+    let (more, mut allowed) = match first {
+        0..=0x7f => return (Some(first.into()), 1),
+        0xc2..=0xdf => (1, 0x80..=0xbf),
+        0xe0 => (2, 0xa0..=0xbf),
+        0xed => (2, 0x80..=0x9f),
+        0xe1..=0xef => (2, 0x80..=0xbf),
+        0xf0 => (3, 0x90..=0xbf),
+        0xf4 => (3, 0x80..=0x8f),
+        0xf1..=0xf3 => (3, 0x80..=0xbf),
+        _ => return (None, 1),
+    };
+    let mut code = u32::from(first) & (0x3f >> more);
+    for at in 0..more {
+        match rest.get(at) {
+            Some(&byte) if allowed.contains(&byte) => code = code << 6 | u32::from(byte & 0x3f),
+            _ => return (None, at + 1),
+        }
+        allowed = 0x80..=0xbf;
+    }
+    (Some(code), more + 1)
+}
+
 /// Returns true for quotation marks, backslashes, control characters (C0, DEL, C1), line breaks, and marks of text direction. Above U+00FF,
 /// all of them are in U+2000 to U+2FFF.
 #[cfg(any(feature = "pool", feature = "tree"))]
-fn is_escaped(c: char) -> bool {
-    matches!(c, '"' | '\\' | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+fn is_escaped(code: u32) -> bool {
+    matches!(code, 0x22 | 0x5c | 0..=0x1f | 0x7f..=0x9f | 0x2028..=0x202e | 0x2066..=0x2069)
 }
 
 impl Drop for Text<'_> {
@@ -177,5 +218,26 @@ mod tests {
         assert_eq!(quoted("é\u{1f511}".as_bytes()), "\"é\u{1f511}\"");
         assert_eq!(quoted(b"a\xffb\xc3"), "\"a\u{fffd}b\u{fffd}\"");
         assert_eq!(quoted(b""), r#""""#);
+    }
+
+    #[test]
+    fn characters_are_found_as_the_standard_library_finds_them() {
+        // Every three bytes that may begin a character, before each of these.
+        for last in [0, 0x7f, 0x80, 0x8f, 0x90, 0xbf, 0xc0] {
+            for first in 0..=0xff {
+                for second in [0, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0] {
+                    for third in [0, 0x7f, 0x80, 0xa8, 0xbf, 0xc0, 0xff] {
+                        let bytes = [first, second, third, last];
+                        let chunk = bytes.utf8_chunks().next().expect("a chunk");
+                        let expected = match chunk.valid().chars().next() {
+                            Some(c) => (Some(u32::from(c)), c.len_utf8()),
+                            None => (None, chunk.invalid().len()),
+                        };
+                        assert_eq!(first_character(&bytes), expected, "{bytes:x?}");
+                        assert_eq!(first_character(&bytes[..1]).0.is_some(), first < 0x80);
+                    }
+                }
+            }
+        }
     }
 }

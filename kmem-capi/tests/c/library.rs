@@ -115,7 +115,7 @@ fn a_shared_library_that_embeds_the_archive_need_not_export_it() {
 #[test]
 fn the_library_is_small() {
     // The oldest compiler makes the library larger by an eighth, and so do other processors.
-    let (limit, whole) = if target().is_none() { (28_000, 84_000) } else { (80 << 10, 160 << 10) };
+    let (limit, whole) = if target().is_none() { (22_000, 52_000) } else { (80 << 10, 160 << 10) };
     let shared = if for_windows() { "libkmem-0.1.dll" } else { "libkmem.so" };
     let shared = fs::metadata(format!("{}/{shared}", library())).expect("the library").len();
     assert!(shared <= whole, "libkmem.so has {shared} bytes");

@@ -14,7 +14,7 @@ use crate::fault::{self, Call, Misuse, classify};
 
 /// Returns true if `data` is that of a live cell of `kind`. Otherwise reports what it is. The rest of the header is checked when
 /// the cell ends. Safety: the `header` bytes before `data` are readable.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
     // SAFETY: [caller] the header is readable. It is read only if aligned.
     if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { (*prefix(data, header)).kind } == kind as i32 {
@@ -169,7 +169,7 @@ pub(crate) unsafe fn is_recorded(
 
 /// Returns true if the flags and the size of header and data are possible. Reads nothing behind the header. Safety: as for
 /// [`seal_ok`].
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn is_consistent(
     kind: Kind,
     header: usize,

@@ -25,9 +25,19 @@ use crate::fault::Call;
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_by(make::alloc_cell, request) }
+}
+
+/// [`alloc`] by one of the two functions that make cells.
+#[inline(always)]
+pub(crate) unsafe fn alloc_by(
+    alloc_cell: make::AllocCell,
+    request: &Request,
+) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
     unsafe {
-        let data = make::alloc_cell(Kind::Heap, HEADER, null_mut(), request, 0)?;
+        let data = alloc_cell(Kind::Heap, HEADER, null_mut(), request, 0)?;
         make::told_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
         Ok(data)
     }
@@ -39,7 +49,7 @@ unsafe fn allocate(size: usize, fill: Fill) -> *mut u8 {
     unsafe { alloc(&Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
         return;

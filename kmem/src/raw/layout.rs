@@ -288,6 +288,7 @@ pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
 }
 
 /// Returns what [`prefix_word`] reads from a prefix with these fields.
+#[inline(always)]
 pub(crate) const fn prefix_word_of(kind: i32, shred: u8, flags: u8, align: u8, heap: u8) -> u64 {
     let [a, b, c, d] = kind.to_ne_bytes();
     u64::from_ne_bytes([a, b, c, d, shred, flags, align, heap])

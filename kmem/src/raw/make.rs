@@ -14,6 +14,13 @@ use super::totals;
 use crate::cell::{Cell, FLAG_HOST, FLAG_NAME, FLAG_RECORD, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 
+pub(crate) type AllocCell =
+    unsafe fn(Kind, usize, *mut Cell, &Request, u8) -> Result<NonNull<u8>, AllocError>;
+
+/// The smaller of [`alloc_cell`] and [`alloc_cell_cold`] in the C library, the faster elsewhere. For callers that need not be fast.
+pub(crate) const ALLOC_CELL_SMALL: AllocCell =
+    if cfg!(kmem_standalone) { alloc_cell_cold } else { alloc_cell };
+
 /// Allocates a block from `src` and makes a cell of `kind` in it. Returns the data. The caller writes the rest of the header.
 /// Safety: `src` is null or a live source. `header` is the header size of the kind.
 #[inline(always)]

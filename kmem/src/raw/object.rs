@@ -90,7 +90,7 @@ macro_rules! release_by_kind {
 pub(crate) use release_by_kind;
 
 /// Frees an object below which nothing hangs. Safety: as for the free of the method; the data is not null.
-#[inline]
+#[cfg_attr(not(kmem_standalone), inline)]
 pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.
     unsafe { release_by_kind!(handle, call, shred, data: {}) }

@@ -97,7 +97,8 @@ pub unsafe fn in_buffer(buffer: *mut u8, len: usize, size: usize) -> *mut Pool {
 /// As for [`in_buffer`] and [`init`].
 pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
     let one = Plan::new(&Spec { cells: 1, ..*spec }, 0)?;
-    let start = buffer.align_offset(one.layout.align());
+    // `align_offset` would leave a panic behind.
+    let start = buffer.addr().wrapping_neg() & (one.layout.align() - 1);
     let needed = one.layout.size().saturating_add(start);
     if buffer.is_null() || needed > len {
         return Err(AllocError::Size { size: needed, max: if buffer.is_null() { 0 } else { len } });

@@ -44,8 +44,19 @@ pub use own::{k, l};
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_by(make::alloc_cell, src, request) }
+}
+
+/// [`alloc`] with either of the functions that make cells.
+#[inline(always)]
+pub(crate) unsafe fn alloc_by(
+    alloc_cell: make::AllocCell,
+    src: *mut Cell,
+    request: &Request,
+) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the source is live.
-    let data = unsafe { make::alloc_cell(Kind::Ref, HEADER, src, request, 0) }?;
+    let data = unsafe { alloc_cell(Kind::Ref, HEADER, src, request, 0) }?;
     let header = Ref::of(data.as_ptr());
     // SAFETY: [extent] `alloc_cell` left room for the header before the data.
     unsafe {
@@ -72,7 +83,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Ref, data, Ref::of(data).cast())
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
     unsafe {

@@ -118,6 +118,7 @@ pub(crate) const fn round_up(n: usize, to: usize) -> Option<usize> {
 }
 
 /// Returns the alignment of data for which `align` is requested.
+#[inline(always)]
 pub(crate) fn data_align(align: usize) -> Result<usize, AllocError> {
     if align <= BASE_ALIGN && (align == 0 || align.is_power_of_two()) {
         Ok(BASE_ALIGN)

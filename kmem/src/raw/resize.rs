@@ -55,7 +55,7 @@ pub(crate) struct How {
 /// On failure nothing has changed, with one exception: if a source unwinds when asked to shrink a block that is zeroed, the cell
 /// has the smaller size. Safety: `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else
 /// uses meanwhile.
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn resize(
     call: Call,
     kind: Kind,
@@ -234,7 +234,7 @@ impl Whole {
     }
 
     /// Asks the source or the heap to resize the block. Returns `None` if the cell must move to a new block.
-    #[inline(always)]
+    #[cfg_attr(not(kmem_standalone), inline(always))]
     unsafe fn resize_block(
         &mut self,
         least: &CellLayout,
@@ -342,7 +342,7 @@ impl Whole {
 }
 
 /// Tries the two ends in turn, and returns the first result.
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
 fn each<T>(
     least: &CellLayout,
     ends: [usize; 2],
@@ -374,7 +374,7 @@ unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usiz
 
 /// Asks the heap to resize a plain cell. Returns `None`, and changes nothing, if the cell is not plain or the heap refuses. Safety:
 /// as for [`resize`], for a cell allocated from the heap.
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
 unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
     // SAFETY: [live, extent, origin] the cell is the caller's alone. A plain cell was allocated with exactly its size.
     unsafe {

@@ -114,7 +114,7 @@ impl CellLayout {
     }
 
     /// Returns this shape with `size` data bytes in the same block, if they fit and the prefix can express the spare room.
-    #[inline(always)]
+    #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) fn within(self, size: usize) -> Option<CellLayout> {
         let shape = CellLayout { size, ..self };
         let fits = size <= MOST && shape.tight() <= self.end;
@@ -123,7 +123,7 @@ impl CellLayout {
 
     /// Reads the shape of a cell whose prefix was checked. Safety: `cell` is the prefix of a cell with this `header` and no record.
     /// Its size was checked.
-    #[inline(always)]
+    #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe { CellLayout::ending(cell, header, (*cell).size, far_end(cell, header)) }
@@ -140,7 +140,7 @@ impl CellLayout {
 
     /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`]. Safety: as for
     /// [`of`](CellLayout::of).
-    #[inline(always)]
+    #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the cell is readable.
         let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
@@ -198,7 +198,7 @@ impl CellLayout {
     }
 
     /// Bytes from the data to the end of a block without spare room.
-    #[inline(always)]
+    #[cfg_attr(not(kmem_standalone), inline(always))]
     fn tight(&self) -> usize {
         if self.behind > 0 { self.slot() + self.behind } else { self.size }
     }
@@ -244,7 +244,7 @@ impl Trailer {
 
     /// Writes them for this shape, and its size, spare room and seal into the prefix. Safety: `data` is that of a cell whose block
     /// has the layout of this shape, and the caller's alone. Its prefix has the alignment.
-    #[inline(always)]
+    #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) unsafe fn put(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         let cell = prefix(data, shape.header);
         // SAFETY: [extent, slot] the block has room for the shape.

@@ -20,7 +20,7 @@ use crate::raw::pool::told;
 pub(crate) const NEAR: usize = 16 << 10;
 
 /// Pops the head of the free list, or returns null if the list is empty or its head is not a free cell.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [free-list, one-thread] the caller's pool is live; the head of its free list is a free cell.
     unsafe {

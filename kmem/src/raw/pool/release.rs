@@ -52,7 +52,7 @@ pub(crate) unsafe fn free_without_drop(data: *mut u8) {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
         return;

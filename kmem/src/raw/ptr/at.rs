@@ -5,6 +5,10 @@ use core::ptr::NonNull;
 use super::{Handle, object};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
+#[cfg(feature = "tree")]
+use crate::fault::call;
+#[cfg(any(feature = "heap", feature = "ref"))]
+use crate::raw::make::ALLOC_CELL_SMALL;
 use crate::raw::request::Request;
 
 /// The method and the source of an object. C: `kmat`.
@@ -55,13 +59,13 @@ impl At {
         let data: Result<NonNull<u8>, AllocError> = unsafe {
             match kind {
                 #[cfg(feature = "heap")]
-                Some(Kind::Heap) => crate::raw::heap::alloc(request),
+                Some(Kind::Heap) => crate::raw::heap::alloc_by(ALLOC_CELL_SMALL, request),
                 #[cfg(feature = "ref")]
-                Some(Kind::Ref) => crate::raw::refs::alloc(src, request),
+                Some(Kind::Ref) => crate::raw::refs::alloc_by(ALLOC_CELL_SMALL, src, request),
                 #[cfg(feature = "pool")]
                 Some(Kind::Pool) if !src.is_null() => crate::raw::pool::alloc(src.cast(), request),
                 #[cfg(feature = "tree")]
-                Some(Kind::Tree) => crate::raw::tree::alloc(src, parent, request),
+                Some(Kind::Tree) => crate::raw::tree::alloc_own(src, parent, request, 0, call!(c"kmtreea")),
                 _ => Err(AllocError::Source(kind)),
             }
         };

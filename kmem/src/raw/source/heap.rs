@@ -58,7 +58,7 @@ mod system {
         pub(super) use libc::aligned_free as free;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn alloc(layout: Layout) -> *mut u8 {
         if layout.align() <= MALLOC {
             // SAFETY: [platform] any size is valid.
@@ -112,7 +112,7 @@ pub(crate) unsafe fn with_spare(layout: Layout) -> Layout {
 }
 
 #[cfg(feature = "heap")]
-#[inline]
+#[inline(always)]
 pub(crate) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [extent] every block has a header, so the size is not zero.
     let block = unsafe {

@@ -206,7 +206,7 @@ pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
 }
 
 /// Allocates a cell, from the free list if there is one.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn take(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool on its own thread.
     unsafe {

@@ -25,6 +25,7 @@ pub(crate) unsafe fn leads(node: *mut Node, how: Leads) {
 }
 
 /// Appends the detached `node` to `parent`'s children, before any pools: pools are freed last.
+#[inline(always)]
 pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.

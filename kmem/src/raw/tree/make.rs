@@ -44,12 +44,25 @@ pub(crate) unsafe fn alloc_flagged(
     flags: u8,
     call: Call,
 ) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_by(make::alloc_cell, src, parent, request, flags, call) }
+}
+
+#[inline(always)]
+unsafe fn alloc_by(
+    alloc_cell: make::AllocCell,
+    src: *mut Cell,
+    parent: *mut u8,
+    request: &Request,
+    flags: u8,
+    call: Call,
+) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller vouches for a readable header if the parent is not null.
     if !parent.is_null() && !unsafe { check::check(call, Kind::Tree, HEADER, parent) } {
         return Err(AllocError::Misused);
     }
     // SAFETY: [caller] the caller vouches for the source.
-    let data = unsafe { make::alloc_cell(Kind::Tree, HEADER, src, request, flags) }?;
+    let data = unsafe { alloc_cell(Kind::Tree, HEADER, src, request, flags) }?;
     let node = Node::of(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
     // SAFETY: [extent, one-thread] the block has room for the header before the data; the parent is a live node.
@@ -78,7 +91,7 @@ pub(crate) unsafe fn alloc_own(
     call: Call,
 ) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_flagged(src, parent, request, flags, call) }
+    unsafe { alloc_by(make::ALLOC_CELL_SMALL, src, parent, request, flags, call) }
 }
 
 /// Allocates a block for a pool as the data of a child of `parent`, from the source of that. Freeing the child

@@ -51,7 +51,7 @@ pub(crate) unsafe fn move_below(
 }
 
 /// [`move_below`] of a parent that was checked, or is null. Safety: as for [`m`]; the parent is a live node.
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn move_into(
     call: Call,
     moved: *mut u8,
