@@ -198,6 +198,9 @@ impl<'t, T> NodeRef<'t, T> {
 impl<'t, O: Adopt> Adopted<'t, O> {
     /// Takes the object back from the node. This searches the node's children, from the last.
     ///
+    /// # Panics
+    /// Panics if a header is corrupt and the [fault handler](crate::fault) returns.
+    ///
     /// ```
     /// use kmem::{HeapBox, Tree};
     /// let tree = Tree::new("request");

@@ -30,6 +30,9 @@ impl<'t, T> NodeRef<'t, T> {
     /// Its nodes keep their source, which must outlive this tree. So the source and the value are `'static`, and they are `Send`, since
     /// the tree may move to another thread.
     ///
+    /// # Panics
+    /// Panics if a header is corrupt and the [fault handler](crate::fault) returns. The tree leaks then.
+    ///
     /// ```
     /// use kmem::Tree;
     /// let response = Tree::new(String::from("response"));
@@ -52,6 +55,9 @@ impl<'t, T> NodeRef<'t, T> {
 
     /// Makes a whole tree a child of this node, as [`graft`](NodeRef::graft) does. [`children`](NodeRef::children) returns the new child,
     /// like one that was [pushed](NodeRef::push).
+    ///
+    /// # Panics
+    /// Panics if a header is corrupt and the [fault handler](crate::fault) returns. The tree leaks then.
     ///
     /// ```
     /// use kmem::Tree;

@@ -112,6 +112,9 @@ impl<'t, T> NodeRef<'t, T> {
 impl Hook<'_> {
     /// Drops the function without calling it. This searches the node's hooks, from the last.
     ///
+    /// # Panics
+    /// Panics if a header is corrupt and the [fault handler](crate::fault) returns.
+    ///
     /// ```
     /// let called = std::sync::Arc::new(());
     /// let held = called.clone();
