@@ -4,8 +4,8 @@ use super::source;
 use crate::cell::{Cell, Kind};
 
 /// Returns true if the source is tainted, or was allocated from one that is: it zeroes everything allocated from it. For a cell
-/// that is no source, returns true if the cell is zeroed when freed. Safety: `src` is null or a live cell, and so are the sources
-/// that it was allocated from.
+/// that is no source, returns true if the cell is zeroed when freed.
+/// Safety: `src` is null or a live cell, and so are the sources that it was allocated from.
 #[inline]
 pub(crate) unsafe fn shreds(src: *mut Cell) -> bool {
     // SAFETY: [caller] a source that is not null is live.

@@ -13,7 +13,8 @@ use crate::cell::{
 use crate::fault::{self, Call, Misuse, classify};
 
 /// Returns true if `data` is that of a live cell of `kind`. Otherwise reports what it is. The rest of the header is checked when
-/// the cell ends. Safety: the `header` bytes before `data` are readable.
+/// the cell ends.
+/// Safety: the `header` bytes before `data` are readable.
 #[inline(always)]
 pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
     // SAFETY: [caller] the header is readable. It is read only if aligned.
@@ -47,7 +48,8 @@ pub(crate) unsafe fn report_bad_cell(call: Call, kind: Kind, header: usize, data
 }
 
 /// Returns true if the cell is plain: not tainted, no destructor or name, default alignment, valid seal. This is one comparison of
-/// the four bytes between kind and size. Safety: `cell` is readable and aligned, and only this thread can access it.
+/// the four bytes between kind and size.
+/// Safety: `cell` is readable and aligned, and only this thread can access it.
 #[inline]
 pub(crate) unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
     const MASK: u32 = u32::from_ne_bytes([u8::MAX, !FLAG_TYPED_CHILD, u8::MAX, u8::MAX]);
@@ -81,8 +83,8 @@ pub(crate) enum Prefix {
     Recorded,
 }
 
-/// Returns true if the prefix is consistent and its seal valid. Otherwise reports it. `src` is the source of the cell. Safety:
-/// `data` is that of a readable cell of `kind` with this header.
+/// Returns true if the prefix is consistent and its seal valid. Otherwise reports it. `src` is the source of the cell.
+/// Safety: `data` is that of a readable cell of `kind` with this header.
 #[inline]
 pub(crate) unsafe fn seal_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     // SAFETY: [caller] the contract is the caller's.
@@ -120,7 +122,8 @@ pub(crate) unsafe fn check_prefix(
 }
 
 /// Returns true if the prefix is consistent, whichever copy of kmem made the cell. Otherwise reports it. Enough for calls that only
-/// read the cell. Safety: `data` is that of a readable cell of `kind` with this header.
+/// read the cell.
+/// Safety: `data` is that of a readable cell of `kind` with this header.
 pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
     // SAFETY: [caller] the cell is readable.
@@ -132,7 +135,8 @@ pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut
 }
 
 /// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt. The heap's seal is checked
-/// if `ours`. Safety: as for [`seal_ok`].
+/// if `ours`.
+/// Safety: as for [`seal_ok`].
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn is_recorded(
@@ -167,8 +171,8 @@ pub(crate) unsafe fn is_recorded(
     Prefix::Wrong
 }
 
-/// Returns true if the flags and the size of header and data are possible. Reads nothing behind the header. Safety: as for
-/// [`seal_ok`].
+/// Returns true if the flags and the size of header and data are possible. Reads nothing behind the header.
+/// Safety: as for [`seal_ok`].
 #[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn is_consistent(
     kind: Kind,
@@ -186,8 +190,8 @@ pub(crate) unsafe fn is_consistent(
     sized && sourced && may_have(kind, flags)
 }
 
-/// Returns true if the alignment and the far end are possible for this size. Reads the far end, behind the data. Safety: `cell` is
-/// the prefix of a readable cell with this header. The size was found possible.
+/// Returns true if the alignment and the far end are possible for this size. Reads the far end, behind the data.
+/// Safety: `cell` is the prefix of a readable cell with this header. The size was found possible.
 #[inline(always)]
 unsafe fn has_possible_shape(cell: *mut Cell, header: usize, size: usize) -> bool {
     // SAFETY: [caller] the contract is the caller's.

@@ -57,8 +57,8 @@ impl Drop for CellFreeGuard {
     }
 }
 
-/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left alone. Safety:
-/// `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
+/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left alone.
+/// Safety: `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
 #[inline(always)]
 pub(crate) unsafe fn end(
     call: Call,

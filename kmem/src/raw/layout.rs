@@ -170,8 +170,8 @@ impl PoolCell {
         this.cast::<u8>().wrapping_add(POOL_CELL)
     }
 
-    /// Sets the block that the cell belongs to, with or without a tag. Safety: `this` is the header of a cell of this block, and
-    /// the caller's.
+    /// Sets the block that the cell belongs to, with or without a tag.
+    /// Safety: `this` is the header of a cell of this block, and the caller's.
     #[inline(always)]
     pub(crate) unsafe fn name(this: *mut PoolCell, named: *mut Pool) {
         // SAFETY: [caller] the contract is the caller's.
@@ -192,7 +192,8 @@ impl PoolCell {
     }
 
     /// Returns true if the block of the cell may be read. `pool` is its address without tags. A corrupt address is detected without
-    /// reading it. Safety: `this` is readable and aligned.
+    /// reading it.
+    /// Safety: `this` is readable and aligned.
     #[inline(always)]
     pub(crate) unsafe fn may_follow(this: *mut PoolCell, pool: *mut Pool) -> bool {
         #[cfg(target_pointer_width = "32")]
@@ -271,8 +272,8 @@ impl Node {
     }
 }
 
-/// Returns the first word of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`. Safety: `cell` is a readable
-/// and aligned prefix that no other thread writes to.
+/// Returns the first word of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`.
+/// Safety: `cell` is a readable and aligned prefix that no other thread writes to.
 #[inline(always)]
 pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     #[cfg(target_pointer_width = "64")]

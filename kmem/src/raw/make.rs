@@ -147,8 +147,8 @@ pub(crate) unsafe fn alloc_cell_slow(
     Ok(data)
 }
 
-/// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool. Safety: `data` is that of a
-/// live cell with this header.
+/// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool.
+/// Safety: `data` is that of a live cell with this header.
 #[inline(always)]
 pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
     if !sanitizer::HEAP {

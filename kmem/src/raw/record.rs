@@ -55,8 +55,8 @@ pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
     }
 }
 
-/// Returns true if the address of the record is not corrupt, as far as can be told without reading the record. Safety: `cell` is
-/// readable, and has `FLAG_RECORD`.
+/// Returns true if the address of the record is not corrupt, as far as can be told without reading the record.
+/// Safety: `cell` is readable, and has `FLAG_RECORD`.
 pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     #[cfg(target_pointer_width = "32")]
     // SAFETY: [caller, record] the word was written with the flag.
@@ -89,8 +89,8 @@ pub(crate) struct Lifted {
     pub(crate) cell: *mut Cell,
 }
 
-/// Detaches the record from a cell, whose header gets its size back. Safety: the cell is the caller's alone, and this is its
-/// record.
+/// Detaches the record from a cell, whose header gets its size back.
+/// Safety: the cell is the caller's alone, and this is its record.
 pub(crate) unsafe fn lift(cell: *mut Cell, record: *mut Record) -> Lifted {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {

@@ -93,8 +93,8 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// Ends a cell without references. Out of line, so that drops that leave other references save no registers. Safety: `data` is that
-/// of a live counted cell that only the caller can access.
+/// Ends a cell without references. Out of line, so that drops that leave other references save no registers.
+/// Safety: `data` is that of a live counted cell that only the caller can access.
 #[inline(never)]
 pub(crate) unsafe fn end(call: Call, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's. Its source outlives it.

@@ -53,8 +53,8 @@ pub(crate) struct How {
 /// tainted, its source zeroes, or `how.shred` is set, the bytes that are cut off or left behind are zeroed.
 ///
 /// On failure nothing has changed, with one exception: if a source unwinds when asked to shrink a block that is zeroed, the cell
-/// has the smaller size. Safety: `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else
-/// uses meanwhile.
+/// has the smaller size.
+/// Safety: `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else uses meanwhile.
 #[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn resize(
     call: Call,
@@ -358,8 +358,8 @@ fn each<T>(
     }
 }
 
-/// Returns the size of a plain cell, if it can be resized to `size` data bytes without further checks. Safety: as for [`resize`],
-/// for a cell allocated from the heap.
+/// Returns the size of a plain cell, if it can be resized to `size` data bytes without further checks.
+/// Safety: as for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
 unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usize> {
     // SAFETY: [live] the cell is readable, and the caller's alone.
@@ -372,8 +372,8 @@ unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usiz
     }
 }
 
-/// Asks the heap to resize a plain cell. Returns `None`, and changes nothing, if the cell is not plain or the heap refuses. Safety:
-/// as for [`resize`], for a cell allocated from the heap.
+/// Asks the heap to resize a plain cell. Returns `None`, and changes nothing, if the cell is not plain or the heap refuses.
+/// Safety: as for [`resize`], for a cell allocated from the heap.
 #[cfg_attr(not(kmem_standalone), inline(always))]
 unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
     // SAFETY: [live, extent, origin] the cell is the caller's alone. A plain cell was allocated with exactly its size.

@@ -348,8 +348,8 @@ impl SealedDtor {
         unsafe { at.write(SealedDtor::sealed(at, destructor)) };
     }
 
-    /// Returns the destructor in the slot, or `None` if the slot is corrupt. Safety: `at` is an aligned slot of a cell that nobody
-    /// else uses.
+    /// Returns the destructor in the slot, or `None` if the slot is corrupt.
+    /// Safety: `at` is an aligned slot of a cell that nobody else uses.
     #[inline(always)]
     pub(crate) unsafe fn read(at: *mut SealedDtor) -> Option<Destructor> {
         // SAFETY: [caller] the slot is the caller's.
@@ -415,8 +415,8 @@ impl End {
         unsafe { at.write(End { end: end ^ mask(at.addr(), End::END), proof }) };
     }
 
-    /// Returns the end that was written here. If it is corrupt, returns a number that is random or larger than any block. Safety:
-    /// `at` is aligned and readable, and nobody writes there meanwhile.
+    /// Returns the end that was written here. If it is corrupt, returns a number that is random or larger than any block.
+    /// Safety: `at` is aligned and readable, and nobody writes there meanwhile.
     pub(crate) unsafe fn read(at: *mut End) -> usize {
         // SAFETY: [caller] the place is the caller's.
         let End { end, proof } = unsafe { at.read() };

@@ -80,7 +80,9 @@ pub(crate) struct CellLayout {
     pub(crate) header: usize,
     pub(crate) size: usize,
     pub(crate) align: usize,
+    /// Bytes of the destructor slot and the name.
     behind: usize,
+    /// Bytes from the data to the end of the block.
     pub(crate) end: usize,
 }
 
@@ -121,8 +123,8 @@ impl CellLayout {
         (fits && (shape.spare() < FAR || self.end <= FARTHEST)).then_some(shape)
     }
 
-    /// Reads the shape of a cell whose prefix was checked. Safety: `cell` is the prefix of a cell with this `header` and no record.
-    /// Its size was checked.
+    /// Reads the shape of a cell whose prefix was checked.
+    /// Safety: `cell` is the prefix of a cell with this `header` and no record. Its size was checked.
     #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
@@ -138,8 +140,8 @@ impl CellLayout {
         }
     }
 
-    /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`]. Safety: as for
-    /// [`of`](CellLayout::of).
+    /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`].
+    /// Safety: as for [`of`](CellLayout::of).
     #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the cell is readable.
@@ -158,8 +160,8 @@ impl CellLayout {
         CellLayout { align: alignment(align), end, ..shape }
     }
 
-    /// Returns true if the prefix's `align` is possible: the alignment is valid, and so is the far end, if there is one. Safety: as
-    /// for [`of`](CellLayout::of).
+    /// Returns true if the prefix's `align` is possible: the alignment is valid, and so is the far end, if there is one.
+    /// Safety: as for [`of`](CellLayout::of).
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
@@ -173,10 +175,12 @@ impl CellLayout {
         aligned && told
     }
 
+    /// Bytes from the start of the block to the data.
     pub(crate) fn offset(&self) -> usize {
         self.header.max(self.align)
     }
 
+    /// Bytes from the data to the destructor slot.
     pub(crate) fn slot(&self) -> usize {
         (self.size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1)
     }
@@ -189,10 +193,12 @@ impl CellLayout {
         self.behind % size_of::<SealedDtor>() != 0
     }
 
+    /// Bytes from the data to the name.
     pub(crate) fn label(&self) -> usize {
         self.slot() + self.behind - size_of::<SealedName>()
     }
 
+    /// Bytes from the data to the far end.
     fn far(&self) -> usize {
         self.slot() + self.behind
     }
@@ -228,8 +234,8 @@ pub(crate) struct Trailer {
 }
 
 impl Trailer {
-    /// Reads them, or returns `None` if one is corrupt. Safety: `data` is that of a live cell of this shape, and the caller's
-    /// alone.
+    /// Reads them, or returns `None` if one is corrupt.
+    /// Safety: `data` is that of a live cell of this shape, and the caller's alone.
     #[inline(always)]
     pub(crate) unsafe fn take(data: *mut u8, shape: &CellLayout) -> Option<Trailer> {
         // SAFETY: [slot] the shape says where a slot and a name lie.
@@ -242,8 +248,9 @@ impl Trailer {
         }
     }
 
-    /// Writes them for this shape, and its size, spare room and seal into the prefix. Safety: `data` is that of a cell whose block
-    /// has the layout of this shape, and the caller's alone. Its prefix has the alignment.
+    /// Writes them for this shape, and its size, spare room and seal into the prefix.
+    /// Safety: `data` is that of a cell whose block has the layout of this shape, and the caller's alone. Its prefix has the
+    /// alignment.
     #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) unsafe fn put(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         let cell = prefix(data, shape.header);

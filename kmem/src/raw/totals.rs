@@ -10,10 +10,6 @@ use crate::cell::Kind;
 
 /// The cells and bytes of a method (`kmtotals` in C).
 /// Exhaustive: C code relies on the layout.
-///
-/// ```
-/// assert_eq!(kmem::totals::Total::default().cells, 0);
-/// ```
 #[cfg(feature = "totals")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -46,6 +42,7 @@ static COUNTERS: [Counter; 5] =
 ///
 /// While other threads allocate, the three numbers may differ by an allocation. On processors without atomic
 /// read-modify-write, an interrupt handler that allocates may make them wrong.
+///
 /// ```
 /// use kmem::{HeapBox, Kind, totals};
 /// let cell = HeapBox::new([0u8; 1000]);

@@ -17,8 +17,8 @@ use crate::cell::{Cell, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::Call;
 
-/// Returns the bytes of the data, and the bytes of the block and the record together. Safety: `data` is that of a live cell with
-/// this header.
+/// Returns the bytes of the data, and the bytes of the block and the record together.
+/// Safety: `data` is that of a live cell with this header.
 #[inline(never)]
 pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
     // SAFETY: [caller] the cell is live.
@@ -38,8 +38,8 @@ pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr>
     }
 }
 
-/// Replaces the name of a cell. Returns false if the cell was made without one. Safety: `data` is that of a live cell with this
-/// header. Nobody reads its name meanwhile.
+/// Replaces the name of a cell. Returns false if the cell was made without one.
+/// Safety: `data` is that of a live cell with this header. Nobody reads its name meanwhile.
 pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
@@ -51,8 +51,8 @@ pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -
     }
 }
 
-/// Sets the destructor of a cell that has a slot or a record. Safety: `data` is that of a live cell with this header that nobody
-/// else uses meanwhile.
+/// Sets the destructor of a cell that has a slot or a record.
+/// Safety: `data` is that of a live cell with this header that nobody else uses meanwhile.
 pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destructor) {
     let cell = prefix(data, header);
     // SAFETY: [caller] the cell is live.
@@ -68,8 +68,8 @@ pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destruct
 }
 
 /// Replaces the destructor of a cell, on behalf of `call`. A cell without a slot gets a record for it. An empty destructor removes
-/// the present one. Safety: `data` is that of a live heap or counted cell with this header, allocated from `src`, that nobody else
-/// uses meanwhile.
+/// the present one.
+/// Safety: `data` is that of a live heap or counted cell with this header, allocated from `src`, that nobody else uses meanwhile.
 pub(crate) unsafe fn hook(
     call: Call,
     kind: Kind,
@@ -96,8 +96,8 @@ pub(crate) unsafe fn hook(
     Ok(())
 }
 
-/// Returns the record of a cell, and allocates it first if needed. Safety: the cell is heap or counted, allocated from `src`, and
-/// the caller's alone. Its prefix was checked.
+/// Returns the record of a cell, and allocates it first if needed.
+/// Safety: the cell is heap or counted, allocated from `src`, and the caller's alone. Its prefix was checked.
 #[inline(never)]
 pub(crate) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Result<*mut Record, AllocError> {
     // SAFETY: [caller, record, drawn, outlives] the cell is the caller's. Its source outlives it, and returned room for a record.

@@ -23,8 +23,8 @@ pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
     unsafe { down(call, data) }
 }
 
-/// Drops a reference. Returns true if it was the last one: the caller must end the cell. Safety: `data` is that of a live counted
-/// cell to which the caller has a reference.
+/// Drops a reference. Returns true if it was the last one: the caller must end the cell.
+/// Safety: `data` is that of a live counted cell to which the caller has a reference.
 #[inline(always)]
 pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
     // SAFETY: [caller, last-ref] the caller's reference keeps the cell live. If others are left, they may free it at once: it is
@@ -39,8 +39,8 @@ pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
     }
 }
 
-/// Returns the source of a cell, or [`AllocError::Shared`] if the caller's reference is not the only one. Safety: `data` is that of
-/// a live cell to which the caller has a reference.
+/// Returns the source of a cell, or [`AllocError::Shared`] if the caller's reference is not the only one.
+/// Safety: `data` is that of a live cell to which the caller has a reference.
 pub(crate) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocError> {
     // SAFETY: [caller, last-ref] the reference keeps the cell live. If no other exists, nobody else has the cell.
     unsafe {

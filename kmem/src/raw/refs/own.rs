@@ -66,8 +66,8 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
     }
 }
 
-/// Returns the internal root node of the objects that a cell owns, and makes it first if needed. Safety: only the caller can access
-/// the cell of this record. The cell was allocated from `src`.
+/// Returns the internal root node of the objects that a cell owns, and makes it first if needed.
+/// Safety: only the caller can access the cell of this record. The cell was allocated from `src`.
 pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {

@@ -10,8 +10,8 @@ use crate::raw::{check, end, record};
 use crate::shared;
 
 /// Drops a reference on behalf of a walk that frees nodes. If it was the last one and the cell owns objects, marks the cell as
-/// dying and returns the root node of the objects. The walk frees them, then calls [`end_owner`]. Safety: as for
-/// [`f`](crate::raw::refs::f).
+/// dying and returns the root node of the objects. The walk frees them, then calls [`end_owner`].
+/// Safety: as for [`f`](crate::raw::refs::f).
 pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> Option<NonNull<Node>> {
     // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
     unsafe {
@@ -56,8 +56,8 @@ pub(crate) enum Owned {
     Refused,
 }
 
-/// Detaches the objects from a cell whose last reference was dropped. Safety: `data` is that of a live counted cell that only the
-/// caller can access.
+/// Detaches the objects from a cell whose last reference was dropped.
+/// Safety: `data` is that of a live counted cell that only the caller can access.
 pub(crate) unsafe fn take(call: Call, data: *mut u8) -> Owned {
     // SAFETY: [caller, record] nobody else has the cell, its record and its objects.
     unsafe {
