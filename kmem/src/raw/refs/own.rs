@@ -25,9 +25,8 @@ use crate::raw::{Handle, check, end, make, trailer, tree};
 /// are not detected, and never freed.
 ///
 /// # Safety
-/// `data` is that of a counted cell to which the caller has a reference. The caller owns the object, and does not use it until
-/// [`l`] returns it. The source of the object outlives the cell. Cell and object may be used on the thread that drops the last
-/// reference.
+/// `data` is that of a counted cell to which the caller has a reference. The caller owns the object. Nobody frees or resizes it
+/// until [`l`] returns it. Its source outlives the cell. Cell and object may be used on the thread that drops the last reference.
 pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmrefk");
     // SAFETY: [caller, live, last-ref, record] the header is readable, and the caller has a reference. The checks find a live cell.
