@@ -17,8 +17,8 @@ use crate::raw::{Handle, check as checks, end, object};
 /// The node owns what the handle owned: one reference to a counted cell, or the object itself. So only a counted cell
 /// can have several owners, one for each reference.
 ///
-/// Returns [`AllocError::Below`] if the node is in the tree that it would own, and [`AllocError::Misused`] after a
-/// report; otherwise fails as [`AllocError`] says. The caller still owns the object then.
+/// Returns [`AllocError::Below`] if the node is in the tree, or below the counted cell, that it would own. Returns
+/// [`AllocError::Misused`] after a report. Otherwise fails as [`AllocError`] says. The caller still owns the object then.
 ///
 /// # Safety
 /// `node` is the data of a node of a tree that belongs to this thread. The handle owns a live object, whose source
