@@ -8,6 +8,35 @@ use core::mem::offset_of;
 
 use crate::shared;
 
+/// Makes [`Kind`] from the table of kinds: each with its number, and the name of its method in C functions.
+macro_rules! kinds {
+    ($(#[$attribute:meta])* pub enum Kind { $($(#[$doc:meta])* $kind:ident = $number:literal, $word:literal;)* }) => {
+        $(#[$attribute])*
+        pub enum Kind {
+            $($(#[$doc])* $kind = $number,)*
+        }
+
+        impl Kind {
+            /// Returns the kind with this number, or `None`.
+            #[must_use]
+            pub const fn from_raw(raw: i32) -> Option<Kind> {
+                match raw {
+                    $($number => Some(Kind::$kind),)*
+                    _ => None,
+                }
+            }
+
+            /// Returns the name of the method in C functions.
+            pub(crate) const fn word(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => $word,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
 /// The method that an object was allocated with, which must free it too.
 ///
 /// The numbers are those of the C `enum kmkind`. [`Kind::Source`] is never the kind of a handle.
@@ -23,37 +52,24 @@ use crate::shared;
 #[non_exhaustive]
 pub enum Kind {
     /// Not allocated by kmem: a static, global or stack object. Freeing it does nothing.
-    None = 0,
+    None = 0, "none";
     /// A heap cell with one owner.
-    Heap = 1,
+    Heap = 1, "heap";
     /// A cell of a pool, or a pool.
-    Pool = 2,
+    Pool = 2, "pool";
     /// A reference-counted cell.
-    Ref = 3,
+    Ref = 3, "ref";
     /// A node of a tree.
-    Tree = 4,
+    Tree = 4, "tree";
     /// The header of a custom source.
-    Source = 5,
+    Source = 5, "source";
+}
 }
 
 /// The bits that the kind has besides its number while the cell is dying.
 const DYING: i32 = 0x4b4d_0000;
 
 impl Kind {
-    /// Returns the kind with this number, or `None`.
-    #[must_use]
-    pub const fn from_raw(raw: i32) -> Option<Kind> {
-        Some(match raw {
-            0 => Kind::None,
-            1 => Kind::Heap,
-            2 => Kind::Pool,
-            3 => Kind::Ref,
-            4 => Kind::Tree,
-            5 => Kind::Source,
-            _ => return None,
-        })
-    }
-
     /// Returns the kind with this number, or the kind that a dying cell had.
     pub(crate) const fn from_raw_dying(raw: i32) -> Option<Kind> {
         Kind::from_raw(if raw & !0xffff == DYING { raw & 0xffff } else { raw })
@@ -67,18 +83,6 @@ impl Kind {
     /// Returns the number in the header of a dying cell of this kind: its destructor is running.
     pub(crate) const fn dying(self) -> i32 {
         DYING | self as i32
-    }
-
-    /// Returns the name of the method in C functions.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Kind::None => "none",
-            Kind::Heap => "heap",
-            Kind::Pool => "pool",
-            Kind::Ref => "ref",
-            Kind::Tree => "tree",
-            Kind::Source => "source",
-        }
     }
 }
 
