@@ -21,7 +21,7 @@ use super::layout::{Group, Pool};
 use super::request::{Fill, Request};
 use super::sanitizer;
 use super::source::pool::{fits, take};
-use super::source::{draw, draw_more};
+use super::source::{BELOW, draw};
 use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, FLAG_IN_DTOR, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse, call};
@@ -175,7 +175,7 @@ pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, A
     // SAFETY: [live, one-thread] the kind says that this is a live pool, and the caller that it is this thread's.
     unsafe {
         fits(pool, request.size, request.align)?;
-        let data = take(pool, draw_more)?;
+        let data = take(pool, &BELOW)?;
         if request.fill == Fill::Zeroed {
             data.write_bytes(0, (*pool).cellsz);
             sanitizer::written(data.as_ptr(), (*pool).cellsz);

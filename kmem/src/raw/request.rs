@@ -8,8 +8,12 @@ use super::sanitizer;
 use crate::cell::Cell;
 use crate::error::AllocError;
 
-/// Allocates a block from a source that is not null. Passed to a growing pool, which allocates its blocks with it.
-pub(crate) type Draw = unsafe fn(*mut Cell, Layout) -> Result<NonNull<u8>, AllocError>;
+/// The dispatch over sources, for a source to use the one below it: each function takes null, for the heap, or a live source.
+pub(crate) struct Below {
+    pub(crate) draw: unsafe fn(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError>,
+    #[allow(dead_code, reason = "pools keep their blocks; a source that passes blocks on frees them by it")]
+    pub(crate) give_back: unsafe fn(src: *mut Cell, block: *mut u8, layout: Layout),
+}
 
 /// The default alignment of data, in bytes.
 pub(crate) const BASE_ALIGN: usize = 16;

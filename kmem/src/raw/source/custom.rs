@@ -7,7 +7,7 @@ use core::ptr::{NonNull, null_mut};
 
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
-use crate::raw::request::Draw;
+use crate::raw::request::Below;
 use crate::raw::{sanitizer, seal};
 use crate::shared;
 
@@ -126,7 +126,7 @@ impl Source {
     }
 }
 
-pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, _more: Draw) -> Result<NonNull<u8>, AllocError> {
+pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, _below: &Below) -> Result<NonNull<u8>, AllocError> {
     let source: *mut Source = src.cast();
     // SAFETY: [custom, caller] the caller's source is live; its functions receive what their documentation says.
     let block = unsafe { Source::call_allocate(source, layout) };
@@ -139,7 +139,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, _more: Draw) -> Result
     Ok(block)
 }
 
-pub(super) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
+pub(super) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, _below: &Below) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { Source::call_free(src.cast(), block, layout) }
 }

@@ -4,13 +4,15 @@
 //!
 //! | function | what it does |
 //! |---|---|
-//! | `draw` | allocates a block; `more` allocates from the source below |
+//! | `draw` | allocates a block |
 //! | `give_back` | frees a block |
 //! | `fits_in_place` | says if a block may have another size in place, without a call of user code |
 //! | `resizes`, `resize` | say if the source can be asked to resize a block in place, and ask it |
 //! | `resized` | learns that a block has another size now |
 //! | `may_have_served` | says if a block of so many bytes can be from this source |
 //! | `below`, `zeroes` | say what the source was itself allocated from, and if it is tainted |
+//!
+//! `draw` and `give_back` get [`Below`], by which a source uses the one below it.
 //!
 //! The pool alone has a fast path, for blocks aligned to 16: `draw_fast`, `is_plain`, `give_back_fast`.
 //!
@@ -24,7 +26,7 @@ pub(crate) mod pool;
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
-use super::request::Fill;
+use super::request::{Below, Fill};
 use super::sanitizer;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
@@ -87,14 +89,16 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
 unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller, live] the caller vouches for the prefix, and the kind says what the source is.
     unsafe {
-        by_source!(live(src), source => source::draw(src, layout, draw_more), other => {
+        by_source!(live(src), source => source::draw(src, layout, &BELOW), other => {
             Err(AllocError::Source(other.filter(|&kind| kind != Kind::None)))
         })
     }
 }
 
-/// Allocates a block for a source that grows. Safety: as for [`draw`].
-pub(crate) unsafe fn draw_more(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+/// The dispatch, for sources that use the one below.
+pub(crate) static BELOW: Below = Below { draw: draw_undefined, give_back };
+
+unsafe fn draw_undefined(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { draw(src, layout, Fill::Undefined) }
 }
@@ -151,7 +155,7 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     }
     // SAFETY: [origin] `draw` accepted this source, and the caller says that it is still there.
     unsafe {
-        by_source!(live(src), source => source::give_back(src, block, layout), _other => {
+        by_source!(live(src), source => source::give_back(src, block, layout, &BELOW), _other => {
             let found = (*src).kind;
             // A pool that is being destroyed frees its blocks as a whole.
             if found != Kind::Pool.dying() {

@@ -15,7 +15,7 @@ use crate::raw::pool::free_list::{
 use crate::raw::pool::header::{blocks, destructor, growth_source, layout_of, name};
 use crate::raw::pool::plan::{Plan, Spec, write};
 use crate::raw::pool::told;
-use crate::raw::request::{BASE_ALIGN, Draw};
+use crate::raw::request::{BASE_ALIGN, Below};
 use crate::raw::sanitizer;
 use crate::raw::seal::SealedDtor;
 use crate::shred;
@@ -25,7 +25,7 @@ pub(crate) const MAX_BLOCK: usize = 64 << 20;
 
 /// Allocates a block for another method. Fails if the pool has a destructor, which does not suit that method's data.
 #[inline]
-pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<NonNull<u8>, AllocError> {
+pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Result<NonNull<u8>, AllocError> {
     let pool: *mut Pool = src.cast();
     // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
     unsafe {
@@ -34,7 +34,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, more: Draw) -> Result<
             return Err(AllocError::Source(Some(Kind::Pool)));
         }
         fits(pool, layout.size(), layout.align())?;
-        let data = take(pool, more);
+        let data = take(pool, below);
         if let (true, Ok(data)) = (sanitizer::ON, data) {
             told::narrowed(data.as_ptr(), layout.size(), (*pool).cellsz);
         }
@@ -90,7 +90,7 @@ pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     }
 }
 
-pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout) {
+pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout, _below: &Below) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { take_back(block) }
 }
@@ -207,17 +207,17 @@ pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
 
 /// Allocates a cell, from the free list if there is one.
 #[inline(always)]
-pub(crate) unsafe fn take(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+pub(crate) unsafe fn take(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool on its own thread.
     unsafe {
         let cell = pop(pool);
-        if cell.is_null() { take_distant(pool, more) } else { Ok(hand_out(pool, cell)) }
+        if cell.is_null() { take_distant(pool, below) } else { Ok(hand_out(pool, cell)) }
     }
 }
 
 /// Allocates a cell that is not on the free list.
 #[inline(never)]
-pub(crate) unsafe fn take_distant(pool: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+pub(crate) unsafe fn take_distant(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool on its own thread.
     unsafe {
         let cell = pop_distant(pool);
@@ -227,13 +227,13 @@ pub(crate) unsafe fn take_distant(pool: *mut Pool, more: Draw) -> Result<NonNull
         if (*pool).cell.flags & FLAG_GROWS == 0 {
             return Err(AllocError::Exhausted { size: (*pool).cellsz });
         }
-        take_grown(pool, more)
+        take_grown(pool, below)
     }
 }
 
 /// Allocates a cell from the further blocks of a growing pool, or from a new one if all are full.
 #[cold]
-pub(crate) unsafe fn take_grown(head: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+pub(crate) unsafe fn take_grown(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
     unsafe {
         let current = (*head).current;
@@ -242,14 +242,14 @@ pub(crate) unsafe fn take_grown(head: *mut Pool, more: Draw) -> Result<NonNull<u
         if cell.is_null() && (*head).cell.flags & FLAG_MAY_HAVE_FREE_BLOCKS == 0 {
             cell = pop_fresh(current);
         }
-        if cell.is_null() { take_searching(head, more) } else { Ok(hand_out(current, cell)) }
+        if cell.is_null() { take_searching(head, below) } else { Ok(hand_out(current, cell)) }
     }
 }
 
 /// [`take_grown`] if the current block has no cell.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn take_searching(head: *mut Pool, more: Draw) -> Result<NonNull<u8>, AllocError> {
+pub(crate) unsafe fn take_searching(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [blocks] as in `take_grown`.
     unsafe {
         loop {
@@ -262,13 +262,13 @@ pub(crate) unsafe fn take_searching(head: *mut Pool, more: Draw) -> Result<NonNu
                 return Ok(hand_out((*head).current, cell));
             }
             // The source may free cells of the pool meanwhile, so search again.
-            grow(first_to_grow(head), more)?;
+            grow(first_to_grow(head), below)?;
         }
     }
 }
 
 /// Allocates another block for a growing pool.
-pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError> {
+pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocError> {
     // SAFETY: [blocks] the blocks of a live pool are live pools; the new one is complete when it is linked.
     unsafe {
         let cells = blocks(head).map(|block| (*block).cells).max().unwrap_or(0);
@@ -281,10 +281,10 @@ pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError>
             ..Spec::new((*head).cellsz, 0)
         };
         let src = growth_source(head);
-        let new = make(src, &spec, more).or_else(|_| {
+        let new = make(src, &spec, below).or_else(|_| {
             // The source may still have room for a block of the first one's size.
             spec.cells = (*head).cells.max(1);
-            make(src, &spec, more)
+            make(src, &spec, below)
         })?;
         let new = new.as_ptr();
         (*new).cell.flags |= FLAG_SLOW_FREE;
@@ -300,8 +300,9 @@ pub(crate) unsafe fn grow(head: *mut Pool, more: Draw) -> Result<(), AllocError>
 
 /// Makes a block of a pool, allocated from `src`, which is null, a pool or a custom source. Safety: the source is
 /// alive, and outlives the block.
-pub(crate) unsafe fn make(src: *mut Cell, spec: &Spec, more: Draw) -> Result<NonNull<Pool>, AllocError> {
+pub(crate) unsafe fn make(src: *mut Cell, spec: &Spec, below: &Below) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
+    let flags = if spec.grows { FLAG_GROWS } else { 0 };
     // SAFETY: [caller, extent] the caller vouches for the source; the block has the size and alignment of the plan.
-    unsafe { Ok(write(more(src, plan.layout)?, src, spec, &plan, if spec.grows { FLAG_GROWS } else { 0 })) }
+    unsafe { Ok(write((below.draw)(src, plan.layout)?, src, spec, &plan, flags)) }
 }
