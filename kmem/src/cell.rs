@@ -37,7 +37,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-/// The method that an object was allocated with, which must free it too.
+/// The method with which an object was allocated, and with which it is freed.
 ///
 /// The numbers are those of the C `enum kmkind`. [`Kind::Source`] is never the kind of a handle.
 ///
@@ -92,7 +92,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Whether data is zeroed when it is freed.
+/// The choice to zero data when it is freed, or not.
 ///
 /// ```
 /// use kmem::Shred;
