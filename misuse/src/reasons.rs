@@ -54,11 +54,6 @@ pub fn reason(misuse: &str, method: &str) -> Option<&'static str> {
         ("forge-live", _) => {
             "The cell looks live when it is freed. kmem finds that it is already on the free list only when it walks the list."
         }
-        ("smash-size-256" | "smash-size-mark-256", _) => {
-            "The seal is one byte, computed from the lowest byte of the size. A size that differs by a multiple of 256 has the same \
-             seal. Pools and the C library's heap do not use that size. If the cell is tainted, kmem zeroes as many bytes as the \
-             size says, in a pool at most to the end of the cell."
-        }
         ("smash-heap" | "resize-smash-heap", "ref@pool" | "tree@pool") => {
             "A wrong seal looks like the seal of another copy of kmem, which has a heap of its own. Any copy may free a block of a \
              pool, so kmem accepts it."
