@@ -123,10 +123,9 @@ pub use layout::Ref;
 #[cfg(feature = "pool")]
 pub use layout::{Pool, PoolCell};
 pub use request::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
-pub use source::{ResizeFn, Source};
+pub use source::*;
 
 pub(crate) use chain::shreds;
-pub(crate) use source::{draw, give_back};
 
 pub(crate) use resize::ResizeRequest;
 pub(crate) use trailer::set_dtor;
