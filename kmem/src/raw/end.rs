@@ -29,7 +29,7 @@ pub(crate) struct CellFreeGuard {
 
 impl CellFreeGuard {
     /// Does what dropping does, inline. Safety: called once.
-    #[cfg_attr(not(kmem_standalone), inline(always))]
+    #[inline(always)]
     unsafe fn finish(&self) {
         let CellFreeGuard { kind, header, data, src, shred, far_end } = *self;
         let cell = prefix(data, header);

@@ -200,7 +200,7 @@ pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
 
 /// Checks the last child of a node, or the `first`, before another is linked beyond it: it must be a child with no
 /// sibling beyond it. Reports a corrupt link. Safety: as for [`is_child`].
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
@@ -257,7 +257,7 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
 
 /// Returns the first child of a node that is no hook, or null. Fails, after a report, if a link on the way is
 /// corrupt. Safety: as for [`is_child`].
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
@@ -322,6 +322,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, Alloc
 }
 
 /// [`check`] of a node, which must have none of the flags `own`. Safety: as for [`check`].
+#[inline(always)]
 pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, own: u8) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe {

@@ -36,6 +36,7 @@ pub unsafe fn mu(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
 }
 
 /// [`m`] for `call`; looks for the node above `parent` only if `check_above`.
+#[inline(always)]
 pub(crate) unsafe fn move_below(
     call: Call,
     moved: *mut u8,
@@ -88,7 +89,7 @@ pub(crate) unsafe fn move_into(
 
 /// Returns true if a node that hosts a pool would hang below a node that was allocated, perhaps indirectly, from that
 /// pool. The pool would then be destroyed before that node is freed. Safety: both are live and belong to this thread.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
     #[cfg(feature = "pool")]
     // SAFETY: [caller, links, hosted, outlives] the flag says that the data is a pool; nodes above and their sources are live.
