@@ -18,12 +18,8 @@ pub struct Target {
 /// A crate of the repository.
 #[derive(Debug)]
 pub struct Package {
-    /// As Cargo knows it.
-    pub name: String,
     /// The directory of its manifest.
     pub directory: PathBuf,
-    /// What it is, from its manifest.
-    pub description: String,
     /// Its targets, the library first.
     pub targets: Vec<Target>,
     /// The directories of the crates that it depends on.
@@ -36,7 +32,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
 }
 
-/// The files of the repository: without what is built or fetched.
+/// The files that git tracks, or would.
 #[must_use]
 pub fn files() -> Vec<PathBuf> {
     let mut git = Command::new("git");
@@ -95,9 +91,7 @@ fn read(package: &Value) -> Package {
     let mut targets: Vec<_> = list("targets").iter().map(target).collect();
     targets.sort_by_key(|target| (target.kind != "lib", target.kind != "bin", target.root.clone()));
     Package {
-        name: package["name"].as_str().expect("a name").into(),
         directory: path(&package["manifest_path"]).parent().expect("a directory").into(),
-        description: package["description"].as_str().unwrap_or_default().into(),
         targets,
         uses: list("dependencies")
             .iter()
@@ -106,7 +100,7 @@ fn read(package: &Value) -> Package {
     }
 }
 
-/// A path as it stands in the repository.
+/// A path relative to the repository.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()

@@ -31,9 +31,9 @@ struct Module {
     file: PathBuf,
     parent: Option<usize>,
     children: BTreeMap<String, usize>,
-    /// What is defined here.
+    /// The names that are defined here.
     items: BTreeSet<String>,
-    /// What a `use` brings, under the name that it has here.
+    /// The paths that a `use` brings, by the name that they have here.
     names: BTreeMap<String, Vec<Segments>>,
     /// The modules whose every name is brought.
     globs: Vec<Segments>,
@@ -236,13 +236,13 @@ impl Modules {
 /// The paths and names in some code.
 #[derive(Debug, Default)]
 struct Scan {
-    /// Paths of two names or more, and what a private `use` brings.
+    /// Paths of two names or more, and the paths of a private `use`.
     paths: BTreeSet<Segments>,
     /// Types and functions whose name stands alone.
     words: BTreeSet<String>,
     /// Macros that are called by their name alone.
     macros: BTreeSet<String>,
-    /// What a `use` inside a function brings, under which name.
+    /// The names and paths of a `use` inside a function.
     uses: Vec<(String, Segments)>,
 }
 
@@ -387,7 +387,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Returns true if what has the attribute is built for tests beside the code only.
+/// Returns true if an item with the attribute is built only for the tests beside the code.
 fn is_for_tests(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else { return false };
     let text = list.tokens.to_string();

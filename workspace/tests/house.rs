@@ -1,4 +1,4 @@
-//! What counts as a use of one file by another, and which circles are found.
+//! The uses of a file by another that the check of the house finds, and the circles.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,7 +68,7 @@ fn a_name_with_several_meanings_is_a_use_of_each() {
 }
 
 #[test]
-fn modules_reexports_other_crates_tests_and_words_are_no_use() {
+fn modules_reexports_other_crates_tests_and_words_are_not_uses() {
     for (name, text) in [
         ("module", "use super::b;"),
         ("reexport", "pub use crate::b::Outer;"),
