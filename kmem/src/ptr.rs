@@ -288,7 +288,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     pub fn into_ref(self) -> Result<crate::Ref<T>, Self> {
         if self.kind() == Kind::Ref {
             // SAFETY: [handle] the handle owns or borrows a reference to a live cell, whose header has the source.
-            let src = unsafe { (*raw::refs::header(self.data.as_ptr().cast())).src };
+            let src = unsafe { (*raw::Ref::of(self.data.as_ptr().cast())).src };
             if !src.is_null() {
                 return Err(self);
             }
@@ -327,7 +327,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     pub fn into_tree(self) -> Result<crate::Tree<T>, Self> {
         if self.kind() == Kind::Tree {
             // SAFETY: [handle] the handle holds a live node of this thread.
-            let node = unsafe { &*raw::tree::header(self.data.as_ptr().cast()) };
+            let node = unsafe { &*raw::Node::of(self.data.as_ptr().cast()) };
             if !node.parent.is_null() || !node.src.is_null() {
                 return Err(self);
             }

@@ -210,7 +210,7 @@ impl<T: ?Sized, S> Ref<T, S> {
     #[must_use]
     pub fn is_tainted(this: &Self) -> bool {
         // SAFETY: [last-ref] the reference keeps the cell live.
-        unsafe { (*raw::refs::header(this.data.as_ptr().cast())).cell.tainted() }
+        unsafe { (*raw::Ref::of(this.data.as_ptr().cast())).cell.tainted() }
     }
 
     /// Gives up the reference and returns the pointer to the value. C may drop it with `kmreff`.

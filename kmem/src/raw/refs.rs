@@ -204,7 +204,3 @@ resizes! {
     null: ("returns null", size => { let _ = size; null_mut() }),
     fails: "Returns [`AllocError::Shared`] if there are other references. Otherwise fails as [`alloc`](fn@alloc) does.",
 }
-
-pub(crate) fn header(data: *mut u8) -> *mut Ref {
-    Ref::of(data)
-}

@@ -149,11 +149,3 @@ resizes! {
     null: ("returns null", size => { let _ = size; null_mut() }),
     fails: "Returns [`AllocError::Fixed`] if the data is a pool. Otherwise fails as [`alloc`](fn@alloc) does. A move takes time in proportion to the number of children.",
 }
-
-pub(crate) fn header(data: *mut u8) -> *mut Node {
-    Node::of(data)
-}
-
-pub(crate) fn data(node: *mut Node) -> *mut u8 {
-    Node::data(node)
-}

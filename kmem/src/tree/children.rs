@@ -10,24 +10,24 @@ use crate::raw::{self, FLAG_TYPED_CHILD};
 /// `data` is that of a live node of this thread. So it is for the functions below.
 pub(super) unsafe fn child_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
     // SAFETY: [caller] the contract is the caller's.
-    data_of(unsafe { (*raw::tree::header(data.as_ptr())).child })
+    data_of(unsafe { (*raw::Node::of(data.as_ptr())).child })
 }
 
 /// Returns the data of a node's next sibling.
 pub(super) unsafe fn next_of(data: NonNull<u8>) -> Option<NonNull<u8>> {
     // SAFETY: [caller] the contract is the caller's.
-    data_of(unsafe { (*raw::tree::header(data.as_ptr())).next })
+    data_of(unsafe { (*raw::Node::of(data.as_ptr())).next })
 }
 
 /// Returns the data of a node, or `None` if the pointer is null.
 pub(super) fn data_of(node: *mut raw::Node) -> Option<NonNull<u8>> {
-    if node.is_null() { None } else { NonNull::new(raw::tree::data(node)) }
+    if node.is_null() { None } else { NonNull::new(raw::Node::data(node)) }
 }
 
 /// Returns true if a node was made with its parent's type.
 pub(super) unsafe fn is_same(data: NonNull<u8>) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { (*raw::tree::header(data.as_ptr())).cell.flags & FLAG_TYPED_CHILD != 0 }
+    unsafe { (*raw::Node::of(data.as_ptr())).cell.flags & FLAG_TYPED_CHILD != 0 }
 }
 
 /// Returns the first of these siblings that was made with its parent's type.
@@ -78,7 +78,7 @@ impl<T> Iterator for Children<T> {
 
 impl<T> DoubleEndedIterator for Children<T> {
     fn next_back(&mut self) -> Option<NonNull<T>> {
-        let header = |data: NonNull<u8>| raw::tree::header(data.as_ptr());
+        let header = |data: NonNull<u8>| raw::Node::of(data.as_ptr());
         // SAFETY: [caller, links] the caller of `of` keeps the parent and these children live, and siblings of a live node are live.
         let next = unsafe {
             let mut next = match self.back {

@@ -74,7 +74,7 @@ impl<'t, T> NodeRef<'t, T> {
         // may. The flag says so, and no owner is left.
         unsafe {
             let root = join(self.data.cast(), tree);
-            (*raw::tree::header(root.as_ptr().cast())).cell.flags |= FLAG_TYPED_CHILD;
+            (*raw::Node::of(root.as_ptr().cast())).cell.flags |= FLAG_TYPED_CHILD;
             NodeRef::new(root)
         }
     }
@@ -106,8 +106,7 @@ impl<T: ?Sized> Node<'_, T> {
         // SAFETY: [sole, outlives, threads] this is the child's only owner, and nothing borrows it. What is below was allocated from the
         // heap too, or was grafted or adopted, so it may be on any thread for ever. So may the value, like every child's.
         unsafe {
-            if !(*raw::tree::header(data)).src.is_null() || raw::tree::m(data, core::ptr::null_mut()).is_err()
-            {
+            if !(*raw::Node::of(data)).src.is_null() || raw::tree::m(data, core::ptr::null_mut()).is_err() {
                 return Err(self);
             }
             Ok(Tree::own(self.data))

@@ -40,7 +40,7 @@ pub(super) unsafe fn alloc_below(
     // SAFETY: [lent, outlives] the parent and its source are live as long as the tree is. `emplace` asks for a destructor that suits
     // the value.
     move |request| unsafe {
-        let src = (*raw::tree::header(parent.as_ptr())).src;
+        let src = (*raw::Node::of(parent.as_ptr())).src;
         let request = raw::Request { name, ..*request };
         raw::tree::alloc_flagged(src, parent.as_ptr(), &request, flags, call!(c"kmtreea"))
     }

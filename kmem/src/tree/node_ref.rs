@@ -180,7 +180,7 @@ impl<'t, T> NodeRef<'t, T> {
         self,
         cells: usize,
     ) -> Result<crate::Pool<U, crate::InNode<'t>>, AllocError> {
-        let node = raw::tree::header(self.data.as_ptr().cast());
+        let node = raw::Node::of(self.data.as_ptr().cast());
         // SAFETY: [lent, one-thread] the node is live while its tree is borrowed, on this thread.
         unsafe { crate::Pool::in_node(NonNull::new_unchecked(node), cells) }
     }
@@ -202,7 +202,7 @@ impl<'t, T> NodeRef<'t, T> {
             if !is_same(data) {
                 return None;
             }
-            let parent = (*raw::tree::header(data.as_ptr())).parent;
+            let parent = (*raw::Node::of(data.as_ptr())).parent;
             data_of(parent).map(|parent| NodeRef::new(parent.cast()))
         }
     }

@@ -124,7 +124,7 @@ impl SubtreeFree {
     /// If a first child must not be freed, makes it a root with all nodes below it, reports that, and returns true.
     /// Once a node stays, pools do too. Safety: it is the first child of its parent, which is being freed.
     #[inline(never)]
-    unsafe fn fits_in_place(&mut self, child: *mut Node) -> bool {
+    unsafe fn spare(&mut self, child: *mut Node) -> bool {
         // SAFETY: [caller, links] the caller's node is there, and its links are correct.
         unsafe {
             let misuse = in_use(child);
@@ -186,7 +186,7 @@ impl SubtreeFree {
                     if (*node).cell.flags & FLAG_DEEP != 0 {
                         Node::taint_subtree(child);
                     }
-                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.fits_in_place(child) {
+                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.spare(child) {
                         prefetch((*child).next);
                         (*child).cell.kind = Kind::Tree.dying();
                         self.at = child;
