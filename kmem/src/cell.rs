@@ -170,19 +170,6 @@ pub const FLAG_NAME: u8 = 32;
 pub const FLAG_BUSY: u8 = 64;
 /// On a node: when it is freed, everything below it is zeroed too.
 pub const FLAG_DEEP: u8 = 128;
-/// On a block of a pool: some of its cells were tainted one by one.
-pub const FLAG_SECRETS: u8 = 4;
-/// The pool lies in a buffer of the caller, so its memory is not freed.
-pub const FLAG_BUFFER: u8 = 8;
-/// When the pool is full, it allocates another block from its source.
-pub const FLAG_GROWS: u8 = 16;
-/// Freeing a cell of this block takes more than putting it on the free list: the pool has a destructor, its source may zero, or
-/// this is a further block.
-pub const FLAG_SLOW_FREE: u8 = 32;
-/// On the first block of a pool: the destructor of one of its cells is running.
-pub const FLAG_IN_DTOR: u8 = 64;
-/// On the first block of a growing pool: blocks other than this one and the current one may have free cells.
-pub const FLAG_MAY_HAVE_FREE_BLOCKS: u8 = 128;
 
 impl Cell {
     pub(crate) fn new(kind: Kind, flags: u8, align: u8, heap: u8, size: usize) -> Cell {

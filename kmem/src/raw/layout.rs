@@ -89,6 +89,22 @@ pub struct Node {
     pub src: *mut Cell,
 }
 
+// The flags of a pool. Their numbers mean something else in a node: only `FLAG_HOST` is common.
+
+/// On a block of a pool: some of its cells were tainted one by one.
+pub const POOL_HAS_SECRETS: u8 = 4;
+/// The pool lies in a buffer of the caller, so its memory is not freed.
+pub const POOL_IN_BUFFER: u8 = 8;
+/// When the pool is full, it allocates another block from its source.
+pub const POOL_GROWS: u8 = 16;
+/// Freeing a cell of this block takes more than putting it on the free list: the pool has a destructor, its source may zero, or
+/// this is a further block.
+pub const POOL_SLOW_FREE: u8 = 32;
+/// On the first block of a pool: the destructor of one of its cells is running.
+pub const POOL_IN_DTOR: u8 = 64;
+/// On the first block of a growing pool: blocks other than this one and the current one may have free cells.
+pub const POOL_MAY_HAVE_FREE_BLOCKS: u8 = 128;
+
 /// The header of a pool (`kmpool` in C). The fields that are not public belong to the engine.
 #[derive(Debug)]
 #[repr(C)]

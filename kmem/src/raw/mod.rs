@@ -110,9 +110,8 @@ pub mod report;
 pub mod tree;
 
 pub use crate::cell::{
-    Cell, FLAG_BUFFER, FLAG_BUSY, FLAG_DEEP, FLAG_GROWS, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_IN_DTOR,
-    FLAG_MAY_HAVE_FREE_BLOCKS, FLAG_NAME, FLAG_OWNER, FLAG_RECORD, FLAG_SECRETS, FLAG_SLOT, FLAG_SLOW_FREE,
-    FLAG_TYPED_CHILD,
+    Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_NAME, FLAG_OWNER, FLAG_RECORD,
+    FLAG_SLOT, FLAG_TYPED_CHILD,
 };
 pub use crate::fault::Damage;
 pub use handle::Handle;
@@ -121,7 +120,10 @@ pub use layout::Node;
 #[cfg(feature = "ref")]
 pub use layout::Ref;
 #[cfg(feature = "pool")]
-pub use layout::{Pool, PoolCell};
+pub use layout::{
+    POOL_GROWS, POOL_HAS_SECRETS, POOL_IN_BUFFER, POOL_IN_DTOR, POOL_MAY_HAVE_FREE_BLOCKS, POOL_SLOW_FREE,
+    Pool, PoolCell,
+};
 pub use request::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
 pub use source::*;
 

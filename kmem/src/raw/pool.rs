@@ -22,9 +22,10 @@ use super::request::{Fill, Request};
 use super::sanitizer;
 use super::source::pool::{fits, take};
 use super::source::{BELOW, draw};
-use crate::cell::{Cell, FLAG_BUFFER, FLAG_GROWS, FLAG_HOST, FLAG_IN_DTOR, Kind, Shred};
+use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Misuse, call};
+use crate::raw::layout::{POOL_GROWS, POOL_IN_BUFFER, POOL_IN_DTOR};
 use crate::shred;
 use cell::{is_tainted, owner_of};
 use header::check_pool;
@@ -54,7 +55,7 @@ pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
 /// As for [`i`]. The destructor, if any, may be called with every cell of the pool.
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
-    let mut flags = if spec.grows { FLAG_GROWS } else { 0 };
+    let mut flags = if spec.grows { POOL_GROWS } else { 0 };
     // SAFETY: [caller] the caller gives null or a live cell.
     let base = if !src.is_null() && unsafe { (*src).kind } == Kind::Tree as i32 {
         flags |= FLAG_HOST;
@@ -116,7 +117,7 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
         plan = Plan::new(&spec, 0)?;
     }
     // SAFETY: [extent] the buffer has room for the plan from its first aligned byte.
-    Ok(unsafe { write(NonNull::new_unchecked(buffer.add(start)), null_mut(), &spec, &plan, FLAG_BUFFER) })
+    Ok(unsafe { write(NonNull::new_unchecked(buffer.add(start)), null_mut(), &spec, &plan, POOL_IN_BUFFER) })
 }
 
 /// Destroys a pool: runs its destructor on each live cell, zeroes what is tainted, and frees its blocks. Ignores
@@ -130,7 +131,7 @@ pub unsafe fn x(pool: *mut Pool) {
         if !pool.is_null() && check_pool(call!(c"kmpoolx"), pool) {
             // A handle of a cell names the block that the cell is in, so any block stands for the whole pool.
             let pool = (*pool).head;
-            if (*pool).cell.flags & FLAG_IN_DTOR != 0 {
+            if (*pool).cell.flags & POOL_IN_DTOR != 0 {
                 return fault::report(call!(c"kmpoolx"), pool.cast(), Misuse::BeingFreed);
             }
             #[cfg(feature = "tree")]

@@ -1,8 +1,8 @@
 //! A pool's cell: the checks of its header, and its taint.
 
-use crate::cell::{FLAG_SECRETS, Kind};
+use crate::cell::Kind;
 use crate::fault::{self, Call, Misuse};
-use crate::raw::layout::{DYING, FREE, Pool, PoolCell, TAINTED};
+use crate::raw::layout::{DYING, FREE, POOL_HAS_SECRETS, Pool, PoolCell, TAINTED};
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::seal;
 
@@ -29,7 +29,7 @@ pub(crate) unsafe fn taint(data: *mut u8) {
         let named = (*PoolCell::of(data)).pool;
         if named.addr() & FREE == 0 {
             PoolCell::tag(PoolCell::of(data), TAINTED);
-            (*owner_of(data)).cell.flags |= FLAG_SECRETS;
+            (*owner_of(data)).cell.flags |= POOL_HAS_SECRETS;
         }
     }
 }

@@ -11,9 +11,8 @@
 use core::ptr::{NonNull, null_mut};
 
 use super::plan::GROUP;
-use crate::cell::FLAG_MAY_HAVE_FREE_BLOCKS;
 use crate::fault::{self, Misuse, call};
-use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
+use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, POOL_MAY_HAVE_FREE_BLOCKS, Pool, PoolCell};
 use crate::raw::pool::told;
 
 /// Bytes between cells that still lie together: a few pages, which the TLB and the prefetcher hold.
@@ -199,7 +198,7 @@ pub(crate) unsafe fn put_back(pool: *mut Pool, cell: *mut PoolCell) {
         // The first block is always searched first, whichever is current.
         if pool != (*head).current && pool != head {
             (*head).current = pool;
-            (*head).cell.flags |= FLAG_MAY_HAVE_FREE_BLOCKS;
+            (*head).cell.flags |= POOL_MAY_HAVE_FREE_BLOCKS;
         }
     }
 }

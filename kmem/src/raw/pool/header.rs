@@ -4,9 +4,9 @@ use core::alloc::Layout;
 use core::ffi::CStr;
 use core::ptr::null;
 
-use crate::cell::{Cell, FLAG_HOST, FLAG_IN_DTOR, Kind};
+use crate::cell::{Cell, FLAG_HOST, Kind};
 use crate::fault::{self, Call};
-use crate::raw::layout::{Node, Pool};
+use crate::raw::layout::{Node, POOL_IN_DTOR, Pool};
 use crate::raw::request::{BASE_ALIGN, Destructor};
 use crate::raw::seal::{self, SealedDtor};
 
@@ -47,7 +47,7 @@ pub(crate) unsafe fn is_hosted(pool: *mut Pool) -> bool {
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn is_ending(pool: *mut Pool) -> bool {
     // SAFETY: [caller, hosted] the caller's pool is live.
-    unsafe { (*(*pool).head).cell.flags & FLAG_IN_DTOR != 0 }
+    unsafe { (*(*pool).head).cell.flags & POOL_IN_DTOR != 0 }
 }
 
 /// The source of a growing pool's further blocks: its own, or for a pool on a node that of the node.

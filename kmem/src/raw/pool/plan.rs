@@ -4,9 +4,9 @@ use core::alloc::Layout;
 use core::ffi::CStr;
 use core::ptr::{NonNull, null, null_mut};
 
-use crate::cell::{Cell, FLAG_SLOW_FREE, Kind};
+use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
-use crate::raw::layout::{Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
+use crate::raw::layout::{Group, POOL, POOL_CELL as HEADER, POOL_SLOW_FREE, Pool, PoolCell};
 use crate::raw::pool::told;
 use crate::raw::request::{BASE_ALIGN, Destructor, align_byte, data_align, round_up};
 use crate::raw::seal::{self, SealedDtor, heap_id};
@@ -131,7 +131,7 @@ pub(crate) unsafe fn write(
 ) -> NonNull<Pool> {
     let pool = base.cast::<Pool>();
     let align = data_align(spec.align).unwrap_or(BASE_ALIGN);
-    let careful = if spec.drop.is_some() || !src.is_null() { FLAG_SLOW_FREE } else { 0 };
+    let careful = if spec.drop.is_some() || !src.is_null() { POOL_SLOW_FREE } else { 0 };
     let flags = flags | careful;
     let header = Pool {
         cell: Cell::new(Kind::Pool, flags, align_byte(align), heap_id(), plan.layout.size()),

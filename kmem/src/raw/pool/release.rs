@@ -5,10 +5,10 @@ use core::ptr::null_mut;
 use super::cell::{check, is_live, is_tainted, names_its_pool, owner_of};
 use super::free_list::{put, put_back};
 use super::header::{destructor, layout_of};
-use crate::cell::{FLAG_BUFFER, FLAG_HOST, FLAG_IN_DTOR, FLAG_SECRETS, Kind, Shred};
+use crate::cell::{FLAG_HOST, Kind, Shred};
 use crate::fault::{self, Call, Misuse, call};
 use crate::raw::chain::shreds;
-use crate::raw::layout::{DYING, Pool, PoolCell, TAINTED};
+use crate::raw::layout::{DYING, POOL_HAS_SECRETS, POOL_IN_BUFFER, POOL_IN_DTOR, Pool, PoolCell, TAINTED};
 use crate::raw::pool::told;
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::seal::{self, heap_id};
@@ -23,7 +23,7 @@ pub(crate) struct PoolCellFreeGuard {
     /// Zeroed if it is tainted.
     cell: *mut PoolCell,
     pool: *mut Pool,
-    /// The flag to clear in the pool's first block: [`FLAG_IN_DTOR`], or none if no destructor runs or another one still does.
+    /// The flag to clear in the pool's first block: [`POOL_IN_DTOR`], or none if no destructor runs or another one still does.
     flag: u8,
 }
 
@@ -94,8 +94,8 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
         }
         let mut going = PoolCellFreeGuard { cell, pool, flag: 0 };
         if destructor.run.is_some() {
-            going.flag = FLAG_IN_DTOR & !(*head).cell.flags;
-            (*head).cell.flags |= FLAG_IN_DTOR;
+            going.flag = POOL_IN_DTOR & !(*head).cell.flags;
+            (*head).cell.flags |= POOL_IN_DTOR;
             PoolCell::tag(cell, DYING);
             destructor.call(data);
         }
@@ -166,14 +166,14 @@ impl Drop for TearDown {
                 told::pool_gone(block, first.cast(), cells * stride);
                 if shred {
                     shred::zero(first.cast(), high_water * stride);
-                } else if (*block).cell.flags & FLAG_SECRETS != 0 {
+                } else if (*block).cell.flags & POOL_HAS_SECRETS != 0 {
                     zero_tainted(block);
                 }
                 let (flags, heap) = ((*block).cell.flags, (*block).cell.heap);
                 let layout = layout_of(block);
                 (*block).cell.kind = Kind::Pool.freed();
                 totals::ended(Kind::Pool, layout.size());
-                if flags & (FLAG_BUFFER | FLAG_HOST) == 0 {
+                if flags & (POOL_IN_BUFFER | FLAG_HOST) == 0 {
                     if src.is_null() && heap != heap_id() {
                         fault::report(call!(c"kmpoolx"), block.cast(), Misuse::OtherHeap);
                     } else {

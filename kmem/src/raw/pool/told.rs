@@ -112,10 +112,10 @@ mod valgrind {
 
     use crabgrind::valgrind as request;
 
-    use crate::cell::{Cell, FLAG_BUFFER, FLAG_HOST, Kind};
+    use crate::cell::{Cell, FLAG_HOST, Kind};
+    use crate::raw::layout::POOL_IN_BUFFER;
     #[cfg(feature = "tree")]
-    use crate::raw::layout::{self, Node};
-    use crate::raw::layout::{POOL_CELL, Pool, PoolCell};
+    use crate::raw::layout::{self, Node, POOL_CELL, Pool, PoolCell};
     use crate::raw::sanitizer::SPARE;
     pub(super) use crate::raw::sanitizer::valgrind::{defined, no_access, undefined};
 
@@ -181,7 +181,7 @@ mod valgrind {
                     header: offset + size_of::<Pool>(),
                     whole: offset + (*pool).cell.size + if src.is_null() { SPARE } else { 0 },
                 };
-                match (*pool).cell.flags & (FLAG_BUFFER | FLAG_HOST) {
+                match (*pool).cell.flags & (POOL_IN_BUFFER | FLAG_HOST) {
                     0 => Some(at((*pool).src, 0)),
                     #[cfg(feature = "tree")]
                     FLAG_HOST => {

@@ -3,11 +3,11 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
-use crate::cell::{Cell, FLAG_GROWS, FLAG_MAY_HAVE_FREE_BLOCKS, FLAG_SLOW_FREE, Kind};
+use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault::call;
 use crate::raw::layout;
-use crate::raw::layout::{Pool, PoolCell};
+use crate::raw::layout::{POOL_GROWS, POOL_MAY_HAVE_FREE_BLOCKS, POOL_SLOW_FREE, Pool, PoolCell};
 use crate::raw::pool::cell::check;
 use crate::raw::pool::free_list::{
     hand_out, pop, pop_distant, pop_distant_cold, pop_free, pop_fresh, put, put_back,
@@ -29,7 +29,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
     let pool: *mut Pool = src.cast();
     // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
     unsafe {
-        if (*pool).cell.flags & FLAG_SLOW_FREE != 0 && destructor(pool).is_none_or(|drop| drop.run.is_some())
+        if (*pool).cell.flags & POOL_SLOW_FREE != 0 && destructor(pool).is_none_or(|drop| drop.run.is_some())
         {
             return Err(AllocError::Source(Some(Kind::Pool)));
         }
@@ -52,7 +52,7 @@ pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
         if sanitizer::ON {
             return null_mut();
         }
-        if (*src).kind != Kind::Pool as i32 || (*src).flags & FLAG_SLOW_FREE != 0 || size > (*pool).cellsz {
+        if (*src).kind != Kind::Pool as i32 || (*src).flags & POOL_SLOW_FREE != 0 || size > (*pool).cellsz {
             return null_mut();
         }
         let mut cell = pop(pool);
@@ -72,7 +72,7 @@ pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
     // SAFETY: [caller, one-thread] the prefix is the caller's; no other thread writes to it.
     let first = unsafe { layout::prefix_word(src) };
-    first & layout::prefix_word_of(-1, u8::MAX, FLAG_SLOW_FREE, 0, 0)
+    first & layout::prefix_word_of(-1, u8::MAX, POOL_SLOW_FREE, 0, 0)
         == layout::prefix_word_of(Kind::Pool as i32, 0, 0, 0, 0)
 }
 
@@ -197,7 +197,7 @@ pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
                     || !(*block).parked.is_null()
                     || (*block).high_water < (*block).cells
             };
-            if (*below).cell.flags & FLAG_GROWS == 0 || blocks(below).any(has_a_cell) {
+            if (*below).cell.flags & POOL_GROWS == 0 || blocks(below).any(has_a_cell) {
                 return pool;
             }
             pool = below;
@@ -224,7 +224,7 @@ pub(crate) unsafe fn take_distant(pool: *mut Pool, below: &Below) -> Result<NonN
         if !cell.is_null() {
             return Ok(hand_out(pool, cell));
         }
-        if (*pool).cell.flags & FLAG_GROWS == 0 {
+        if (*pool).cell.flags & POOL_GROWS == 0 {
             return Err(AllocError::Exhausted { size: (*pool).cellsz });
         }
         take_grown(pool, below)
@@ -239,7 +239,7 @@ pub(crate) unsafe fn take_grown(head: *mut Pool, below: &Below) -> Result<NonNul
         let current = (*head).current;
         let mut cell = pop_free(current);
         // A cell that was never used only if no other is free: see `pop_fresh`.
-        if cell.is_null() && (*head).cell.flags & FLAG_MAY_HAVE_FREE_BLOCKS == 0 {
+        if cell.is_null() && (*head).cell.flags & POOL_MAY_HAVE_FREE_BLOCKS == 0 {
             cell = pop_fresh(current);
         }
         if cell.is_null() { take_searching(head, below) } else { Ok(hand_out(current, cell)) }
@@ -255,7 +255,7 @@ pub(crate) unsafe fn take_searching(head: *mut Pool, below: &Below) -> Result<No
         loop {
             let mut cell = search(head, pop_free);
             if cell.is_null() {
-                (*head).cell.flags &= !FLAG_MAY_HAVE_FREE_BLOCKS;
+                (*head).cell.flags &= !POOL_MAY_HAVE_FREE_BLOCKS;
                 cell = search(head, pop_fresh);
             }
             if !cell.is_null() {
@@ -287,7 +287,7 @@ pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocErr
             make(src, &spec, below)
         })?;
         let new = new.as_ptr();
-        (*new).cell.flags |= FLAG_SLOW_FREE;
+        (*new).cell.flags |= POOL_SLOW_FREE;
         (*new).head = head;
         if let Some(drop) = destructor(head) {
             SealedDtor::write(&raw mut (*new).drop, drop);
@@ -302,7 +302,7 @@ pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocErr
 /// alive, and outlives the block.
 pub(crate) unsafe fn make(src: *mut Cell, spec: &Spec, below: &Below) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
-    let flags = if spec.grows { FLAG_GROWS } else { 0 };
+    let flags = if spec.grows { POOL_GROWS } else { 0 };
     // SAFETY: [caller, extent] the caller vouches for the source; the block has the size and alignment of the plan.
     unsafe { Ok(write((below.draw)(src, plan.layout)?, src, spec, &plan, flags)) }
 }
