@@ -38,6 +38,7 @@ impl Handle {
     pub const NULL: Handle = Handle { kind: 0, shred: 0, data: null_mut(), cell: null_mut() };
 
     /// Returns a handle of this kind, or the null handle if `data` is null.
+    #[inline(always)]
     pub(crate) fn on(kind: Kind, data: *mut u8, cell: *mut Cell) -> Handle {
         if data.is_null() { Handle::NULL } else { Handle { kind: kind as i32, shred: 0, data, cell } }
     }

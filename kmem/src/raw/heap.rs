@@ -88,7 +88,7 @@ pub(crate) fn cell(data: *mut u8) -> *mut Cell {
 ///
 /// # Safety
 /// `data` is null or that of a live cell of this method.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Heap, data, cell(data))

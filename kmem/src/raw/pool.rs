@@ -198,7 +198,7 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
 ///
 /// # Safety
 /// `data` is null or that of a live cell of a pool.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
     // SAFETY: [tag] the data is null or that of a cell, whose header names its pool.

@@ -77,7 +77,7 @@ unsafe fn allocate(src: *mut Cell, size: usize, fill: Fill) -> *mut u8 {
 ///
 /// # Safety
 /// `data` is null or that of a live cell of this method.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Ref, data, Ref::of(data).cast())

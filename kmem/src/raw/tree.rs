@@ -52,7 +52,7 @@ unsafe fn allocate(src: *mut Cell, parent: *mut u8, size: usize, fill: Fill) -> 
 ///
 /// # Safety
 /// `data` is null or that of a live node.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Tree, data, if data.is_null() { null_mut() } else { Node::of(data).cast() })
