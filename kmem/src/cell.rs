@@ -10,9 +10,9 @@ use crate::shared;
 
 /// Makes [`Kind`] from the table of kinds: each with its number, and the name of its method in C functions.
 macro_rules! kinds {
-    ($(#[$attribute:meta])* pub enum Kind { $($(#[$doc:meta])* $kind:ident = $number:literal, $word:literal;)* }) => {
+    ($(#[$attribute:meta])* $vis:vis enum Kind { $($(#[$doc:meta])* $kind:ident = $number:literal, $word:literal;)* }) => {
         $(#[$attribute])*
-        pub enum Kind {
+        $vis enum Kind {
             $($(#[$doc])* $kind = $number,)*
         }
 
