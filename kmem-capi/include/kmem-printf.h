@@ -22,7 +22,7 @@
 #  define KM_UNUSED
 #endif
 
-/* Allocates a formatted string and returns its handle. Fails as kmarr() does. EINVAL: the format is NULL. */
+/* Allocates a formatted string and returns its handle. Fails as kmarr() does. EINVAL if the format is NULL. */
 KM_FORMAT(2, 0) static kmptr kmvprintf(kmat at, const char *format, va_list args) {
     va_list again;
     kmptr made = kmstat(KM_NULL);
@@ -49,8 +49,8 @@ KM_FORMAT(2, 3) static kmptr kmprintf(kmat at, const char *format, ...) {
 }
 
 /* Appends a formatted string to the string in an object, growing the object as kmcat() does. Returns the object, or NULL.
- * No argument may point into the object. EINVAL: the format is NULL, or the object has no terminating zero. See also
- * kmroom(). */
+ * No argument may point into the object. EINVAL if the format is NULL, or if the object has no terminating zero. See
+ * also kmroom(). */
 KM_FORMAT(2, 0) static void *kmvprintfa(kmptr *object, const char *format, va_list args) {
     va_list again;
     char *end = KM_NULL;

@@ -644,9 +644,9 @@ int kmtreehx(void *node, void (*hook)(void *data, void *arg), void *arg) KM_NONN
  * returns 0 and resets the walk. A pool on a node is visited as a child node whose data is the pool. Between steps, the
  * current object and the nodes above it must not be freed, moved, resized or released; all others may be. */
 int kmtreen(kmwalk *) KM_NONNULL(1) KM_TREE;
-/* Counts a node, the nodes below it and the adopted objects: those of this name, or all if name is NULL. Objects that
- * an adopted counted cell owns are counted too; objects that a counted cell among them owns are not. Walks do not visit
- * these objects; reports count them as below the cell. */
+/* Counts a node, the nodes below it and the adopted objects: those of this name, or all if name is NULL. If an
+ * adopted counted cell owns objects, they are counted too; if one of those is a counted cell, its objects are not. Walks
+ * do not visit the objects of a counted cell; reports count them as below the cell. */
 kmcount kmtreeq(void *node, const char *name) KM_TREE;
 /* Reports a node and all nodes below it as indented text, to this depth. Deeper nodes are counted, not listed.
  *

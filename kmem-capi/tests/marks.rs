@@ -1,4 +1,4 @@
-//! kmem built for a tool tells it which bytes of a pool are not in use. AddressSanitizer and valgrind report each wrong program of
+//! Builds of kmem for memory checkers, which tell the tool which bytes of a pool are not in use. AddressSanitizer and valgrind report each wrong program of
 //! `marks/marks.c` and of `marks/rust` at its line, and report nothing for a correct one. So do MemorySanitizer with `marks/undefined.c`
 //! and ThreadSanitizer with `marks/threads.c`.
 

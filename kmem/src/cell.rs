@@ -162,7 +162,8 @@ pub const FLAG_HOOK: u8 = 8;
 pub const FLAG_HOLD: u8 = 16;
 /// The node is the root of the objects that a counted cell owns. No node of user code has both bits.
 pub const FLAG_OWNER: u8 = FLAG_HOOK | FLAG_HOLD;
-/// On a heap or counted cell: the size is replaced by the address of a record. No node has all three bits.
+/// On a heap or counted cell: the size is replaced by the address of a record, which has a destructor or owned objects that the cell got
+/// after it was made. No node has all three bits.
 pub const FLAG_RECORD: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 /// A pointer to the name lies behind the data and the destructor.
 pub const FLAG_NAME: u8 = 32;

@@ -197,7 +197,7 @@ macro_rules! taints {
     ([$($generics:tt)*] $owner:ty, $kind:expr, $this:ident: ($($receiver:tt)*), $example:literal) => {
         #[cfg(feature = "shred")]
         impl<$($generics)*> $owner {
-            /// Marks the cell: its bytes are zeroed when it is freed, after the value's destructor.
+            /// Taints the cell: its bytes are zeroed when it is freed, after the value's destructor.
             ///
             #[doc = concat!("```\nuse kmem::{HeapBox, Pool, Ref, Tree};\n", $example, "\n```")]
             pub fn taint($($receiver)*) {
@@ -302,7 +302,7 @@ macro_rules! grows {
         }
 
         impl<T: $crate::Elements + ?Sized, $($generics)*> $any {
-            /// Reserves room for `additional` more values, or bytes of a string. Until so many have been added, adding does not fail
+            /// Reserves room for `additional` more values, or bytes of a string. Until that many have been added, adding does not fail
             /// and the cell does not move. Shortening the value returns the room.
             ///
             /// # Errors

@@ -292,7 +292,7 @@ impl<T: ?Sized, S> Pool<T, S> {
         unsafe { (*self.pool.as_ptr()).cellsz }
     }
 
-    /// Marks the pool: the bytes of every cell are zeroed when it is freed, and all of them when the pool is dropped.
+    /// Taints the pool: the bytes of every cell are zeroed when it is freed, and all cells when the pool is dropped.
     ///
     /// ```
     /// let mut keys = kmem::Pool::<[u8; 32]>::new(10);

@@ -147,7 +147,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         (!self.rest.owned).then(|| Self::with(self.data, self.rest))
     }
 
-    /// Returns the value for changing if this handle owns it and nobody else does.
+    /// Returns a mutable reference to the value if this handle is its only owner.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr, Ref};
@@ -166,7 +166,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         Some(unsafe { self.data.as_mut() })
     }
 
-    /// Marks the handle and the cell: the value's bytes are zeroed when the cell is freed, by any owner. A borrowed or static value is
+    /// Taints the handle and the cell: the value's bytes are zeroed when the cell is freed, by any owner. A borrowed or static value is
     /// left alone.
     ///
     /// ```
@@ -184,7 +184,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
         }
     }
 
-    /// Returns true if this handle is marked to zero the value when it frees it.
+    /// Returns true if this handle is tainted: it zeroes the value when it frees it.
     ///
     /// ```
     /// use kmem::{HeapBox, Ptr};
@@ -369,8 +369,8 @@ impl<'s, T> Ptr<'s, T> {
         Some(unsafe { Self::from_raw_parts(handle, value) })
     }
 
-    /// Returns borrowed handles on the children of a tree's root that have a value of its type, in the order in which they were added, or
-    /// from the last. Objects of other kinds have none.
+    /// Returns borrowed handles on the children of a node that have a value of its type, in the order in which they were added, or from
+    /// the last. An object of another kind has no children.
     ///
     /// ```
     /// use kmem::{Ptr, Tree};

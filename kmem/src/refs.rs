@@ -54,7 +54,8 @@ fn alloc_in<S: CellSource>(
 
 #[cfg(feature = "heap")]
 impl<T> Ref<T> {
-    /// Returns the value for changing. If there are other references, this one is first replaced by one to a new cell with a clone.
+    /// Returns a mutable reference to the value. If there are other references to the cell, the value is first cloned into a new cell,
+    /// and this reference is replaced by one to the new cell.
     ///
     /// The clone of a tainted cell is tainted.
     ///
@@ -180,7 +181,7 @@ impl<T: ?Sized, S> Ref<T, S> {
         core::ptr::addr_eq(this.data.as_ptr(), other.data.as_ptr())
     }
 
-    /// Returns the value for changing if this is the only reference.
+    /// Returns a mutable reference to the value if this is the only reference to the cell.
     ///
     /// ```
     /// use kmem::Ref;

@@ -16,7 +16,7 @@ use crate::raw::{self, Fill};
 /// # Safety
 /// A block that [`draw`](Source::draw) or [`draw_zeroed`](Source::draw_zeroed) returns is aligned to the layout's alignment. It is valid
 /// for reads and writes of the layout's size, or of the size that [`resize_in_place`](Source::resize_in_place) gave it, until it is
-/// given back, the source is dropped, or a lifetime in the source's type ends, even if the source is moved. Live blocks do not overlap.
+/// freed, the source is dropped, or a lifetime in the source's type ends. It stays valid if the source is moved. Live blocks do not overlap.
 /// A block from `draw_zeroed` is all zero.
 ///
 /// ```
@@ -54,7 +54,8 @@ pub unsafe trait Source {
     /// Frees a block.
     ///
     /// # Safety
-    /// `block` came from [`draw`](Source::draw) of this source with the same layout, and is not used any more.
+    /// `block` was allocated by this source with this layout, or has it since [`resize_in_place`](Source::resize_in_place) returned true. It
+    /// is not used any more.
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout);
 
     /// Allocates a block of this layout, all zero.
@@ -84,8 +85,8 @@ pub unsafe trait Source {
     /// may do so even if it returns false.
     ///
     /// # Safety
-    /// `block` came from [`draw`](Source::draw) of this source with this layout, or has it since this returned true. Neither size is zero.
-    /// `size` with the alignment of the layout is a valid layout. If this returns true, the block is given back with it.
+    /// `block` was allocated by this source with this layout, or has it since an earlier call returned true. Neither size is zero. `size`
+    /// with the alignment of the layout is a valid layout. It is the new layout of the block if this returns true.
     ///
     /// ```
     /// use kmem::{AllocError, Heap, Ref, Source, SourceCell};

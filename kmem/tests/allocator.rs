@@ -1,4 +1,4 @@
-//! A global allocator is the program's, too, and may use kmem as it serves it: in a program of its own, for it serves all of one.
+//! A global allocator that itself uses kmem. It needs a program of its own, because it serves the whole program.
 
 #![cfg(all(feature = "heap", feature = "tree"))]
 

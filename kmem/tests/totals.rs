@@ -1,4 +1,4 @@
-//! The counts of the whole program, in a program of their own: other tests allocate meanwhile.
+//! The counts of the whole program. They need a program of their own, because other tests allocate meanwhile.
 
 #![cfg(all(feature = "totals", feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 #![allow(

@@ -57,7 +57,10 @@ impl Measured<'_> {
         self.kinds(&mut summary);
         self.peers(&mut summary);
         let count: usize = uncaught.iter().map(|uncaught| uncaught.count).sum();
-        let _ = writeln!(summary, "### What kmem does not catch\n\n{count} rows, by the worst outcome:\n");
+        let _ = writeln!(
+            summary,
+            "### What kmem does not catch\n\n{count} rows, with the reason. If rows with one reason differ, the worst outcome is given:\n"
+        );
         for Uncaught { reason, worst, count, .. } in &uncaught {
             let _ = writeln!(summary, "- {worst}, {}: {reason}", many(*count, "row"));
         }

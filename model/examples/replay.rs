@@ -1,4 +1,4 @@
-//! Runs recorded sequences, files or folders of them, through both faces of kmem, and prints what they came to.
+//! Runs recorded sequences, files or folders of them, through both faces of kmem, and prints their outcomes.
 //!
 //! With `KMEM_MODEL_TRACE` set it prints each step before it is made.
 

@@ -1,4 +1,4 @@
-//! What threads share in kmem, under every interleaving and every stale value that Rust's memory model allows, by loom.
+//! The atomics that threads share in kmem, run by loom with every interleaving and every stale value that Rust's memory model allows.
 //!
 //! `shared.rs` is the library's own file, with the atomics of this crate for the processor's. They are loom's, except that
 //! [`atomic::weakening`] takes away the ordering of one place in it:

@@ -1,4 +1,4 @@
-//! Tests of what spans the crates of kmem (pages, manifests, public types), and the tool that draws the map of the code.
+//! Tests that concern several crates of kmem (pages, manifests, public types), and the tool that draws the map of the code.
 //!
 //! The other crates are packaged, and a package is tested without its neighbours: a test there reads no file outside its crate.
 

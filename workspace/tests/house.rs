@@ -1,4 +1,4 @@
-//! The uses of a file by another that the check of the house finds, and the circles.
+//! Tests of the program `house`: the uses of one file by another that it finds, and the circles.
 
 use std::collections::BTreeSet;
 use std::fs;

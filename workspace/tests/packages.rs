@@ -1,4 +1,4 @@
-//! What the manifests say is said once, and each package holds what a package needs.
+//! The manifests repeat nothing, and each package has all files that it needs.
 
 use std::fs::read_to_string;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What the pages of the repository say holds across its crates.
+//! The pages of the repository: every link leads to a file, and the C example compiles and runs.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Does one operation many times over, for its instructions to be counted: `counts OPERATION TIMES`, or `counts` for
+//! Repeats one operation, so that its instructions can be counted: `counts OPERATION TIMES`. `counts` alone prints
 //! the names. The heap beneath is a list of blocks of one size, so that the counts are kmem's own, whatever the machine's
 //! `malloc` is.
 

@@ -1,4 +1,4 @@
-//! Equal cells, allocated and freed one by one: what can, and in what patterns it is asked to.
+//! Equal cells, allocated and freed one by one: the allocators, and the order of the calls.
 
 pub mod arenas;
 pub mod heaps;

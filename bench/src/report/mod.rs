@@ -1,4 +1,4 @@
-//! What is written of a run: tables, files, plots.
+//! The results of a run: tables, files, plots.
 
 mod files;
 mod plot;

@@ -7,9 +7,9 @@ use core::ptr::NonNull;
 use crate::cell::Kind;
 use crate::raw;
 
-/// A value in a pool's cell. Dropping it returns the cell to the pool.
+/// The owner of a value in a pool's cell. Dropping it drops the value and returns the cell to the pool.
 ///
-/// It borrows the pool and stays on its thread.
+/// The owner borrows the pool and stays on its thread.
 ///
 /// ```
 /// use kmem::{Pool, Ptr};

@@ -221,7 +221,7 @@ impl<'t, O: Adopt> Adopted<'t, O> {
         ManuallyDrop::into_inner(self.owner)
     }
 
-    /// Returns the value of a [`HeapBox`](crate::HeapBox) for changing.
+    /// Returns a mutable reference to the value of a [`HeapBox`](crate::HeapBox).
     ///
     /// ```
     /// use kmem::{HeapBox, Tree};

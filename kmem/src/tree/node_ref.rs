@@ -164,7 +164,8 @@ impl<'t, T> NodeRef<'t, T> {
 
     /// Adds a child that is a pool of `cells` cells, allocated in one block from the source of this node.
     ///
-    /// A pool that is forgotten is torn down with this node. It drops the values in it then, hence `Send` and `'static`.
+    /// A pool that was passed to [`forget`](core::mem::forget) is destroyed with this node, and drops the values in it then. So the values
+    /// are `Send` and `'static`.
     ///
     /// # Errors
     /// Returns the error of [`Pool::try_new_in`](crate::Pool::try_new_in).

@@ -23,7 +23,7 @@ use crate::text::written;
 pub struct Visit {
     /// The depth below the node where the walk began, which has depth 0.
     pub depth: usize,
-    /// The kind of the object. A pool on a node is a node.
+    /// The kind of the object. For a pool on a node it is [`Kind::Tree`].
     pub kind: Kind,
     /// The name, if it has one.
     pub name: Option<&'static CStr>,
@@ -87,8 +87,8 @@ impl<T: ?Sized, S> Tree<T, S> {
 
 #[cfg(feature = "heap")]
 impl<T: ?Sized, S> Tree<T, S> {
-    /// Returns a report about the root and everything below it, as indented text. Nodes below `depth` are counted only; with 0, all but
-    /// the root. See [`raw::report`].
+    /// Returns a report about the root and everything below it, as indented text. Nodes deeper than `depth` are counted, not
+    /// listed; with 0, only the root is listed. See [`raw::report`].
     ///
     /// ```
     /// use kmem::{Heap, Named, Tree};

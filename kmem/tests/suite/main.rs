@@ -1,4 +1,4 @@
-//! kmem's promises, a module for each idea.
+//! The tests of the crate's promises, a module for each subject.
 
 #![allow(
     clippy::undocumented_unsafe_blocks,
