@@ -28,7 +28,7 @@ pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8)
 
 /// [`check`] for calls that only read a cell. They accept a dying cell, because its destructor may read it.
 #[inline(never)]
-pub(crate) unsafe fn check_seen(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
+pub(crate) unsafe fn check_readable(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
     // SAFETY: [caller] the header is readable. It is read only if aligned.
     unsafe {
         data.addr() & (BASE_ALIGN - 1) == 0 && (*prefix(data, header)).kind == kind.dying()
@@ -60,14 +60,14 @@ pub(crate) unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
 
 /// Returns true if a cell of this kind may have these flags. Internal nodes have no slot and no name.
 pub(crate) fn may_have(kind: Kind, flags: u8) -> bool {
-    let own = flags & (FLAG_HOST | FLAG_HOOK | FLAG_HOLD);
+    let internal = flags & (FLAG_HOST | FLAG_HOOK | FLAG_HOLD);
     match kind {
         // An internal node has one of these bits, or the two of `FLAG_OWNER`.
         Kind::Tree => {
-            const OWN: u32 = 1 << FLAG_HOST | 1 << FLAG_HOOK | 1 << FLAG_HOLD | 1 << FLAG_OWNER;
-            own == 0 || OWN >> own & 1 != 0 && flags & (FLAG_SLOT | FLAG_NAME) == 0
+            const VALID: u32 = 1 << FLAG_HOST | 1 << FLAG_HOOK | 1 << FLAG_HOLD | 1 << FLAG_OWNER;
+            internal == 0 || VALID >> internal & 1 != 0 && flags & (FLAG_SLOT | FLAG_NAME) == 0
         }
-        _ => own | flags & (FLAG_TYPED_CHILD | FLAG_BUSY | FLAG_DEEP) == 0,
+        _ => internal | flags & (FLAG_TYPED_CHILD | FLAG_BUSY | FLAG_DEEP) == 0,
     }
 }
 
@@ -78,7 +78,7 @@ pub(crate) enum Prefix {
     /// Corrupt, or from the heap of another copy of kmem. This was reported.
     Wrong,
     /// Valid.
-    Whole,
+    Valid,
     /// Valid, and the cell has a record.
     Recorded,
 }
@@ -105,7 +105,7 @@ pub(crate) unsafe fn check_prefix(
     unsafe {
         let (size, flags, align, found) = ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap);
         if !is_consistent(kind, header, data, src, size, flags) {
-            return is_recorded(call, kind, header, data, src, true);
+            return check_recorded(call, kind, header, data, src, true);
         }
         // Any copy of kmem may free a cell that was allocated from a pool or a custom source.
         if found != seal::of_cell(size, flags, align) && (kind == Kind::Heap || src.is_null()) {
@@ -114,7 +114,7 @@ pub(crate) unsafe fn check_prefix(
         }
         // This reads behind the data, at an offset that depends on the size. So the seal is checked first.
         if has_possible_shape(cell, header, size) {
-            return Prefix::Whole;
+            return Prefix::Valid;
         }
     }
     fault::report(call, data, Misuse::Damaged);
@@ -130,7 +130,7 @@ pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut
     unsafe {
         let size = (*cell).size;
         is_consistent(kind, header, data, src, size, (*cell).flags) && has_possible_shape(cell, header, size)
-            || is_recorded(call, kind, header, data, src, false) != Prefix::Wrong
+            || check_recorded(call, kind, header, data, src, false) != Prefix::Wrong
     }
 }
 
@@ -139,7 +139,7 @@ pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut
 /// Safety: as for [`seal_ok`].
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn is_recorded(
+pub(crate) unsafe fn check_recorded(
     call: Call,
     kind: Kind,
     header: usize,

@@ -5,7 +5,7 @@ use core::alloc::Layout;
 use super::chain::shreds;
 use super::check::{Prefix, check_prefix, is_plain};
 use super::layout::prefix;
-use super::make::{told, told_shaped};
+use super::make::{heap_cell, heap_cell_of_layout};
 use super::record;
 use super::request::BASE_ALIGN;
 use super::seal::{self, SealedDtor};
@@ -42,7 +42,7 @@ impl CellFreeGuard {
             }
             (*cell).kind = kind.freed();
             totals::ended(kind, shape.layout().size());
-            if let Some(cell) = told_shaped(data, &shape, src) {
+            if let Some(cell) = heap_cell_of_layout(data, &shape, src) {
                 cell.ended();
             }
             give_back(src, data.sub(shape.offset()), shape.layout());
@@ -85,7 +85,7 @@ pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mu
         if plain && src.is_null() {
             (*cell).kind = kind.freed();
             totals::ended(kind, size);
-            if let Some(cell) = told(data, header, src) {
+            if let Some(cell) = heap_cell(data, header, src) {
                 cell.ended();
             }
             free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
@@ -115,7 +115,7 @@ pub(crate) unsafe fn end_slow(
     // SAFETY: [live] the cell is this caller's alone.
     unsafe {
         let found = check_prefix(call, kind, header, data, src);
-        if found != Prefix::Whole {
+        if found != Prefix::Valid {
             return found == Prefix::Recorded && end_recorded(call, kind, header, data, src, shred);
         }
         let ending = CellFreeGuard { kind, header, data, src, shred, far_end: far_end(cell, header) };
@@ -189,5 +189,5 @@ impl Drop for Spent {
 
 /// Frees the record when dropped, instead of linking it to its cell.
 pub(crate) fn spent(lifted: record::Lifted, kind: Kind, src: *mut Cell) -> Spent {
-    Spent { kind, record: lifted.taken(), src }
+    Spent { kind, record: lifted.into_record(), src }
 }

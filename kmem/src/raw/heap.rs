@@ -38,7 +38,7 @@ pub(crate) unsafe fn alloc_by(
     // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
     unsafe {
         let data = alloc_cell(Kind::Heap, HEADER, null_mut(), request, 0)?;
-        make::told_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
+        make::announce_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
         Ok(data)
     }
 }

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use super::layout::{self, prefix};
 use super::record;
 use super::request::{BASE_ALIGN, Fill, Request, align_byte, data_align};
-use super::sanitizer::{self, HeapCell, Leads};
+use super::sanitizer::{self, HeaderLinks, HeapCell};
 use super::seal::{self, SealedDtor, SealedName, heap_id};
 use super::shape::{CellLayout, MOST};
 use super::source::{draw, draw_fast, draw_heap};
@@ -127,9 +127,10 @@ pub(crate) unsafe fn alloc_cell_slow(
     let base = unsafe { draw(src, layout, request.fill) }?;
     // SAFETY: [extent] the data begins `offset` bytes into the block.
     let data = unsafe { base.add(shape.offset()) };
-    let carried = if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
+    let trailer_flags =
+        if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
     let mut cell =
-        Cell::new(kind, flags | carried, align_byte(shape.align), heap_id(), header + request.size);
+        Cell::new(kind, flags | trailer_flags, align_byte(shape.align), heap_id(), header + request.size);
     let place = prefix(data.as_ptr(), header);
     cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
     totals::made(kind, layout.size());
@@ -142,7 +143,7 @@ pub(crate) unsafe fn alloc_cell_slow(
     }
     if let Some(name) = request.name {
         // SAFETY: [extent] the shape has room for a name at this aligned offset.
-        unsafe { SealedName::write(data.add(shape.label()).cast::<SealedName>().as_ptr(), name) };
+        unsafe { SealedName::write(data.add(shape.name_at()).cast::<SealedName>().as_ptr(), name) };
     }
     Ok(data)
 }
@@ -150,17 +151,21 @@ pub(crate) unsafe fn alloc_cell_slow(
 /// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool.
 /// Safety: `data` is that of a live cell with this header.
 #[inline(always)]
-pub(crate) unsafe fn told(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
+pub(crate) unsafe fn heap_cell(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
     if !sanitizer::HEAP {
         return None;
     }
     // SAFETY: [caller] the cell is live.
-    unsafe { told_shaped(data, &CellLayout::seen(prefix(data, header), header), src) }
+    unsafe { heap_cell_of_layout(data, &CellLayout::of_any(prefix(data, header), header), src) }
 }
 
-/// [`told`] of a cell of this shape.
+/// [`heap_cell`] of a cell of this shape.
 #[inline(always)]
-pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &CellLayout, src: *mut Cell) -> Option<HeapCell> {
+pub(crate) unsafe fn heap_cell_of_layout(
+    data: *mut u8,
+    shape: &CellLayout,
+    src: *mut Cell,
+) -> Option<HeapCell> {
     let cell = prefix(data, shape.header);
     // SAFETY: [caller] the cell is live.
     if !sanitizer::HEAP || !src.is_null() || unsafe { (*cell).flags & FLAG_RECORD == FLAG_HOST } {
@@ -169,22 +174,22 @@ pub(crate) unsafe fn told_shaped(data: *mut u8, shape: &CellLayout, src: *mut Ce
     Some(HeapCell { header: cell.cast(), data, end: data.wrapping_add(shape.end) })
 }
 
-/// Announces a new cell, whose header is written, to valgrind. Safety: as for [`told`].
+/// Announces a new cell, whose header is written, to valgrind. Safety: as for [`heap_cell`].
 #[inline(always)]
-pub(crate) unsafe fn told_made(kind: Kind, data: *mut u8, header: usize, src: *mut Cell) {
+pub(crate) unsafe fn announce_made(kind: Kind, data: *mut u8, header: usize, src: *mut Cell) {
     // SAFETY: [caller] the contract is the caller's, and the kind is that of a node.
     unsafe {
-        let Some(cell) = told(data, header, src) else { return };
+        let Some(cell) = heap_cell(data, header, src) else { return };
         let flags = (*prefix(data, header)).flags;
         cell.made(match kind {
             // An internal node is found by its header, even if it has no parent.
             #[cfg(feature = "tree")]
             Kind::Tree if flags & FLAG_RECORD != 0 || !(*super::Node::of(data)).parent.is_null() => {
-                Leads::Inside
+                HeaderLinks::In
             }
-            Kind::Tree => Leads::On,
-            _ if record::has(flags) => Leads::On,
-            _ => Leads::Nowhere,
+            Kind::Tree => HeaderLinks::Out,
+            _ if record::has(flags) => HeaderLinks::Out,
+            _ => HeaderLinks::None,
         });
     }
 }

@@ -22,7 +22,7 @@ pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     match kind {
         #[cfg(feature = "pool")]
         // SAFETY: [caller, tag] the caller gives a live pool cell, whose header names its pool.
-        Some(Kind::Pool) => unsafe { super::pool::cell::owner_of(data).cast() },
+        Some(Kind::Pool) => unsafe { super::pool::cell::block_of(data).cast() },
         _ => layout::header(kind).map_or(core::ptr::null_mut(), |header| prefix(data, header)),
     }
 }
@@ -43,17 +43,17 @@ pub(crate) unsafe fn check(call: Call, handle: Handle, what: Check) -> bool {
     unsafe {
         match (kind, layout::header(kind)) {
             (Some(kind), Some(header)) if agrees(handle, prefix(data, header)) => match what {
-                Check::Read => check::check_seen(call, kind, header, data),
+                Check::Read => check::check_readable(call, kind, header, data),
                 Check::Write => check::check(call, kind, header, data),
             },
             #[cfg(feature = "pool")]
             (Some(Kind::Pool), _) if agrees(handle, cell(kind, data)) => match what {
-                Check::Read => super::pool::cell::check_seen(call, data),
+                Check::Read => super::pool::cell::check_readable(call, data),
                 Check::Write => super::pool::cell::check(call, data).is_some(),
             },
             (Some(Kind::None), _) => true,
             _ => {
-                contradicted(call, data, kind);
+                report_bad_handle(call, data, kind);
                 false
             }
         }
@@ -76,13 +76,13 @@ macro_rules! release_by_kind {
             #[cfg(feature = "heap")]
             Some(Kind::Heap) if agrees($crate::raw::heap::cell($data)) => $crate::raw::heap::release($data, $call, $shred),
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) if agrees($crate::raw::pool::cell::owner_of($data).cast()) => {
+            Some(Kind::Pool) if agrees($crate::raw::pool::cell::block_of($data).cast()) => {
                 $crate::raw::pool::release::release($data, $call, $shred)
             }
             $($(#[$cfg])* Some(Kind::$kind) if agrees($crate::raw::layout::prefix($data, $crate::raw::layout::header_of(Kind::$kind))) => {
                 $release
             })*
-            kind => $crate::raw::object::contradicted($call, $data, kind),
+            kind => $crate::raw::object::report_bad_handle($call, $data, kind),
         }
         let _ = (agrees, $shred);
     }};
@@ -98,7 +98,7 @@ pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
 
 /// Reports a handle that does not agree with its cell, or whose kind this build cannot free.
 #[cold]
-pub(crate) fn contradicted(call: Call, data: *mut u8, kind: Option<Kind>) {
+pub(crate) fn report_bad_handle(call: Call, data: *mut u8, kind: Option<Kind>) {
     let built = |kind| match kind {
         Kind::Pool => cfg!(feature = "pool"),
         Kind::None | Kind::Source => true,

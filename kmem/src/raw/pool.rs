@@ -2,13 +2,13 @@
 //!
 //! A pool belongs to one thread at a time.
 
+pub(crate) mod announce;
 pub(crate) mod cell;
 mod count;
 pub(crate) mod free_list;
 pub(crate) mod header;
 pub(crate) mod plan;
 pub(crate) mod release;
-pub(crate) mod told;
 mod verify;
 
 use core::alloc::Layout;
@@ -27,7 +27,7 @@ use crate::error::AllocError;
 use crate::fault::{self, Misuse, call};
 use crate::raw::layout::{POOL_GROWS, POOL_IN_BUFFER, POOL_IN_DTOR};
 use crate::shred;
-use cell::{is_tainted, owner_of};
+use cell::{block_of, is_tainted};
 use header::check_pool;
 use plan::{GROUP, Plan, write};
 use release::{release, tear_down};
@@ -54,7 +54,7 @@ pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
 /// # Safety
 /// As for [`i`]. The destructor, if any, may be called with every cell of the pool.
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
-    let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
+    let plan = Plan::new(spec, if src.is_null() { announce::RED_ZONE } else { 0 })?;
     let mut flags = if spec.grows { POOL_GROWS } else { 0 };
     // SAFETY: [caller] the caller gives null or a live cell.
     let base = if !src.is_null() && unsafe { (*src).kind } == Kind::Tree as i32 {
@@ -202,7 +202,7 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
     // SAFETY: [tag] the data is null or that of a cell, whose header names its pool.
-    let pool = if data.is_null() { null_mut() } else { unsafe { owner_of(data) } };
+    let pool = if data.is_null() { null_mut() } else { unsafe { block_of(data) } };
     Handle::on(Kind::Pool, data, pool.cast())
 }
 
@@ -210,7 +210,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 /// cell of a pool of this thread.
 pub(crate) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError> {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
-    unsafe { fits(owner_of(data), size, 0) }
+    unsafe { fits(block_of(data), size, 0) }
 }
 
 /// Zeroes the data of a live cell from byte `size` on, if the pool, the cell or `shred` asks for that. Safety: as for
@@ -218,7 +218,7 @@ pub(crate) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError>
 pub(crate) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
     unsafe {
-        let pool = owner_of(data);
+        let pool = block_of(data);
         if shred.is_yes() || is_tainted(data) || shreds((*pool).head.cast()) {
             shred::zero(data.add(size), (*pool).cellsz - size);
         }

@@ -70,16 +70,16 @@ pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     }
 }
 
-/// Returns the bytes of header and data of a cell, or `none` if its record is corrupt. Safety: `cell` is readable.
+/// Returns the bytes of header and data of a cell, or `if_corrupt` if its record is corrupt. Safety: `cell` is readable.
 #[inline(always)]
-pub(crate) unsafe fn size(cell: *mut Cell, none: usize) -> usize {
+pub(crate) unsafe fn size(cell: *mut Cell, if_corrupt: usize) -> usize {
     // SAFETY: [caller, record] the cell is readable, and so is its record.
     unsafe {
         if !has((*cell).flags) {
             return (*cell).size;
         }
         let record = of(cell);
-        if record.is_null() { none } else { (*record).size }
+        if record.is_null() { if_corrupt } else { (*record).size }
     }
 }
 
@@ -138,7 +138,7 @@ pub(crate) unsafe fn set_dtor(record: *mut Record, destructor: Destructor) {
 
 impl Lifted {
     /// Returns the record without linking it to a cell.
-    pub(crate) fn taken(self) -> *mut Record {
+    pub(crate) fn into_record(self) -> *mut Record {
         core::mem::ManuallyDrop::new(self).record
     }
 

@@ -62,7 +62,7 @@ pub(crate) unsafe fn alloc_by(
     unsafe {
         (&raw mut (*header).refs).write(AtomicUsize::new(1));
         (&raw mut (*header).src).write(src);
-        make::told_made(Kind::Ref, data.as_ptr(), HEADER, src);
+        make::announce_made(Kind::Ref, data.as_ptr(), HEADER, src);
     }
     Ok(data)
 }

@@ -156,7 +156,7 @@ impl Facts {
                 }
                 #[cfg(feature = "pool")]
                 Kind::Pool => {
-                    let pool = super::pool::cell::owner_of(object.data);
+                    let pool = super::pool::cell::block_of(object.data);
                     facts.size = (*pool).cellsz;
                     facts.block += layout::POOL_CELL + (*pool).cellsz;
                     facts.name = super::pool::name(pool);
@@ -441,7 +441,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         Form::Json => call!(c"kmtreej"),
     };
     // SAFETY: [caller] the caller vouches for a readable header.
-    if !unsafe { check::check_seen(call, Kind::Tree, layout::NODE, data) } {
+    if !unsafe { check::check_readable(call, Kind::Tree, layout::NODE, data) } {
         return;
     }
     let out = &mut Text::new(write);
@@ -501,7 +501,7 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
     };
     // SAFETY: [caller, live] the caller vouches for the header, the check for its contents; the source of a live pool is there.
     unsafe {
-        if !super::pool::header::check_pool_seen(call, pool) {
+        if !super::pool::header::check_pool_readable(call, pool) {
             return;
         }
         let head = super::pool::header::head(pool);

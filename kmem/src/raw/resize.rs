@@ -7,12 +7,12 @@ use super::chain::shreds;
 use super::check::{Prefix, check_prefix, is_plain};
 use super::end::CellFreeGuard;
 use super::layout::prefix;
-use super::make::told_made;
+use super::make::announce_made;
 use super::record;
 use super::request::{BASE_ALIGN, Fill};
 use super::seal;
 use super::shape::{CellLayout, MOST, Trailer};
-use super::source::{self, draw, draw_heap, grow_heap};
+use super::source::{self, draw, draw_heap, resize_heap};
 use super::{sanitizer, totals};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
@@ -74,23 +74,23 @@ pub(crate) unsafe fn resize(
                 }
             } else if src.is_null() && !how.shred {
                 if let Some(resized) = move_fast(kind, header, data, size) {
-                    told_moved(kind, header, data, src, &resized);
+                    announce_moved(kind, header, data, src, &resized);
                     return Ok(resized);
                 }
             }
         }
         let resized = resize_slow(call, kind, header, data, src, to, how)?;
-        told_moved(kind, header, data, src, &resized);
+        announce_moved(kind, header, data, src, &resized);
         Ok(resized)
     }
 }
 
 /// Announces a cell that has moved to valgrind. Safety: the cell moved, and its header is unchanged.
 #[inline(always)]
-unsafe fn told_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, resized: &Resized) {
+unsafe fn announce_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, resized: &Resized) {
     if sanitizer::HEAP && resized.data.as_ptr() != data {
         // SAFETY: [caller] the cell is live.
-        unsafe { told_made(kind, resized.data.as_ptr(), header, src) };
+        unsafe { announce_made(kind, resized.data.as_ptr(), header, src) };
     }
 }
 
@@ -109,14 +109,14 @@ unsafe fn resize_slow(
     // SAFETY: [live, caller] the cell is readable and the caller's alone. Its prefix is checked before the rest is read.
     unsafe {
         match check_prefix(call, kind, header, data, src) {
-            Prefix::Whole => {}
+            Prefix::Valid => {}
             Prefix::Wrong => return Err(AllocError::Misused),
             Prefix::Recorded => {
                 return resize_recorded(call, kind, header, data, src, to, How { shred, alone });
             }
         }
         let shape = CellLayout::of(cell, header);
-        let Some(carried) = Trailer::take(data, &shape) else {
+        let Some(trailer) = Trailer::take(data, &shape) else {
             fault::report(call, data, Misuse::Damaged);
             return Err(AllocError::Misused);
         };
@@ -138,14 +138,14 @@ unsafe fn resize_slow(
             source::resized(src, data.sub(shape.offset()), from, to);
             totals::ended(kind, from);
             totals::made(kind, to);
-            return Ok(Resized { data: carried.put(data, &new), old: None });
+            return Ok(Resized { data: trailer.put(data, &new), old: None });
         }
-        let mut cell = Whole { kind, data, src, shape, carried };
+        let mut cell = Checked { kind, data, src, shape, trailer };
         let ends = to.ends(&least);
         if let Some(resized) = cell.resize_block(&least, ends, zeroes, alone) {
             return Ok(resized);
         }
-        cell.leave(least, ends, shred)
+        cell.relocate(least, ends, shred)
     }
 }
 
@@ -205,15 +205,15 @@ impl ResizeRequest {
 }
 
 /// A cell whose prefix was checked, and the parts needed to write it anew. The cell is live, and the caller's alone.
-struct Whole {
+struct Checked {
     kind: Kind,
     data: *mut u8,
     src: *mut Cell,
     shape: CellLayout,
-    carried: Trailer,
+    trailer: Trailer,
 }
 
-impl Whole {
+impl Checked {
     fn base(&self) -> *mut u8 {
         self.data.wrapping_sub(self.shape.offset())
     }
@@ -222,7 +222,7 @@ impl Whole {
     #[inline(never)]
     unsafe fn write(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         // SAFETY: [caller] the block has room for the shape.
-        unsafe { self.carried.put(data, shape) }
+        unsafe { self.trailer.put(data, shape) }
     }
 
     /// Records that the cell has this shape and address. No old block remains.
@@ -249,10 +249,10 @@ impl Whole {
                 if zeroes && least.size < self.shape.size && !self.cut(least) {
                     return None;
                 }
-                return each(least, ends, |shape| self.ask_source(shape));
+                return each_end(least, ends, |shape| self.ask_source(shape));
             }
             if self.src.is_null() && alone && !zeroes {
-                return each(least, ends, |shape| self.ask_heap(shape));
+                return each_end(least, ends, |shape| self.ask_heap(shape));
             }
             None
         }
@@ -275,7 +275,7 @@ impl Whole {
     #[inline(never)]
     unsafe fn ask_source(&self, shape: &CellLayout) -> Option<Resized> {
         /// Restores the parts behind the data if the source refuses or unwinds: it may have zeroed what it was to get.
-        struct Asked<'a>(&'a Whole);
+        struct Asked<'a>(&'a Checked);
         impl Drop for Asked<'_> {
             fn drop(&mut self) {
                 // SAFETY: [guard, extent] the block has its old size.
@@ -301,7 +301,7 @@ impl Whole {
         unsafe {
             // A stale pointer to the old block finds a freed cell, as long as the heap keeps the bytes.
             (*cell).kind = self.kind.freed();
-            let Some(block) = grow_heap(self.base(), self.shape.layout(), shape.layout().size()) else {
+            let Some(block) = resize_heap(self.base(), self.shape.layout(), shape.layout().size()) else {
                 (*cell).kind = self.kind as i32;
                 return None;
             };
@@ -313,8 +313,13 @@ impl Whole {
 
     /// Moves the cell to a new block. If there is none, a cell that was cut keeps its block, with the cut bytes as spare room.
     #[inline(always)]
-    unsafe fn leave(&self, least: CellLayout, ends: [usize; 2], shred: bool) -> Result<Resized, AllocError> {
-        let Whole { kind, data, src, shape: old, .. } = self;
+    unsafe fn relocate(
+        &self,
+        least: CellLayout,
+        ends: [usize; 2],
+        shred: bool,
+    ) -> Result<Resized, AllocError> {
+        let Checked { kind, data, src, shape: old, .. } = self;
         let (kind, data, src) = (*kind, *data, *src);
         let mut shape = least.to(ends[0]);
         // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the data that fits.
@@ -343,7 +348,7 @@ impl Whole {
 
 /// Tries the two ends in turn, and returns the first result.
 #[cfg_attr(not(kmem_standalone), inline(always))]
-fn each<T>(
+fn each_end<T>(
     least: &CellLayout,
     ends: [usize; 2],
     mut find: impl FnMut(&CellLayout) -> Option<T>,
@@ -385,7 +390,7 @@ unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -
         }
         // A stale pointer to the old block finds a freed cell, as long as the heap keeps the bytes.
         (*cell).kind = kind.freed();
-        let Some(block) = grow_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
+        let Some(block) = resize_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
         else {
             (*cell).kind = kind as i32;
             return None;

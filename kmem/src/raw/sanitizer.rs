@@ -1,4 +1,4 @@
-//! Announcements to AddressSanitizer, MemorySanitizer, ThreadSanitizer and valgrind. Those about pools are in `pool/told.rs`.
+//! Announcements to AddressSanitizer, MemorySanitizer, ThreadSanitizer and valgrind. Those about pools are in `pool/announce.rs`.
 //!
 //! The tools know the blocks of `malloc` by themselves. MemorySanitizer and ThreadSanitizer see only instrumented code, and stable
 //! Rust does not instrument. So MemorySanitizer is told which bytes kmem has written for user code to read: headers, zeroed data,
@@ -29,13 +29,13 @@ pub(crate) struct HeapCell {
 
 /// How user code reaches a heap cell, and whether its header points to other cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leads {
+pub(crate) enum HeaderLinks {
     /// By its data. The header points to no cell.
-    Nowhere,
+    None,
     /// By its data. The header points to children or owned objects.
-    On,
+    Out,
     /// By its header: a parent or sibling points there.
-    Inside,
+    In,
 }
 
 /// Announces a new block of the heap, with `size` bytes and [`SPARE`].
@@ -193,8 +193,8 @@ pub(crate) mod valgrind;
 #[cfg(not(kmem_valgrind))]
 pub(crate) mod valgrind {
     impl super::HeapCell {
-        pub(in crate::raw) fn made(&self, _: super::Leads) {}
-        pub(in crate::raw) fn leads(&self, _: super::Leads) {}
+        pub(in crate::raw) fn made(&self, _: super::HeaderLinks) {}
+        pub(in crate::raw) fn leads(&self, _: super::HeaderLinks) {}
         pub(in crate::raw) fn ended(&self) {}
     }
 

@@ -37,7 +37,7 @@ const HOSTED: bool = cfg!(any(
 
 /// Bits that are set in no user-space address. Addresses of x86-64 and RISC-V have at most 57 bits; those of aarch64 have 52, and
 /// any tag in the top byte. Zero if no bit is known to be clear: on 32-bit machines, and in a kernel.
-const WILD: usize = if !HOSTED || cfg!(not(target_pointer_width = "64")) {
+const NON_CANONICAL: usize = if !HOSTED || cfg!(not(target_pointer_width = "64")) {
     0
 } else if cfg!(target_arch = "aarch64") {
     0x00f0_0000_0000_0000_u64 as usize
@@ -70,7 +70,7 @@ const LAST: usize = if HOSTED { usize::MAX - 4095 } else { usize::MAX };
 pub(crate) fn is_non_canonical(addr: usize) -> bool {
     // Null and addresses below the first wrap to the highest addresses.
     let above_first = addr.wrapping_sub(FIRST);
-    if WILD == 0 { above_first > LAST - FIRST } else { above_first & WILD != 0 }
+    if NON_CANONICAL == 0 { above_first > LAST - FIRST } else { above_first & NON_CANONICAL != 0 }
 }
 
 /// Returns true if the address is non-canonical or misaligned.
@@ -78,10 +78,10 @@ pub(crate) fn is_non_canonical(addr: usize) -> bool {
 fn is_no_place(addr: usize, align: usize) -> bool {
     let odd = align - 1;
     // One comparison: the first address is aligned.
-    if WILD == 0 {
+    if NON_CANONICAL == 0 {
         is_non_canonical(addr) || addr & odd != 0
     } else {
-        addr.wrapping_sub(FIRST) & (WILD | odd) != 0
+        addr.wrapping_sub(FIRST) & (NON_CANONICAL | odd) != 0
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn is_no_header(addr: usize) -> bool {
 #[cfg(feature = "tree")]
 pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
     let [a, b, c] = addresses;
-    if WILD == 0 {
+    if NON_CANONICAL == 0 {
         addresses.into_iter().any(|addr| addr != 0 && is_no_header(addr))
     } else {
         // A bit that is set in one of them is set in all three together.
@@ -248,7 +248,7 @@ mod proof {
     };
 
     /// The bits that no address passed to this copy of kmem has had so far.
-    static TO_SPARE: AtomicUsize = AtomicUsize::new(SPARE);
+    static UNSEEN: AtomicUsize = AtomicUsize::new(SPARE);
 
     /// Nothing. `PhantomData`, because no other zero-sized type may stand in a header that C sees.
     pub(crate) type Proof = core::marker::PhantomData<usize>;
@@ -261,7 +261,7 @@ mod proof {
     impl Proves for Proof {
         #[inline(always)]
         fn new(_: usize, addr: usize, _: usize) -> Proof {
-            if addr & TO_SPARE.load(Ordering::Relaxed) != 0 {
+            if addr & UNSEEN.load(Ordering::Relaxed) != 0 {
                 learn(addr);
             }
             core::marker::PhantomData
@@ -271,14 +271,14 @@ mod proof {
         #[inline(always)]
         fn holds(self, _: usize, addr: usize, _: usize) -> bool {
             // Relaxed: a cell received from another thread brings that thread's writes with it.
-            addr & TO_SPARE.load(Ordering::Relaxed) == 0
+            addr & UNSEEN.load(Ordering::Relaxed) == 0
         }
     }
 
     #[cold]
     #[inline(never)]
     fn learn(addr: usize) {
-        TO_SPARE.fetch_and(!addr, Ordering::Relaxed);
+        UNSEEN.fetch_and(!addr, Ordering::Relaxed);
     }
 }
 
@@ -459,7 +459,7 @@ mod tests {
         if HOSTED {
             assert!([8, 64, 4000, usize::MAX - 15, usize::MAX].into_iter().all(is_non_canonical));
         }
-        if WILD != 0 {
+        if NON_CANONICAL != 0 {
             assert!(
                 (b' '..=b'~').all(|byte| is_non_canonical(usize::from_ne_bytes([byte; size_of::<usize>()])))
             );

@@ -132,7 +132,7 @@ impl CellLayout {
     }
 
     /// [`of`](CellLayout::of) a cell that may have a record. The size is zero if the record cannot be followed.
-    pub(crate) unsafe fn seen(cell: *mut Cell, header: usize) -> CellLayout {
+    pub(crate) unsafe fn of_any(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe {
             let size = record::size(cell, header);
@@ -171,8 +171,9 @@ impl CellLayout {
             ((*cell).align, CellLayout::ending(cell, header, size, far_end))
         };
         let aligned = align & ALIGN_BITS == 0 || (BASE_ALIGN + 1..=MAX_ALIGN).contains(&alignment(align));
-        let told = usize::from(align >> 4) < FAR || shape.end <= FARTHEST && shape.end >= shape.tight() + FAR;
-        aligned && told
+        let far_end_ok =
+            usize::from(align >> 4) < FAR || shape.end <= FARTHEST && shape.end >= shape.tight() + FAR;
+        aligned && far_end_ok
     }
 
     /// Bytes from the start of the block to the data.
@@ -194,7 +195,7 @@ impl CellLayout {
     }
 
     /// Bytes from the data to the name.
-    pub(crate) fn label(&self) -> usize {
+    pub(crate) fn name_at(&self) -> usize {
         self.slot() + self.behind - size_of::<SealedName>()
     }
 
@@ -242,8 +243,11 @@ impl Trailer {
         unsafe {
             let drop =
                 if shape.has_slot() { Some(SealedDtor::read(data.add(shape.slot()).cast())?) } else { None };
-            let name =
-                if shape.has_name() { Some(SealedName::read(data.add(shape.label()).cast())?) } else { None };
+            let name = if shape.has_name() {
+                Some(SealedName::read(data.add(shape.name_at()).cast())?)
+            } else {
+                None
+            };
             Some(Trailer { drop, name })
         }
     }
@@ -264,7 +268,7 @@ impl Trailer {
                 SealedDtor::write(data.add(shape.slot()).cast(), destructor);
             }
             if let Some(name) = self.name {
-                SealedName::write(data.add(shape.label()).cast(), name);
+                SealedName::write(data.add(shape.name_at()).cast(), name);
             }
             if spare == FAR {
                 End::write(data.add(shape.far()).cast(), shape.end);
@@ -302,17 +306,17 @@ mod tests {
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);
         let flags =
             if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
-        let carried = Trailer {
+        let trailer = Trailer {
             drop: shape.has_slot().then_some(Destructor { run: None, arg: null_mut() }),
             name: shape.has_name().then_some(c"name"),
         };
         // SAFETY: the block has room for the header and for 384 bytes behind it.
         unsafe {
             prefix(data, 16).write(Cell::new(Kind::Heap, flags, align_byte(shape.align), 0, 0));
-            carried.put(data, shape);
-            let carried = Trailer::take(data, shape).expect("what was put");
+            trailer.put(data, shape);
+            let trailer = Trailer::take(data, shape).expect("what was put");
             assert_eq!(
-                (carried.drop.is_some(), carried.name.is_some()),
+                (trailer.drop.is_some(), trailer.name.is_some()),
                 (shape.has_slot(), shape.has_name())
             );
             let cell = prefix(data, 16);

@@ -5,10 +5,10 @@ use core::ptr::null_mut;
 
 use super::check::seal_ok;
 use super::layout::prefix;
-use super::make::told;
+use super::make::heap_cell;
 use super::record::{self, Lifted, Record};
 use super::request::{Destructor, Fill};
-use super::sanitizer::Leads;
+use super::sanitizer::HeaderLinks;
 use super::seal::{SealedDtor, SealedName};
 use super::shape::CellLayout;
 use super::source::{draw, give_back};
@@ -23,7 +23,7 @@ use crate::fault::Call;
 pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
     // SAFETY: [caller] the cell is live.
     let (shape, flags) =
-        unsafe { (CellLayout::seen(prefix(data, header), header), (*prefix(data, header)).flags) };
+        unsafe { (CellLayout::of_any(prefix(data, header), header), (*prefix(data, header)).flags) };
     let record = if record::has(flags) { record::LAYOUT.size() } else { 0 };
     (shape.size, shape.offset() + shape.end + record)
 }
@@ -33,8 +33,8 @@ pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
 pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr> {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = CellLayout::seen(prefix(data, header), header);
-        if shape.has_name() { SealedName::read(data.add(shape.label()).cast()) } else { None }
+        let shape = CellLayout::of_any(prefix(data, header), header);
+        if shape.has_name() { SealedName::read(data.add(shape.name_at()).cast()) } else { None }
     }
 }
 
@@ -43,9 +43,9 @@ pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr>
 pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = CellLayout::seen(prefix(data, header), header);
+        let shape = CellLayout::of_any(prefix(data, header), header);
         if shape.has_name() {
-            SealedName::write(data.add(shape.label()).cast(), name);
+            SealedName::write(data.add(shape.name_at()).cast(), name);
         }
         shape.has_name()
     }
@@ -56,7 +56,7 @@ pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -
 pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destructor) {
     let cell = prefix(data, header);
     // SAFETY: [caller] the cell is live.
-    let shape = unsafe { CellLayout::seen(cell, header) };
+    let shape = unsafe { CellLayout::of_any(cell, header) };
     // SAFETY: [slot, record] a shape with a slot has room for it. A cell without one may have a record.
     unsafe {
         if shape.has_slot() {
@@ -87,8 +87,8 @@ pub(crate) unsafe fn hook(
         let flags = (*cell).flags;
         if flags & FLAG_SLOT == 0 && !record::has(flags) && destructor.run.is_some() {
             ensure(kind, cell, src)?;
-            if let Some(cell) = told(data, header, src) {
-                cell.leads(Leads::On);
+            if let Some(cell) = heap_cell(data, header, src) {
+                cell.leads(HeaderLinks::Out);
             }
         }
         set_dtor(data, header, destructor);

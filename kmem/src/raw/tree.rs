@@ -30,7 +30,7 @@ use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
 use free::release;
-use links::{Links, OWN, around, check, check_movable, held_by, in_use, is_child};
+use links::{INTERNAL, Links, check, check_links, check_movable, in_use, is_child, links_to};
 use reparent::past_hooks_of;
 
 pub use hold::*;
@@ -78,8 +78,8 @@ pub(crate) unsafe fn resize_kept(
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller, one-thread, links] the caller vouches for the header, the check for its contents; neighbours are live.
     unsafe {
-        let node = check_movable(call, data, OWN)?;
-        let wrong = match around(node) {
+        let node = check_movable(call, data, INTERNAL)?;
+        let wrong = match check_links(node) {
             Links::Corrupt => Some(Misuse::Damaged),
             _ => in_use(node),
         };
@@ -94,7 +94,7 @@ pub(crate) unsafe fn resize_kept(
         let now = Node::of(resized.data.as_ptr());
         if now != node {
             if !(*now).parent.is_null() {
-                for link in held_by(now) {
+                for link in links_to(now) {
                     *link = now;
                 }
             }

@@ -29,14 +29,14 @@ pub(crate) unsafe fn taint(data: *mut u8) {
         let named = (*PoolCell::of(data)).pool;
         if named.addr() & FREE == 0 {
             PoolCell::tag(PoolCell::of(data), TAINTED);
-            (*owner_of(data)).cell.flags |= POOL_HAS_SECRETS;
+            (*block_of(data)).cell.flags |= POOL_HAS_SECRETS;
         }
     }
 }
 
 /// The pool that the header of a cell names, whether the cell is live or free.
 #[inline]
-pub(crate) unsafe fn owner_of(data: *mut u8) -> *mut Pool {
+pub(crate) unsafe fn block_of(data: *mut u8) -> *mut Pool {
     // SAFETY: [caller] the caller vouches for a readable header.
     let pool = unsafe { (&raw const (*PoolCell::of(data)).pool).read_unaligned() };
     pool.map_addr(|addr| addr & !(BASE_ALIGN - 1))
@@ -88,7 +88,7 @@ pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
 
 /// [`check`] for calls that only read: the destructor of a cell may read the cell, also while its pool is being destroyed.
 #[inline(never)]
-pub(crate) unsafe fn check_seen(call: Call, data: *mut u8) -> bool {
+pub(crate) unsafe fn check_readable(call: Call, data: *mut u8) -> bool {
     // SAFETY: [caller, tag] as in `check`; a cell or pool whose header says that it is being freed is there.
     unsafe {
         if data.addr() & (BASE_ALIGN - 1) != 0 {

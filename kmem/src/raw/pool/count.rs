@@ -2,8 +2,8 @@
 
 use core::ptr::null_mut;
 
-use super::cell::{is_live, owner_of};
-use super::header::{blocks, check_pool_seen};
+use super::cell::{block_of, is_live};
+use super::header::{blocks, check_pool_readable};
 use crate::fault::call;
 use crate::raw::layout::{Pool, PoolCell};
 
@@ -80,7 +80,7 @@ pub unsafe fn count(pool: *mut Pool) -> Count {
     // SAFETY: [caller, blocks] the caller vouches for the header, the check for its contents; the blocks of a live
     // pool are live.
     unsafe {
-        if pool.is_null() || !check_pool_seen(call!(c"kmpoolq"), pool) {
+        if pool.is_null() || !check_pool_readable(call!(c"kmpoolq"), pool) {
             return count;
         }
         let head = (*pool).head;
@@ -161,12 +161,12 @@ pub unsafe fn walk(pool: *mut Pool) -> Walk {
 pub unsafe fn walk_after(pool: *mut Pool, after: *mut u8) -> Walk {
     // SAFETY: [caller, tag, blocks] the caller vouches for the headers; that of a cell names its block, live or free.
     unsafe {
-        if pool.is_null() || !check_pool_seen(call!(c"kmpooln"), pool) {
+        if pool.is_null() || !check_pool_readable(call!(c"kmpooln"), pool) {
             Walk { block: null_mut(), index: 0 }
         } else if after.is_null() {
             Walk { block: (*pool).head, index: 0 }
         } else {
-            let block = owner_of(after);
+            let block = block_of(after);
             // The index of an address that is no cell of the block is above all others.
             Walk { block, index: (*block).index(PoolCell::of(after)).saturating_add(1) }
         }

@@ -13,7 +13,7 @@ use core::ptr::{NonNull, null_mut};
 use super::plan::GROUP;
 use crate::fault::{self, Misuse, call};
 use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, POOL_MAY_HAVE_FREE_BLOCKS, Pool, PoolCell};
-use crate::raw::pool::told;
+use crate::raw::pool::announce;
 
 /// Bytes between cells that still lie together: a few pages, which the TLB and the prefetcher hold.
 pub(crate) const NEAR: usize = 16 << 10;
@@ -110,7 +110,7 @@ pub(crate) unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
 pub(crate) unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<u8> {
     // SAFETY: [tag] the caller gives a cell of this live pool, which is this thread's.
     unsafe {
-        told::handed_out(block, cell.cast(), (*block).cellsz);
+        announce::handed_out(block, cell.cast(), (*block).cellsz);
         (*cell).last = (*block).top;
         PoolCell::name(cell, block);
         (*block).top = cell;
@@ -184,7 +184,7 @@ pub(crate) unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
         (*cell).last = below;
         PoolCell::name(cell, pool.map_addr(|addr| addr | FREE));
         (*pool).bottom = cell;
-        told::given_back(pool, PoolCell::data(cell), (*pool).stride - HEADER);
+        announce::given_back(pool, PoolCell::data(cell), (*pool).stride - HEADER);
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) unsafe fn check_pool(call: Call, pool: *mut Pool) -> bool {
 
 /// [`check_pool`] for calls that only read: a destructor of a cell may read its pool while that is being destroyed.
 #[inline(never)]
-pub(crate) unsafe fn check_pool_seen(call: Call, pool: *mut Pool) -> bool {
+pub(crate) unsafe fn check_pool_readable(call: Call, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
     unsafe {
         pool.addr() & (BASE_ALIGN - 1) == 0 && (*pool).cell.kind == Kind::Pool.dying()
@@ -45,7 +45,7 @@ pub(crate) unsafe fn is_hosted(pool: *mut Pool) -> bool {
 
 /// Returns true if the destructor of one of the pool's cells is running. Safety: `pool` is a live pool on a node.
 #[cfg(feature = "tree")]
-pub(crate) unsafe fn is_ending(pool: *mut Pool) -> bool {
+pub(crate) unsafe fn is_in_dtor(pool: *mut Pool) -> bool {
     // SAFETY: [caller, hosted] the caller's pool is live.
     unsafe { (*(*pool).head).cell.flags & POOL_IN_DTOR != 0 }
 }

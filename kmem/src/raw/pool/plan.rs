@@ -7,7 +7,7 @@ use core::ptr::{NonNull, null, null_mut};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::raw::layout::{Group, POOL, POOL_CELL as HEADER, POOL_SLOW_FREE, Pool, PoolCell};
-use crate::raw::pool::told;
+use crate::raw::pool::announce;
 use crate::raw::request::{BASE_ALIGN, Destructor, align_byte, data_align, round_up};
 use crate::raw::seal::{self, SealedDtor, heap_id};
 use crate::raw::totals;
@@ -131,8 +131,8 @@ pub(crate) unsafe fn write(
 ) -> NonNull<Pool> {
     let pool = base.cast::<Pool>();
     let align = data_align(spec.align).unwrap_or(BASE_ALIGN);
-    let careful = if spec.drop.is_some() || !src.is_null() { POOL_SLOW_FREE } else { 0 };
-    let flags = flags | careful;
+    let slow = if spec.drop.is_some() || !src.is_null() { POOL_SLOW_FREE } else { 0 };
+    let flags = flags | slow;
     let header = Pool {
         cell: Cell::new(Kind::Pool, flags, align_byte(align), heap_id(), plan.layout.size()),
         cellsz: spec.size,
@@ -161,10 +161,10 @@ pub(crate) unsafe fn write(
     };
     let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
     totals::made(Kind::Pool, plan.layout.size());
-    told::pool_reserved(pool.as_ptr(), cells, len);
+    announce::pool_reserved(pool.as_ptr(), cells, len);
     // SAFETY: [extent] the caller's block has room for a pool and the alignment of one.
     unsafe { pool.write(header) };
-    told::pool_made(pool.as_ptr(), cells, len, plan.stride - HEADER - spec.size);
+    announce::pool_made(pool.as_ptr(), cells, len, plan.stride - HEADER - spec.size);
     pool
 }
 

@@ -2,14 +2,14 @@
 
 use core::ptr::null_mut;
 
-use super::cell::{check, is_live, is_tainted, names_its_pool, owner_of};
+use super::cell::{block_of, check, is_live, is_tainted, names_its_pool};
 use super::free_list::{put, put_back};
 use super::header::{destructor, layout_of};
 use crate::cell::{FLAG_HOST, Kind, Shred};
 use crate::fault::{self, Call, Misuse, call};
 use crate::raw::chain::shreds;
 use crate::raw::layout::{DYING, POOL_HAS_SECRETS, POOL_IN_BUFFER, POOL_IN_DTOR, Pool, PoolCell, TAINTED};
-use crate::raw::pool::told;
+use crate::raw::pool::announce;
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::seal::{self, heap_id};
 use crate::raw::source::give_back;
@@ -36,7 +36,7 @@ impl Drop for PoolCellFreeGuard {
             let head = (*pool).head;
             (*head).cell.flags &= !flag;
             if (*cell).pool.addr() & TAINTED != 0 || shreds(head.cast()) {
-                told::widened(PoolCell::data(cell), (*pool).cellsz);
+                announce::widened(PoolCell::data(cell), (*pool).cellsz);
                 shred::zero(PoolCell::data(cell), (*pool).cellsz);
             }
             put_back(pool, cell);
@@ -48,7 +48,7 @@ impl Drop for PoolCellFreeGuard {
 pub(crate) unsafe fn free_without_drop(data: *mut u8) {
     // SAFETY: [caller, tag] the caller gives the data of a live cell, whose header names its pool.
     unsafe {
-        drop(PoolCellFreeGuard { cell: PoolCell::of(data), pool: owner_of(data), flag: 0 });
+        drop(PoolCellFreeGuard { cell: PoolCell::of(data), pool: block_of(data), flag: 0 });
     }
 }
 
@@ -92,14 +92,14 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
         if shred.is_yes() {
             PoolCell::tag(cell, TAINTED);
         }
-        let mut going = PoolCellFreeGuard { cell, pool, flag: 0 };
+        let mut guard = PoolCellFreeGuard { cell, pool, flag: 0 };
         if destructor.run.is_some() {
-            going.flag = POOL_IN_DTOR & !(*head).cell.flags;
+            guard.flag = POOL_IN_DTOR & !(*head).cell.flags;
             (*head).cell.flags |= POOL_IN_DTOR;
             PoolCell::tag(cell, DYING);
             destructor.call(data);
         }
-        drop(going);
+        drop(guard);
     }
 }
 
@@ -163,7 +163,7 @@ impl Drop for TearDown {
             let mut block = self.head;
             while !block.is_null() {
                 let Pool { next, first, high_water, cells, stride, src, .. } = *block;
-                told::pool_gone(block, first.cast(), cells * stride);
+                announce::pool_gone(block, first.cast(), cells * stride);
                 if shred {
                     shred::zero(first.cast(), high_water * stride);
                 } else if (*block).cell.flags & POOL_HAS_SECRETS != 0 {

@@ -65,7 +65,7 @@ unsafe fn size_checked(call: Call, handle: Handle, what: Check) -> Option<usize>
             Some(header) => record::size(layout::prefix(handle.data, header), header) - header,
             #[cfg(feature = "pool")]
             None if handle.kind == Kind::Pool as i32 => {
-                (*crate::raw::pool::cell::owner_of(handle.data)).cellsz
+                (*crate::raw::pool::cell::block_of(handle.data)).cellsz
             }
             None => 0,
         })
@@ -97,7 +97,7 @@ unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
             Some(header) => trailer::name(handle.data, header),
             #[cfg(feature = "pool")]
             None if handle.kind == Kind::Pool as i32 => {
-                crate::raw::pool::name(crate::raw::pool::cell::owner_of(handle.data))
+                crate::raw::pool::name(crate::raw::pool::cell::block_of(handle.data))
             }
             None => None,
         }

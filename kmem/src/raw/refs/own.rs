@@ -14,7 +14,7 @@ use crate::fault::Call;
 use crate::raw::layout::{Node, REF as HEADER, Ref};
 use crate::raw::record::{self, Record};
 use crate::raw::request::Request;
-use crate::raw::sanitizer::Leads;
+use crate::raw::sanitizer::HeaderLinks;
 use crate::raw::{Handle, check, end, make, trailer, tree};
 
 /// Adopts an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. It is freed when the last reference is
@@ -46,8 +46,8 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         let had = record::has((*cell).flags);
         let record = trailer::ensure(Kind::Ref, cell, src)?;
         let had_root = !(*record).owned.is_null();
-        if let Some(cell) = make::told(data, HEADER, src) {
-            cell.leads(Leads::On);
+        if let Some(cell) = make::heap_cell(data, HEADER, src) {
+            cell.leads(HeaderLinks::Out);
         }
         let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
         if adopted.is_err() {
@@ -71,7 +71,7 @@ pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Re
     // SAFETY: [caller, record] the contract is the caller's.
     unsafe {
         if (*record).owned.is_null() {
-            let root = tree::alloc_own(src, null_mut(), &Request::new(0), FLAG_OWNER, call)?;
+            let root = tree::alloc_internal(src, null_mut(), &Request::new(0), FLAG_OWNER, call)?;
             let root = Node::of(root.as_ptr());
             // The `alloc` of a custom source is user code, which may have made the cell adopt something.
             if (*record).owned.is_null() {
@@ -100,6 +100,6 @@ pub unsafe fn l(data: *mut u8, object: *const u8) -> Handle {
         if root.is_null() || source_of_only(data).is_err() {
             return Handle::NULL;
         }
-        tree::let_go(CALL, root, object)
+        tree::disown(CALL, root, object)
     }
 }

@@ -3,7 +3,7 @@
 use crabgrind::memcheck::{MemState, mark_memory};
 use crabgrind::valgrind as request;
 
-use super::{HeapCell, Leads};
+use super::{HeaderLinks, HeapCell};
 
 pub(crate) fn no_access(from: *mut u8, len: usize) {
     mark(from, len, MemState::NoAccess);
@@ -30,9 +30,9 @@ fn mark(from: *mut u8, len: usize, state: MemState) {
 ///
 /// | | first block | second block | first word |
 /// |---|---|---|---|
-/// | [`Leads::Nowhere`] | data | | null |
-/// | [`Leads::On`] | data to first word | header | the header |
-/// | [`Leads::Inside`] | header to first word | second word | the second word |
+/// | [`HeaderLinks::None`] | data | | null |
+/// | [`HeaderLinks::Out`] | data to first word | header | the header |
+/// | [`HeaderLinks::In`] | header to first word | second word | the second word |
 impl HeapCell {
     const GAP: usize = 16;
     const WORD: usize = size_of::<*mut u8>();
@@ -59,7 +59,7 @@ impl HeapCell {
         request::mempool_change(self.header.cast(), from.cast(), to.cast(), len);
     }
 
-    pub(in crate::raw) fn made(&self, leads: Leads) {
+    pub(in crate::raw) fn made(&self, leads: HeaderLinks) {
         undefined(self.first().cast(), 2 * Self::WORD);
         // SAFETY: [extent] the block of the heap has this many extra bytes.
         unsafe { self.first().write(core::ptr::null_mut()) };
@@ -69,27 +69,27 @@ impl HeapCell {
     }
 
     /// Announces that the header now points to other cells, or no longer does.
-    pub(in crate::raw) fn leads(&self, now: Leads) {
+    pub(in crate::raw) fn leads(&self, now: HeaderLinks) {
         let (header, data, second) = (self.header, self.data, self.second());
         let before = self.before();
         // Blocks must not overlap at any moment.
         let word = match (before, now) {
-            (Leads::Inside, Leads::On) => {
+            (HeaderLinks::In, HeaderLinks::Out) => {
                 self.change(header, header, Self::between(header, data));
                 self.change(second, data, Self::between(data, second));
                 header
             }
-            (Leads::Nowhere, Leads::On) => {
+            (HeaderLinks::None, HeaderLinks::Out) => {
                 self.change(data, data, Self::between(data, second));
                 self.add(header, Self::between(header, data));
                 header
             }
-            (Leads::On, Leads::Inside) => {
+            (HeaderLinks::Out, HeaderLinks::In) => {
                 self.change(data, second, Self::WORD);
                 self.change(header, header, Self::between(header, second));
                 second
             }
-            (Leads::Nowhere, Leads::Inside) => {
+            (HeaderLinks::None, HeaderLinks::In) => {
                 self.change(data, second, Self::WORD);
                 self.add(header, Self::between(header, second));
                 second
@@ -100,22 +100,22 @@ impl HeapCell {
         unsafe { self.first().write(word) };
     }
 
-    fn before(&self) -> Leads {
+    fn before(&self) -> HeaderLinks {
         // SAFETY: [extent] `made` wrote it.
         let word = unsafe { self.first().read() };
         if word.is_null() {
-            Leads::Nowhere
+            HeaderLinks::None
         } else if word == self.header {
-            Leads::On
+            HeaderLinks::Out
         } else {
-            Leads::Inside
+            HeaderLinks::In
         }
     }
 
     /// Announces that the cell will be freed.
     pub(in crate::raw) fn ended(&self) {
-        if self.before() == Leads::Inside {
-            self.leads(Leads::On);
+        if self.before() == HeaderLinks::In {
+            self.leads(HeaderLinks::Out);
         }
         request::mempool_free(self.header.cast(), self.data.cast());
         request::mempool_destroy(self.header.cast());

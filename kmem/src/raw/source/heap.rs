@@ -140,7 +140,7 @@ pub(crate) unsafe fn free_heap(block: *mut u8, layout: Layout) {
 /// nothing if that fails. Safety: `block` came from [`draw_heap`] with this layout. A layout of this size and the
 /// same alignment is valid. The old address is not used after success.
 #[cfg(feature = "heap")]
-pub(crate) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> Option<NonNull<u8>> {
+pub(crate) unsafe fn resize_heap(block: *mut u8, layout: Layout, size: usize) -> Option<NonNull<u8>> {
     if sanitizer::HEAP {
         // Always move the cell, so that tools report uses of the old address.
         return None;
@@ -150,7 +150,7 @@ pub(crate) unsafe fn grow_heap(block: *mut u8, layout: Layout, size: usize) -> O
 }
 
 #[cfg(not(feature = "heap"))]
-pub(crate) unsafe fn grow_heap(_: *mut u8, _: Layout, _: usize) -> Option<NonNull<u8>> {
+pub(crate) unsafe fn resize_heap(_: *mut u8, _: Layout, _: usize) -> Option<NonNull<u8>> {
     None
 }
 

@@ -34,7 +34,7 @@ use crate::fault::{self, call};
 use crate::shared;
 
 pub use custom::{ResizeFn, Source};
-pub(crate) use heap::{draw_heap, free_heap, grow_heap};
+pub(crate) use heap::{draw_heap, free_heap, resize_heap};
 
 /// The table of sources. Evaluates `$then` with `$source` as the file of this kind of source, or `$else` for other kinds.
 macro_rules! by_source {

@@ -8,13 +8,13 @@ use crate::error::AllocError;
 use crate::fault::call;
 use crate::raw::layout;
 use crate::raw::layout::{POOL_GROWS, POOL_MAY_HAVE_FREE_BLOCKS, POOL_SLOW_FREE, Pool, PoolCell};
+use crate::raw::pool::announce;
 use crate::raw::pool::cell::check;
 use crate::raw::pool::free_list::{
     hand_out, pop, pop_distant, pop_distant_cold, pop_free, pop_fresh, put, put_back,
 };
 use crate::raw::pool::header::{blocks, destructor, growth_source, layout_of, name};
 use crate::raw::pool::plan::{Plan, Spec, write};
-use crate::raw::pool::told;
 use crate::raw::request::{BASE_ALIGN, Below};
 use crate::raw::sanitizer;
 use crate::raw::seal::SealedDtor;
@@ -36,7 +36,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
         fits(pool, layout.size(), layout.align())?;
         let data = take(pool, below);
         if let (true, Ok(data)) = (sanitizer::ON, data) {
-            told::narrowed(data.as_ptr(), layout.size(), (*pool).cellsz);
+            announce::narrowed(data.as_ptr(), layout.size(), (*pool).cellsz);
         }
         data
     }
@@ -104,7 +104,7 @@ unsafe fn take_back(block: *mut u8) {
         let Some(pool) = check(call!(c"kmpoolf"), block) else { return };
         let tainted = (*PoolCell::of(block)).pool != pool;
         if tainted || (*(*pool).head).cell.tainted() {
-            told::widened(block, (*pool).cellsz);
+            announce::widened(block, (*pool).cellsz);
             shred::zero(block, (*pool).cellsz);
         }
         put_back(pool, PoolCell::of(block));
@@ -127,7 +127,7 @@ pub(super) unsafe fn resize(_src: *mut Cell, _block: *mut u8, _layout: Layout, _
 
 pub(super) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: usize) {
     // SAFETY: [caller] the caller's source is a live pool.
-    told::resized(block, from, to, unsafe { (*src.cast::<Pool>()).cellsz });
+    announce::resized(block, from, to, unsafe { (*src.cast::<Pool>()).cellsz });
 }
 
 pub(super) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
@@ -301,7 +301,7 @@ pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocErr
 /// Makes a block of a pool, allocated from `src`, which is null, a pool or a custom source. Safety: the source is
 /// alive, and outlives the block.
 pub(crate) unsafe fn make(src: *mut Cell, spec: &Spec, below: &Below) -> Result<NonNull<Pool>, AllocError> {
-    let plan = Plan::new(spec, if src.is_null() { told::RED_ZONE } else { 0 })?;
+    let plan = Plan::new(spec, if src.is_null() { announce::RED_ZONE } else { 0 })?;
     let flags = if spec.grows { POOL_GROWS } else { 0 };
     // SAFETY: [caller, extent] the caller vouches for the source; the block has the size and alignment of the plan.
     unsafe { Ok(write((below.draw)(src, plan.layout)?, src, spec, &plan, flags)) }

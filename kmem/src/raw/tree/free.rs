@@ -2,7 +2,9 @@
 
 use core::ptr::null_mut;
 
-use super::links::{OWN, attach, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_first};
+use super::links::{
+    INTERNAL, attach, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_first,
+};
 use crate::cell::{
     FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
 };
@@ -15,36 +17,36 @@ use crate::raw::refs::owned::{end_owner, release_below};
 use crate::raw::seal::SealedDtor;
 use crate::raw::{Handle, check, end, object};
 
-pub(crate) unsafe fn release(freed: *mut u8, call: Call, shred: Shred) -> Handle {
+pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle {
     // SAFETY: [caller] the caller vouches for a readable header if the data is not null.
-    if freed.is_null() || !unsafe { check::check(call, Kind::Tree, HEADER, freed) } {
+    if data.is_null() || !unsafe { check::check(call, Kind::Tree, HEADER, data) } {
         return Handle::NULL;
     }
-    let root = Node::of(freed);
+    let root = Node::of(data);
     // SAFETY: [live] as above, and the links of a live node are readable.
     unsafe {
         let Node { parent, child, .. } = *root;
         if (*root).cell.flags & (FLAG_HOST | FLAG_BUSY) != 0 {
             if let Some(misuse) = in_use(root) {
-                fault::report(call, freed, misuse);
+                fault::report(call, data, misuse);
                 return Handle::NULL;
             }
         }
         if !unlink_checked(root) {
-            fault::report(call, freed, Misuse::Damaged);
+            fault::report(call, data, Misuse::Damaged);
             return Handle::NULL;
         }
         (*root).cell.kind = Kind::Tree.dying();
         let shred = shred.is_yes();
-        let went = if child.is_null() && !shred && end_fast(root) {
+        let is_freed = if child.is_null() && !shred && end_fast(root) {
             true
-        } else if child.is_null() && runs_nothing(root) {
-            end::end_slow(call, Kind::Tree, HEADER, freed, (*root).src, shred)
+        } else if child.is_null() && runs_no_user_code(root) {
+            end::end_slow(call, Kind::Tree, HEADER, data, (*root).src, shred)
         } else {
             free_subtree(call, root, shred)
         };
-        if !went {
-            return stayed(call, root, shred);
+        if !is_freed {
+            return refuse(call, root, shred);
         }
         if parent.is_null() || is_owner(parent) {
             return Handle::NULL;
@@ -58,7 +60,7 @@ pub(crate) unsafe fn release(freed: *mut u8, call: Call, shred: Shred) -> Handle
 /// holder that has a child now, which is freed first.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn stayed(call: Call, root: *mut Node, shred: bool) -> Handle {
+pub(crate) unsafe fn refuse(call: Call, root: *mut Node, shred: bool) -> Handle {
     // SAFETY: [caller, subtree-free] the caller gives a node that is marked as dying and unlinked.
     unsafe {
         let parent = (*root).parent;
@@ -74,9 +76,9 @@ pub(crate) unsafe fn stayed(call: Call, root: *mut Node, shred: bool) -> Handle 
 
 /// Returns true if freeing a node calls no user code, provided that its header is valid. Safety: the node is there.
 #[inline(always)]
-pub(crate) unsafe fn runs_nothing(node: *mut Node) -> bool {
+pub(crate) unsafe fn runs_no_user_code(node: *mut Node) -> bool {
     // SAFETY: [caller] the caller's node is readable.
-    unsafe { (*node).src.is_null() && (*node).cell.flags & (OWN | FLAG_SLOT) == 0 }
+    unsafe { (*node).src.is_null() && (*node).cell.flags & (INTERNAL | FLAG_SLOT) == 0 }
 }
 
 /// Frees a node that is unlinked and marked as dying, and all nodes below it. Returns false, and frees nothing, if
@@ -124,7 +126,7 @@ impl SubtreeFree {
     /// If a first child must not be freed, makes it a root with all nodes below it, reports that, and returns true.
     /// Once a node stays, pools do too. Safety: it is the first child of its parent, which is being freed.
     #[inline(never)]
-    unsafe fn spare(&mut self, child: *mut Node) -> bool {
+    unsafe fn keep_if_in_use(&mut self, child: *mut Node) -> bool {
         // SAFETY: [caller, links] the caller's node is there, and its links are correct.
         unsafe {
             let misuse = in_use(child);
@@ -186,7 +188,7 @@ impl SubtreeFree {
                     if (*node).cell.flags & FLAG_DEEP != 0 {
                         Node::taint_subtree(child);
                     }
-                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.spare(child) {
+                    if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.keep_if_in_use(child) {
                         prefetch((*child).next);
                         (*child).cell.kind = Kind::Tree.dying();
                         self.at = child;
@@ -229,23 +231,23 @@ pub(crate) unsafe fn end_fast(node: *mut Node) -> bool {
 pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        if (*node).cell.flags & OWN != 0 {
-            return end_own(call, node, shred);
+        if (*node).cell.flags & INTERNAL != 0 {
+            return end_internal(call, node, shred);
         }
         end::end_slow(call, Kind::Tree, HEADER, Node::data(node), (*node).src, shred)
     }
 }
 
 /// Frees an internal node, after what it stands for.
-pub(crate) unsafe fn end_own(call: Call, node: *mut Node, shred: bool) -> bool {
+pub(crate) unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
         return false;
     }
     let ending = Internal { call, node, shred };
     // SAFETY: [hosted, hooks, holders] nobody uses the caller's live node any more; its flags say what its data is.
-    let went = unsafe {
-        match (*node).cell.flags & OWN {
+    let is_freed = unsafe {
+        match (*node).cell.flags & INTERNAL {
             #[cfg(feature = "pool")]
             FLAG_HOST if hosts(node) => {
                 let pool: *mut Pool = Node::data(node).cast();
@@ -264,34 +266,34 @@ pub(crate) unsafe fn end_own(call: Call, node: *mut Node, shred: bool) -> bool {
             }
         }
     };
-    if !went {
+    if !is_freed {
         core::mem::forget(ending);
     }
-    went
+    is_freed
 }
 
 /// Marks a node a child of which is being freed, so that the node is not freed or moved. The node may be null.
 pub(crate) struct ChildFreeGuard {
     node: *mut Node,
-    was: bool,
+    was_busy: bool,
 }
 
 impl ChildFreeGuard {
     /// Safety: the node is null or a live one of this thread.
     unsafe fn new(node: *mut Node) -> ChildFreeGuard {
         // SAFETY: [caller] the caller's node is live.
-        let was = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
-        if !was {
+        let was_busy = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
+        if !was_busy {
             // SAFETY: [caller] as above.
             unsafe { (*node).cell.flags |= FLAG_BUSY };
         }
-        ChildFreeGuard { node, was }
+        ChildFreeGuard { node, was_busy }
     }
 }
 
 impl Drop for ChildFreeGuard {
     fn drop(&mut self) {
-        if !self.was {
+        if !self.was_busy {
             // SAFETY: [guard, busy] a busy node is neither freed nor moved to another address.
             unsafe { (*self.node).cell.flags &= !FLAG_BUSY };
         }
@@ -309,7 +311,7 @@ impl Drop for Internal {
     fn drop(&mut self) {
         // SAFETY: [guard, hosted] what the node stood for is freed, and the node is not used any more.
         unsafe {
-            let shred = self.shred || is_of_tainted(self.node);
+            let shred = self.shred || is_hook_of_tainted(self.node);
             end::end_slow(self.call, Kind::Tree, HEADER, Node::data(self.node), (*self.node).src, shred)
         };
     }
@@ -331,7 +333,7 @@ pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
 
 /// Returns true if a node is a hook of a tainted node: then what it carries is zeroed, as the data of the node is.
 /// Safety: the node is there, and so is the parent of a hook.
-pub(crate) unsafe fn is_of_tainted(node: *mut Node) -> bool {
+pub(crate) unsafe fn is_hook_of_tainted(node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
     unsafe {
         (*node).cell.flags & FLAG_HOOK != 0 && !(*node).parent.is_null() && (*(*node).parent).cell.tainted()

@@ -2,8 +2,8 @@
 
 use core::ptr::null_mut;
 
-use super::links::{OWN, check, check_end, is_child, is_within, unlink_checked};
-use super::make::alloc_own;
+use super::links::{INTERNAL, check, check_end, is_child, is_within, unlink_checked};
+use super::make::alloc_internal;
 use super::reparent::{move_below, move_into};
 use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind};
 use crate::error::AllocError;
@@ -29,7 +29,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     // knows the new node.
     unsafe {
         let above = check(CALL, node)?;
-        if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
+        if (*above).cell.flags & (INTERNAL & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
         adopt(CALL, above, object)
@@ -59,8 +59,13 @@ pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Resu
             return Err(AllocError::Below);
         }
         check_end(call, above, false)?;
-        let new =
-            alloc_own((*above).src, Node::data(above), &Request::new(size_of::<Handle>()), FLAG_HOLD, call)?;
+        let new = alloc_internal(
+            (*above).src,
+            Node::data(above),
+            &Request::new(size_of::<Handle>()),
+            FLAG_HOLD,
+            call,
+        )?;
         new.cast::<Handle>().write(object);
     }
     Ok(())
@@ -75,15 +80,15 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     const CALL: Call = Call::new(c"kmtreel");
     // SAFETY: [caller, links, holders] the caller vouches for the header, the check for its contents; children are live.
     unsafe {
-        if node.is_null() || !checks::check_seen(CALL, Kind::Tree, HEADER, node) {
+        if node.is_null() || !checks::check_readable(CALL, Kind::Tree, HEADER, node) {
             return Handle::NULL;
         }
-        let_go(CALL, Node::of(node), object)
+        disown(CALL, Node::of(node), object)
     }
 }
 
 /// [`l`] for `call`. Safety: the node is one of this thread that is there.
-pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> Handle {
+pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the contract is the caller's, and the children of a node are live.
     unsafe {
         let mut child = (*node).lastchild;
@@ -102,8 +107,8 @@ pub(crate) unsafe fn let_go(call: Call, node: *mut Node, object: *const u8) -> H
                     if !unlink_checked(child) {
                         break;
                     }
-                    let went = end::end_slow(call, Kind::Tree, HEADER, at, (*child).src, false);
-                    return if went { held } else { Handle::NULL };
+                    let freed = end::end_slow(call, Kind::Tree, HEADER, at, (*child).src, false);
+                    return if freed { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {
                 let shred = i32::from((*child).cell.flags & FLAG_DEEP != 0);

@@ -3,9 +3,9 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::free::is_of_tainted;
-use super::links::{OWN, check, check_end, is_child, link_first, unlink_checked};
-use super::make::alloc_own;
+use super::free::is_hook_of_tainted;
+use super::links::{INTERNAL, check, check_end, is_child, link_first, unlink_checked};
+use super::make::alloc_internal;
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
@@ -58,11 +58,11 @@ pub(crate) unsafe fn add(
     // the new node.
     unsafe {
         let above = check(call, node)?;
-        if (*above).cell.flags & (OWN & !crate::cell::FLAG_HOST) != 0 {
+        if (*above).cell.flags & (INTERNAL & !crate::cell::FLAG_HOST) != 0 {
             return Err(AllocError::Fixed(Kind::Tree));
         }
         check_end(call, above, true)?;
-        let new = alloc_own((*above).src, core::ptr::null_mut(), request, FLAG_HOOK, call)?;
+        let new = alloc_internal((*above).src, core::ptr::null_mut(), request, FLAG_HOOK, call)?;
         SealedDtor::write(new.cast().as_ptr(), hook(new));
         link_first(above, Node::of(new.as_ptr()));
     }
@@ -100,7 +100,7 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
                     HEADER,
                     Node::data(child),
                     (*child).src,
-                    is_of_tainted(child),
+                    is_hook_of_tainted(child),
                 );
             }
             child = (*child).next;

@@ -7,19 +7,19 @@ use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
 use crate::raw::layout::{NODE as HEADER, Node, Pool};
 #[cfg(feature = "pool")]
-use crate::raw::pool::header::{is_ending, is_hosted};
-use crate::raw::sanitizer::{self, Leads};
+use crate::raw::pool::header::{is_hosted, is_in_dtor};
+use crate::raw::sanitizer::{self, HeaderLinks};
 use crate::raw::seal::{self, is_no_header};
 use crate::raw::{chain, check, make};
 
 /// The flags of internal nodes: hooks, holders, and nodes that host a pool.
-pub(crate) const OWN: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
+pub(crate) const INTERNAL: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
 /// Tells valgrind how a node is reached now. Safety: the node is live.
 #[inline(always)]
-pub(crate) unsafe fn leads(node: *mut Node, how: Leads) {
+pub(crate) unsafe fn leads(node: *mut Node, how: HeaderLinks) {
     // SAFETY: [caller] the caller's node is live.
-    if let Some(cell) = unsafe { make::told(Node::data(node), HEADER, (*node).src) } {
+    if let Some(cell) = unsafe { make::heap_cell(Node::data(node), HEADER, (*node).src) } {
         cell.leads(how);
     }
 }
@@ -29,7 +29,7 @@ pub(crate) unsafe fn leads(node: *mut Node, how: Leads) {
 pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.
-    unsafe { leads(node, Leads::Inside) };
+    unsafe { leads(node, HeaderLinks::In) };
     // SAFETY: [links] the caller gives two live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
@@ -55,10 +55,10 @@ pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node,
     // SAFETY: [links, hosted] live nodes link to live nodes; the flag says that a node's data is a pool.
     unsafe {
         let hosts = (*node).cell.flags & FLAG_HOST != 0;
-        let drawn_from_it =
+        let allocated_from_it =
             |other: *mut Node| hosts && chain::leads_to((*other).src, Node::data(node).cast());
         let mut behind: *mut Node = null_mut();
-        while !before.is_null() && (*before).cell.flags & FLAG_HOST != 0 && !drawn_from_it(before) {
+        while !before.is_null() && (*before).cell.flags & FLAG_HOST != 0 && !allocated_from_it(before) {
             behind = before;
             before = (*before).prev;
         }
@@ -72,7 +72,7 @@ pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node,
 /// The two links that lead to a node, one from before it and one from behind it: each is a sibling's, or the parent's
 /// if there is no sibling on that side. Safety: the node has a parent, and its links lead to readable nodes.
 #[inline(always)]
-pub(crate) unsafe fn held_by(node: *mut Node) -> [*mut *mut Node; 2] {
+pub(crate) unsafe fn links_to(node: *mut Node) -> [*mut *mut Node; 2] {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
@@ -98,12 +98,12 @@ pub(crate) unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
     }
 }
 
-/// Unlinks a node if its neighbours link to it; otherwise returns false and changes nothing. Safety: as for [`around`].
+/// Unlinks a node if its neighbours link to it; otherwise returns false and changes nothing. Safety: as for [`check_links`].
 #[inline(always)]
 pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
-        match around(node) {
+        match check_links(node) {
             Links::Root => {}
             Links::Consistent([before, behind]) => {
                 let Node { parent, prev, next, .. } = *node;
@@ -130,7 +130,7 @@ pub(crate) enum Links {
 /// Checks the links around a node. Safety: the node is live and belongs to this thread. Its links lead to readable
 /// nodes, or are values that no header's address has.
 #[inline(always)]
-pub(crate) unsafe fn around(node: *mut Node) -> Links {
+pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
@@ -140,7 +140,7 @@ pub(crate) unsafe fn around(node: *mut Node) -> Links {
         if seal::any_is_no_header([parent.addr(), prev.addr(), next.addr()]) {
             return Links::Corrupt;
         }
-        let [before, behind] = held_by(node);
+        let [before, behind] = links_to(node);
         let sibling = if prev.is_null() { next } else { prev };
         if *before != node || *behind != node || !sibling.is_null() && (*sibling).parent != parent {
             return Links::Corrupt;
@@ -155,7 +155,7 @@ pub(crate) unsafe fn relink(node: *mut Node) {
     // SAFETY: [caller, links] the caller gives a live node whose neighbours have not changed.
     unsafe {
         if !(*node).parent.is_null() {
-            for link in held_by(node) {
+            for link in links_to(node) {
                 *link = node;
             }
         }
@@ -183,7 +183,7 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
     // SAFETY: [caller, hosted] the caller's node is readable, and so is the pool that it hosts.
     unsafe {
         #[cfg(feature = "pool")]
-        if hosts(node) && is_ending(Node::data(node).cast()) {
+        if hosts(node) && is_in_dtor(Node::data(node).cast()) {
             return Some(Misuse::BeingFreed);
         }
         ((*node).cell.flags & FLAG_BUSY != 0).then_some(Misuse::FreeingBelow)
@@ -248,7 +248,7 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
             reparent_pool(Node::data(node).cast(), parent);
         }
         if parent.is_null() {
-            leads(node, Leads::On);
+            leads(node, HeaderLinks::Out);
         } else {
             link(parent, node);
         }
@@ -293,7 +293,7 @@ pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
 pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.
-    unsafe { leads(node, Leads::Inside) };
+    unsafe { leads(node, HeaderLinks::In) };
     // SAFETY: [links] the caller gives two live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let first = (*parent).child;
@@ -321,12 +321,12 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, Alloc
     }
 }
 
-/// [`check`] of a node, which must have none of the flags `own`. Safety: as for [`check`].
+/// [`check`] of a node, which must have none of the flags `refused`. Safety: as for [`check`].
 #[inline(always)]
-pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, own: u8) -> Result<*mut Node, AllocError> {
+pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, refused: u8) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe {
         let node = check(call, data)?;
-        if (*node).cell.flags & own != 0 { Err(AllocError::Fixed(Kind::Tree)) } else { Ok(node) }
+        if (*node).cell.flags & refused != 0 { Err(AllocError::Fixed(Kind::Tree)) } else { Ok(node) }
     }
 }

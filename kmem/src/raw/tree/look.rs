@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use super::links::{OWN, is_owner};
+use super::links::{INTERNAL, is_owner};
 use crate::cell::{FLAG_HOST, Kind};
 use crate::fault::{Call, call};
 use crate::raw::check;
@@ -13,7 +13,7 @@ use crate::raw::layout::{NODE as HEADER, Node};
 pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
     // SAFETY: [caller, links] the siblings of a live node are live.
     unsafe {
-        while !node.is_null() && (*node).cell.flags & (OWN & !FLAG_HOST) != 0 {
+        while !node.is_null() && (*node).cell.flags & (INTERNAL & !FLAG_HOST) != 0 {
             node = if BACK { (*node).prev } else { (*node).next };
         }
     }
@@ -26,7 +26,7 @@ pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mu
 pub(crate) unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for the header, the check for its contents; children are live.
     unsafe {
-        if node.is_null() || !check::check_seen(call, Kind::Tree, HEADER, node) {
+        if node.is_null() || !check::check_readable(call, Kind::Tree, HEADER, node) {
             return null_mut();
         }
         let Node { child, lastchild, .. } = *Node::of(node);
@@ -42,7 +42,7 @@ pub(crate) unsafe fn sibling<const BACK: bool>(call: Call, node: *mut u8) -> *mu
     unsafe {
         // A node that is being freed may be unlinked, and its siblings freed.
         if node.is_null()
-            || !check::check_seen(call, Kind::Tree, HEADER, node)
+            || !check::check_readable(call, Kind::Tree, HEADER, node)
             || (*Node::of(node)).cell.kind != Kind::Tree as i32
         {
             return null_mut();
@@ -61,7 +61,7 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller vouches for a readable header, and the check for what it says.
     unsafe {
         if node.is_null()
-            || !check::check_seen(call!(c"kmtreep"), Kind::Tree, HEADER, node)
+            || !check::check_readable(call!(c"kmtreep"), Kind::Tree, HEADER, node)
             || (*Node::of(node)).parent.is_null()
             || is_owner((*Node::of(node)).parent)
         {

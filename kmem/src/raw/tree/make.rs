@@ -73,7 +73,7 @@ unsafe fn alloc_by(
         (&raw mut (*node).prev).write(null_mut());
         (&raw mut (*node).next).write(null_mut());
         (&raw mut (*node).src).write(src);
-        make::told_made(Kind::Tree, data.as_ptr(), HEADER, src);
+        make::announce_made(Kind::Tree, data.as_ptr(), HEADER, src);
         if !parent.is_null() {
             link(parent, node);
         }
@@ -83,7 +83,7 @@ unsafe fn alloc_by(
 
 /// [`alloc_flagged`] for internal nodes. Out of line: its callers are not critical. Safety: as for [`alloc`].
 #[inline(never)]
-pub(crate) unsafe fn alloc_own(
+pub(crate) unsafe fn alloc_internal(
     src: *mut Cell,
     parent: *mut u8,
     request: &Request,
@@ -100,5 +100,5 @@ pub(crate) unsafe fn alloc_own(
 pub(crate) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_own((*parent).src, Node::data(parent), &request, FLAG_HOST, call!(c"kmpooli")) }
+    unsafe { alloc_internal((*parent).src, Node::data(parent), &request, FLAG_HOST, call!(c"kmpooli")) }
 }

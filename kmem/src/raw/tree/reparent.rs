@@ -3,7 +3,7 @@
 use core::ptr::null_mut;
 
 use super::links::{
-    Links, OWN, around, attach, check, check_end, check_movable, is_child, is_within, past_hooks,
+    INTERNAL, Links, attach, check, check_end, check_links, check_movable, is_child, is_within, past_hooks,
     unlink_checked,
 };
 use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOST, Kind};
@@ -46,7 +46,7 @@ pub(crate) unsafe fn move_below(
     // SAFETY: [caller] the caller vouches for readable headers, and the check for what that of the parent says.
     unsafe {
         let parent =
-            if parent.is_null() { null_mut() } else { check_movable(call, parent, OWN & !FLAG_HOST)? };
+            if parent.is_null() { null_mut() } else { check_movable(call, parent, INTERNAL & !FLAG_HOST)? };
         move_into(call, moved, parent, check_above)
     }
 }
@@ -62,7 +62,7 @@ pub(crate) unsafe fn move_into(
     // SAFETY: [caller, one-thread, links] the caller vouches for the headers, the checks for their contents;
     // neighbours are live.
     unsafe {
-        let node = check_movable(call, moved, OWN & !FLAG_HOST)?;
+        let node = check_movable(call, moved, INTERNAL & !FLAG_HOST)?;
         if !parent.is_null() {
             // Nothing is below a node without children, except a subtree that is unlinked and being freed.
             let lone = (*node).child.is_null() && (*node).cell.flags & FLAG_BUSY == 0;
@@ -119,7 +119,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmtreemc");
     // SAFETY: [caller, one-thread, links] as in `move_below`. Every child is checked before any is moved.
     unsafe {
-        let (from, to) = (check(CALL, from)?, check_movable(CALL, to, OWN & !FLAG_HOST)?);
+        let (from, to) = (check(CALL, from)?, check_movable(CALL, to, INTERNAL & !FLAG_HOST)?);
         if from == to {
             return Ok(());
         }
@@ -153,7 +153,7 @@ pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) 
         }
         check_end(call, to, false)?;
         while !child.is_null() {
-            if !is_child(child, from) || matches!(around(child), Links::Corrupt) {
+            if !is_child(child, from) || matches!(check_links(child), Links::Corrupt) {
                 fault::report(call, Node::data(from), Misuse::Damaged);
                 return Err(AllocError::Misused);
             }

@@ -15,7 +15,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
     let mut count = 1;
     // SAFETY: [caller, links] the caller's node is there; each link is compared with its neighbour before it is followed.
     unsafe {
-        alone(node)?;
+        verify_node(node)?;
         loop {
             let child = (*node).child;
             if !child.is_null() {
@@ -55,7 +55,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                 }
                 node = next;
             }
-            alone(node)?;
+            verify_node(node)?;
             count += 1;
         }
     }
@@ -72,7 +72,7 @@ pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
 }
 
 /// Verifies a node without its links.
-pub(crate) unsafe fn alone(node: *mut Node) -> Result<(), Damage> {
+pub(crate) unsafe fn verify_node(node: *mut Node) -> Result<(), Damage> {
     // SAFETY: [caller] the caller gives a node that is there.
     let Node { cell, .. } = unsafe { &*node };
     if cell.kind != Kind::Tree as i32 && cell.kind != Kind::Tree.dying() {

@@ -125,7 +125,7 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
 #[inline(never)]
 pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
     // SAFETY: [caller] the caller vouches for a readable header.
-    unsafe { check::check_seen(call, Kind::Tree, HEADER, Node::data(root)) }
+    unsafe { check::check_readable(call, Kind::Tree, HEADER, Node::data(root)) }
 }
 
 #[inline]

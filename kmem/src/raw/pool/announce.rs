@@ -113,9 +113,9 @@ mod valgrind {
     use crabgrind::valgrind as request;
 
     use crate::cell::{Cell, FLAG_HOST, Kind};
-    use crate::raw::layout::POOL_IN_BUFFER;
     #[cfg(feature = "tree")]
-    use crate::raw::layout::{self, Node, POOL_CELL, Pool, PoolCell};
+    use crate::raw::layout::{self, Node};
+    use crate::raw::layout::{POOL_CELL, POOL_IN_BUFFER, Pool, PoolCell};
     use crate::raw::sanitizer::SPARE;
     pub(super) use crate::raw::sanitizer::valgrind::{defined, no_access, undefined};
 
