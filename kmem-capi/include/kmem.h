@@ -384,8 +384,8 @@ kmptr kmstat(const void *);
  * that kmem did not allocate: its size is not known. */
 void kmshred(kmptr) KM_SHREDS;
 /* Taints an object and its handle: the object is zeroed when it is freed, with this handle or without. Taint an object
- * before you resize it: a resize of an untainted object does not zero the bytes that it cuts off or leaves behind. The
- * bytes that a pool's cell lost stay in it until it is freed, and are zeroed then. */
+ * before you resize it: a resize of an untainted object does not zero the bytes that it cuts off or leaves behind. Bytes
+ * that are cut off a pool's cell stay in it until it is freed, and are zeroed then. */
 void kmtaint(kmptr *) KM_NONNULL(1) KM_SHREDS;
 /* Resizes an object to this many bytes and returns it, or NULL. The object may move; the handle is updated. Added bytes
  * are undefined. Alignment, destructor, name and taint stay. If the handle, the object or its source is tainted, bytes

@@ -1,14 +1,14 @@
 //! Reports of the contents of a tree or a pool, as indented text and as JSON.
 //!
-//! A report lists the nodes of a tree and the objects that they adopted, each before those below it, to a depth;
-//! deeper ones are counted. It takes no memory, and no more stack for a deeper tree.
+//! A report lists the nodes of a tree down to a depth, each before the nodes below it, and the objects that they adopted. Deeper nodes and
+//! objects are counted, not listed. A report allocates nothing, and takes constant stack.
 //!
 //! ```text
 //! tree "request", 24 bytes
 //!   ref "config", 64 bytes, 3 references, adopted, from pool, tainted
-//!   store "lines", 224 bytes, 7 of 100 cells in use, at most 9
+//!   store "lines", 224 bytes, 7 of 100 cells in use, at most 9, from tree
 //!   tree, 8 bytes, 12 cells of 960 bytes below
-//! 15 cells, 1280 bytes, 6472 with headers
+//! 16 cells, 1280 bytes, 6472 with headers
 //! ```
 //!
 //! JSON has a line for each cell:
@@ -24,15 +24,15 @@
 //! |---|---|
 //! | `kind` | `tree` for a node, `store` for a pool; for an adopted object `heap`, `ref`, `pool` (a cell of one) or `none` |
 //! | `size` | bytes of data; for a store those of its live cells |
-//! | `block` | bytes allocated for it, with headers, alignment, slots, hooks, and the holder of an adopted object |
-//! | `holder` | bytes of the holder alone |
-//! | `source` | the kind of its source, if that is not the heap |
+//! | `block` | bytes allocated for it, with headers, alignment, destructors, names, hooks, and the holder of an adopted object |
+//! | `holder` | bytes of the holder alone, the internal node that owns an adopted object |
+//! | `source` | the kind of its source, if that is not the heap: `pool`, `source` (a custom one), or `tree` (for a pool on a node) |
 //! | `cell`, `cells` | for a store, the bytes of a cell and the number of cells |
 //! | `live`, `peak` | for a store, the number of live cells and its peak |
 //! | `below` | the cells that are not listed: deeper nodes, and all that a counted cell owns down to the next counted cell |
 //!
-//! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals
-//! count it each time. To count it once, count only `holder` for its other lines.
+//! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals count it each time.
+//! To count it once, add `block` for one of its lines and only `holder` for the others.
 
 use core::ffi::CStr;
 #[cfg(feature = "tree")]
