@@ -114,9 +114,9 @@ impl<T: ?Sized> HeapBox<T> {
     /// Takes ownership of a heap cell.
     ///
     /// # Safety
-    /// `data` points to a valid value in a live heap cell that nothing else owns. If the value needs a destructor, freeing the cell
-    /// runs it, as for a pointer from [`into_non_null`](HeapBox::into_non_null). The destructor of a cell from C suits a slice or
-    /// string of any length.
+    /// `data` points to a valid value in a live heap cell that nothing else owns. If the value needs a destructor, the cell has it, as
+    /// one from [`into_non_null`](HeapBox::into_non_null) does. If C set a destructor for a slice or string, it works for every length,
+    /// because the owner may change the length.
     ///
     /// ```
     /// use kmem::HeapBox;

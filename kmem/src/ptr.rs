@@ -237,8 +237,9 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     /// # Safety
     /// The handle holds a live object at `value`, valid for `'s`. Nothing else frees, changes or mutably borrows it as long as the new
     /// handle lives. `T` is the type that the object was made with, lifetimes included; for an object from C, its bytes are valid for
-    /// `T`. Children of a tree's root that Rust pushed have that type too. If the value needs a destructor, the cell runs it. The
-    /// destructor of a cell from C suits a slice or string of any length. A pool or tree stays on this thread.
+    /// `T`. Children of a tree's root that Rust pushed have that type too. If the value needs a destructor, the cell has it. If C
+    /// set a destructor for a slice or string, it works for every length, because the owner may change the length. A pool or tree stays on
+    /// this thread.
     ///
     /// ```
     /// use kmem::{Ptr, raw};

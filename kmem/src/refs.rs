@@ -230,7 +230,8 @@ impl<T: ?Sized, S> Ref<T, S> {
     ///
     /// # Safety
     /// `data` points to a valid value in a live counted cell that was allocated from an `S`, and nothing else owns this reference. If
-    /// the value needs a destructor, freeing the cell runs it. The destructor of a cell from C suits a slice or string of any length.
+    /// the value needs a destructor, the cell has it. If C set a destructor for a slice or string, it works for every length, because the
+    /// owner may change the length.
     ///
     /// ```
     /// use kmem::{Ref, raw::refs};

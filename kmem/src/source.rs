@@ -54,8 +54,8 @@ pub unsafe trait Source {
     /// Frees a block.
     ///
     /// # Safety
-    /// `block` was allocated by this source with this layout, or has it since [`resize_in_place`](Source::resize_in_place) returned true. It
-    /// is not used any more.
+    /// `block` was allocated by this source with this layout, or resized to it by a [`resize_in_place`](Source::resize_in_place) that
+    /// returned true. It is not used any more.
     unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout);
 
     /// Allocates a block of this layout, all zero.
@@ -85,8 +85,8 @@ pub unsafe trait Source {
     /// may do so even if it returns false.
     ///
     /// # Safety
-    /// `block` was allocated by this source with this layout, or has it since an earlier call returned true. Neither size is zero. `size`
-    /// with the alignment of the layout is a valid layout. It is the new layout of the block if this returns true.
+    /// `block` was allocated by this source with this layout, or resized to it by an earlier call that returned true. Neither size is zero.
+    /// `size` with the alignment of the layout is a valid layout: the new layout of the block if this returns true.
     ///
     /// ```
     /// use kmem::{AllocError, Heap, Ref, Source, SourceCell};

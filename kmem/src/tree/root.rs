@@ -24,7 +24,7 @@ use crate::source::{CellSource, Heap, Place};
 /// - [`NodeRef::adopt`] adds a [`HeapBox`](crate::HeapBox) or a [`Ref`](crate::Ref), which is freed with the node;
 /// - [`NodeRef::on_free`] adds a function that is called when the node is about to be freed.
 ///
-/// The root is allocated from the source `S`, and a child from the source of its parent. Only grafted trees have other sources. A node
+/// The root is allocated from the source `S`, and a child from the source of its parent. Grafted trees keep their sources. A node
 /// has 64 bytes of header, and 16 more if its value needs a destructor. A tree is used by one thread at a time. It is `Send` if its
 /// values and its source are.
 ///
