@@ -3,7 +3,6 @@
 #![allow(clippy::forget_non_drop, reason = "a type without a destructor may get one")]
 
 use std::cell::RefCell;
-use std::mem::forget;
 #[cfg(feature = "shred")]
 use std::num::NonZero;
 
@@ -219,7 +218,7 @@ fn a_value_of_a_pool_that_was_cut_and_forgotten_is_dropped_whole() {
         }
         cut.try_resize(1, number(7)).unwrap();
         assert_eq!(*cut, [number(1)]);
-        forget(cut);
+        std::mem::forget(cut);
         assert_eq!(pool.iter_mut().next(), Some(&mut [1, 2, 3].map(number)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ptr::null_mut;
 
-use kmem::raw::{heap, pool, ptr, refs, tree};
+use kmem::raw::{heap, pool, refs, tree};
 use kmem::{AllocError, Kind};
 
 use crate::support::{ended, leaks_nothing, noting};
@@ -134,7 +134,7 @@ fn a_pool_on_a_node_moves() {
 fn a_pool_that_left_a_tainted_node_is_zeroed() {
     let freed = crate::support::marked_when_freed(|| unsafe {
         let (one, two) = (node(null_mut()), node(null_mut()));
-        ptr::taint(&mut tree::handle(one));
+        kmem::raw::ptr::taint(&mut tree::handle(one));
         let pool = pool::i(tree::handle(one).cell, 64, 2);
         pool::a(pool).write_bytes(crate::support::MARK, 64);
         tree::m(pool.cast(), two).unwrap();
