@@ -2,8 +2,8 @@
 //!
 //! Some processors can load and store atomically but not read, modify and write: ARMv6-M (Cortex-M0), and RISC-V without the A
 //! extension. There a count is changed by a load and a store, and an interrupt or another thread may come between. So counts must
-//! not be shared there: [`Ref`](crate::Ref) is neither `Send` nor `Sync`, which keeps it out of interrupt handlers too. The other
-//! numbers order nothing.
+//! not be shared there: [`Ref`](crate::Ref) is neither `Send` nor `Sync`, which keeps it out of interrupt handlers too. No other
+//! memory access depends on the other numbers.
 
 #[cfg(target_has_atomic = "ptr")]
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};
@@ -16,7 +16,7 @@ pub(crate) use crate::raw::sanitizer::{acquired, released};
 pub(crate) use by_load_and_store::{AtomicPtr, AtomicU8, AtomicUsize};
 
 #[cfg(any(test, not(target_has_atomic = "ptr")))]
-#[allow(dead_code, reason = "it is tested on every machine, and not every build uses all of it")]
+#[allow(dead_code, reason = "every build tests it, and few builds use all of it")]
 mod by_load_and_store {
     use core::sync::atomic::{self, Ordering};
 
@@ -100,7 +100,7 @@ mod tests {
     use core::sync::atomic::Ordering::Relaxed;
 
     #[test]
-    fn a_change_by_load_and_store_is_that_of_the_processor() {
+    fn a_load_and_a_store_change_a_number_as_the_atomic_instruction_does() {
         let (ours, theirs) = (AtomicUsize::new(6), core::sync::atomic::AtomicUsize::new(6));
         for value in [0, 1, 5, usize::MAX] {
             assert_eq!(ours.fetch_add(value, Relaxed), theirs.fetch_add(value, Relaxed));

@@ -8,7 +8,7 @@ use core::mem::offset_of;
 
 use crate::shared;
 
-/// Makes [`Kind`] from the table of kinds: each with its number, and the name of its method in C functions.
+/// Defines [`Kind`] from a table: each kind, its number, and the name of its method in C functions.
 macro_rules! kinds {
     ($(#[$attribute:meta])* $vis:vis enum Kind { $($(#[$doc:meta])* $kind:ident = $number:literal, $word:literal;)* }) => {
         $(#[$attribute])*
@@ -66,7 +66,7 @@ pub enum Kind {
 }
 }
 
-/// The bits that the kind has besides its number while the cell is dying.
+/// Bits that are set in the kind of a dying cell, above the number of its kind.
 const DYING: i32 = 0x4b4d_0000;
 
 impl Kind {
@@ -138,10 +138,10 @@ pub struct Cell {
     /// The `FLAG_` constants of [`crate::raw`].
     pub flags: u8,
     /// Low four bits: the base-2 logarithm of the data's alignment, or 0 for the default of 16 bytes. High four bits, except in
-    /// pools: the spare bytes of the block, or 15 if a word behind the data has the end of the block.
+    /// pools: the spare bytes of the block, or 15 if a word behind the data stores the end of the block.
     pub align: u8,
-    /// In a pool, the heap that it was allocated from: each copy of kmem with its own heap has its own number. In other cells, a
-    /// seal of that number, the size and the flags, which detects a corrupt header.
+    /// In a pool, a number that identifies the heap of the copy of kmem that made it. In other cells, a seal of the heap, the size
+    /// and the flags, which detects a corrupt header.
     pub heap: u8,
     /// Bytes of header and data together.
     pub size: usize,
@@ -160,10 +160,10 @@ pub const FLAG_TYPED_CHILD: u8 = 4;
 pub const FLAG_HOOK: u8 = 8;
 /// The node holds an object that its parent adopted. Its data is the handle.
 pub const FLAG_HOLD: u8 = 16;
-/// The node is the root of the objects that a counted cell owns. No node of user code has both bits.
+/// The node is the root of the objects that a counted cell owns. No other node has both flags.
 pub const FLAG_OWNER: u8 = FLAG_HOOK | FLAG_HOLD;
-/// On a heap or counted cell: the size is replaced by the address of a record, which has a destructor or owned objects that the cell got
-/// after it was made. No node has all three bits.
+/// On a heap or counted cell: the size is replaced by the address of a record, which has a destructor or owned objects that the
+/// cell got after it was made. No node has all three flags.
 pub const FLAG_RECORD: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 /// A pointer to the name lies behind the data and the destructor.
 pub const FLAG_NAME: u8 = 32;

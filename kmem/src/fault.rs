@@ -42,9 +42,9 @@ use crate::{os, shared};
 pub enum Misuse {
     /// The cell has been freed.
     AlreadyFreed,
-    /// The cell is being freed: its own destructor, or that of a node below it, freed it again or added to it.
+    /// The cell is being freed: its own destructor, or that of a node below it, tried to free it again or to add to it.
     BeingFreed,
-    /// A node below this one is being freed: a destructor freed or resized this node.
+    /// A node below this one is being freed: a destructor tried to free or resize this node.
     FreeingBelow,
     /// The pointer belongs to a cell of this other kind.
     WrongKind(Kind),
@@ -120,7 +120,7 @@ impl fmt::Display for Misuse {
     }
 }
 
-/// The C name of a function, for reports. It takes one word; a `&str` takes two.
+/// The C name of a function, for reports. It takes one word of memory; a `&str` takes two.
 ///
 /// ```
 /// use kmem::fault::Call;
@@ -131,7 +131,7 @@ impl fmt::Display for Misuse {
 pub struct Call(*const c_char);
 
 impl Call {
-    /// A call with this name. Panics if the name is not ASCII.
+    /// Returns a call with this name. Panics if the name is not ASCII.
     #[must_use]
     pub const fn new(name: &'static CStr) -> Call {
         assert!(name.to_bytes().is_ascii());
@@ -199,9 +199,9 @@ impl fmt::Display for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Damage {
-    /// The address: the data of a cell, or a pool.
+    /// The address of the data of a cell, or of a pool.
     pub at: *const u8,
-    /// A description of it.
+    /// A description of the contradiction.
     pub what: &'static str,
 }
 
@@ -218,8 +218,8 @@ pub type Handler = fn(&Fault);
 
 static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Sets the fault handler of the whole program and returns the previous one; `None` is the default handler. May be called from any
-/// thread.
+/// Sets the fault handler of the whole program and returns the previous one. `None` is the default handler. Any thread may call
+/// this.
 ///
 /// ```
 /// fn quiet(_: &kmem::fault::Fault) {}
@@ -247,7 +247,7 @@ fn decode(stored: *mut ()) -> Option<Handler> {
 /// ```
 /// use kmem::fault::{self, Fault};
 /// fn counting(fault: &Fault) {
-///     // … and then
+///     // Count the misuse, then print it and abort.
 ///     fault::default_handler(fault);
 /// }
 /// fault::set_handler(Some(counting));

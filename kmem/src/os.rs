@@ -24,12 +24,12 @@ pub(crate) fn abort() -> ! {
     #[cfg(feature = "std")]
     std::process::abort();
     #[cfg(all(not(feature = "std"), any(unix, windows, target_os = "wasi")))]
-    // SAFETY: [platform] it has no preconditions.
+    // SAFETY: [platform] `abort` has no preconditions.
     unsafe {
         libc::abort()
     }
-    // Nothing can be called to abort. An illegal instruction ends the program on targets for which stable Rust can write one.
-    // Elsewhere, a panic in a function that must not unwind ends it.
+    // There is no function that aborts. On x86 and 64-bit Arm, an instruction that traps ends the program. Elsewhere, a panic in a
+    // function that must not unwind ends it.
     #[cfg(not(any(feature = "std", unix, windows, target_os = "wasi")))]
     {
         #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
@@ -63,7 +63,7 @@ pub(crate) fn random() -> Option<usize> {
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
 mod random {
     pub(super) fn number() -> Option<usize> {
-        // SAFETY: [platform] any entry may be asked for. The result is zero if it does not exist.
+        // SAFETY: [platform] any entry may be requested. The result is zero if the entry does not exist.
         let bytes = unsafe { libc::getauxval(libc::AT_RANDOM) } as usize;
         if bytes == 0 {
             return None;
@@ -102,7 +102,7 @@ mod random {
     }
 }
 
-/// Uses the system's generator, so each copy of kmem gets another number.
+/// Uses the random generator of the system, so each copy of kmem gets its own number.
 #[cfg(any(miri, not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))))]
 mod random {
     #[cfg(feature = "std")]

@@ -1,22 +1,23 @@
 //! The atomics that several threads share: the count of references, the taint mark, the slot of the fault handler.
 //!
-//! ThreadSanitizer does not see ordering in code that it did not instrument. `released` and `acquired` announce it in builds for
-//! it.
+//! ThreadSanitizer does not see the ordering of atomic operations in code that it did not instrument. In builds for
+//! ThreadSanitizer, `released` and `acquired` announce that ordering.
 //!
-//! The other atomics of kmem are the key in `raw/seal.rs`, which does not change, and the counters in `raw/totals.rs`, which order
-//! nothing. The models in `races/` compile this file with loom's atomics, and show that each ordering here is needed.
+//! The other atomics of kmem are in `raw/seal.rs` and `raw/totals.rs`. No other memory access depends on their values. The models
+//! in `races/` compile this file with loom's atomics, and show that each ordering here is needed.
 
 use crate::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering, acquired, released};
 
-/// With more references than this, the count could wrap unnoticed.
+/// The most references to a cell. Far fewer than would wrap the count, because several threads may exceed the
+/// bound at once.
 pub(crate) const MAX_REFS: usize = isize::MAX as usize;
 
-/// Adds a reference for a caller that has one. Returns false if the count is past its bound. It cannot be reduced then: other
-/// threads may rely on it already.
+/// Adds a reference for a caller that has one. Returns false if there are more than [`MAX_REFS`]. The count is not reduced then:
+/// other threads may rely on it already.
 #[inline(always)]
 #[must_use]
 pub(crate) fn up(refs: &AtomicUsize) -> bool {
-    // Relaxed: a reference is made from an existing one, which provides the ordering.
+    // Relaxed: the caller's own reference provides the ordering.
     refs.fetch_add(1, Ordering::Relaxed) < MAX_REFS
 }
 
@@ -34,7 +35,7 @@ pub(crate) enum Left {
 /// Drops a reference.
 #[inline(always)]
 pub(crate) fn down(refs: &AtomicUsize) -> Left {
-    // If this is the only reference, nobody can add one. Most cells have one owner only, and avoid the locked instruction.
+    // If this is the only reference, no other thread can add one. Most cells have one owner only: they need no atomic decrement.
     if count(refs) == 1 {
         return Left::Nobody;
     }
@@ -49,7 +50,7 @@ pub(crate) fn down(refs: &AtomicUsize) -> Left {
             Left::Nobody
         }
         2..=MAX_REFS => Left::Others,
-        // Zero, or below it if several threads get here.
+        // The count was zero, or wrapped below zero by another thread that also got here.
         _ => {
             refs.fetch_add(1, Ordering::Relaxed);
             Left::Underflow
@@ -90,7 +91,7 @@ pub(crate) fn is_marked(shred: &AtomicU8) -> bool {
 
 /// Replaces the handler in the slot and returns the previous one.
 pub(crate) fn exchange(slot: &AtomicPtr<()>, handler: *mut ()) -> *mut () {
-    // Release: a thread that finds the handler finds its data. Acquire: the caller may call the previous one.
+    // Release: a thread that reads the handler sees the data that it uses. Acquire: the caller may call the previous handler.
     released(slot);
     let before = slot.swap(handler, Ordering::AcqRel);
     acquired(slot);

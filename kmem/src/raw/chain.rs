@@ -1,4 +1,4 @@
-//! The chain of sources below a cell: what each was allocated from, and whether one of them zeroes.
+//! The chain of sources below a cell: the source of each, and whether one of them is tainted.
 
 use super::source;
 use crate::cell::{Cell, Kind};
@@ -25,7 +25,7 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
     false
 }
 
-/// Returns true if a source is this pool, or was allocated from it, also through other sources. Safety: as for [`shreds`].
+/// Returns true if a source is this pool, or was allocated from it, directly or through other sources. Safety: as for [`shreds`].
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
     // SAFETY: [caller, outlives] the whole chain is live.
@@ -43,9 +43,10 @@ pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> boo
     false
 }
 
-/// Returns the source of a cell, or null if that is the heap or unknown to kmem.
+/// Returns the source of a cell. Returns null for the heap, and if kmem does not know the source.
 unsafe fn below(src: *mut Cell) -> *mut Cell {
-    // SAFETY: [caller, prefix, live] the header is readable even while the cell is being freed, and its kind says which it is.
+    // SAFETY: [caller, prefix, live] the header is readable even while the cell is being freed, and its kind says which header it
+    // is.
     unsafe {
         match Kind::from_raw_dying((*src).kind) {
             #[cfg(feature = "tree")]

@@ -12,8 +12,8 @@ use crate::cell::{
 };
 use crate::fault::{self, Call, Misuse, classify};
 
-/// Returns true if `data` is that of a live cell of `kind`. Otherwise reports what it is. The rest of the header is checked when
-/// the cell ends.
+/// Returns true if `data` is that of a live cell of `kind`. Otherwise reports the misuse. The rest of the header is checked when
+/// the cell is freed.
 /// Safety: the `header` bytes before `data` are readable.
 #[inline(always)]
 pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
@@ -36,6 +36,7 @@ pub(crate) unsafe fn check_readable(call: Call, kind: Kind, header: usize, data:
     }
 }
 
+/// Reports a pointer that is not the data of a live cell of `kind`. Safety: as for [`check`].
 #[cold]
 pub(crate) unsafe fn report_bad_cell(call: Call, kind: Kind, header: usize, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
@@ -83,7 +84,7 @@ pub(crate) enum Prefix {
     Recorded,
 }
 
-/// Returns true if the prefix is consistent and its seal valid. Otherwise reports it. `src` is the source of the cell.
+/// Returns true if the prefix is consistent and its seal valid. Otherwise reports the misuse. `src` is the source of the cell.
 /// Safety: `data` is that of a readable cell of `kind` with this header.
 #[inline]
 pub(crate) unsafe fn seal_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
@@ -91,7 +92,7 @@ pub(crate) unsafe fn seal_ok(call: Call, kind: Kind, header: usize, data: *mut u
     unsafe { check_prefix(call, kind, header, data, src) != Prefix::Wrong }
 }
 
-/// [`seal_ok`] that also tells whether the cell has a record.
+/// Like [`seal_ok`], and returns whether the cell has a record.
 #[inline(never)]
 pub(crate) unsafe fn check_prefix(
     call: Call,
@@ -121,8 +122,8 @@ pub(crate) unsafe fn check_prefix(
     Prefix::Wrong
 }
 
-/// Returns true if the prefix is consistent, whichever copy of kmem made the cell. Otherwise reports it. Enough for calls that only
-/// read the cell.
+/// Returns true if the prefix is consistent, even if another copy of kmem made the cell. Otherwise reports the misuse. This check
+/// suffices for calls that only read the cell.
 /// Safety: `data` is that of a readable cell of `kind` with this header.
 pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
     let cell = prefix(data, header);
@@ -134,8 +135,8 @@ pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut
     }
 }
 
-/// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt. The heap's seal is checked
-/// if `ours`.
+/// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt. With `ours`, a cell from
+/// the heap of another copy of kmem is reported too.
 /// Safety: as for [`seal_ok`].
 #[cold]
 #[inline(never)]
@@ -184,7 +185,7 @@ pub(crate) unsafe fn is_consistent(
 ) -> bool {
     let end = data.addr().wrapping_add(size);
     let sized = size >= header && size <= MOST + header && !seal::is_non_canonical(end);
-    // SAFETY: [caller] the source of a cell is live. It is not read if the address cannot be that of a source.
+    // SAFETY: [caller] the source of a cell is live. An address that cannot be that of a source is not read.
     let sourced =
         src.is_null() || !seal::is_no_source(src.addr()) && unsafe { source::may_have_served(src, size) };
     sized && sourced && may_have(kind, flags)

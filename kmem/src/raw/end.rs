@@ -23,12 +23,12 @@ pub(crate) struct CellFreeGuard {
     pub(crate) data: *mut u8,
     pub(crate) src: *mut Cell,
     pub(crate) shred: bool,
-    /// Read before user code runs.
+    /// The [`far_end`] of the cell, read before user code runs.
     pub(crate) far_end: usize,
 }
 
 impl CellFreeGuard {
-    /// Does what dropping does, inline. Safety: called once.
+    /// Zeroes the data if needed and frees the block. Safety: called once, instead of a drop.
     #[inline(always)]
     unsafe fn finish(&self) {
         let CellFreeGuard { kind, header, data, src, shred, far_end } = *self;
@@ -52,12 +52,12 @@ impl CellFreeGuard {
 
 impl Drop for CellFreeGuard {
     fn drop(&mut self) {
-        // SAFETY: [guard] otherwise this would have been forgotten.
+        // SAFETY: [guard] a guard whose cell must stay is forgotten, and so is one that is finished.
         unsafe { self.finish() }
     }
 }
 
-/// Ends a cell on behalf of `call`. Returns false if the header is corrupt: then that is reported, and the cell left alone.
+/// Ends a cell on behalf of `call`. Returns false, after a report, if the header is corrupt. Then the cell is unchanged.
 /// Safety: `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
 #[inline(always)]
 pub(crate) unsafe fn end(
@@ -187,7 +187,7 @@ impl Drop for Spent {
     }
 }
 
-/// Frees the record when dropped, instead of linking it to its cell.
+/// Returns the detached record as one to be freed, instead of linking it to its cell again.
 pub(crate) fn spent(lifted: record::Lifted, kind: Kind, src: *mut Cell) -> Spent {
     Spent { kind, record: lifted.into_record(), src }
 }

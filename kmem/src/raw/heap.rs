@@ -29,7 +29,7 @@ pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
     unsafe { alloc_by(make::alloc_cell, request) }
 }
 
-/// [`alloc`] by one of the two functions that make cells.
+/// [`alloc`] by the given one of the two functions that make cells.
 #[inline(always)]
 pub(crate) unsafe fn alloc_by(
     alloc_cell: make::AllocCell,
@@ -49,6 +49,7 @@ unsafe fn allocate(size: usize, fill: Fill) -> *mut u8 {
     unsafe { alloc(&Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
+/// Frees a cell on behalf of `call`. Ignores null. Safety: `data` is null, or the header before it is readable.
 #[inline(always)]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
@@ -62,7 +63,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// [`resize`] on behalf of `call`; the old block is freed when the result is dropped.
+/// [`resize`] on behalf of `call`. The old block is freed when the result is dropped.
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,

@@ -17,7 +17,7 @@ pub(crate) const NODE: usize = 64;
 /// Bytes of header before the data of a pool cell.
 pub(crate) const POOL_CELL: usize = 16;
 
-/// Returns the size of the header, or `None` if cells of this kind have no prefix or the method is left out.
+/// Returns the size of the header, or `None` if cells of this kind have no prefix or this build does not have the method.
 #[inline(always)]
 pub(crate) const fn header(kind: Option<Kind>) -> Option<usize> {
     match kind {
@@ -38,7 +38,7 @@ pub(crate) const fn header_of(kind: Kind) -> usize {
     }
 }
 
-/// Returns the source of a cell that has a prefix; null means the heap. Safety: `data` is that of a readable cell of this kind.
+/// Returns the source of a cell that has a prefix, or null for the heap. Safety: `data` is that of a readable cell of this kind.
 pub(crate) unsafe fn source(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     // SAFETY: [caller] the header is readable, and of this kind.
     unsafe {
@@ -89,9 +89,9 @@ pub struct Node {
     pub src: *mut Cell,
 }
 
-// The flags of a pool. Their numbers mean something else in a node: only `FLAG_HOST` is common.
+// The flags of a pool. In other cells these bits have other meanings. Only `FLAG_HOST` means the same in a pool and in a node.
 
-/// On a block of a pool: some of its cells were tainted one by one.
+/// On a block of a pool: some of its cells are tainted by themselves.
 pub const POOL_HAS_SECRETS: u8 = 4;
 /// The pool lies in a buffer of the caller, so its memory is not freed.
 pub const POOL_IN_BUFFER: u8 = 8;
@@ -133,7 +133,7 @@ pub struct Pool {
     pub(crate) high_water: usize,
     /// Cells in this block.
     pub(crate) cells: usize,
-    /// Runs on each cell that is freed.
+    /// The destructor that runs on each cell that is freed.
     pub(crate) drop: SealedDtor,
     /// The first block of the pool that this block belongs to; itself unless the pool has grown.
     pub(crate) head: *mut Pool,
@@ -167,7 +167,7 @@ pub(crate) struct Group {
 pub struct PoolCell {
     /// In a live cell, the cell allocated before it. In a free cell, the next one on the free list.
     pub last: *mut PoolCell,
-    /// The pool, or the block of a growing pool, that the cell belongs to. The low bits are tags: 1 free, 2 dying, 4 tainted alone.
+    /// The pool, or the block of a growing pool, that the cell belongs to. The low bits are tags: `FREE`, `DYING`, `TAINTED`.
     pub pool: *mut Pool,
     /// The seal of `pool`: on 32-bit machines any word may be an address. See [`seal`].
     #[cfg(target_pointer_width = "32")]
@@ -186,7 +186,7 @@ impl PoolCell {
         this.cast::<u8>().wrapping_add(POOL_CELL)
     }
 
-    /// Sets the block that the cell belongs to, with or without a tag.
+    /// Writes the address of the block that the cell belongs to, with or without tags.
     /// Safety: `this` is the header of a cell of this block, and the caller's.
     #[inline(always)]
     pub(crate) unsafe fn name(this: *mut PoolCell, named: *mut Pool) {
@@ -207,8 +207,8 @@ impl PoolCell {
         unsafe { PoolCell::name(this, (*this).pool.map_addr(|addr| addr | tag)) }
     }
 
-    /// Returns true if the block of the cell may be read. `pool` is its address without tags. A corrupt address is detected without
-    /// reading it.
+    /// Returns true if the block of the cell may be read. `pool` is its address without tags. The check does not read from
+    /// that address.
     /// Safety: `this` is readable and aligned.
     #[inline(always)]
     pub(crate) unsafe fn may_follow(this: *mut PoolCell, pool: *mut Pool) -> bool {
@@ -224,10 +224,13 @@ impl PoolCell {
 
 pub(crate) const POOL: usize = size_of::<Pool>().next_multiple_of(BASE_ALIGN);
 
+// The tags in the low bits of `PoolCell::pool`.
+
+/// The cell is free.
 pub(crate) const FREE: usize = 1;
-
+/// The destructor of the cell is running.
 pub(crate) const DYING: usize = 2;
-
+/// The cell is tainted by itself, whether or not its pool is.
 pub(crate) const TAINTED: usize = 4;
 
 const _: () = {

@@ -14,10 +14,11 @@ use super::totals;
 use crate::cell::{Cell, FLAG_HOST, FLAG_NAME, FLAG_RECORD, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 
+/// The type of [`alloc_cell`] and [`alloc_cell_cold`].
 pub(crate) type AllocCell =
     unsafe fn(Kind, usize, *mut Cell, &Request, u8) -> Result<NonNull<u8>, AllocError>;
 
-/// The smaller of [`alloc_cell`] and [`alloc_cell_cold`] in the C library, the faster elsewhere. For callers that need not be fast.
+/// The function that makes cells for callers that need not be fast: the smaller one in the C library, the faster one elsewhere.
 pub(crate) const ALLOC_CELL_SMALL: AllocCell =
     if cfg!(kmem_standalone) { alloc_cell_cold } else { alloc_cell };
 
@@ -86,7 +87,7 @@ pub(crate) unsafe fn write_plain(
     totals::made(kind, size);
     // SAFETY: [extent] the block has room for the header.
     unsafe {
-        // One store, so that a load of any part of it soon after need not wait for several.
+        // One store: a load of these 8 bytes soon after would have to wait if several stores wrote them.
         let seal = seal::of_cell(size, flags, 0);
         block.cast::<u64>().write(layout::prefix_word_of(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
@@ -95,7 +96,7 @@ pub(crate) unsafe fn write_plain(
     }
 }
 
-/// [`alloc_cell`] from any source, out of line.
+/// [`alloc_cell`] without the fast path of the source, out of line.
 #[inline(never)]
 pub(crate) unsafe fn alloc_cell_cold(
     kind: Kind,
@@ -114,6 +115,7 @@ pub(crate) unsafe fn alloc_cell_cold(
     }
 }
 
+/// [`alloc_cell`] for a request that is not plain. Safety: as for [`alloc_cell`].
 pub(crate) unsafe fn alloc_cell_slow(
     kind: Kind,
     header: usize,
@@ -148,7 +150,7 @@ pub(crate) unsafe fn alloc_cell_slow(
     Ok(data)
 }
 
-/// Returns the cell as valgrind knows it, if it was allocated from the heap and does not host a pool.
+/// Returns the cell for an announcement to valgrind, if it was allocated from the heap and does not host a pool.
 /// Safety: `data` is that of a live cell with this header.
 #[inline(always)]
 pub(crate) unsafe fn heap_cell(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
@@ -159,7 +161,7 @@ pub(crate) unsafe fn heap_cell(data: *mut u8, header: usize, src: *mut Cell) -> 
     unsafe { heap_cell_of_layout(data, &CellLayout::of_any(prefix(data, header), header), src) }
 }
 
-/// [`heap_cell`] of a cell of this shape.
+/// [`heap_cell`] for a cell of this shape.
 #[inline(always)]
 pub(crate) unsafe fn heap_cell_of_layout(
     data: *mut u8,
@@ -182,7 +184,7 @@ pub(crate) unsafe fn announce_made(kind: Kind, data: *mut u8, header: usize, src
         let Some(cell) = heap_cell(data, header, src) else { return };
         let flags = (*prefix(data, header)).flags;
         cell.made(match kind {
-            // An internal node is found by its header, even if it has no parent.
+            // Pointers to an internal node are to its header, even if it has no parent.
             #[cfg(feature = "tree")]
             Kind::Tree if flags & FLAG_RECORD != 0 || !(*super::Node::of(data)).parent.is_null() => {
                 HeaderLinks::In

@@ -33,7 +33,7 @@
 //! | append bytes; to a string | | | | | [`grow`](ptr::grow) |
 //!
 //! Each method also has an `alloc`. It takes a [`Request`], which adds an alignment above 16 bytes, a destructor and a name, and
-//! returns the reason of a failure.
+//! returns the reason for a failure.
 //!
 //! # A cell in memory
 //!
@@ -46,9 +46,10 @@
 //!
 //! The header ends where the data begins. Data is aligned to 16 bytes, or to `1 << align` if the low four bits of the header's
 //! `align` are not zero. The high four bits count the spare bytes at the end of the block; if they are 15, a word behind the data
-//! has the end of the block. A cell has spare room after an append, or after [`ptr::reserve`]. `base`, the address that the source
-//! returned, is `data` minus the larger of header size and alignment. With [`FLAG_RECORD`], the `size` of a heap or counted cell is
-//! the address of a record. The record has the size, and the destructor or the owned objects that the cell got after it was made.
+//! stores the end of the block. A cell has spare room after an append, or after [`ptr::reserve`]. `base`, the address that the
+//! source returned, is `data` minus the larger of header size and alignment. With [`FLAG_RECORD`], the `size` of a heap or counted
+//! cell is the address of a record. The record stores the size, and the destructor or the owned objects that the cell got after it
+//! was made.
 //!
 //! # Freeing a cell
 //!
@@ -61,12 +62,12 @@
 //! frees. A second panic meanwhile aborts the program.
 //!
 //! Objects freed with a cell are freed first: everything below a node, and everything that a counted cell [owns](refs::k). Freeing
-//! takes constant stack, however objects own each other. A destructor that frees objects uses the stack of that call.
+//! takes constant stack, however deep objects own each other. A destructor that frees objects uses the stack of that call.
 //!
 //! # Misuse
 //!
-//! If the header of a cell shows a misuse, the call reports it to the [fault handler](crate::fault) and does nothing more. It returns
-//! null, zero, false or [`AllocError::Misused`](crate::AllocError::Misused).
+//! If the header of a cell shows a misuse, the call reports it to the [fault handler](crate::fault) and does nothing more. It
+//! returns null, zero, false or [`AllocError::Misused`](crate::AllocError::Misused).
 //!
 //! # Threads
 //!

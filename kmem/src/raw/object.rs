@@ -1,4 +1,4 @@
-//! Objects of any kind: checked by their handles, and freed if nothing hangs below them.
+//! Objects of any kind: checked by their handles, and freed if they have no children.
 
 use super::Handle;
 use super::check;
@@ -6,16 +6,17 @@ use super::layout::{self, prefix};
 use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Call, Misuse};
 
-/// What a call does with an object.
+/// The access for which an object is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// It reads: a destructor may do so while its object is being freed.
+    /// The call reads the object, which may be dying: its destructor may read it.
     Read,
-    /// It changes or frees the object, which must be live.
+    /// The call changes or frees the object, which must be live.
     Write,
 }
 
-/// The cell in the handle of an object of this kind: its header, the pool of a pool's cell, or null if it has none.
+/// Returns the cell for the handle of an object of this kind: the header of the object, the pool of a pool's cell, or null if the
+/// object has none.
 /// Safety: `data` is that of a live cell of this kind, or any pointer for [`Kind::None`].
 #[inline(always)]
 pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
@@ -27,14 +28,14 @@ pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     }
 }
 
-/// The handle of a live object of this kind. Safety: as for [`cell`].
+/// Returns the handle of a live object of this kind. Safety: as for [`cell`].
 pub(crate) unsafe fn handle_of(kind: Kind, data: *mut u8) -> Handle {
     // SAFETY: [caller] the contract is the caller's.
     Handle::on(kind, data, unsafe { cell(Some(kind), data) })
 }
 
-/// Returns true if the object of a handle is live, as far as its header shows, and the handle agrees with it, or if
-/// kmem did not allocate it; otherwise reports what is wrong. Safety: if the handle's kind is that of a method, the
+/// Returns true if the object of a handle is live, as far as its header shows, and the handle agrees with that header. Also returns
+/// true if kmem did not allocate the object. Otherwise reports the misuse. Safety: if the handle's kind is that of a method, the
 /// header of its object is readable.
 pub(crate) unsafe fn check(call: Call, handle: Handle, what: Check) -> bool {
     let Handle { kind, data, .. } = handle;
@@ -66,7 +67,7 @@ pub(crate) fn agrees(handle: Handle, found: *mut Cell) -> bool {
     handle.cell == found || handle.cell.is_null()
 }
 
-/// Frees an object by its kind. The rows here are for kinds below which nothing hangs. The caller adds rows for the others.
+/// Frees an object by its kind. The rows here are for kinds without children. The caller adds rows for the others.
 macro_rules! release_by_kind {
     ($handle:expr, $call:expr, $shred:expr, $data:ident: { $($(#[$cfg:meta])* $kind:ident => $release:expr,)* }) => {{
         let $data = $handle.data;
@@ -89,14 +90,14 @@ macro_rules! release_by_kind {
 }
 pub(crate) use release_by_kind;
 
-/// Frees an object below which nothing hangs. Safety: as for the free of the method; the data is not null.
+/// Frees an object of a kind without children. Safety: as for the free of the method; the data is not null.
 #[cfg_attr(not(kmem_standalone), inline)]
 pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.
     unsafe { release_by_kind!(handle, call, shred, data: {}) }
 }
 
-/// Reports a handle that does not agree with its cell, or whose kind this build cannot free.
+/// Reports a handle that does not agree with its cell, or whose kind this build does not have.
 #[cold]
 pub(crate) fn report_bad_handle(call: Call, data: *mut u8, kind: Option<Kind>) {
     let built = |kind| match kind {

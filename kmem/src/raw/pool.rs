@@ -39,8 +39,8 @@ pub use plan::{Spec, buffer_size};
 pub(crate) use release::free_without_drop;
 pub use verify::{Census, verify};
 
-/// Makes a pool of `cells` cells of `size` bytes, and returns it, or null. A pool on a node (`src` is the header of
-/// one) is freed with the node. C: `kmpooli`.
+/// Makes a pool of `cells` cells of `size` bytes, and returns it, or null. If `src` is the header of a node,
+/// the pool is freed with the node. C: `kmpooli`.
 ///
 /// # Safety
 /// `src` is null or points to a live cell, and outlives the pool.
@@ -62,7 +62,7 @@ pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocEr
         // SAFETY: [live] the kind says that it is a node.
         unsafe { host(src, plan.layout) }?
     } else {
-        // SAFETY: [caller] the caller vouches for the source.
+        // SAFETY: [caller] the caller's source is null or live.
         unsafe { draw(src, plan.layout, Fill::Undefined) }?
     };
     // SAFETY: [extent] the block has the size and alignment of the plan.
@@ -98,16 +98,16 @@ pub unsafe fn in_buffer(buffer: *mut u8, len: usize, size: usize) -> *mut Pool {
 /// As for [`in_buffer`] and [`init`].
 pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
     let one = Plan::new(&Spec { cells: 1, ..*spec }, 0)?;
-    // `align_offset` would leave a panic behind.
+    // Not `align_offset`, which contains a panic.
     let start = buffer.addr().wrapping_neg() & (one.layout.align() - 1);
     let needed = one.layout.size().saturating_add(start);
     if buffer.is_null() || needed > len {
         return Err(AllocError::Size { size: needed, max: if buffer.is_null() { 0 } else { len } });
     }
-    // A guess, too large by less than a group of cells; then one cell fewer until all fit.
+    // First an estimate of the number of cells, which may be up to a group too large. Then one cell fewer until the pool fits.
     let room = len - start;
     let group = one.stride.saturating_mul(GROUP).saturating_add(size_of::<Group>());
-    // Neither divisor is zero, but the compiler cannot see that; the checked form has no panic.
+    // Neither divisor is zero, but the compiler cannot infer that. The checked division contains no panic.
     let whole = (room - one.layout.size()).checked_div(group).unwrap_or(0);
     let rest = (room - one.layout.size() - whole * group).checked_div(one.stride).unwrap_or(0);
     let mut spec = Spec { cells: 1 + whole * GROUP + rest, ..*spec };
@@ -126,10 +126,10 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
 /// # Safety
 /// `pool` is null or a live pool whose cells nobody uses any more, and its source is alive.
 pub unsafe fn x(pool: *mut Pool) {
-    // SAFETY: [caller] the caller vouches for a readable header if it is not null.
+    // SAFETY: [caller] the caller's header is readable if it is not null.
     unsafe {
         if !pool.is_null() && check_pool(call!(c"kmpoolx"), pool) {
-            // A handle of a cell names the block that the cell is in, so any block stands for the whole pool.
+            // The handle of a cell has the address of the block of the cell. So the address of any block is accepted for the pool.
             let pool = (*pool).head;
             if (*pool).cell.flags & POOL_IN_DTOR != 0 {
                 return fault::report(call!(c"kmpoolx"), pool.cast(), Misuse::BeingFreed);
@@ -145,11 +145,11 @@ pub unsafe fn x(pool: *mut Pool) {
     }
 }
 
-/// Allocates a cell as the request says, and returns its data.
+/// Allocates a cell with the parameters of a request, and returns its data.
 ///
 /// Returns [`AllocError::Size`] or [`AllocError::Align`] if the cells are too small or not aligned as requested,
 /// [`AllocError::Exhausted`] if all are in use, and [`AllocError::Source`] if this is no live pool, or if the request
-/// has a destructor or a name other than the pool's: a pool has one for all its cells.
+/// has a destructor, or a name other than the pool's: all cells of a pool share the pool's.
 ///
 /// # Safety
 /// `pool` points to a pool that belongs to this thread.
@@ -166,7 +166,7 @@ pub unsafe fn x(pool: *mut Pool) {
 /// ```
 #[inline(always)]
 pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the caller vouches for a readable header.
+    // SAFETY: [caller] the caller's header is readable.
     let found = unsafe { (*pool).cell.kind };
     // SAFETY: [caller, live] only evaluated for a pool.
     let other = |asked: &CStr| unsafe { name(pool) } != Some(asked);
@@ -213,7 +213,7 @@ pub(crate) unsafe fn holds(data: *mut u8, size: usize) -> Result<(), AllocError>
     unsafe { fits(block_of(data), size, 0) }
 }
 
-/// Zeroes the data of a live cell from byte `size` on, if the pool, the cell or `shred` asks for that. Safety: as for
+/// Zeroes the data of a live cell from byte `size` on, if the cell or a source is tainted, or `shred` is yes. Safety: as for
 /// [`holds`]; the cell has at least `size` bytes.
 pub(crate) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     // SAFETY: [caller, tag] the caller gives a live cell, whose header names its pool.
@@ -225,7 +225,8 @@ pub(crate) unsafe fn cut(data: *mut u8, size: usize, shred: Shred) {
     }
 }
 
-/// Returns true if a live cell of `from` bytes may have `to` bytes. Zeroes what is cut off if the pool asks for that.
+/// Returns true if a live cell of `from` bytes has room for `to` bytes. Zeroes bytes that are cut off if the cell or a source is
+/// tainted.
 /// Safety: as for [`holds`].
 pub(crate) unsafe fn resize_in_place(data: *mut u8, from: usize, to: usize) -> bool {
     // SAFETY: [caller] the contract is the caller's.

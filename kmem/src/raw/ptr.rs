@@ -19,7 +19,7 @@ pub(crate) use object::handle_of;
 pub(crate) use resize::resize_kept;
 pub use resize::{grow, reserve, resize};
 
-/// Frees the object of a handle as its own method does, after zeroing it if it is tainted. A counted cell loses one
+/// Frees the object of a handle by its method, after zeroing the object if it is tainted. A counted cell loses one
 /// reference; an object that kmem did not allocate is left alone. Ignores the null handle. C: `kmfree`.
 ///
 /// # Safety
@@ -37,7 +37,7 @@ pub unsafe fn free(handle: Handle) {
     }
 }
 
-/// Like [`free`], but zeroes what it frees; a counted cell with other references is tainted. C: `kmshred`.
+/// Like [`free`], but zeroes the object before it is freed. A counted cell with other references is tainted. C: `kmshred`.
 ///
 /// # Safety
 /// As for [`free`].
@@ -48,6 +48,7 @@ pub unsafe fn shred(handle: Handle) {
     unsafe { release_zeroed(handle, call!(c"kmshred")) }
 }
 
+/// Frees an object on behalf of `call`. Safety: as for [`free`].
 #[inline]
 unsafe fn release(handle: Handle, call: Call, shred: Shred) {
     if handle.data.is_null() {
@@ -64,7 +65,7 @@ unsafe fn release(handle: Handle, call: Call, shred: Shred) {
     }
 }
 
-/// Out of line, for the few handles that are tainted.
+/// [`release`] with zeroing. Out of line, because few handles are tainted.
 #[inline(never)]
 unsafe fn release_zeroed(handle: Handle, call: Call) {
     // SAFETY: [caller] the contract is the caller's.
@@ -100,13 +101,13 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
         return unsafe { super::pool::cell::taint(data) };
     }
     if let (Some(header), false) = (layout::header(Some(kind)), data.is_null()) {
-        // SAFETY: [caller] the caller gives a live object, and its kind one with a header.
+        // SAFETY: [caller] the caller gives a live object, and its kind has a header.
         unsafe { (*layout::prefix(data, header)).taint() };
     }
 }
 
 /// Returns true if an object is zeroed when it is freed: the handle, the cell or a source is tainted. Any thread that
-/// may read the object may call it. Safety: the handle is null or that of a live object.
+/// may read the object may call this. Safety: the handle is null or that of a live object.
 pub(crate) unsafe fn shreds(handle: Handle) -> bool {
     #[cfg(feature = "pool")]
     // SAFETY: [caller] the caller gives a live cell, whose header names its pool.

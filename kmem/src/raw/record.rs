@@ -1,7 +1,7 @@
 //! Records: a destructor, or owned objects, that a heap or counted cell gets after it was made.
 //!
 //! The headers have no spare word, so the address of the record replaces the size of the cell, and the record stores the size.
-//! [`FLAG_RECORD`] says so. A cell without a record pays nothing. Before a cell ends, its header gets its size back.
+//! Such a cell has [`FLAG_RECORD`]. A cell without a record pays nothing. Before a cell ends, its header gets its size back.
 
 use core::alloc::Layout;
 use core::ptr::null_mut;
@@ -20,9 +20,9 @@ pub(crate) struct Record {
     /// The internal root node of the objects that the cell owns, or null.
     #[cfg(all(feature = "ref", feature = "tree"))]
     pub(crate) owned: *mut super::Node,
-    /// The address of the cell, sealed: a stray write cannot give the cell another's record.
+    /// The address of the cell, sealed: a stray write cannot give the cell the record of another cell.
     pub(crate) seal: usize,
-    /// The last byte of the cell's prefix without a record.
+    /// The seal that the cell's prefix has without a record.
     pub(crate) heap: u8,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn has(flags: u8) -> bool {
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
-    // SAFETY: [caller, record] the cell is readable. A word with the seal of a record's address is one.
+    // SAFETY: [caller, record] the cell is readable. A word with the right seal is the address of a record.
     unsafe {
         let Cell { flags, align, heap, size, .. } = *cell;
         let record = core::ptr::with_exposed_provenance_mut::<Record>(size);
@@ -55,7 +55,7 @@ pub(crate) unsafe fn of(cell: *mut Cell) -> *mut Record {
     }
 }
 
-/// Returns true if the address of the record is not corrupt, as far as can be told without reading the record.
+/// Returns true if the address of the record is not corrupt, as far as a check without reading the record shows.
 /// Safety: `cell` is readable, and has `FLAG_RECORD`.
 pub(crate) unsafe fn may_follow(cell: *mut Cell) -> bool {
     #[cfg(target_pointer_width = "32")]
@@ -83,7 +83,8 @@ pub(crate) unsafe fn size(cell: *mut Cell, if_corrupt: usize) -> usize {
     }
 }
 
-/// A record detached from its cell, whose header has its size meanwhile. Dropping this links it to `cell`.
+/// A record that is detached from its cell. Meanwhile the header of the cell has the size. Dropping this links the record to
+/// `cell`.
 pub(crate) struct Lifted {
     record: *mut Record,
     pub(crate) cell: *mut Cell,
@@ -123,7 +124,8 @@ pub(crate) unsafe fn destructor(record: *mut Record) -> Option<Destructor> {
     unsafe { SealedDtor::read(&raw mut (*record).drop) }
 }
 
-/// Returns true if the cell needs no record: it owns nothing, and has no destructor there. Safety: as for [`set_dtor`].
+/// Returns true if the cell of this record does not need it: the record has no owned objects and no destructor. Safety: as for
+/// [`set_dtor`].
 #[cfg(all(feature = "ref", feature = "tree"))]
 pub(crate) unsafe fn is_empty(record: *mut Record) -> bool {
     // SAFETY: [caller, record] the contract is the caller's.
@@ -142,7 +144,7 @@ impl Lifted {
         core::mem::ManuallyDrop::new(self).record
     }
 
-    /// A record to link to a cell.
+    /// Returns a new record that is to be linked to a cell.
     pub(crate) fn new(record: *mut Record, cell: *mut Cell) -> Lifted {
         Lifted { record, cell }
     }

@@ -1,4 +1,4 @@
-//! Reference-counted cells: freed when the last reference is dropped, on whatever thread.
+//! Reference-counted cells: freed when the last reference is dropped, on any thread.
 
 pub(crate) mod count;
 #[cfg(feature = "tree")]
@@ -48,7 +48,7 @@ pub unsafe fn alloc(src: *mut Cell, request: &Request) -> Result<NonNull<u8>, Al
     unsafe { alloc_by(make::alloc_cell, src, request) }
 }
 
-/// [`alloc`] with either of the functions that make cells.
+/// [`alloc`] by the given one of the two functions that make cells.
 #[inline(always)]
 pub(crate) unsafe fn alloc_by(
     alloc_cell: make::AllocCell,
@@ -83,6 +83,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Ref, data, Ref::of(data).cast())
 }
 
+/// Drops a reference on behalf of `call`. Ignores null. Safety: as for [`f`].
 #[inline(always)]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
@@ -93,7 +94,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// Ends a cell without references. Out of line, so that drops that leave other references save no registers.
+/// Ends a cell without references. Out of line, so that a drop that leaves other references need not save registers.
 /// Safety: `data` is that of a live counted cell that only the caller can access.
 #[inline(never)]
 pub(crate) unsafe fn end(call: Call, data: *mut u8) {
@@ -129,7 +130,7 @@ unsafe fn end_cold(call: Call, data: *mut u8) {
     drop(ending);
 }
 
-/// [`resize`] on behalf of `call`; the old block is freed when the result is dropped.
+/// [`resize`] on behalf of `call`. The old block is freed when the result is dropped.
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -165,7 +166,7 @@ pub unsafe fn u(data: *mut u8) -> *mut u8 {
     }
     // SAFETY: [live, last-ref] the check found a live counted cell, and the caller's reference keeps it live.
     if !shared::up(unsafe { &(*Ref::of(data)).refs }) {
-        // The count must not wrap, and other threads may rely on it already: so the program ends, even if the handler panics.
+        // The count must not wrap, and cannot be reduced: see `up`. So the program ends, even if the handler panics.
         let _end = fault::AbortOnDrop;
         fault::report(CALL, data, Misuse::CountOverflow);
     }

@@ -29,7 +29,7 @@
 //! | `source` | the kind of its source, if that is not the heap: `pool`, `source` (a custom one), or `tree` (for a pool on a node) |
 //! | `cell`, `cells` | for a store, the bytes of a cell and the number of cells |
 //! | `live`, `peak` | for a store, the number of live cells and its peak |
-//! | `below` | the cells that are not listed: deeper nodes, and all that a counted cell owns down to the next counted cell |
+//! | `below` | the cells that are not listed: deeper nodes, and everything that a counted cell owns, down to the next counted cell |
 //!
 //! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals count it each time.
 //! To count it once, add `block` for one of its lines and only `holder` for the others.
@@ -99,7 +99,7 @@ struct Facts {
     block: usize,
     src: Option<Kind>,
     tainted: bool,
-    /// For an adopted object, the part of `block` that is its holder's.
+    /// For an adopted object, the bytes of its holder, which `block` includes.
     holder: Option<usize>,
     refs: Option<usize>,
     #[cfg(feature = "pool")]
@@ -214,27 +214,28 @@ impl Facts {
         if self.kind == Kind::Source { "store" } else { self.kind.word() }
     }
 
-    /// The kind of its source, if that is not the heap.
+    /// Returns the kind of the source as a word, or `None` for the heap.
     fn source(&self) -> Option<&'static str> {
         self.src.map(Kind::word)
     }
 }
 
-/// The source of a node; for a node that hosts a pool, the parent.
+/// Returns the source of a node or, for a node that hosts a pool, the parent.
 #[cfg(feature = "tree")]
 unsafe fn node_source(node: *mut Node) -> *mut Cell {
     // SAFETY: [caller] the caller gives a live node.
     unsafe { if (*node).cell.flags & FLAG_HOST != 0 { (*node).parent.cast() } else { (*node).src } }
 }
 
-/// The kind of a source, if that is not the heap.
+/// Returns the kind of a source, or `None` for the heap.
 unsafe fn source(src: *mut Cell) -> Option<Kind> {
-    // SAFETY: [caller, prefix] the caller gives null or a source that is there.
+    // SAFETY: [caller, prefix] the caller gives null or a live source.
     if src.is_null() { None } else { Kind::from_raw(unsafe { (*src).kind }) }
 }
 
-/// Counts what the counted cell of a line owns: all of it, or all of one name. That has no lines of its own, because a cell may
-/// be below several nodes. Safety: the object is live, this thread may read it, and nobody changes what it owns meanwhile.
+/// Counts the objects that the counted cell of a line owns: all of them, or those with one name. They have no lines of their own,
+/// because several nodes may have adopted the cell. Safety: the object is live, this thread may read it, and nobody changes the
+/// owned objects meanwhile.
 #[cfg(feature = "tree")]
 #[inline(never)]
 unsafe fn owned(object: Handle, name: Option<&CStr>) -> Sum {
@@ -291,7 +292,7 @@ impl Form {
         }
     }
 
-    /// Writes the line of a cell, with a count of what is below it and not listed.
+    /// Writes the line of a cell, with a count of the cells below it that are not listed.
     fn cell(self, out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
         match self {
             Form::Text => text_line(out, depth, facts, below),
@@ -440,7 +441,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         Form::Text => call!(c"kmtreet"),
         Form::Json => call!(c"kmtreej"),
     };
-    // SAFETY: [caller] the caller vouches for a readable header.
+    // SAFETY: [caller] the caller's header is readable.
     if !unsafe { check::check_readable(call, Kind::Tree, layout::NODE, data) } {
         return;
     }
@@ -448,7 +449,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
     form.begin(out);
     let (mut total, mut below) = (Sum::default(), Sum::default());
     let mut listed: Option<(usize, Facts)> = None;
-    // SAFETY: [caller] the contract is the caller's, also for what `write` does to the tree.
+    // SAFETY: [caller] the contract is the caller's, for `write` too.
     for visit in unsafe { tree::walk_for(call, data) } {
         // SAFETY: [caller] as above.
         let facts = unsafe { Facts::of(visit.node, visit.object) };
@@ -472,7 +473,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
 }
 
 /// Writes a report of a node and all below it as indented text, down to `depth`: 0 lists the node alone. `write`
-/// receives it in pieces, and must not change what is reported. Writes nothing, after a report of the misuse, if this
+/// receives the text in pieces, and must not change the reported objects. Writes nothing, after a report of the misuse, if this
 /// is no node. C: `kmtreet`.
 ///
 /// # Safety
@@ -499,7 +500,7 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
         Form::Text => call!(c"kmpoolt"),
         Form::Json => call!(c"kmpoolj"),
     };
-    // SAFETY: [caller, live] the caller vouches for the header, the check for its contents; the source of a live pool is there.
+    // SAFETY: [caller, live] the caller's header is readable, and its contents are checked; the source of a live pool is live.
     unsafe {
         if !super::pool::header::check_pool_readable(call, pool) {
             return;

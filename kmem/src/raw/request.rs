@@ -8,10 +8,10 @@ use super::sanitizer;
 use crate::cell::Cell;
 use crate::error::AllocError;
 
-/// The dispatch over sources, for a source to use the one below it: each function takes null, for the heap, or a live source.
+/// The functions by which a source uses the source that it was itself allocated from. `src` is null (the heap) or a live source.
 pub(crate) struct Below {
     pub(crate) draw: unsafe fn(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError>,
-    #[allow(dead_code, reason = "pools keep their blocks; a source that passes blocks on frees them by it")]
+    #[allow(dead_code, reason = "for a source that frees its blocks one by one; a pool does not")]
     pub(crate) give_back: unsafe fn(src: *mut Cell, block: *mut u8, layout: Layout),
 }
 
@@ -25,7 +25,7 @@ pub const MAX_ALIGN: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fill {
-    /// Undefined: whatever the source left there.
+    /// The bytes are undefined.
     Undefined,
     /// Every data byte is zero.
     Zeroed,
@@ -65,12 +65,12 @@ impl Destructor {
     /// An empty destructor.
     pub(crate) const NONE: Destructor = Destructor { run: None, arg: core::ptr::null_mut() };
 
-    /// Runs the destructor, if there is one. Safety: `data` is that of its cell, and it has not run yet.
+    /// Runs the destructor, if there is one. Safety: `data` is that of its cell, and the destructor has not run yet.
     #[inline]
     pub(crate) unsafe fn call(&self, data: *mut u8) {
         let Some(run) = self.run else { return };
         sanitizer::calls(size_of::<[*mut u8; 2]>());
-        // If panics abort, nothing unwinds, and the compiler need not prepare this call for it.
+        // If panics abort, nothing unwinds, and the compiler need not prepare this call for unwinding.
         #[cfg(panic = "abort")]
         // SAFETY: [platform] the two types differ only in whether the function may unwind.
         let run =
@@ -99,14 +99,14 @@ pub struct Request {
     pub align: usize,
     /// The initial contents of the data.
     pub fill: Fill,
-    /// The destructor, which takes 16 bytes behind the data.
+    /// The destructor. It takes 16 bytes behind the data.
     pub drop: Option<Destructor>,
-    /// The name, for reports and [`ptr::cast`](super::ptr::cast), which takes 8 bytes behind the data.
+    /// The name, for reports and [`ptr::cast`](super::ptr::cast). It takes 8 bytes behind the data.
     pub name: Option<&'static CStr>,
 }
 
 impl Request {
-    /// A request for `size` undefined bytes, aligned to 16, without destructor and name.
+    /// Returns a request for `size` undefined bytes, aligned to 16, without destructor and name.
     #[must_use]
     pub const fn new(size: usize) -> Request {
         Request { size, align: BASE_ALIGN, fill: Fill::Undefined, drop: None, name: None }
@@ -121,7 +121,7 @@ pub(crate) const fn round_up(n: usize, to: usize) -> Option<usize> {
     }
 }
 
-/// Returns the alignment of data for which `align` is requested.
+/// Returns the alignment that data gets if `align` is requested: at least [`BASE_ALIGN`].
 #[inline(always)]
 pub(crate) fn data_align(align: usize) -> Result<usize, AllocError> {
     if align <= BASE_ALIGN && (align == 0 || align.is_power_of_two()) {

@@ -28,7 +28,7 @@ pub(crate) struct Resized {
     old: Option<CellFreeGuard>,
 }
 
-/// The size that is asked for.
+/// The requested size.
 #[derive(Clone, Copy)]
 pub(crate) enum ResizeRequest {
     /// This many data bytes. Spare room is kept when the cell grows, and freed when it shrinks.
@@ -45,15 +45,15 @@ pub(crate) enum ResizeRequest {
 pub(crate) struct How {
     /// Zero the bytes that are cut off or left behind, even if neither the cell nor its source is tainted.
     pub(crate) shred: bool,
-    /// No pointer to the cell is followed by anyone but the caller, so the heap may move it.
+    /// Only the caller follows pointers to the cell, so `realloc` may move it.
     pub(crate) alone: bool,
 }
 
 /// Resizes a cell or its room, on behalf of `call`. Contents that fit are kept, and added bytes are undefined. If the cell is
 /// tainted, its source zeroes, or `how.shred` is set, the bytes that are cut off or left behind are zeroed.
 ///
-/// On failure nothing has changed, with one exception: if a source unwinds when asked to shrink a block that is zeroed, the cell
-/// has the smaller size.
+/// On failure nothing has changed, with one exception: if the cut bytes are zeroed, and the source unwinds when it is
+/// asked to shrink the block, the cell has the smaller size.
 /// Safety: `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else uses meanwhile.
 #[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn resize(
@@ -94,7 +94,7 @@ unsafe fn announce_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cel
     }
 }
 
-/// [`resize`] of a cell that is not plain.
+/// [`resize`] of any cell, without the fast paths for plain cells from the heap.
 #[inline(never)]
 unsafe fn resize_slow(
     call: Call,
@@ -162,8 +162,8 @@ unsafe fn resize_recorded(
     how: How,
 ) -> Result<Resized, AllocError> {
     let cell = prefix(data, header);
-    // SAFETY: [caller, record] the cell is the caller's alone. Its header has no record meanwhile, and gets it back wherever the
-    // cell is then.
+    // SAFETY: [caller, record] the cell is the caller's alone. Its record is detached meanwhile, and then linked to the cell at its
+    // new address.
     unsafe {
         let mut lifted = record::lift(cell, record::of(cell));
         let resized = resize_slow(call, kind, header, data, src, to, how)?;
@@ -173,7 +173,7 @@ unsafe fn resize_recorded(
 }
 
 impl ResizeRequest {
-    /// The data bytes that there must be room for.
+    /// Returns the data bytes that the cell must have room for.
     #[cfg(feature = "pool")]
     pub(crate) fn room(self) -> usize {
         match self {
@@ -181,7 +181,7 @@ impl ResizeRequest {
         }
     }
 
-    /// The smallest shape that serves the request, in a block of its own.
+    /// Returns the smallest shape that serves the request, in a new block.
     #[inline(always)]
     fn least(self, now: &CellLayout) -> Result<CellLayout, AllocError> {
         match self {
@@ -191,7 +191,7 @@ impl ResizeRequest {
         }
     }
 
-    /// The ends to try for a new block: with extra spare room, then without.
+    /// Returns the ends to try for a new block: with extra spare room, then without.
     #[inline(always)]
     fn ends(self, least: &CellLayout) -> [usize; 2] {
         let most = match self {
@@ -204,7 +204,8 @@ impl ResizeRequest {
     }
 }
 
-/// A cell whose prefix was checked, and the parts needed to write it anew. The cell is live, and the caller's alone.
+/// A cell whose prefix was checked, and the parts that are written again when it is resized. The cell is live, and the caller's
+/// alone.
 struct Checked {
     kind: Kind,
     data: *mut u8,
@@ -259,7 +260,7 @@ impl Checked {
     }
 
     /// Shrinks the cell and zeroes the rest of the block, before the source is asked to cut it off. Returns false, and changes
-    /// nothing, if the prefix could not express the spare room after a refusal.
+    /// nothing, if the prefix cannot express the spare room that is left if the source refuses.
     unsafe fn cut(&mut self, least: &CellLayout) -> bool {
         let Some(shape) = self.shape.within(least.size) else { return false };
         // SAFETY: [extent] the block ends there.
@@ -274,7 +275,8 @@ impl Checked {
     /// Asks a custom source to resize the block in place.
     #[inline(never)]
     unsafe fn ask_source(&self, shape: &CellLayout) -> Option<Resized> {
-        /// Restores the parts behind the data if the source refuses or unwinds: it may have zeroed what it was to get.
+        /// Restores the parts behind the data if the source refuses or unwinds. The source may have zeroed the bytes that it was
+        /// asked to cut off.
         struct Asked<'a>(&'a Checked);
         impl Drop for Asked<'_> {
             fn drop(&mut self) {
@@ -299,7 +301,7 @@ impl Checked {
         let cell = prefix(self.data, self.shape.header);
         // SAFETY: [caller, origin] the cell was allocated from the heap with this layout.
         unsafe {
-            // A stale pointer to the old block finds a freed cell, as long as the heap keeps the bytes.
+            // A stale pointer leads to a freed cell, as long as the heap does not overwrite the old block.
             (*cell).kind = self.kind.freed();
             let Some(block) = resize_heap(self.base(), self.shape.layout(), shape.layout().size()) else {
                 (*cell).kind = self.kind as i32;
@@ -311,7 +313,8 @@ impl Checked {
         }
     }
 
-    /// Moves the cell to a new block. If there is none, a cell that was cut keeps its block, with the cut bytes as spare room.
+    /// Moves the cell to a new block. If the source has no new block, a cell that was [cut](Checked::cut) keeps its block, with the
+    /// cut bytes as spare room.
     #[inline(always)]
     unsafe fn relocate(
         &self,
@@ -371,7 +374,7 @@ unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usiz
     unsafe {
         let old = (*cell).size;
         let end = cell.addr().wrapping_add(old);
-        // On 32-bit machines a size may be too large although the end is a possible address.
+        // On 32-bit machines a corrupt size may be too large even if the end is a possible address.
         let too_large = size > MOST || cfg!(target_pointer_width = "32") && old > MOST;
         (old >= header && !too_large && !seal::is_non_canonical(end) && is_plain(cell, old)).then_some(old)
     }
@@ -388,7 +391,7 @@ unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -
         if new == old {
             return NonNull::new(cell.cast::<u8>().add(header));
         }
-        // A stale pointer to the old block finds a freed cell, as long as the heap keeps the bytes.
+        // A stale pointer leads to a freed cell, as long as the heap does not overwrite the old block.
         (*cell).kind = kind.freed();
         let Some(block) = resize_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
         else {

@@ -1,9 +1,9 @@
 //! Announcements to AddressSanitizer, MemorySanitizer, ThreadSanitizer and valgrind. Those about pools are in `pool/announce.rs`.
 //!
 //! The tools know the blocks of `malloc` by themselves. MemorySanitizer and ThreadSanitizer see only instrumented code, and stable
-//! Rust does not instrument. So MemorySanitizer is told which bytes kmem has written for user code to read: headers, zeroed data,
-//! results, arguments of callbacks. ThreadSanitizer is told how reference counts order threads, and that each change of a pool or a
-//! tree is a write: two threads that use one at once are reported.
+//! Rust does not instrument. So kmem announces to MemorySanitizer which bytes it has written for user code to read: headers, zeroed
+//! data, results, arguments of callbacks. It announces to ThreadSanitizer how reference counts order threads, and that each change
+//! of a pool or a tree is a write. So ThreadSanitizer reports two threads that use one pool or tree at once.
 //!
 //! `--cfg kmem_asan`, `kmem_msan`, `kmem_tsan` and `kmem_valgrind` build them in. Otherwise the calls compile to nothing. They are
 //! safe: they access no memory, and a wrong announcement only causes a wrong report.
@@ -19,7 +19,7 @@ pub(crate) const SPARE: usize = if HEAP { 24 + 2 * size_of::<*mut u8>() } else {
 
 /// A cell allocated from the heap.
 #[derive(Debug)]
-#[cfg_attr(not(kmem_valgrind), allow(dead_code, reason = "only valgrind is told of it"))]
+#[cfg_attr(not(kmem_valgrind), allow(dead_code, reason = "only valgrind uses it"))]
 pub(crate) struct HeapCell {
     pub(crate) header: *mut u8,
     pub(crate) data: *mut u8,
@@ -27,14 +27,14 @@ pub(crate) struct HeapCell {
     pub(crate) end: *mut u8,
 }
 
-/// How user code reaches a heap cell, and whether its header points to other cells.
+/// The pointers between the header of a heap cell and other cells. The leak check of valgrind follows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderLinks {
-    /// By its data. The header points to no cell.
+    /// The header points to no cell, and no cell points to it.
     None,
-    /// By its data. The header points to children or owned objects.
+    /// The header points to children or owned objects. User code points to the data.
     Out,
-    /// By its header: a parent or sibling points there.
+    /// A parent or sibling points to the header.
     In,
 }
 
@@ -54,38 +54,39 @@ pub(crate) fn heap_given_back(block: *mut u8, size: usize) {
     }
 }
 
-/// kmem has written these bytes, or is about to, for user code to read.
+/// Announces bytes that kmem has written, or is about to write, for user code to read.
 #[inline(always)]
 pub fn written(from: *const u8, len: usize) {
     msan::defined(from.cast_mut(), len);
 }
 
-/// kmem is about to call user code with this many bytes of arguments.
+/// Announces a call of user code with this many bytes of arguments.
 #[inline(always)]
 pub fn calls(arguments: usize) {
     msan::arguments(arguments);
 }
 
-/// A pool or a node is changed.
+/// Announces a change of a pool or a node.
 #[inline(always)]
 pub(crate) fn changed<T>(store: *mut T) {
     tsan::written(store.cast(), size_of::<usize>());
 }
 
-/// Everything that this thread did happens before everything that another does after [`acquired`] on the same address.
+/// Announces that everything this thread did happens before everything that another thread does after [`acquired`] on the same
+/// address.
 #[inline(always)]
 pub(crate) fn released<T>(at: &T) {
     tsan::release(core::ptr::from_ref(at).cast());
 }
 
-/// Everything that happened before [`released`] on this address is visible.
+/// Announces that this thread sees everything that happened before [`released`] on this address.
 #[inline(always)]
 pub(crate) fn acquired<T>(at: &T) {
     tsan::acquire(core::ptr::from_ref(at).cast());
 }
 
 /// Defines functions that do nothing, for a tool that is not built in.
-#[allow(unused_macros, reason = "with all tools there is none")]
+#[allow(unused_macros, reason = "a build for all tools does not use it")]
 macro_rules! nothing {
     ($($name:ident($($argument:ty),*))*) => {
         $(
@@ -131,7 +132,7 @@ pub(crate) mod msan {
         safe fn __msan_unpoison_param(arguments: usize);
     }
 
-    /// Records this call as the place of allocation.
+    /// MemorySanitizer records the caller as the place of allocation.
     pub(crate) fn undefined(from: *mut u8, len: usize) {
         __msan_allocated_memory(from.cast(), len);
     }
@@ -140,7 +141,8 @@ pub(crate) mod msan {
         __msan_unpoison(from.cast(), len);
     }
 
-    /// Uninstrumented code leaves stale knowledge about the arguments of an earlier call.
+    /// Marks the arguments of the next call as defined. Otherwise the marks of an earlier call remain, because code without
+    /// instrumentation does not replace them.
     pub(crate) fn arguments(count: usize) {
         __msan_unpoison_param(count);
     }

@@ -2,8 +2,8 @@
 //!
 //! There are two secrets. The *key* is a random number from the operating system, if there is one. It seals pools and destructors.
 //! The secret of the heap is the address of its code, which differs from run to run if the system loads programs at random
-//! addresses. One byte of it, mixed with the size and the flags of the cell, ends each prefix. Neither secret protects against code
-//! that reads the memory of the process.
+//! addresses. The field `heap` of a prefix is a seal of one byte, computed from this secret, the size and the flags. Neither secret
+//! protects against code that reads the memory of the process.
 
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
@@ -53,7 +53,7 @@ const NON_CANONICAL: usize = if !HOSTED || cfg!(not(target_pointer_width = "64")
     0
 };
 
-/// The lowest address that a program can have.
+/// The lowest address of memory that a program can use.
 const FIRST: usize = match (HOSTED, cfg!(target_pointer_width = "64")) {
     (true, true) => 1 << 16,
     (true, false) => 1 << 12,
@@ -61,14 +61,14 @@ const FIRST: usize = match (HOSTED, cfg!(target_pointer_width = "64")) {
     (false, _) => 1,
 };
 
-/// The highest address that a program can have.
+/// The highest address of memory that a program can use.
 const LAST: usize = if HOSTED { usize::MAX - 4095 } else { usize::MAX };
 
-/// Returns true if the address is null or outside the memory that a program can have. Such an address is never read. A small size
-/// taken for an address is one of these.
+/// Returns true if the address is null or outside the memory that a program can use. kmem never reads from such an address. A small
+/// number in place of an address is detected this way.
 #[inline(always)]
 pub(crate) fn is_non_canonical(addr: usize) -> bool {
-    // Null and addresses below the first wrap to the highest addresses.
+    // Null and addresses below `FIRST` wrap to the highest addresses.
     let above_first = addr.wrapping_sub(FIRST);
     if NON_CANONICAL == 0 { above_first > LAST - FIRST } else { above_first & NON_CANONICAL != 0 }
 }
@@ -77,7 +77,7 @@ pub(crate) fn is_non_canonical(addr: usize) -> bool {
 #[inline(always)]
 fn is_no_place(addr: usize, align: usize) -> bool {
     let odd = align - 1;
-    // One comparison: the first address is aligned.
+    // One comparison suffices, because `FIRST` is aligned.
     if NON_CANONICAL == 0 {
         is_non_canonical(addr) || addr & odd != 0
     } else {
@@ -92,7 +92,8 @@ pub(crate) fn is_no_header(addr: usize) -> bool {
     is_no_place(addr, super::request::BASE_ALIGN)
 }
 
-/// Returns true if one of these addresses is not null and cannot be that of a header.
+/// Returns true if one of these addresses is not null and cannot be that of a header. On 64-bit systems an address below `FIRST`
+/// beside a valid one is not detected.
 #[inline(always)]
 #[cfg(feature = "tree")]
 pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
@@ -100,7 +101,7 @@ pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
     if NON_CANONICAL == 0 {
         addresses.into_iter().any(|addr| addr != 0 && is_no_header(addr))
     } else {
-        // A bit that is set in one of them is set in all three together.
+        // A bit that is set in one address is set in the union of the three.
         is_no_header(a | b | c)
     }
 }
@@ -122,7 +123,7 @@ pub(crate) fn key() -> usize {
     }
 }
 
-/// Returns the key if it has been used, which it has if a pool exists; otherwise zero.
+/// Returns the key, or zero before its first use. Making a pool uses it.
 #[inline]
 #[cfg(feature = "pool")]
 pub(crate) fn known_key() -> usize {
@@ -147,7 +148,7 @@ fn here() -> usize {
 }
 
 /// Returns the address of the heap's code. Copies of kmem that share the `malloc` of the C library share it. Copies with their own
-/// heap differ.
+/// heap have different addresses.
 #[inline]
 #[cfg(feature = "heap")]
 fn heap_address() -> usize {
@@ -159,8 +160,8 @@ fn heap_address() -> usize {
     here()
 }
 
-/// Returns a byte that identifies the heap of this copy of kmem, or zero without a heap. Two heaps have the same byte by chance,
-/// one time in 256.
+/// Returns a byte that identifies the heap of this copy of kmem, or zero without a heap. Two heaps have the same byte with a
+/// probability of 1 in 256.
 #[inline(always)]
 pub(crate) fn heap_id() -> u8 {
     #[cfg(feature = "heap")]
@@ -171,11 +172,11 @@ pub(crate) fn heap_id() -> u8 {
     0
 }
 
-/// Returns the seal in the last byte of a prefix, computed from the heap, the size and the flags. One corrupt prefix in 128 has the
-/// right seal by chance. The seal is never zero: the highest byte of a reference count or an address often is, and may be read as a
-/// seal if the pointer belongs to another method.
+/// Returns the seal in the `heap` byte of a prefix, computed from the heap, the size and the flags. One corrupt prefix in 128 has
+/// the right seal by chance. The seal is never zero: the highest byte of a reference count or an address often is, and may be read
+/// as a seal if the pointer belongs to another method.
 ///
-/// The secret is multiplied with the size, so that without it nobody can tell which other sizes have the same seal.
+/// A multiplication mixes the secret with the size. So nobody without the secret can find another size with the same seal.
 #[inline(always)]
 pub(crate) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
     #[cfg(feature = "heap")]
@@ -190,7 +191,7 @@ pub(crate) fn of_cell(size: usize, flags: u8, align: u8) -> u8 {
 }
 
 /// Returns the seal of a prefix whose record is at this address. It uses the key, not the secret of the heap, because every copy of
-/// kmem may follow the address. The record has the seal with that secret.
+/// kmem may follow the address. The record stores the seal that uses the secret of the heap.
 pub(crate) fn of_record(record: usize, flags: u8, align: u8) -> u8 {
     let rest = usize::from(flags) << (usize::BITS - 16) | usize::from(align) << (usize::BITS - 24);
     ((key() ^ record ^ rest).wrapping_mul(SPREAD) >> (usize::BITS - 8)) as u8 | 0x80
@@ -215,15 +216,15 @@ pub(crate) fn of_pool(pool: usize, key: usize) -> u32 {
     (pool ^ key) as u32
 }
 
-/// Returns a word that depends on the key, on the address where it is used, and on `of`.
+/// Returns the word that hides a value stored at the address `at`. It depends on the key, on `at` and on `of`.
 fn mask(at: usize, of: usize) -> usize {
     let word = (key() ^ at ^ of.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);
-    // The low bits of a product depend on low bits only.
+    // The low bits of a product depend only on the low bits of its factors.
     word ^ word >> (usize::BITS / 2)
 }
 
-/// The proof that a sealed address is not corrupt: on 64-bit machines, bits that no address has; on 32-bit machines, a word beside
-/// it. It is checked before the address is read.
+/// The proof that a sealed address is not corrupt: on 64-bit machines, bits that are set in no address; on 32-bit machines, a word
+/// beside the address. The proof is checked before kmem reads from the address.
 #[cfg(target_pointer_width = "64")]
 mod proof {
     use crate::atomic::{AtomicUsize, Ordering};
@@ -247,10 +248,10 @@ mod proof {
         0
     };
 
-    /// The bits that no address passed to this copy of kmem has had so far.
+    /// Those of the `SPARE` bits that were set in no address passed to this copy of kmem so far.
     static UNSEEN: AtomicUsize = AtomicUsize::new(SPARE);
 
-    /// Nothing. `PhantomData`, because no other zero-sized type may stand in a header that C sees.
+    /// Takes no memory. It is `PhantomData`, the only zero-sized type that Rust accepts in a struct for C.
     pub(crate) type Proof = core::marker::PhantomData<usize>;
 
     pub(crate) trait Proves {
@@ -293,7 +294,7 @@ mod proof {
 
     impl Proof {
         pub(super) fn new(at: usize, addr: usize, with: usize) -> Proof {
-            // Not the function that hides the address: a forged difference would cancel out in both.
+            // Not `mask`, which hides the address: a forged difference would cancel out in both.
             Proof(mix(mix(mix(key() ^ at) ^ with) ^ addr))
         }
 
@@ -438,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn no_address_of_this_program_is_wild() {
+    fn no_address_of_this_program_is_non_canonical() {
         let (on_the_stack, on_the_heap) = (0u128, std::boxed::Box::new(0u128));
         let here = [
             (&raw const on_the_stack).addr(),
@@ -454,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_wild_and_so_are_small_numbers_and_text_where_they_are_no_addresses() {
+    fn null_and_on_hosted_systems_small_numbers_and_text_are_non_canonical() {
         assert!(is_non_canonical(0) && is_no_source(0) && is_no_source(key as *const () as usize | 1));
         if HOSTED {
             assert!([8, 64, 4000, usize::MAX - 15, usize::MAX].into_iter().all(is_non_canonical));
@@ -468,14 +469,14 @@ mod tests {
 
     #[cfg(target_arch = "aarch64")]
     #[test]
-    fn an_address_with_a_tag_in_its_top_byte_is_not_wild() {
+    fn an_address_with_a_tag_in_its_top_byte_is_not_non_canonical() {
         let addr = (&raw const KEY).addr();
         assert!((0..=255).all(|tag| !is_non_canonical(addr | tag << 56)));
     }
 
     #[cfg(feature = "tree")]
     #[test]
-    fn one_link_of_three_that_leads_to_no_header_is_told() {
+    fn one_link_of_three_that_leads_to_no_header_is_detected() {
         let right = (&raw const KEY).addr() & !15;
         assert!(!any_is_no_header([right, 0, right + 16]) && !any_is_no_header([right; 3]));
         for wrong in [right + 8, usize::MAX - 15] {
@@ -487,7 +488,7 @@ mod tests {
     unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
 
     #[test]
-    fn a_slot_gives_its_destructor_until_a_word_of_it_is_written_over() {
+    fn a_slot_returns_its_destructor_until_a_word_of_the_slot_is_overwritten() {
         const WORDS: usize = 16 / size_of::<usize>();
         let mut room = core::mem::MaybeUninit::<SealedDtor>::uninit();
         let at = room.as_mut_ptr();
@@ -517,7 +518,7 @@ mod tests {
 
     #[cfg(target_pointer_width = "32")]
     #[test]
-    fn no_argument_of_a_hundred_thousand_goes_with_the_slot_of_another() {
+    fn a_slot_with_another_argument_is_corrupt() {
         let mut room = core::mem::MaybeUninit::<SealedDtor>::uninit();
         let at = room.as_mut_ptr();
         // SAFETY: the slot is this test's own, and any bytes are a word.
@@ -538,7 +539,7 @@ mod tests {
         target_arch = "s390x"
     ))]
     #[test]
-    fn code_that_lies_higher_than_systems_put_it_is_believed_once_it_was_given() {
+    fn an_unusually_high_address_is_accepted_only_after_it_was_passed_in() {
         let high = 1 << 55 | 0x1234_5678;
         assert!(!Proof::new(0, 0x1234_5678, 0).holds(0, high, 0));
         assert!(Proof::new(0, high, 0).holds(0, high, 0));
@@ -546,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_a_few_bytes_off_bears_another_seal() {
+    fn sizes_that_differ_by_a_few_bytes_rarely_have_the_same_seal() {
         for off in (1..=16).chain([32, 64, 256]) {
             let same = (0..4096).filter(|size| of_cell(*size, 0, 0) == of_cell(size + off, 0, 0)).count();
             assert!(same < 4096 / 8, "{same} of 4096 sizes have the seal of one {off} bytes larger");
@@ -554,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_stays_as_it_is() {
+    fn all_threads_get_the_same_key() {
         let threads = [0; 4].map(|_| std::thread::spawn(key));
         assert!(threads.map(|thread| thread.join().unwrap()).iter().all(|&found| found == key()));
     }

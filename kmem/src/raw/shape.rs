@@ -1,4 +1,4 @@
-//! The parts of a cell in its block, and the spare room behind them.
+//! The parts of a cell in its block, and the spare room behind them. Comments call a [`CellLayout`] a *shape*.
 //!
 //! Behind the data lie, if the cell has them: the destructor slot, the address of the name, and the *far end*, a word that says
 //! where a block with much spare room ends. They move as the data grows into the spare room, so the spare room stays in one piece.
@@ -34,7 +34,7 @@ const _: () = assert!(
         && align_of::<End>() <= BEHIND_ALIGN
 );
 
-/// The largest end that is stored. No real block is larger, so the high bits give away most corrupt words.
+/// The largest end that is stored. No real block is larger, so the high bits show most corrupt words.
 const FARTHEST: usize = if usize::BITS == 64 { usize::MAX >> 17 } else { MOST + MAX_ALIGN };
 
 /// Returns the alignment in the prefix's `align`.
@@ -51,7 +51,7 @@ pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
     unsafe { sized_far_end(cell, header, (*cell).size) }
 }
 
-/// [`far_end`] of a cell whose header and data have `size` bytes. Safety: as for [`CellLayout::of`].
+/// Like [`far_end`], for a cell whose header and data have `size` bytes. Safety: as for [`CellLayout::of`].
 #[inline(always)]
 unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
     // SAFETY: [caller, extent] the cell is readable. If its prefix says so, the word lies behind the data.
@@ -68,13 +68,13 @@ unsafe fn read_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
     }
 }
 
-/// Returns the bytes of the destructor slot and the name, if the cell has these.
+/// Returns the bytes of the destructor slot and the name of a cell that has these.
 #[inline(always)]
 fn bytes_behind(slot: bool, name: bool) -> usize {
     usize::from(slot) * size_of::<SealedDtor>() + usize::from(name) * size_of::<SealedName>()
 }
 
-/// The extent of a cell and its block. It follows from the request at first, and later from the prefix and the far end.
+/// The extent of a cell and its block. It is computed from the request for a new cell, and from the prefix and the far end later.
 #[derive(Clone, Copy)]
 pub(crate) struct CellLayout {
     pub(crate) header: usize,
@@ -131,7 +131,7 @@ impl CellLayout {
         unsafe { CellLayout::ending(cell, header, (*cell).size, far_end(cell, header)) }
     }
 
-    /// [`of`](CellLayout::of) a cell that may have a record. The size is zero if the record cannot be followed.
+    /// Like [`of`](CellLayout::of), for a cell that may have a record. The size is zero if the record is corrupt.
     pub(crate) unsafe fn of_any(cell: *mut Cell, header: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe {
@@ -140,7 +140,7 @@ impl CellLayout {
         }
     }
 
-    /// The shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`].
+    /// Returns the shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`].
     /// Safety: as for [`of`](CellLayout::of).
     #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
@@ -176,12 +176,12 @@ impl CellLayout {
         aligned && far_end_ok
     }
 
-    /// Bytes from the start of the block to the data.
+    /// Returns the bytes from the start of the block to the data.
     pub(crate) fn offset(&self) -> usize {
         self.header.max(self.align)
     }
 
-    /// Bytes from the data to the destructor slot.
+    /// Returns the bytes from the data to the destructor slot.
     pub(crate) fn slot(&self) -> usize {
         (self.size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1)
     }
@@ -194,23 +194,23 @@ impl CellLayout {
         self.behind % size_of::<SealedDtor>() != 0
     }
 
-    /// Bytes from the data to the name.
+    /// Returns the bytes from the data to the name.
     pub(crate) fn name_at(&self) -> usize {
         self.slot() + self.behind - size_of::<SealedName>()
     }
 
-    /// Bytes from the data to the far end.
+    /// Returns the bytes from the data to the far end.
     fn far(&self) -> usize {
         self.slot() + self.behind
     }
 
-    /// Bytes from the data to the end of a block without spare room.
+    /// Returns the bytes from the data to the end of a block without spare room.
     #[cfg_attr(not(kmem_standalone), inline(always))]
     fn tight(&self) -> usize {
         if self.behind > 0 { self.slot() + self.behind } else { self.size }
     }
 
-    /// Spare bytes as the prefix counts them.
+    /// Returns the spare bytes as the prefix counts them: at most [`FAR`].
     fn spare(&self) -> usize {
         (self.end - self.tight()).min(FAR)
     }
@@ -227,7 +227,7 @@ impl CellLayout {
     }
 }
 
-/// The destructor and the name behind the data, in hand while the data is resized.
+/// The destructor and the name behind the data, held while the data is resized.
 #[derive(Clone, Copy)]
 pub(crate) struct Trailer {
     pub(crate) drop: Option<Destructor>,
@@ -235,7 +235,7 @@ pub(crate) struct Trailer {
 }
 
 impl Trailer {
-    /// Reads them, or returns `None` if one is corrupt.
+    /// Reads the destructor and the name. Returns `None` if one is corrupt.
     /// Safety: `data` is that of a live cell of this shape, and the caller's alone.
     #[inline(always)]
     pub(crate) unsafe fn take(data: *mut u8, shape: &CellLayout) -> Option<Trailer> {
@@ -252,7 +252,7 @@ impl Trailer {
         }
     }
 
-    /// Writes them for this shape, and its size, spare room and seal into the prefix.
+    /// Writes the destructor, the name and the far end for this shape, and the size, spare room and seal into the prefix.
     /// Safety: `data` is that of a cell whose block has the layout of this shape, and the caller's alone. Its prefix has the
     /// alignment.
     #[cfg_attr(not(kmem_standalone), inline(always))]
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn room_for_so_many_bytes_is_a_block_of_so_many() {
+    fn reserved_room_is_a_block_of_that_size() {
         for shape in shapes() {
             for (size, room) in (0..50).flat_map(|size| (0..90).map(move |room| (size, room))) {
                 let roomy = shape.with(size).unwrap().with_room(room).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_far_end_that_was_written_over_is_none() {
+    fn an_overwritten_far_end_is_rejected() {
         let shape = CellLayout::new(16, &Request::new(0)).unwrap().with_room(200).unwrap();
         let mut block = Block([MaybeUninit::uninit(); 512]);
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);

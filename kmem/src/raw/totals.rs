@@ -72,7 +72,7 @@ pub(crate) fn made(kind: Kind, bytes: usize) {
     drawn(kind, bytes);
 }
 
-/// Counts bytes that an existing cell allocates beyond its block.
+/// Counts bytes that were allocated for an existing cell, beside its block.
 #[inline(always)]
 pub(crate) fn drawn(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]
@@ -95,7 +95,7 @@ pub(crate) fn ended(kind: Kind, bytes: usize) {
     returned(kind, bytes);
 }
 
-/// Counts bytes that a cell frees other than its block.
+/// Counts bytes beside the block of a cell that are freed.
 #[inline(always)]
 pub(crate) fn returned(kind: Kind, bytes: usize) {
     #[cfg(feature = "totals")]

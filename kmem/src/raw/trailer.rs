@@ -17,7 +17,7 @@ use crate::cell::{Cell, FLAG_SLOT, Kind};
 use crate::error::AllocError;
 use crate::fault::Call;
 
-/// Returns the bytes of the data, and the bytes of the block and the record together.
+/// Returns the number of data bytes, and the number of bytes of the block and the record together.
 /// Safety: `data` is that of a live cell with this header.
 #[inline(never)]
 pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
@@ -106,7 +106,7 @@ pub(crate) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Resu
             return Ok(record::of(cell));
         }
         let new = draw(src, record::LAYOUT, Fill::Undefined)?.cast::<Record>().as_ptr();
-        // The `alloc` of a custom source is user code, which may have given the cell a record.
+        // The `allocate` of a custom source is user code, which may have given the cell a record.
         if record::has((*cell).flags) {
             give_back(src, new.cast(), record::LAYOUT);
             return Ok(record::of(cell));

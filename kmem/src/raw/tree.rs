@@ -1,9 +1,9 @@
 //! Trees: a node is freed with all nodes below it.
 //!
-//! A tree belongs to one thread at a time. Children are linked in the order in which they were added, pools after all
-//! others. So adding a child takes time in proportion to the number of pools on the node. A tree is freed in constant
-//! stack: children before their parent, the first child before the second. Objects owned by adopted counted cells are
-//! freed the same way. If a destructor frees another object, that call adds to the stack.
+//! A tree belongs to one thread at a time. Children are linked in the order in which they were added, but pools after all
+//! others. So adding a child takes time in proportion to the number of pools on the parent. A tree is freed in constant
+//! stack: children before their parent, and siblings in their order. So are the objects that adopted
+//! counted cells own. If a destructor frees another object, that call adds to the stack.
 //!
 //! Hooks and adopted objects are stored as internal child nodes, so nodes without them pay nothing. A *hook* runs
 //! when the free of the node begins ([`h`]). A *holder* frees an object of another kind that the node adopted
@@ -48,7 +48,7 @@ unsafe fn allocate(src: *mut Cell, parent: *mut u8, size: usize, fill: Fill) -> 
     unsafe { alloc(src, parent, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-/// Returns the handle of a node, or the null handle for null. C: `kmtreeo`.
+/// Returns the handle of a node, or the null handle if `data` is null. C: `kmtreeo`.
 ///
 /// # Safety
 /// `data` is null or that of a live node.
@@ -58,7 +58,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
     Handle::on(Kind::Tree, data, if data.is_null() { null_mut() } else { Node::of(data).cast() })
 }
 
-/// Frees a node as [`f`] does, and returns nothing, as callbacks do. C: `kmtreed`.
+/// Frees a node as [`f`] does, but returns nothing, so it can be used as a callback. C: `kmtreed`.
 ///
 /// # Safety
 /// As for [`f`].
@@ -68,7 +68,7 @@ pub unsafe fn d(data: *mut u8) {
     unsafe { release(data, call!(c"kmtreed"), Shred::No) };
 }
 
-/// [`resize`] for `call`; the old block is freed when the result is dropped.
+/// [`resize`] on behalf of `call`. The old block is freed when the result is dropped.
 #[inline]
 pub(crate) unsafe fn resize_kept(
     data: *mut u8,
@@ -76,7 +76,7 @@ pub(crate) unsafe fn resize_kept(
     call: Call,
     shred: Shred,
 ) -> Result<Resized, AllocError> {
-    // SAFETY: [caller, one-thread, links] the caller vouches for the header, the check for its contents; neighbours are live.
+    // SAFETY: [caller, one-thread, links] the caller's header is readable, and its contents are checked; neighbours are live.
     unsafe {
         let node = check_movable(call, data, INTERNAL)?;
         let wrong = match check_links(node) {
@@ -117,14 +117,15 @@ pub(crate) unsafe fn resize_kept(
     }
 }
 
-/// Frees all nodes below a node, the first child first, and the objects that it adopted. Keeps the node and its
+/// Frees everything below a node, in the order of the children: nodes, and objects that the node adopted. Keeps the node and its
 /// hooks. Ignores null. C: `kmtreex`.
 ///
 /// # Safety
 /// As for [`f`] of each child.
 pub unsafe fn x(node: *mut u8) {
     const CALL: Call = Call::new(c"kmtreex");
-    // SAFETY: [caller, links] the caller gives up the children. Destructors may add and free children, but not the node.
+    // SAFETY: [caller, links] the caller does not use the children any more. Destructors may add and free children, but not the
+    // node.
     unsafe {
         let Ok(node) = check(CALL, node) else { return };
         loop {

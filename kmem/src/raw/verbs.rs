@@ -1,7 +1,7 @@
 //! The functions that every method has, written once: `a`, `z`, `ao`, `zo`, `f` and `s`, and `r` and `resize` for cells of any
 //! size.
 //!
-//! A method's module defines `allocate`, `release`, `handle` and `resize_kept`, which these macros call.
+//! The module of each method defines `allocate`, `release`, `handle` and `resize_kept`, which these macros call.
 
 use core::ffi::CStr;
 
@@ -9,7 +9,7 @@ use core::ffi::CStr;
 pub(super) const fn name(name: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(name.as_bytes()) {
         Ok(name) => name,
-        Err(_) => panic!("no zero at the end"),
+        Err(_) => panic!("no zero byte at the end"),
     }
 }
 
@@ -82,7 +82,7 @@ macro_rules! resizes {
         pub unsafe fn r(data: *mut u8, $size: usize) -> *mut u8 {
             if data.is_null() {
                 // SAFETY: [caller] the contract is the caller's.
-                #[allow(unused_unsafe, reason = "where null makes nothing")]
+                #[allow(unused_unsafe, reason = "`r` of null does nothing for some methods")]
                 return unsafe { $made };
             }
             // SAFETY: [caller] the contract is the caller's.

@@ -1,7 +1,7 @@
-//! What tools are told about pools: which cells are in use.
+//! Announcements to tools about pools: which cells are in use.
 //!
-//! To a tool a pool is one block of `malloc`, of which every byte may be used at any time. If the tool is told which
-//! cells are live, it reports a use of any other byte as a use of freed memory.
+//! To a tool a pool is one block of `malloc`, all of whose bytes may be used. kmem announces which cells are live. Then the tool
+//! reports a use of any other byte as a use of freed memory.
 //!
 //! | bytes | AddressSanitizer | MemorySanitizer | valgrind |
 //! |---|---|---|---|
@@ -17,13 +17,13 @@
 use crate::raw::layout::{POOL_CELL as HEADER, Pool};
 use crate::raw::sanitizer::{asan, changed, msan, tsan};
 
-/// Bytes behind each cell of a pool on the heap that nobody may use. So a tool sees a write past a cell whose size is
-/// a multiple of 16, which would otherwise reach the next header. Pools in buffers and from other sources have none:
-/// their callers counted the bytes.
+/// Bytes behind each cell of a pool on the heap that nobody may use. So a tool detects a write past the end of a cell. Without
+/// them, such a write would reach the next header if the cell size is a multiple of 16. Pools in buffers and from other sources
+/// have no such bytes, because their callers computed the size.
 pub(crate) const RED_ZONE: usize = if cfg!(any(kmem_asan, kmem_valgrind)) { 16 } else { 0 };
 
-/// A pool is about to be written at `pool`, with its cells in the `len` bytes from `cells`. Forgets what an earlier
-/// pool in the same buffer, never destroyed, left marked.
+/// Announces that a pool will be made at `pool`, with its cells in the `len` bytes from `cells`. Removes the marks of an earlier
+/// pool in the same buffer that was never destroyed.
 #[inline(always)]
 pub(crate) fn pool_reserved(pool: *mut Pool, cells: *mut u8, len: usize) {
     let header = cells.addr().wrapping_sub(pool.addr());
@@ -35,14 +35,14 @@ pub(crate) fn pool_reserved(pool: *mut Pool, cells: *mut u8, len: usize) {
     valgrind::undefined(pool.cast(), header);
 }
 
-/// The header of the pool is written.
+/// Announces that the header of the pool is written. `behind` bytes lie between a cell's data and the next header.
 #[inline(always)]
 pub(crate) fn pool_made(pool: *mut Pool, cells: *mut u8, len: usize, behind: usize) {
     valgrind::make_pool(pool, cells, behind);
     valgrind::no_access(cells, len);
 }
 
-/// A cell with `size` bytes of data is allocated; its header is about to be written.
+/// Announces that a cell with `size` bytes of data is allocated. Its header will be written next.
 #[inline(always)]
 pub(crate) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
     let data = cell.wrapping_add(HEADER);
@@ -56,7 +56,7 @@ pub(crate) fn handed_out(pool: *mut Pool, cell: *mut u8, size: usize) {
     valgrind::undefined(cell, HEADER);
 }
 
-/// Only the first `size` of a live cell's `whole` bytes may be used.
+/// Announces that only the first `size` of a live cell's `whole` bytes may be used.
 #[inline(always)]
 pub(crate) fn narrowed(data: *mut u8, size: usize, whole: usize) {
     asan::poison(data.wrapping_add(size), whole.wrapping_sub(size));
@@ -64,7 +64,7 @@ pub(crate) fn narrowed(data: *mut u8, size: usize, whole: usize) {
     valgrind::no_access(data.wrapping_add(size), whole.wrapping_sub(size));
 }
 
-/// Of a live cell's `whole` bytes the first `to` may be used now, instead of the first `from`.
+/// Announces that the first `to` of a live cell's `whole` bytes may be used, instead of the first `from`.
 #[inline(always)]
 pub(crate) fn resized(data: *mut u8, from: usize, to: usize, whole: usize) {
     asan::unpoison(data, to);
@@ -75,14 +75,14 @@ pub(crate) fn resized(data: *mut u8, from: usize, to: usize, whole: usize) {
     valgrind::no_access(data.wrapping_add(to), whole.wrapping_sub(to));
 }
 
-/// All data of a cell is about to be zeroed.
+/// Announces that all data of a cell will be zeroed.
 #[inline(always)]
 pub(crate) fn widened(data: *mut u8, whole: usize) {
     asan::unpoison(data, whole);
     valgrind::undefined(data, whole);
 }
 
-/// A cell is freed and its header written; the next header follows after `len` bytes.
+/// Announces that a cell is freed and its header written. The next header follows `len` bytes after the start of the data.
 #[inline(always)]
 pub(crate) fn given_back(pool: *mut Pool, data: *mut u8, len: usize) {
     asan::poison(data, len);
@@ -94,12 +94,12 @@ pub(crate) fn given_back(pool: *mut Pool, data: *mut u8, len: usize) {
     valgrind::no_access(data, len);
 }
 
-/// The pool is destroyed: its block belongs to its source again.
+/// Announces that the pool is destroyed: its block belongs to its source again.
 #[inline(always)]
 pub(crate) fn pool_gone(pool: *mut Pool, cells: *mut u8, len: usize) {
     asan::unpoison(cells, len);
     valgrind::destroy_pool(pool);
-    // What the cells held is for the source, or the owner of the buffer, to know.
+    // The source, or the owner of the buffer, may read the bytes that the cells contained.
     let behind = pool.wrapping_add(1).cast::<u8>();
     let to_the_end = cells.addr().wrapping_sub(behind.addr()) + len;
     msan::defined(behind, to_the_end);
@@ -160,7 +160,7 @@ mod valgrind {
 
     /// The block of a pool as valgrind knows it.
     ///
-    /// valgrind is told that the block ends with the pool's header while the pool lives. Otherwise it would describe
+    /// While the pool lives, kmem announces to valgrind that the block ends with the pool's header. Otherwise it would describe
     /// an address in a freed cell as one in this block, and its leak check does not support blocks within blocks.
     struct Around {
         src: *mut Cell,
@@ -196,7 +196,7 @@ mod valgrind {
         fn resize(&self, from: usize, to: usize) {
             // SAFETY: [outlives] the source of a pool outlives it.
             let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
-            // Silently if valgrind does not know the block: the global allocator or a custom source may not use `malloc`.
+            // valgrind may not know the block, because the global allocator or a custom source need not use `malloc`.
             request::disable_error_reporting();
             if pool {
                 request::mempool_change(self.src.cast(), self.base.cast(), self.base.cast(), to);

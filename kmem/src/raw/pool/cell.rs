@@ -14,13 +14,14 @@ pub(crate) unsafe fn is_live(cell: *mut PoolCell, block: *mut Pool) -> bool {
     unsafe { (*cell).pool.addr() & !TAINTED == block.addr() }
 }
 
-/// Returns true if a live cell is tainted by itself. Safety: `data` is that of a cell with a readable header.
+/// Returns true if a live cell is tainted by itself, whether or not its pool is. Safety: `data` is that of a cell with a readable
+/// header.
 pub(crate) unsafe fn is_tainted(data: *mut u8) -> bool {
-    // SAFETY: [caller, tag] the caller vouches for the header.
+    // SAFETY: [caller, tag] the caller's header is readable.
     unsafe { (*PoolCell::of(data)).pool }.addr() & (FREE | TAINTED) == TAINTED
 }
 
-/// Taints a live cell: it is zeroed when it is freed, by whatever path. Safety: `data` is that of a cell of a pool of
+/// Taints a live cell: it is zeroed when it is freed, alone or with its pool. Safety: `data` is that of a cell of a pool of
 /// this thread, live or with its destructor running.
 #[cfg(feature = "shred")]
 pub(crate) unsafe fn taint(data: *mut u8) {
@@ -34,19 +35,20 @@ pub(crate) unsafe fn taint(data: *mut u8) {
     }
 }
 
-/// The pool that the header of a cell names, whether the cell is live or free.
+/// Returns the block that the header of a cell names: the pool, or a further block of a growing pool. The cell may be live or free.
+/// Safety: the header of the cell is readable.
 #[inline]
 pub(crate) unsafe fn block_of(data: *mut u8) -> *mut Pool {
-    // SAFETY: [caller] the caller vouches for a readable header.
+    // SAFETY: [caller] the caller's header is readable.
     let pool = unsafe { (&raw const (*PoolCell::of(data)).pool).read_unaligned() };
     pool.map_addr(|addr| addr & !(BASE_ALIGN - 1))
 }
 
-/// Returns the pool of a live cell; otherwise reports what is wrong.
+/// Returns the block of a live cell. For any other pointer, reports the misuse. Safety: the header before the data is readable.
 #[inline]
 pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     let cell = PoolCell::of(data);
-    // SAFETY: [caller, tag] the caller vouches for the headers; a used cell with no tag, or only `TAINTED`, is live.
+    // SAFETY: [caller, tag] the caller's headers are readable; a used cell with no tag, or only `TAINTED`, is live.
     unsafe {
         let named = (&raw const (*cell).pool).read_unaligned();
         if names_its_pool(data, named) {
@@ -56,7 +58,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     }
 }
 
-/// [`check`] of a cell that is tainted, or is no live cell. Safety: as for [`check`].
+/// [`check`] of a pointer that is not to a live cell without tags. Safety: as for [`check`].
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
@@ -72,8 +74,8 @@ pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Poo
     }
 }
 
-/// Returns true if `pool` is live and the cell with this data was used before. Safety: `pool` is what the header of
-/// the cell names, without a tag.
+/// Returns true if `pool` is live and the cell with this data was used before. Safety: `pool` is the address that the header of
+/// the cell names, without tags.
 #[inline(always)]
 pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
     // SAFETY: [caller] the caller vouches for a pool if this is an aligned address.
@@ -86,10 +88,11 @@ pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
     }
 }
 
-/// [`check`] for calls that only read: the destructor of a cell may read the cell, also while its pool is being destroyed.
+/// [`check`] for calls that only read. They accept a dying cell, because its destructor may read it, also while the pool is being
+/// destroyed.
 #[inline(never)]
 pub(crate) unsafe fn check_readable(call: Call, data: *mut u8) -> bool {
-    // SAFETY: [caller, tag] as in `check`; a cell or pool whose header says that it is being freed is there.
+    // SAFETY: [caller, tag] as in `check`; a dying cell or pool is still readable.
     unsafe {
         if data.addr() & (BASE_ALIGN - 1) != 0 {
             return check(call, data).is_some();
@@ -106,13 +109,13 @@ pub(crate) unsafe fn check_readable(call: Call, data: *mut u8) -> bool {
     }
 }
 
-/// Reports what is wrong with a cell.
+/// Reports why a pointer is not the data of a live cell.
 #[cold]
 pub(crate) unsafe fn report_bad_cell(call: Call, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotInPool
     } else {
-        // SAFETY: [caller] the caller vouches for a readable header, and for a pool if the header names one.
+        // SAFETY: [caller] the caller's header is readable, and for a pool if the header names one.
         unsafe {
             let pool = (*PoolCell::of(data)).pool.map_addr(|addr| addr & !TAINTED);
             match pool.addr() & (BASE_ALIGN - 1) {

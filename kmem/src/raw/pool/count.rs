@@ -17,8 +17,8 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
     unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells }).sum()
 }
 
-/// Returns the peak number of live cells. Costs nothing to keep: a cell is used for the first time only if all that
-/// were ever used are live, so the number of cells ever used is the peak.
+/// Returns the peak number of live cells. This number is kept at no cost: a cell is used for the first time only if
+/// all cells used before are live, so the number of cells ever used is the peak.
 ///
 /// Cells allocated for other methods count, and so does a cell whose destructor is running.
 ///
@@ -77,7 +77,7 @@ pub struct Count {
 #[must_use]
 pub unsafe fn count(pool: *mut Pool) -> Count {
     let mut count = Count::default();
-    // SAFETY: [caller, blocks] the caller vouches for the header, the check for its contents; the blocks of a live
+    // SAFETY: [caller, blocks] the caller's header is readable, and its contents are checked; the blocks of a live
     // pool are live.
     unsafe {
         if pool.is_null() || !check_pool_readable(call!(c"kmpoolq"), pool) {
@@ -145,7 +145,7 @@ impl core::iter::FusedIterator for Walk {}
 /// Visits the live cells of a pool, those of each block in the order of their addresses; also cells allocated for
 /// other methods. Visits nothing for null, and after a report if this is no live pool. C: `kmpooln`.
 ///
-/// Between steps cells may be allocated and freed, including the current one. The walk may or may not visit those.
+/// Between steps cells may be allocated and freed, including the current one. The walk may visit such cells or not.
 ///
 /// # Safety
 /// `pool` is null, or points to a pool, or to a block of one, that belongs to this thread and is live while the walk is used.
@@ -154,12 +154,13 @@ pub unsafe fn walk(pool: *mut Pool) -> Walk {
     unsafe { walk_after(pool, null_mut()) }
 }
 
-/// The rest of a [`walk`] after a cell that it visited; the whole walk if `after` is null. So a pointer can hold a walk.
+/// The rest of a [`walk`] after a cell that it visited; the whole walk if `after` is null. So C
+/// code keeps only the last cell between steps.
 ///
 /// # Safety
 /// As for [`walk`]. `after` is null or the data of a cell of this pool, live or free.
 pub unsafe fn walk_after(pool: *mut Pool, after: *mut u8) -> Walk {
-    // SAFETY: [caller, tag, blocks] the caller vouches for the headers; that of a cell names its block, live or free.
+    // SAFETY: [caller, tag, blocks] the caller's headers are readable; that of a cell names its block, live or free.
     unsafe {
         if pool.is_null() || !check_pool_readable(call!(c"kmpooln"), pool) {
             Walk { block: null_mut(), index: 0 }

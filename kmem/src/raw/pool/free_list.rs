@@ -2,11 +2,11 @@
 //!
 //! Cells are used from the front of the block on, so making a pool writes its header alone.
 //!
-//! The cell that was freed last is allocated first. A single free list would do for that, and nothing is faster for a
-//! cell that is freed and needed again at once. But after many frees in random order such a list leads all over the
-//! block, and each allocation waits for a cache miss and a TLB miss. So the list keeps only cells that lie together. If
-//! a cell is freed far from the head of the list, that head is *parked*, as a bit in its group of 64 neighbours. If the
-//! list is empty, parked cells are allocated group by group in the order of their addresses, without reading them.
+//! The cell that was freed last is allocated first. A single free list does that, and nothing is faster for a cell that is freed
+//! and allocated again at once. But after many frees in random order, neighbours on such a list lie far apart in the block, and
+//! each allocation waits for a cache miss and a TLB miss. So the list keeps only cells that lie close together. If a cell is freed
+//! far from the head of the list, that head is *parked*: taken off the list, and marked by a bit in its group of 64 neighbours. If
+//! the list is empty, parked cells are allocated group by group in the order of their addresses, without reading their headers.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -15,7 +15,8 @@ use crate::fault::{self, Misuse, call};
 use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, POOL_MAY_HAVE_FREE_BLOCKS, Pool, PoolCell};
 use crate::raw::pool::announce;
 
-/// Bytes between cells that still lie together: a few pages, which the TLB and the prefetcher hold.
+/// Cells at most this many bytes apart may be neighbours on the free list. These are a few pages, which the TLB and the prefetcher
+/// hold.
 pub(crate) const NEAR: usize = 16 << 10;
 
 /// Pops the head of the free list, or returns null if the list is empty or its head is not a free cell.
@@ -36,7 +37,7 @@ pub(crate) unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// Returns a parked cell of this block, or one that was never used, or null. The list is empty: see [`pop`].
+/// Returns a parked cell of this block, or one that was never used, or null. Called only after [`pop`] returned null.
 #[inline]
 pub(crate) unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [caller] the contract is the caller's.
@@ -53,7 +54,7 @@ pub(crate) unsafe fn pop_distant_cold(pool: *mut Pool) -> *mut PoolCell {
     unsafe { pop_distant(pool) }
 }
 
-/// Returns a parked cell of this block, or null. The list is empty: see [`pop`].
+/// Returns a parked cell of this block, or null. Called only after [`pop`] returned null.
 #[inline]
 pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [free-list] the caller gives a live pool on its own thread. A bit in a group stands for a free cell.
@@ -95,7 +96,7 @@ pub(crate) unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// Returns a free cell of this block, or null.
+/// Returns a free cell of this block, from the list or parked, or null.
 #[inline]
 pub(crate) unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [caller] the contract is the caller's.
@@ -105,7 +106,7 @@ pub(crate) unsafe fn pop_free(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// Marks a cell as live that is on no list any more, and returns its data.
+/// Marks a cell that is not on the list and not parked as live. Returns its data.
 #[inline]
 pub(crate) unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<u8> {
     // SAFETY: [tag] the caller gives a cell of this live pool, which is this thread's.
@@ -123,9 +124,10 @@ pub(crate) fn groups(pool: *mut Pool) -> *mut Group {
     pool.cast::<u8>().wrapping_add(POOL).cast()
 }
 
-/// Parks cells from the head of the free list on, while they lie far from `near`, and returns the rest of the list.
+/// Parks the cell at the head of the free list, then the next ones while they lie far from `near`. Returns the rest of the list.
 ///
-/// Parks at most 16 cells a call, to stay within some nanoseconds. Each cell is put on the list once and parked once.
+/// Parks at most 16 cells in one call, to bound the time of a free. Each free puts one cell on the list, and that cell is parked at
+/// most once.
 #[inline(never)]
 pub(crate) unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut PoolCell) -> *mut PoolCell {
     const MOST: usize = 16;
@@ -145,7 +147,7 @@ pub(crate) fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
     one.addr().wrapping_sub(other.addr()).wrapping_add(NEAR) > 2 * NEAR
 }
 
-/// Parks the head of the free list and returns the cell below it.
+/// Parks the head of the free list and returns the next cell on the list, or null after a report if the head is corrupt.
 #[inline]
 pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
     // SAFETY: [free-list, high_water] the caller gives the head of the free list; the group of a used cell is written.
@@ -157,7 +159,7 @@ pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut Pool
         }
         let group = groups(pool).add(index / GROUP);
         if (*group).free == 0 {
-            // After the first group, from which cells are allocated until it is empty.
+            // Insert behind the first group: cells are allocated from that one until it is empty.
             let first = (*pool).parked;
             if first.is_null() {
                 (*group).next = null_mut();
@@ -195,7 +197,7 @@ pub(crate) unsafe fn put_back(pool: *mut Pool, cell: *mut PoolCell) {
     unsafe {
         let head = (*pool).head;
         put(pool, cell);
-        // The first block is always searched first, whichever is current.
+        // The first block is always searched first, even if another block is current.
         if pool != (*head).current && pool != head {
             (*head).current = pool;
             (*head).cell.flags |= POOL_MAY_HAVE_FREE_BLOCKS;

@@ -10,10 +10,11 @@ use crate::raw::layout::{Node, POOL_IN_DTOR, Pool};
 use crate::raw::request::{BASE_ALIGN, Destructor};
 use crate::raw::seal::{self, SealedDtor};
 
-/// Returns true if this is a live pool; otherwise reports what is wrong.
+/// Returns true if this is a live pool. Otherwise reports the misuse. Safety: if the address is aligned, a header is readable
+/// there.
 #[inline(never)]
 pub(crate) unsafe fn check_pool(call: Call, pool: *mut Pool) -> bool {
-    // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
+    // SAFETY: [caller] the caller's header is readable; only an aligned one is read.
     let found = if pool.addr() & (BASE_ALIGN - 1) == 0 { unsafe { (*pool).cell.kind } } else { 0 };
     if found == Kind::Pool as i32 {
         return true;
@@ -22,10 +23,10 @@ pub(crate) unsafe fn check_pool(call: Call, pool: *mut Pool) -> bool {
     false
 }
 
-/// [`check_pool`] for calls that only read: a destructor of a cell may read its pool while that is being destroyed.
+/// [`check_pool`] for calls that only read. They accept a dying pool, because destructors of its cells may read it.
 #[inline(never)]
 pub(crate) unsafe fn check_pool_readable(call: Call, pool: *mut Pool) -> bool {
-    // SAFETY: [caller] the caller vouches for a readable header; only an aligned one is read.
+    // SAFETY: [caller] the caller's header is readable; only an aligned one is read.
     unsafe {
         pool.addr() & (BASE_ALIGN - 1) == 0 && (*pool).cell.kind == Kind::Pool.dying()
             || check_pool(call, pool)
@@ -50,7 +51,7 @@ pub(crate) unsafe fn is_in_dtor(pool: *mut Pool) -> bool {
     unsafe { (*(*pool).head).cell.flags & POOL_IN_DTOR != 0 }
 }
 
-/// The source of a growing pool's further blocks: its own, or for a pool on a node that of the node.
+/// Returns the source of a growing pool's further blocks: the source of the pool, or for a pool on a node, the source of the node.
 pub(crate) unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
     // SAFETY: [caller, outlives] the caller gives a live pool, whose source is alive.
     let (src, flags) = unsafe { ((*head).src, (*head).cell.flags) };
@@ -67,13 +68,13 @@ pub(crate) unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
     src
 }
 
-/// The first block of a pool.
+/// Returns the first block of a pool.
 pub(crate) unsafe fn head(pool: *mut Pool) -> *mut Pool {
     // SAFETY: [caller, blocks] each block of a live pool names the first.
     unsafe { (*pool).head }
 }
 
-/// The blocks of a pool, from this one on. Safety: `pool` is null, or live while the iterator is used.
+/// Iterates over the blocks of a pool, from this one on. Safety: `pool` is null, or live while the iterator is used.
 pub(crate) unsafe fn blocks(pool: *mut Pool) -> impl Iterator<Item = *mut Pool> {
     core::iter::successors((!pool.is_null()).then_some(pool), |&block| {
         // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
@@ -90,7 +91,7 @@ pub(crate) unsafe fn layout_of(pool: *mut Pool) -> Layout {
     }
 }
 
-/// The destructor of a pool's cells, perhaps an empty one; `None` if it is corrupt.
+/// Returns the destructor of a pool's cells, which may be empty, or `None` if it is corrupt.
 pub(crate) unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
     // SAFETY: [caller] the caller gives a live pool.
     unsafe { SealedDtor::read(&raw mut (*pool).drop) }
@@ -99,8 +100,8 @@ pub(crate) unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
 /// Returns the name of a pool, or `None` if it has none or the name is corrupt.
 ///
 /// # Safety
-/// `pool` points to the memory of a pool, or of a block of one, that belongs to this thread. What is written there
-/// may be corrupt.
+/// `pool` points to the memory of a pool, or of a block of one, that belongs to this thread. The contents of that memory may be
+/// corrupt.
 #[must_use]
 pub unsafe fn name(pool: *mut Pool) -> Option<&'static CStr> {
     // SAFETY: [caller, seal] the caller gives a readable header. A name with a correct seal is static.

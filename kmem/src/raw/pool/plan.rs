@@ -39,7 +39,7 @@ pub struct Spec {
     /// Destructor that runs when a cell is freed, and for each live cell when the pool is destroyed. A pool with a
     /// destructor cannot be a source.
     pub drop: Option<Destructor>,
-    /// True to allocate another block, with twice the cells of the one before, if the pool is full.
+    /// True if a full pool allocates another block, with twice as many cells as its largest one.
     pub grows: bool,
     /// Name in reports: see [`name`](super::name).
     pub name: Option<&'static CStr>,
@@ -69,7 +69,8 @@ impl Plan {
             let stride = round_up(spec.size.checked_add(HEADER + behind)?, align)?;
             let groups = spec.cells.div_ceil(GROUP) * size_of::<Group>();
             let data = round_up(groups + (POOL + HEADER), align)?;
-            // The last cell needs no header behind it, but takes one: so the size of every pool is a multiple of 16.
+            // The stride of the last cell includes room for a header that is not needed. So the size of every pool is a multiple of
+            // 16.
             let total = stride.checked_mul(spec.cells)?.checked_add(data - HEADER)?;
             Some(Plan { data, stride, layout: Layout::from_size_align(total, align).ok()? })
         };
@@ -80,10 +81,10 @@ impl Plan {
 impl Pool {
     /// Returns the index of a cell. For any other address, returns a number that is at least `cells`.
     ///
-    /// One multiplication divides the offset by the stride and tells if it is a multiple. With `stride = odd <<
-    /// shift`, multiplying by the inverse of `odd` modulo 2^64 and rotating right by `shift` gives the quotient if
-    /// there is no remainder, and otherwise a number above every possible quotient (Granlund and Montgomery,
-    /// "Division by Invariant Integers using Multiplication", PLDI 1994, section 9).
+    /// One multiplication divides the offset by the stride and shows if the offset is a multiple of the stride. With `stride = odd
+    /// << shift`, multiplying by the inverse of `odd` modulo 2^64 and rotating right by `shift` gives the quotient if there is no
+    /// remainder, and otherwise a number above every possible quotient (Granlund and Montgomery, "Division by Invariant Integers
+    /// using Multiplication", PLDI 1994, section 9).
     #[inline]
     pub(crate) fn index(&self, cell: *mut PoolCell) -> usize {
         let offset = cell.addr().wrapping_sub(self.first.addr());
@@ -121,7 +122,8 @@ pub(crate) const fn in_buffer_size(size: usize, align: usize, cells: usize) -> u
     (first - HEADER).saturating_add(cells.saturating_mul(stride)).saturating_add(align - 1)
 }
 
-/// Writes a pool's header at the start of its block. Writes no cells.
+/// Writes a pool's header at the start of its block. Writes no cells. Safety: the block has the layout of the plan, and is the
+/// caller's. It was allocated from `src`.
 pub(crate) unsafe fn write(
     base: NonNull<u8>,
     src: *mut Cell,

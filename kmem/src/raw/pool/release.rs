@@ -17,8 +17,8 @@ use crate::raw::source::pool::is_plain;
 use crate::raw::totals;
 use crate::shred;
 
-/// A cell that is being freed by more than a [`put`]. Dropping it zeroes the data if that is asked for and frees the
-/// cell, also if the destructor unwinds.
+/// A cell that is being freed, and needs more than a [`put`]. Dropping this zeroes the data if needed and frees the cell, even if
+/// the destructor unwinds.
 pub(crate) struct PoolCellFreeGuard {
     /// Zeroed if it is tainted.
     cell: *mut PoolCell,
@@ -52,13 +52,14 @@ pub(crate) unsafe fn free_without_drop(data: *mut u8) {
     }
 }
 
+/// Frees a cell on behalf of `call`. Ignores null. Safety: `data` is null, or the header before it is readable.
 #[inline(always)]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
         return;
     }
     let cell = PoolCell::of(data);
-    // SAFETY: [caller, tag] the caller vouches for the headers; a used cell that names a live pool untagged is live.
+    // SAFETY: [caller, tag] the caller's headers are readable; a used cell that names a live pool without a tag is live.
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
@@ -75,10 +76,10 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// [`release`] of a cell that needs more work, or is no live cell.
+/// [`release`] of a cell that needs more than a [`put`], or of a pointer that is not to a live cell.
 #[inline(never)]
 pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
-    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
     unsafe {
         let cell = PoolCell::of(data);
         let pool = (&raw const (*cell).pool).read_unaligned();
@@ -103,11 +104,11 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// [`release_slow`] of a cell that is tainted, or is no live cell.
+/// [`release_slow`] of a cell that is tainted, or of a pointer that is not to a live cell.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
-    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
     unsafe {
         if let Some(pool) = check(call, data) {
             PoolCell::name(PoolCell::of(data), pool);
@@ -116,7 +117,8 @@ pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
     }
 }
 
-/// A pool that is being destroyed. Dropping it runs the destructors that remain, also after one unwinds, then frees the blocks.
+/// A pool that is being destroyed. Dropping this runs the remaining destructors, even after one of them unwinds, then frees the
+/// blocks.
 pub(crate) struct TearDown {
     head: *mut Pool,
     block: *mut Pool,
@@ -127,13 +129,13 @@ impl TearDown {
     /// Runs the destructor on each live cell, from the current one on.
     unsafe fn run(&mut self) {
         // SAFETY: [blocks, tag] no block of the pool is freed yet, and cells below `high_water` have a header. The
-        // destructor suits live cells; each is marked before it runs, so that it runs once.
+        // destructor suits live cells. Each cell is marked before its destructor runs, so the destructor runs once.
         unsafe {
             if self.block.is_null() {
                 return;
             }
             let Some(drop) = destructor(self.head) else {
-                // The destructor is corrupt. The values in the cells are lost.
+                // The destructor is corrupt, so it runs on no cell.
                 self.block = null_mut();
                 return fault::report(call!(c"kmpoolx"), self.head.cast(), Misuse::Damaged);
             };
@@ -186,7 +188,7 @@ impl Drop for TearDown {
     }
 }
 
-/// Zeroes each cell of a block that is tainted by itself. Safety: `block` is one of a pool that is being destroyed.
+/// Zeroes the cells of a block that are tainted by themselves. Safety: `block` is one of a pool that is being destroyed.
 #[inline(never)]
 pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
     // SAFETY: [caller, high_water, tag] cells below `high_water` have a header.
@@ -200,7 +202,8 @@ pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
     }
 }
 
-/// Destroys a pool and frees its blocks, except one on a node.
+/// Destroys a pool and frees its blocks, except one that is the data of a node. Safety: the pool is live, and nobody uses its cells
+/// any more.
 pub(crate) unsafe fn tear_down(pool: *mut Pool) {
     // SAFETY: [caller] the caller gives a live pool whose cells nobody uses any more.
     unsafe { (*pool).cell.kind = Kind::Pool.dying() };

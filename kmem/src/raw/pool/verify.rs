@@ -44,10 +44,10 @@ pub struct Census {
 /// each cell that was ever used, in constant stack. Returns the first [`Damage`] found.
 ///
 /// # Safety
-/// `pool` points to the memory of a pool that belongs to this thread. What is written there may be corrupt.
+/// `pool` points to the memory of a pool that belongs to this thread. The contents of that memory may be corrupt.
 pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
     let mut census = Census::default();
-    // SAFETY: [caller, blocks] the caller's pool is there; a block is verified before its `next` is followed.
+    // SAFETY: [caller, blocks] the caller's pool is readable; a block is verified before its `next` is followed.
     unsafe {
         for block in blocks(pool) {
             header(pool, block)?;
@@ -67,7 +67,7 @@ pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
 /// Verifies the header of a block.
 pub(crate) unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Damage> {
     let err = |what| Err(Damage { at: block.cast(), what });
-    // SAFETY: [caller] the caller gives a block that is there.
+    // SAFETY: [caller] the caller's block is readable.
     let pool = unsafe { &*block };
     if pool.cell.kind != Kind::Pool as i32 {
         return err("not a live pool");

@@ -34,18 +34,18 @@ pub struct At {
     pub kind: i32,
     /// The source; null for the heap.
     pub src: *mut Cell,
-    /// For a node the data of the parent, or null.
+    /// For a node, the data of its parent, or null for a root. Ignored for other kinds.
     pub parent: *mut u8,
 }
 
 impl At {
-    /// An object of this kind from the heap; a node is a root.
+    /// Returns the method of this kind with the heap as the source. A node becomes a root.
     #[must_use]
     pub const fn new(kind: Kind) -> At {
         At { kind: kind as i32, src: core::ptr::null_mut(), parent: core::ptr::null_mut() }
     }
 
-    /// Allocates an object as the request says. Fails as the `alloc` of the method does, and with
+    /// Allocates an object with the parameters of a request. Fails as the `alloc` of the method does, and with
     /// [`AllocError::Source`] if no method in this build has this kind. C: `kmnew`.
     ///
     /// # Safety

@@ -1,4 +1,4 @@
-//! Sets the destructor of an object that exists.
+//! Sets the destructor of an existing object.
 
 use super::Handle;
 use crate::cell::Kind;
@@ -9,12 +9,12 @@ use crate::raw::request::Destructor;
 use crate::raw::{layout, trailer};
 use core::ptr::null_mut;
 
-/// Sets the destructor of an object. Replaces that of a heap cell, or of a counted cell with one reference; an empty
-/// one removes it. A node gets a [hook](crate::raw::tree::h) in addition to others. C: `kmhook`.
+/// Sets the destructor of an object. For a heap cell, or a counted cell with one reference, it replaces the present destructor; an
+/// empty destructor removes it. For a node, it is added as a [hook](crate::raw::tree::h). C: `kmhook`.
 ///
 /// Returns [`AllocError::Shared`] if there are other references; [`AllocError::Fixed`] for a pool's cell, for an
 /// object that kmem did not allocate, and for an empty destructor for a node; [`AllocError::Misused`] after a report;
-/// and the error of the source if that has no memory. Nothing has changed then.
+/// and the error of the source if it has no memory. Nothing has changed then.
 ///
 /// # Safety
 /// The handle is null or that of a live object that nobody else uses meanwhile. The destructor may be called with its data.
@@ -25,7 +25,7 @@ pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocEr
         return Err(AllocError::Source(None));
     }
     let _ = destructor;
-    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, live] the caller's header is readable, and its contents are checked.
     unsafe {
         if !object::check(CALL, handle, Check::Write) {
             return Err(AllocError::Misused);

@@ -9,11 +9,11 @@ use crate::fault::{Call, call};
 use crate::raw::object::{self, Check};
 use crate::raw::{check, layout, record, trailer};
 
-/// Checks an object, and the size in the prefix of its cell. A call that only reads may be given a cell of another
-/// copy of kmem. Safety: as for [`size`]; the handle is not null.
+/// Checks an object, and the size in the prefix of its cell. A call that only reads accepts a cell of another copy of
+/// kmem. Safety: as for [`size`]; the handle is not null.
 unsafe fn check_extent(call: Call, handle: Handle, what: Check) -> bool {
     let Handle { data, .. } = handle;
-    // SAFETY: [caller, live] the caller vouches for a readable header, and the first check for what it says.
+    // SAFETY: [caller, live] the caller's header is readable, and the first check shows its kind.
     unsafe {
         if !object::check(call, handle, what) {
             return false;
@@ -41,7 +41,7 @@ pub unsafe fn size(handle: Handle) -> usize {
     unsafe { size_checked(call!(c"kmsize"), handle, Check::Read) }.unwrap_or(0)
 }
 
-/// [`size`] for a `call` that is about to change the object, in whose name a misuse is reported. `None` after a report.
+/// [`size`] on behalf of a `call` that is about to change the object. Returns `None` after a report.
 ///
 /// # Safety
 /// As for [`size`].
@@ -53,7 +53,7 @@ pub unsafe fn size_for(call: Call, handle: Handle) -> Option<usize> {
 
 #[inline(never)]
 unsafe fn size_checked(call: Call, handle: Handle, what: Check) -> Option<usize> {
-    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, live] the caller's header is readable, and its contents are checked.
     unsafe {
         if handle.is_null() {
             return Some(0);
@@ -82,9 +82,9 @@ pub unsafe fn name(handle: Handle) -> Option<&'static CStr> {
     unsafe { name_for(call!(c"kmname"), handle) }
 }
 
-/// [`name`] for `call`.
+/// [`name`] on behalf of `call`.
 unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
-    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, live] the caller's header is readable, and its contents are checked.
     unsafe {
         if handle.is_null() || !check_extent(call, handle, Check::Read) {
             return None;
@@ -110,7 +110,7 @@ unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
 /// # Safety
 /// As for [`size`], and nobody reads the name meanwhile.
 pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
-    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, live] the caller's header is readable, and its contents are checked.
     unsafe {
         if handle.is_null() || !check_extent(call!(c"kmrename"), handle, Check::Write) {
             return false;
@@ -125,7 +125,7 @@ pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
     }
 }
 
-/// Returns the object if it has this name, otherwise null. Null for a pool on a node, whose name describes its cells.
+/// Returns the object if it has this name, otherwise null. Returns null for a pool on a node, because its name describes its cells.
 /// C: `kmcast`.
 ///
 /// # Safety
@@ -141,10 +141,10 @@ pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
     }
 }
 
-/// Returns true if this is the handle of a pool on a node. Safety: the object of the handle is there.
+/// Returns true if this is the handle of a pool on a node. Safety: the object of the handle is live or dying.
 unsafe fn is_hosted_pool(handle: Handle) -> bool {
     #[cfg(feature = "tree")]
-    // SAFETY: [caller] the caller's object is there.
+    // SAFETY: [caller] the caller's object is readable.
     unsafe {
         handle.kind == Kind::Tree as i32 && crate::raw::tree::links::hosts(crate::raw::Node::of(handle.data))
     }

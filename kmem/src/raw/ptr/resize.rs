@@ -28,9 +28,9 @@ pub unsafe fn resize(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, Al
     }
 }
 
-/// Resizes an object to `size` bytes, for a `call` that appends. If the object needs another block, that has room for
-/// half as many bytes again, or for `size` alone if there is no such block: so many small appends take time in
-/// proportion to their sum. An object of `size` bytes or more stays as it is.
+/// Resizes an object to `size` bytes, on behalf of a `call` that appends. If the object needs another block, a block with room for
+/// half as many bytes again is tried first, then one for `size` bytes. So many small appends take time in proportion to their sum.
+/// An object of `size` bytes or more stays as it is.
 ///
 /// # Safety
 /// As for [`resize`].
@@ -40,7 +40,7 @@ pub unsafe fn grow(call: Call, handle: &mut Handle, size: usize) -> Result<NonNu
 }
 
 /// Reserves memory for an object to grow to `size` bytes, and returns its data. The object may move; the handle is
-/// updated. Its size does not change. Until it has that size, it grows in place and without failing. Fails as
+/// updated. Its size does not change. Growing up to that size then happens in place and cannot fail. Fails as
 /// [`resize`] does. C: `kmreserve`.
 ///
 /// # Safety
@@ -60,7 +60,7 @@ unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<N
     };
     let data = *data;
     if !handle.cell.is_null() {
-        // The header ends where the data begins, so their distance stays.
+        // The header ends where the data begins, so the distance between them does not change.
         let offset = handle.data.addr().wrapping_sub(handle.cell.addr());
         handle.cell = data.as_ptr().wrapping_sub(offset).cast();
     }
@@ -68,8 +68,8 @@ unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<N
     Ok(data)
 }
 
-/// All of these for `call`; the old block is freed when the result is dropped. `None` for a pool's cell, which does
-/// not change: the pool's destructor is called with all of it. Safety: as for [`resize`].
+/// [`resize`], [`grow`] and [`reserve`] on behalf of `call`. The old block is freed when the result is dropped. Returns `None` for
+/// a pool's cell, which always keeps its full size. Safety: as for [`resize`].
 pub(crate) unsafe fn resize_kept(
     handle: Handle,
     to: ResizeRequest,
@@ -81,7 +81,7 @@ pub(crate) unsafe fn resize_kept(
     }
     let shred = Shred::from(shred != 0);
     let _ = (to, shred);
-    // SAFETY: [caller, live] the caller vouches for a readable header, and the check for what it and the handle say.
+    // SAFETY: [caller, live] the caller's header is readable, and its contents are checked.
     unsafe {
         if !object::check(call, handle, Check::Write) {
             return Err(AllocError::Misused);

@@ -1,4 +1,4 @@
-//! The count of references to a cell. Whoever drops the last reference ends the cell.
+//! The count of references to a cell. The owner that drops the last reference ends the cell.
 
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
@@ -27,8 +27,8 @@ pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
 /// Safety: `data` is that of a live counted cell to which the caller has a reference.
 #[inline(always)]
 pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
-    // SAFETY: [caller, last-ref] the caller's reference keeps the cell live. If others are left, they may free it at once: it is
-    // not read again.
+    // SAFETY: [caller, last-ref] the caller's reference keeps the cell live. If other references are left, their owners may free
+    // the cell at once, so it is not read again.
     match shared::down(unsafe { &(*Ref::of(data)).refs }) {
         Left::Others => false,
         Left::Nobody => true,
@@ -42,7 +42,7 @@ pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
 /// Returns the source of a cell, or [`AllocError::Shared`] if the caller's reference is not the only one.
 /// Safety: `data` is that of a live cell to which the caller has a reference.
 pub(crate) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocError> {
-    // SAFETY: [caller, last-ref] the reference keeps the cell live. If no other exists, nobody else has the cell.
+    // SAFETY: [caller, last-ref] the reference keeps the cell live. If there is no other reference, nobody else has the cell.
     unsafe {
         let Ref { refs, src, .. } = &*Ref::of(data);
         if shared::count(refs) == 1 { Ok(*src) } else { Err(AllocError::Shared) }

@@ -17,12 +17,12 @@ use crate::raw::request::Request;
 use crate::raw::sanitizer::HeaderLinks;
 use crate::raw::{Handle, check, end, make, trailer, tree};
 
-/// Adopts an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. It is freed when the last reference is
-/// dropped, before the destructor of the cell runs. C: `kmrefk`.
+/// Adopts an object of any kind, as [`tree::k`](crate::raw::tree::k) does for a node. The object is freed when the last reference
+/// to the cell is dropped, before the destructor of the cell runs. C: `kmrefk`.
 ///
 /// Returns [`AllocError::Shared`] if there are other references, and [`AllocError::Below`] if the object is a reference to the cell
-/// itself. Otherwise fails as `tree::k` does. The caller still owns the object then. Cells that own each other through other cells
-/// are not detected, and never freed.
+/// itself. Otherwise fails as `tree::k` does. The caller still owns the object then. A longer cycle of cells that own each
+/// other is not detected, and never freed.
 ///
 /// # Safety
 /// `data` is that of a counted cell to which the caller has a reference. The caller owns the object. Nobody frees or resizes it
@@ -51,7 +51,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         }
         let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
         if adopted.is_err() {
-            // Free what was allocated for this object alone.
+            // Free the root node and the record if they were allocated for this object alone.
             let root = (*record).owned;
             if !had_root && !root.is_null() && (*root).child.is_null() {
                 (*record).owned = null_mut();
@@ -73,7 +73,7 @@ pub(crate) unsafe fn root(record: *mut Record, src: *mut Cell, call: Call) -> Re
         if (*record).owned.is_null() {
             let root = tree::alloc_internal(src, null_mut(), &Request::new(0), FLAG_OWNER, call)?;
             let root = Node::of(root.as_ptr());
-            // The `alloc` of a custom source is user code, which may have made the cell adopt something.
+            // The `allocate` of a custom source is user code, which may have made the cell adopt something.
             if (*record).owned.is_null() {
                 (*record).owned = root;
             } else {

@@ -1,4 +1,4 @@
-//! The end of a counted cell that owns objects: they are freed first.
+//! The end of a counted cell that owns objects, which are freed first.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -32,7 +32,7 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> O
     None
 }
 
-/// Ends a cell whose objects are freed. Safety: [`release_below`] returned the root node of the objects, which are freed.
+/// Ends a cell whose objects were freed. Safety: [`release_below`] returned the root node of the objects, which were freed then.
 pub(crate) unsafe fn end_owner(call: Call, data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { end::end_slow(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src, false) };

@@ -18,15 +18,15 @@ pub(crate) fn defined(from: *mut u8, len: usize) {
 }
 
 fn mark(from: *mut u8, len: usize, state: MemState) {
-    // Fails outside valgrind, where it is not needed.
+    // This fails outside valgrind, where no mark is needed.
     let _ = mark_memory(from.cast(), len, state);
 }
 
-/// Two words behind the block of a heap cell, with a gap before them.
+/// Behind the block of a heap cell lie a gap and two words for valgrind.
 ///
-/// The leak check of valgrind treats a block of `malloc` as reachable if a pointer to its start exists. In kmem that is the header,
-/// but user code has pointers to the data. So each cell is announced as a mempool, whose blocks replace the `malloc` block: the
-/// data, and the header if it points to other cells. The words point from one block to the other:
+/// The leak check of valgrind treats a block of `malloc` as reachable if a pointer to its start exists. The block of a cell starts
+/// with the header, but user code has pointers to the data. So each cell is announced as a mempool, whose blocks replace the
+/// `malloc` block: the data, and the header if it points to other cells. The words point from one block to the other:
 ///
 /// | | first block | second block | first word |
 /// |---|---|---|---|
@@ -68,7 +68,7 @@ impl HeapCell {
         self.leads(leads);
     }
 
-    /// Announces that the header now points to other cells, or no longer does.
+    /// Announces a change of the pointers between the header and other cells.
     pub(in crate::raw) fn leads(&self, now: HeaderLinks) {
         let (header, data, second) = (self.header, self.data, self.second());
         let before = self.before();

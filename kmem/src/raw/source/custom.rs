@@ -69,7 +69,7 @@ pub type ResizeFn = unsafe extern "C-unwind" fn(
 ) -> c_int;
 
 impl Source {
-    /// A source with these two functions. It may move until a cell is allocated from it. C: `kmsourcei`.
+    /// Returns a source with these two functions. It may move until a cell is allocated from it. C: `kmsourcei`.
     #[must_use]
     pub fn new(
         allocate: unsafe extern "C-unwind" fn(*mut Source, usize, usize) -> *mut c_void,
@@ -95,9 +95,9 @@ impl Source {
     unsafe fn call_allocate(this: *mut Source, layout: Layout) -> *mut c_void {
         // SAFETY: [caller] the caller's source is live.
         let allocate = unsafe { (*this).allocate };
-        // Nothing unwinds if panics abort, as for destructors.
+        // If panics abort, nothing unwinds: see `Destructor::call`.
         #[cfg(panic = "abort")]
-        // SAFETY: [platform] the two types differ only in what may unwind.
+        // SAFETY: [platform] the two types differ only in whether the function may unwind.
         let allocate = unsafe {
             type From = unsafe extern "C-unwind" fn(*mut Source, usize, usize) -> *mut c_void;
             core::mem::transmute::<From, unsafe extern "C" fn(*mut Source, usize, usize) -> *mut c_void>(

@@ -20,7 +20,7 @@ mod system {
     /// The alignment of blocks from `malloc`.
     const MALLOC: usize = 2 * size_of::<usize>();
 
-    /// Blocks of a larger alignment.
+    /// The functions for blocks of a larger alignment.
     #[cfg(not(windows))]
     mod aligned {
         use super::Layout;
@@ -40,7 +40,7 @@ mod system {
         pub(super) use libc::free;
     }
 
-    /// Windows has functions of its own for these.
+    /// The functions of Windows for blocks of a larger alignment.
     #[cfg(windows)]
     mod aligned {
         use super::Layout;
@@ -107,7 +107,7 @@ mod system {
 #[cfg(feature = "heap")]
 #[inline(always)]
 pub(crate) unsafe fn with_spare(layout: Layout) -> Layout {
-    // SAFETY: [extent] so few more bytes do not overflow.
+    // SAFETY: [extent] these few bytes more do not overflow.
     unsafe { Layout::from_size_align_unchecked(layout.size() + sanitizer::SPARE, layout.align()) }
 }
 

@@ -6,13 +6,15 @@
 //! |---|---|
 //! | `draw` | allocates a block |
 //! | `give_back` | frees a block |
-//! | `fits_in_place` | says if a block may have another size in place, without a call of user code |
-//! | `resizes`, `resize` | say if the source can be asked to resize a block in place, and ask it |
-//! | `resized` | learns that a block has another size now |
-//! | `may_have_served` | says if a block of so many bytes can be from this source |
-//! | `below`, `zeroes` | say what the source was itself allocated from, and if it is tainted |
+//! | `fits_in_place` | returns true if a block can get another size in place without a call of user code |
+//! | `resizes` | returns true if the source can be asked to resize a block in place |
+//! | `resize` | asks the source to resize a block in place |
+//! | `resized` | informs the source that a block has another size now |
+//! | `may_have_served` | returns true if a block of this size can be from this source |
+//! | `below` | returns the source that this source was allocated from |
+//! | `zeroes` | returns true if the source is tainted |
 //!
-//! `draw` and `give_back` get [`Below`], by which a source uses the one below it.
+//! `draw` and `give_back` get [`Below`], the functions by which a source uses the one below it.
 //!
 //! The pool alone has a fast path, for blocks aligned to 16: `draw_fast`, `is_plain`, `give_back_fast`.
 //!
@@ -36,7 +38,7 @@ use crate::shared;
 pub use custom::{ResizeFn, Source};
 pub(crate) use heap::{draw_heap, free_heap, resize_heap};
 
-/// The table of sources. Evaluates `$then` with `$source` as the file of this kind of source, or `$else` for other kinds.
+/// The table of sources. Evaluates `$then` with `$source` as the module of this kind of source, or `$else` for other kinds.
 macro_rules! by_source {
     ($kind:expr, $source:ident => $then:expr, $other:ident => $else:expr) => {
         match $kind {
@@ -54,16 +56,16 @@ macro_rules! by_source {
     };
 }
 
-/// The kind of a live cell. Safety: the prefix is readable.
+/// Returns the kind of a live cell. Safety: the prefix is readable.
 #[inline(always)]
 unsafe fn live(src: *mut Cell) -> Option<Kind> {
-    // SAFETY: [caller] the caller vouches for the prefix.
+    // SAFETY: [caller] the caller's prefix is readable.
     Kind::from_raw(unsafe { (*src).kind })
 }
 
-/// The kind of a cell that is live or being freed. Safety: the prefix is readable.
+/// Returns the kind of a cell that is live or dying. Safety: the prefix is readable.
 unsafe fn live_or_dying(src: *mut Cell) -> Option<Kind> {
-    // SAFETY: [caller] the caller vouches for the prefix.
+    // SAFETY: [caller] the caller's prefix is readable.
     Kind::from_raw_dying(unsafe { (*src).kind })
 }
 
@@ -87,7 +89,7 @@ pub(crate) unsafe fn draw(src: *mut Cell, layout: Layout, fill: Fill) -> Result<
 /// Allocates a block from a source that is not the heap. Safety: as for [`draw`]; the source is not null.
 #[inline(never)]
 unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller, live] the caller vouches for the prefix, and the kind says what the source is.
+    // SAFETY: [caller, live] the caller's prefix is readable, and the kind says what the source is.
     unsafe {
         by_source!(live(src), source => source::draw(src, layout, &BELOW), other => {
             Err(AllocError::Source(other.filter(|&kind| kind != Kind::None)))
@@ -95,7 +97,7 @@ unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, Alloc
     }
 }
 
-/// The dispatch, for sources that use the one below.
+/// The functions that are passed to sources for the source below them.
 pub(crate) static BELOW: Below = Below { draw: draw_undefined, give_back };
 
 unsafe fn draw_undefined(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -145,7 +147,7 @@ pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
     let _ = (src, block);
 }
 
-/// Frees a block that [`draw`] returned for the same source and layout. Reports a source that was destroyed before.
+/// Frees a block that [`draw`] returned for the same source and layout. Reports a source that was destroyed.
 /// Safety: the block is not used any more. The source is alive, or its header readable.
 #[inline]
 pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
@@ -165,7 +167,8 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
     }
 }
 
-/// Returns true if a block from this source may also have this size in place. Fails if no block from the source can.
+/// Returns true if a block from this source can get this size in place, without a call of user code. Fails if no block from the
+/// source can have this size.
 /// Safety: `src` is null or the live source of a block.
 pub(crate) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
     if src.is_null() {
@@ -188,7 +191,7 @@ pub(crate) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: 
     unsafe { by_source!(live(src), source => source::resize(src, block, layout, to), _other => false) }
 }
 
-/// Tells a source that a block has another size now, in place. Safety: `src` is null or the live source of this block.
+/// Informs a source that a block has another size now, in place. Safety: `src` is null or the live source of this block.
 #[inline]
 pub(crate) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: usize) {
     if sanitizer::ON && !src.is_null() {
@@ -197,23 +200,23 @@ pub(crate) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: us
     }
 }
 
-/// Returns true if a block of so many bytes can be from this source. Safety: the prefix of `src` is readable, and if
+/// Returns true if a block of this size can be from this source. Safety: the prefix of `src` is readable, and if
 /// its kind is that of a source, the whole header.
 pub(crate) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
-    // SAFETY: [caller] the caller vouches for the header.
+    // SAFETY: [caller] the caller's header is readable.
     unsafe { by_source!(live(src), source => source::may_have_served(src, size), _other => true) }
 }
 
-/// The source that a source was itself allocated from; null for the heap, for a source that kmem does not know, and
-/// if this is no source. Safety: the header is readable. The source may be being destroyed.
+/// Returns the source that a source was itself allocated from. Returns null for the heap, if kmem does not know it, and if this is
+/// no source. Safety: the header is readable. The source may be dying.
 pub(crate) unsafe fn below(src: *mut Cell) -> *mut Cell {
-    // SAFETY: [caller, live] the caller vouches for the header.
+    // SAFETY: [caller, live] the caller's header is readable.
     unsafe { by_source!(live_or_dying(src), source => source::below(src), _other => null_mut()) }
 }
 
 /// Returns true if a source, or any other cell, is itself tainted. Safety: as for [`below`].
 pub(crate) unsafe fn zeroes(src: *mut Cell) -> bool {
-    // SAFETY: [caller, live] the caller vouches for the header. Another thread may write the flags beside the mark.
+    // SAFETY: [caller, live] the caller's header is readable. Another thread may write the flags beside the mark.
     unsafe {
         by_source!(live_or_dying(src), source => source::zeroes(src), _other => shared::is_marked(&(*src).shred))
     }

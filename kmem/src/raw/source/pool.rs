@@ -20,7 +20,7 @@ use crate::raw::sanitizer;
 use crate::raw::seal::SealedDtor;
 use crate::shred;
 
-/// Bytes above which the blocks of a growing pool do not double.
+/// The largest block, in bytes, to which a growing pool doubles its blocks.
 pub(crate) const MAX_BLOCK: usize = 64 << 20;
 
 /// Allocates a block for another method. Fails if the pool has a destructor, which does not suit that method's data.
@@ -42,13 +42,15 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
     }
 }
 
-/// Allocates a block aligned to 16, or returns null if that takes more than popping a cell.
+/// Allocates a block aligned to 16. Returns null if only [`draw`] can decide: the pool is full, its cells are too small, it has
+/// [`POOL_SLOW_FREE`], or this is no live pool. Safety: `src` is the readable prefix of a source, and belongs to this thread if it
+/// is a pool.
 #[inline]
 pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     let pool: *mut Pool = src.cast();
-    // SAFETY: [caller, live] the caller vouches for the prefix; the kind says if this is a live pool of this thread.
+    // SAFETY: [caller, live] the caller's prefix is readable; the kind says if this is a live pool of this thread.
     unsafe {
-        // `draw` tells a tool how much of the cell is used.
+        // `draw` announces to tools how much of the cell is used.
         if sanitizer::ON {
             return null_mut();
         }
@@ -95,11 +97,11 @@ pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout,
     unsafe { take_back(block) }
 }
 
-/// Frees a block by the pool that its header names. The method that used it has zeroed what was tainted; a tainted
-/// pool zeroes the whole cell. Safety: `block` is the data of a live cell of a live pool.
+/// Frees a block to the pool that its header names. If the cell or the pool is tainted, zeroes the whole cell. Safety: `block` is
+/// the data of a live cell of a live pool.
 #[inline(never)]
 unsafe fn take_back(block: *mut u8) {
-    // SAFETY: [caller, tag] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
     unsafe {
         let Some(pool) = check(call!(c"kmpoolf"), block) else { return };
         let tainted = (*PoolCell::of(block)).pool != pool;
@@ -131,16 +133,16 @@ pub(super) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: us
 }
 
 pub(super) unsafe fn may_have_served(src: *mut Cell, size: usize) -> bool {
-    // SAFETY: [caller] the caller vouches for the header.
+    // SAFETY: [caller] the caller's header is readable.
     unsafe { size <= (*src.cast::<Pool>()).cellsz }
 }
 
 pub(super) unsafe fn below(src: *mut Cell) -> *mut Cell {
-    // SAFETY: [caller, blocks] the caller vouches for the header, and each block of a pool names the first.
+    // SAFETY: [caller, blocks] the caller's header is readable, and each block of a pool names the first.
     unsafe { (*(*src.cast::<Pool>()).head).src }
 }
 
-/// The mark of a growing pool is that of its first block.
+/// The taint mark of a growing pool is that of its first block.
 pub(super) unsafe fn zeroes(src: *mut Cell) -> bool {
     // SAFETY: [caller, blocks] as in `below`.
     unsafe { (*(*src.cast::<Pool>()).head).cell.tainted() }
@@ -163,7 +165,8 @@ pub(crate) unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<
     Ok(())
 }
 
-/// Takes a cell by `take` from the first block of a growing pool that has one, and makes that block current; or returns null.
+/// Takes a cell by `take` from the first block of a growing pool that has one, and makes that block the current one. Returns null
+/// if no block has one.
 #[inline(never)]
 pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
@@ -179,12 +182,12 @@ pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut 
     null_mut()
 }
 
-/// The pool that must grow so that a full pool can: itself or, if the pool that it allocates from is full too and
-/// grows, that one, and so on. So a chain of pools grows without recursion. Safety: `head` is the first block of a
-/// live growing pool, whose source is alive.
+/// Returns the pool that must grow first so that this full pool can grow. That is this pool itself, unless it allocates its blocks
+/// from a growing pool that is full too; then it is that pool, or in turn the one below. So a chain of pools grows without
+/// recursion. Safety: `head` is the first block of a live growing pool, whose source is alive.
 pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     let mut pool = head;
-    // SAFETY: [caller, outlives, blocks] the sources of a live pool are there; each block of a pool names the first.
+    // SAFETY: [caller, outlives, blocks] the sources of a live pool are live; each block of a pool names the first.
     unsafe {
         loop {
             let src = growth_source(pool);
@@ -205,7 +208,7 @@ pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     }
 }
 
-/// Allocates a cell, from the free list if there is one.
+/// Allocates a cell, from the free list if that has one.
 #[inline(always)]
 pub(crate) unsafe fn take(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool on its own thread.
@@ -238,7 +241,7 @@ pub(crate) unsafe fn take_grown(head: *mut Pool, below: &Below) -> Result<NonNul
     unsafe {
         let current = (*head).current;
         let mut cell = pop_free(current);
-        // A cell that was never used only if no other is free: see `pop_fresh`.
+        // A cell that was never used is taken only if no other cell is free: see `pop_fresh`.
         if cell.is_null() && (*head).cell.flags & POOL_MAY_HAVE_FREE_BLOCKS == 0 {
             cell = pop_fresh(current);
         }
@@ -282,7 +285,7 @@ pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocErr
         };
         let src = growth_source(head);
         let new = make(src, &spec, below).or_else(|_| {
-            // The source may still have room for a block of the first one's size.
+            // The source may still have room for a block of the size of the first.
             spec.cells = (*head).cells.max(1);
             make(src, &spec, below)
         })?;
@@ -303,6 +306,6 @@ pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocErr
 pub(crate) unsafe fn make(src: *mut Cell, spec: &Spec, below: &Below) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { announce::RED_ZONE } else { 0 })?;
     let flags = if spec.grows { POOL_GROWS } else { 0 };
-    // SAFETY: [caller, extent] the caller vouches for the source; the block has the size and alignment of the plan.
+    // SAFETY: [caller, extent] the caller's source is null or live; the block has the size and alignment of the plan.
     unsafe { Ok(write((below.draw)(src, plan.layout)?, src, spec, &plan, flags)) }
 }

@@ -1,4 +1,4 @@
-//! Frees a subtree: the walk over it, and what each internal node stands for.
+//! Frees a subtree: the walk over it, and the end of its internal nodes, which are hooks, holders and nodes that host pools.
 
 use core::ptr::null_mut;
 
@@ -17,8 +17,10 @@ use crate::raw::refs::owned::{end_owner, release_below};
 use crate::raw::seal::SealedDtor;
 use crate::raw::{Handle, check, end, object};
 
+/// Frees a node and everything below it, on behalf of `call`. Returns the handle of its parent, or the null handle if it has none,
+/// and if nothing was freed. Ignores null. Safety: as for [`f`](super::f).
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle {
-    // SAFETY: [caller] the caller vouches for a readable header if the data is not null.
+    // SAFETY: [caller] the caller's header is readable if the data is not null.
     if data.is_null() || !unsafe { check::check(call, Kind::Tree, HEADER, data) } {
         return Handle::NULL;
     }
@@ -46,7 +48,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle 
             free_subtree(call, root, shred)
         };
         if !is_freed {
-            return refuse(call, root, shred);
+            return retry_release(call, root, shred);
         }
         if parent.is_null() || is_owner(parent) {
             return Handle::NULL;
@@ -56,11 +58,11 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle 
     }
 }
 
-/// What [`release`] returns for a node that was not freed: either its header is corrupt, and it stays; or it is a
-/// holder that has a child now, which is freed first.
+/// Continues [`release`] for a node that was not freed. If it is a holder that has a child now, frees the child, then the holder.
+/// Otherwise its header is corrupt, and it is linked again.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn refuse(call: Call, root: *mut Node, shred: bool) -> Handle {
+pub(crate) unsafe fn retry_release(call: Call, root: *mut Node, shred: bool) -> Handle {
     // SAFETY: [caller, subtree-free] the caller gives a node that is marked as dying and unlinked.
     unsafe {
         let parent = (*root).parent;
@@ -74,7 +76,7 @@ pub(crate) unsafe fn refuse(call: Call, root: *mut Node, shred: bool) -> Handle 
     Handle::NULL
 }
 
-/// Returns true if freeing a node calls no user code, provided that its header is valid. Safety: the node is there.
+/// Returns true if freeing this node alone calls no user code, provided that its header is valid. Safety: the node is readable.
 #[inline(always)]
 pub(crate) unsafe fn runs_no_user_code(node: *mut Node) -> bool {
     // SAFETY: [caller] the caller's node is readable.
@@ -99,7 +101,8 @@ pub(crate) unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> b
     true
 }
 
-/// Frees what a counted cell owned. Safety: `root` is the node that the objects hang below, to which nothing links any more.
+/// Frees the objects that a counted cell owned. Safety: `root` is the internal root node of the objects, to which nothing points
+/// any more.
 #[cfg(feature = "ref")]
 pub(crate) unsafe fn free_owned(call: Call, root: *mut Node) {
     // SAFETY: [caller, subtree-free] the caller gives a live root that nobody uses any more.
@@ -109,7 +112,7 @@ pub(crate) unsafe fn free_owned(call: Call, root: *mut Node) {
     }
 }
 
-/// The walk that frees a subtree, deepest nodes first. Dropping it continues after a destructor unwound.
+/// The walk that frees a subtree, deepest nodes first. Dropping this continues the walk after a destructor unwound.
 ///
 /// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
 /// child to it is caught. Nodes that the walk has not reached are intact, and may be freed or added to.
@@ -118,16 +121,16 @@ pub(crate) struct SubtreeFree {
     root: *mut Node,
     at: *mut Node,
     shred: bool,
-    /// True if a node stays that may have been allocated from a pool in the subtree.
+    /// True if a node is kept. It may have been allocated from a pool in the subtree.
     kept: bool,
 }
 
 impl SubtreeFree {
-    /// If a first child must not be freed, makes it a root with all nodes below it, reports that, and returns true.
-    /// Once a node stays, pools do too. Safety: it is the first child of its parent, which is being freed.
+    /// If this first child must not be freed, makes it a root that keeps all nodes below it, reports the misuse, and returns true.
+    /// Once a node is kept, pools are kept too. Safety: the node is the first child of its parent, which is being freed.
     #[inline(never)]
     unsafe fn keep_if_in_use(&mut self, child: *mut Node) -> bool {
-        // SAFETY: [caller, links] the caller's node is there, and its links are correct.
+        // SAFETY: [caller, links] the caller's node is live, and its links are correct.
         unsafe {
             let misuse = in_use(child);
             if misuse.is_none() && !(self.kept && hosts(child)) {
@@ -146,8 +149,8 @@ impl SubtreeFree {
         true
     }
 
-    /// Continues below a holder that was unlinked as a leaf and has a child now. Leaves a corrupt leaf alone. Safety:
-    /// the walk has stepped to its parent, and its neighbours have not changed.
+    /// Continues below a holder that was unlinked because it had no child, and has one now. Does nothing for a corrupt node without
+    /// children. Safety: the walk has moved to the parent of the node, and the neighbours of the node have not changed.
     #[cold]
     #[inline(never)]
     unsafe fn descend(&mut self, node: *mut Node) {
@@ -165,7 +168,7 @@ impl SubtreeFree {
 
     unsafe fn run(&mut self) {
         // SAFETY: [subtree-free] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves
-        // to a child, or frees a leaf after stepping to its parent, so both stay live while the walk needs them.
+        // to a child, or moves to the parent of a node without children and frees that node. So `root` and `at` stay live.
         unsafe {
             while !self.at.is_null() {
                 let node = self.at;
@@ -180,7 +183,7 @@ impl SubtreeFree {
                         self.descend(node);
                     }
                 } else if !is_child(child, node) {
-                    // The link is corrupt. The nodes not freed yet stay, unreachable and marked as dying.
+                    // The link is corrupt. The nodes that are not freed yet leak, marked as dying.
                     self.at = null_mut();
                     (*self.root).parent = null_mut();
                     fault::report(self.call, Node::data(node), Misuse::Damaged);
@@ -225,8 +228,8 @@ pub(crate) unsafe fn end_fast(node: *mut Node) -> bool {
     unsafe { end::end_fast(Kind::Tree, HEADER, Node::data(node), (*node).src) }
 }
 
-/// [`end_fast`] of a node that may not be plain. Returns false, and changes nothing, if its header is corrupt, after
-/// a report, or if it is a holder that has a child now, which must be freed first.
+/// Frees any unlinked node without children. Returns false, after a report, if the header of the node is corrupt. Also returns
+/// false if the node is a holder that has a child now: the child must be freed first. Nothing else has changed then.
 #[inline(never)]
 pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
@@ -238,7 +241,7 @@ pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool 
     }
 }
 
-/// Frees an internal node, after what it stands for.
+/// Frees an internal node, after it destroyed the pool, ran the hook or freed the object. Returns false as [`end_cold`] does.
 pub(crate) unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
@@ -272,7 +275,7 @@ pub(crate) unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> b
     is_freed
 }
 
-/// Marks a node a child of which is being freed, so that the node is not freed or moved. The node may be null.
+/// Marks a node as busy while a child of it is being freed, so that the node is not freed or resized. The node may be null.
 pub(crate) struct ChildFreeGuard {
     node: *mut Node,
     was_busy: bool,
@@ -300,7 +303,7 @@ impl Drop for ChildFreeGuard {
     }
 }
 
-/// An internal node. Dropping it frees the node, also if what it stood for unwinds.
+/// An internal node that is being freed. Dropping this frees the node, even if its hook, its object or its pool unwinds.
 pub(crate) struct Internal {
     call: Call,
     node: *mut Node,
@@ -309,7 +312,7 @@ pub(crate) struct Internal {
 
 impl Drop for Internal {
     fn drop(&mut self) {
-        // SAFETY: [guard, hosted] what the node stood for is freed, and the node is not used any more.
+        // SAFETY: [guard, hosted] the hook, object or pool of the node has ended, and the node is not used any more.
         unsafe {
             let shred = self.shred || is_hook_of_tainted(self.node);
             end::end_slow(self.call, Kind::Tree, HEADER, Node::data(self.node), (*self.node).src, shred)
@@ -320,7 +323,7 @@ impl Drop for Internal {
 /// Runs a hook that is being freed, or returns false if it is corrupt. Safety: `node` is a hook below a live or dying
 /// node, and itself marked as dying.
 pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
-    // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is still there.
+    // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is not freed yet.
     unsafe {
         let Some(hook) = SealedDtor::read(Node::data(node).cast()) else {
             fault::report(call, Node::data(node), Misuse::Damaged);
@@ -331,8 +334,8 @@ pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
     true
 }
 
-/// Returns true if a node is a hook of a tainted node: then what it carries is zeroed, as the data of the node is.
-/// Safety: the node is there, and so is the parent of a hook.
+/// Returns true if a node is a hook of a tainted node. Then the value in the hook is zeroed, like the data of the tainted node.
+/// Safety: the node is readable, and so is the parent of a hook.
 pub(crate) unsafe fn is_hook_of_tainted(node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] a hook has a parent, and stays below it.
     unsafe {
@@ -340,15 +343,15 @@ pub(crate) unsafe fn is_hook_of_tainted(node: *mut Node) -> bool {
     }
 }
 
-/// The object of a holder. Safety: the node is a live holder.
+/// Returns the object of a holder. Safety: the node is a live holder.
 pub(crate) unsafe fn held(node: *mut Node) -> Handle {
     // SAFETY: [caller, holders] the data of a holder is a handle.
     unsafe { Node::data(node).cast::<Handle>().read() }
 }
 
-/// Frees the object of a holder, and returns true. If that is the last reference to a counted cell that owns objects,
-/// hangs these below the holder and returns false: the walk frees them, then the holder again. Safety: the node is a
-/// holder that is being freed.
+/// Frees the object of a holder, and returns true. If the object is the last reference to a counted cell that owns objects, links
+/// the root node of these below the holder and returns false: the walk frees them, then tries the holder again. Safety: the node is
+/// a holder that is being freed.
 pub(crate) unsafe fn release_held(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, holders] the data of a holder is a handle, which owns its object.
     unsafe {

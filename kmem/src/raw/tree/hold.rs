@@ -12,12 +12,13 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, check as checks, end, object};
 
-/// Makes a node the owner of an object of any kind. A tree becomes a child of the node, as by [`m`](super::m). C: `kmtreek`.
+/// Makes a node the owner of an object of any kind. If the object is a node, it is moved with
+/// all nodes below it, as by [`m`](super::m). C: `kmtreek`.
 ///
-/// The node owns what the handle owned: one reference to a counted cell, or the object itself. So only a counted cell
-/// can have several owners, one for each reference.
+/// The node then owns the object or, for a counted cell, one reference to it. So only a counted cell can have several owners, one
+/// for each reference.
 ///
-/// Returns [`AllocError::Below`] if the node is in the tree, or below the counted cell, that it would own. Returns
+/// Returns [`AllocError::Below`] if the node is at or below the object. Returns
 /// [`AllocError::Misused`] after a report. Otherwise fails as [`AllocError`] says. The caller still owns the object then.
 ///
 /// # Safety
@@ -25,7 +26,7 @@ use crate::raw::{Handle, check as checks, end, object};
 /// outlives the node. Nobody else frees or resizes the object until the node releases it.
 pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     const CALL: Call = Call::new(c"kmtreek");
-    // SAFETY: [caller, live, fresh] the caller vouches for the headers, the checks for their contents; nobody else
+    // SAFETY: [caller, live, fresh] the caller's headers are readable, and their contents are checked; nobody else
     // knows the new node.
     unsafe {
         let above = check(CALL, node)?;
@@ -36,9 +37,10 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     }
 }
 
-/// [`k`] for `call`. Safety: `above` is a live node of this thread, no hook and no holder; the handle as for [`k`].
+/// [`k`] on behalf of `call`. Safety: `above` is a live node of this thread, neither a hook nor a holder. For the handle, as for
+/// [`k`].
 pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Result<(), AllocError> {
-    // SAFETY: [caller, live, fresh] the caller vouches for the header, the check for its contents; nobody else knows
+    // SAFETY: [caller, live, fresh] the caller's header is readable, and its contents are checked; nobody else knows
     // the new node.
     unsafe {
         if object.is_null() {
@@ -78,7 +80,7 @@ pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Resu
 /// `node` is the data of a node of a tree that belongs to this thread.
 pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     const CALL: Call = Call::new(c"kmtreel");
-    // SAFETY: [caller, links, holders] the caller vouches for the header, the check for its contents; children are live.
+    // SAFETY: [caller, links, holders] the caller's header is readable, and its contents are checked; children are live.
     unsafe {
         if node.is_null() || !checks::check_readable(CALL, Kind::Tree, HEADER, node) {
             return Handle::NULL;
@@ -87,7 +89,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     }
 }
 
-/// [`l`] for `call`. Safety: the node is one of this thread that is there.
+/// [`l`] on behalf of `call`. Safety: the node is a live or dying one of this thread.
 pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the contract is the caller's, and the children of a node are live.
     unsafe {
@@ -126,8 +128,8 @@ pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> H
     Handle::NULL
 }
 
-/// Returns true if a node lies below what this counted cell owns. Safety: the node is live and belongs to this
-/// thread, and so does the cell.
+/// Returns true if a node is at or below an object that this counted cell owns. Safety: the node and the cell are live and belong
+/// to this thread.
 #[cfg(feature = "ref")]
 pub(crate) unsafe fn is_owned_by(node: *mut Node, cell: *mut u8) -> bool {
     // SAFETY: [caller, links, record] the contract is the caller's.

@@ -15,7 +15,7 @@ use crate::raw::request::{Destructor, Drop as DropFn, Request, round_up};
 use crate::raw::seal::SealedDtor;
 
 /// Adds a hook to a node: `hook.run` is called with the node's data when the free of the node begins, while all nodes
-/// below it still exist; the last hook added runs first. Fails as [`AllocError`] says. C: `kmtreeh`.
+/// below it still exist. The last hook added runs first. Fails as [`AllocError`] says. C: `kmtreeh`.
 ///
 /// # Safety
 /// `node` is the data of a node of a tree that belongs to this thread, and the hook may be called with it.
@@ -24,14 +24,14 @@ pub unsafe fn h(node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     unsafe { hook_for(call!(c"kmtreeh"), node, hook) }
 }
 
-/// [`h`] for `call`.
+/// [`h`] on behalf of `call`.
 pub(crate) unsafe fn hook_for(call: Call, node: *mut u8, hook: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { add(call, node, &Request::new(size_of::<SealedDtor>()), |_| hook) }
 }
 
 /// Adds a hook with room for a value of this layout. The argument of `run` is the address of the room, which is freed
-/// with the hook. Returns that address; the caller fills the room at once. Safety: as for [`h`].
+/// with the hook. Returns that address. The caller writes the value at once. Safety: as for [`h`].
 pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Result<NonNull<u8>, AllocError> {
     let offset = round_up(size_of::<SealedDtor>(), room.align()).ok_or(AllocError::Overflow)?;
     let size = offset.checked_add(room.size()).ok_or(AllocError::Overflow)?;
@@ -46,7 +46,7 @@ pub(crate) unsafe fn carrying(node: *mut u8, run: DropFn, room: Layout) -> Resul
     Ok(carried)
 }
 
-/// Allocates the node of a hook as the request says, and makes it the first child. Safety: as for [`h`]; the request
+/// Allocates the node of a hook with the parameters of the request, and makes it the first child. Safety: as for [`h`]; the request
 /// has room for a slot.
 pub(crate) unsafe fn add(
     call: Call,
@@ -54,7 +54,7 @@ pub(crate) unsafe fn add(
     request: &Request,
     hook: impl FnOnce(NonNull<u8>) -> Destructor,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller, live, fresh] the caller vouches for the header, the check for its contents; nobody else knows
+    // SAFETY: [caller, live, fresh] the caller's header is readable, and its contents are checked; nobody else knows
     // the new node.
     unsafe {
         let above = check(call, node)?;
@@ -69,15 +69,15 @@ pub(crate) unsafe fn add(
     Ok(())
 }
 
-/// Removes the last added hook with this function and argument, without running it. Returns true if there was one.
-/// C: `kmtreehx`.
+/// Removes the hook with this function and argument, without running it; of several, the one added last. Returns true if there was
+/// one. C: `kmtreehx`.
 ///
 /// # Safety
 /// `node` is the data of a node of a tree that belongs to this thread.
 pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
     const CALL: Call = Call::new(c"kmtreehx");
     let same = |found: Destructor| found.run.map(address) == hook.run.map(address) && found.arg == hook.arg;
-    // SAFETY: [caller, links, hooks] the caller vouches for the header, the check for its contents; children are live.
+    // SAFETY: [caller, links, hooks] the caller's header is readable, and its contents are checked; children are live.
     unsafe {
         let Ok(node) = check(CALL, node) else { return false };
         let mut child = (*node).child;

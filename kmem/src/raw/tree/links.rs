@@ -15,7 +15,7 @@ use crate::raw::{chain, check, make};
 /// The flags of internal nodes: hooks, holders, and nodes that host a pool.
 pub(crate) const INTERNAL: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
-/// Tells valgrind how a node is reached now. Safety: the node is live.
+/// Announces the pointers between a node and other nodes to valgrind. Safety: the node is live.
 #[inline(always)]
 pub(crate) unsafe fn leads(node: *mut Node, how: HeaderLinks) {
     // SAFETY: [caller] the caller's node is live.
@@ -24,7 +24,8 @@ pub(crate) unsafe fn leads(node: *mut Node, how: HeaderLinks) {
     }
 }
 
-/// Appends the detached `node` to `parent`'s children, before any pools: pools are freed last.
+/// Appends the detached `node` to `parent`'s children, before any pools: pools are freed last. Safety: both are live nodes of this
+/// thread.
 #[inline(always)]
 pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
@@ -47,8 +48,9 @@ pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Links the detached `node` before the pools among `parent`'s children, of which `before` is the last. A pool too is linked
-/// before other pools, because its cells may have to be freed before theirs, but after pools that were allocated from it.
+/// Links the detached `node` before the pools among `parent`'s children; `before` is the last of these pools. If `node` hosts a
+/// pool too, it is linked behind the pools that were allocated from its own pool. It comes before all others, because its cells may
+/// have to be freed before theirs.
 #[cfg(feature = "pool")]
 #[inline(never)]
 pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node, node: *mut Node) {
@@ -69,8 +71,8 @@ pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node,
     }
 }
 
-/// The two links that lead to a node, one from before it and one from behind it: each is a sibling's, or the parent's
-/// if there is no sibling on that side. Safety: the node has a parent, and its links lead to readable nodes.
+/// Returns the two links to a node: one from the previous sibling and one from the next. If there is no sibling on a side, the link
+/// is that of the parent. Safety: the node has a parent, and its links lead to readable nodes.
 #[inline(always)]
 pub(crate) unsafe fn links_to(node: *mut Node) -> [*mut *mut Node; 2] {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
@@ -98,7 +100,7 @@ pub(crate) unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
     }
 }
 
-/// Unlinks a node if its neighbours link to it; otherwise returns false and changes nothing. Safety: as for [`check_links`].
+/// Unlinks a node if its neighbours link to it. Otherwise returns false and changes nothing. Safety: as for [`check_links`].
 #[inline(always)]
 pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the contract is the caller's.
@@ -117,18 +119,18 @@ pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     true
 }
 
-/// The links around a node.
+/// The result of a check of the links around a node.
 pub(crate) enum Links {
     /// The node has no parent.
     Root,
-    /// The parent and siblings agree; these two links lead to the node.
+    /// The parent and siblings link to the node. These are the two links to it.
     Consistent([*mut *mut Node; 2]),
-    /// The nodes that its links name do not link to it.
+    /// A node to which this one links does not link to it.
     Corrupt,
 }
 
 /// Checks the links around a node. Safety: the node is live and belongs to this thread. Its links lead to readable
-/// nodes, or are values that no header's address has.
+/// nodes, or are values that cannot be the address of a header.
 #[inline(always)]
 pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
     // SAFETY: [caller, links] the caller vouches for the node and for those around it.
@@ -149,7 +151,7 @@ pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
     }
 }
 
-/// Re-links a node whose free was refused.
+/// Re-links a node whose free was refused. Safety: the node is live, and its neighbours have not changed.
 #[cold]
 pub(crate) unsafe fn relink(node: *mut Node) {
     // SAFETY: [caller, links] the caller gives a live node whose neighbours have not changed.
@@ -162,7 +164,7 @@ pub(crate) unsafe fn relink(node: *mut Node) {
     }
 }
 
-/// Returns true if the data of a node is a pool, as far as both headers show. Safety: the node is there.
+/// Returns true if the data of a node is a pool, as far as both headers show. Safety: the node is live or dying.
 #[cfg(feature = "pool")]
 pub(crate) unsafe fn hosts(node: *mut Node) -> bool {
     // SAFETY: [caller, extent] the caller's node is readable, and so is data of this size.
@@ -178,7 +180,7 @@ pub(crate) unsafe fn hosts(_: *mut Node) -> bool {
     false
 }
 
-/// Returns a misuse if a node must not be freed or resized now. Safety: the node is there.
+/// Returns a misuse if a node must not be freed or resized now. Safety: the node is live or dying.
 pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
     // SAFETY: [caller, hosted] the caller's node is readable, and so is the pool that it hosts.
     unsafe {
@@ -191,15 +193,15 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
 }
 
 /// Returns true if a node that is linked as a child has this parent. Safety: the node is live and belongs to this
-/// thread. `child` is a readable node, or a value that no header's address has, which is not read.
+/// thread. `child` is a readable node, or a value that cannot be the address of a header and is not read.
 #[inline]
 pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
     // SAFETY: [caller, links] the caller vouches for `child`.
     !is_no_header(child.addr()) && unsafe { (*child).parent == node }
 }
 
-/// Checks the last child of a node, or the `first`, before another is linked beyond it: it must be a child with no
-/// sibling beyond it. Reports a corrupt link. Safety: as for [`is_child`].
+/// Checks the last child of a node before another is appended, or with `first` the first child before another is prepended. It must
+/// be a child without a sibling on that side. Reports a corrupt link. Safety: as for [`is_child`].
 #[inline(always)]
 pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
@@ -224,16 +226,16 @@ pub(crate) unsafe fn is_within(mut node: *mut Node, above: *mut Node) -> bool {
     !node.is_null()
 }
 
-/// Returns true if the children of a node are what a counted cell owns. No function returns such a node. Safety: the
-/// node is there.
+/// Returns true if a node is the internal root node of the objects that a counted cell owns. The node must not be a hook. Safety:
+/// the node is live or dying.
 #[inline(always)]
 pub(crate) unsafe fn is_owner(node: *mut Node) -> bool {
-    // Hooks have this flag too, but no children.
+    // Such a node has this flag and `FLAG_HOLD`. Hooks have this flag too, but no children.
     // SAFETY: [caller] the contract is the caller's.
     unsafe { (*node).cell.flags & FLAG_HOOK != 0 }
 }
 
-/// Links an unlinked node below `parent`, or makes it a root if that is null. Safety: both are live and belong to
+/// Links an unlinked node below `parent`, or makes the node a root if `parent` is null. Safety: both are live and belong to
 /// this thread, and `parent` is not below the node.
 pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
     // SAFETY: [caller, links] the contract is the caller's.
@@ -255,7 +257,7 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
     }
 }
 
-/// Returns the first child of a node that is no hook, or null. Fails, after a report, if a link on the way is
+/// Returns the first child of a node that is not a hook, or null. Fails after a report if a link to one of these children is
 /// corrupt. Safety: as for [`is_child`].
 #[inline(always)]
 pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node, AllocError> {
@@ -276,8 +278,9 @@ pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node
     }
 }
 
-/// Makes `parent` the source of a pool on a node that moves. Taints the pool if its old sources are tainted. Safety:
-/// `pool` is a live pool on a node, belongs to this thread, and its source is alive.
+/// Makes `parent` the source of a pool whose node moves. Taints the pool if its old source is tainted, directly or by a source
+/// below.
+/// Safety: `pool` is a live pool on a node of this thread, and its old source is alive.
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     // SAFETY: [caller, hosted] the contract is the caller's.
@@ -289,7 +292,7 @@ pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     }
 }
 
-/// Makes a detached node the first child of another.
+/// Makes a detached node the first child of `parent`. Safety: both are live nodes of this thread.
 pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.
@@ -308,7 +311,8 @@ pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Returns the header of a live node; otherwise fails after a report. Safety: the header before the data is readable.
+/// Returns the header of a live node. Fails for null, and after a report if this is no live node. Safety: `data` is null, or the
+/// header before it is readable.
 pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, AllocError> {
     if data.is_null() {
         return Err(AllocError::Source(None));
@@ -321,7 +325,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, Alloc
     }
 }
 
-/// [`check`] of a node, which must have none of the flags `refused`. Safety: as for [`check`].
+/// Like [`check`], but fails for a node that has one of the flags `refused`. Safety: as for [`check`].
 #[inline(always)]
 pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, refused: u8) -> Result<*mut Node, AllocError> {
     // SAFETY: [caller, live] the contract is the caller's.

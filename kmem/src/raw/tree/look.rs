@@ -8,8 +8,8 @@ use crate::fault::{Call, call};
 use crate::raw::check;
 use crate::raw::layout::{NODE as HEADER, Node};
 
-/// Returns the data of the first node that is no hook and no holder, from this one on through the siblings behind it
-/// (before it if `BACK`), or null. Safety: the node is null or a live one of this thread.
+/// Returns the data of the first node that is neither a hook nor a holder, from this one on through its next siblings (previous if
+/// `BACK`), or null. Safety: the node is null or a live one of this thread.
 pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
     // SAFETY: [caller, links] the siblings of a live node are live.
     unsafe {
@@ -24,7 +24,7 @@ pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mu
 /// as for [`p`].
 #[inline(always)]
 pub(crate) unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for the header, the check for its contents; children are live.
+    // SAFETY: [caller, links] the caller's header is readable, and its contents are checked; children are live.
     unsafe {
         if node.is_null() || !check::check_readable(call, Kind::Tree, HEADER, node) {
             return null_mut();
@@ -38,7 +38,7 @@ pub(crate) unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *
 /// Safety: as for [`p`].
 #[inline(always)]
 pub(crate) unsafe fn sibling<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for the header, the check for its contents; siblings are live.
+    // SAFETY: [caller, links] the caller's header is readable, and its contents are checked; siblings are live.
     unsafe {
         // A node that is being freed may be unlinked, and its siblings freed.
         if node.is_null()
@@ -58,7 +58,7 @@ pub(crate) unsafe fn sibling<const BACK: bool>(call: Call, node: *mut u8) -> *mu
 /// `node` is null or the data of a node of a tree that belongs to this thread.
 #[must_use]
 pub unsafe fn p(node: *mut u8) -> *mut u8 {
-    // SAFETY: [caller, links] the caller vouches for a readable header, and the check for what it says.
+    // SAFETY: [caller, links] the caller's header is readable, and its contents are checked.
     unsafe {
         if node.is_null()
             || !check::check_readable(call!(c"kmtreep"), Kind::Tree, HEADER, node)
@@ -72,7 +72,7 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
     }
 }
 
-/// Returns the data of the first child, or null. Skips hooks and adopted objects that are no trees. C: `kmtreec`.
+/// Returns the data of the first child, or null. Skips hooks and adopted objects that are not nodes. C: `kmtreec`.
 ///
 /// # Safety
 /// As for [`p`].
@@ -82,7 +82,7 @@ pub unsafe fn c(node: *mut u8) -> *mut u8 {
     unsafe { end_child::<false>(call!(c"kmtreec"), node) }
 }
 
-/// Returns the data of the last child, or null. Skips adopted objects that are no trees. C: `kmtreecl`.
+/// Returns the data of the last child, or null. Skips hooks and adopted objects that are not nodes. C: `kmtreecl`.
 ///
 /// # Safety
 /// As for [`p`].

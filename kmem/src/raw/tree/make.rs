@@ -11,14 +11,14 @@ use crate::raw::layout::{NODE as HEADER, Node};
 use crate::raw::request::Request;
 use crate::raw::{check, make};
 
-/// Allocates a node as the last child of `parent`, or a root if that is null, and returns its data.
+/// Allocates a node as the last child of `parent`, or a root if `parent` is null, and returns its data.
 ///
 /// Fails as [`AllocError`] says: with [`AllocError::Source`] if `src` is a node or a counted cell, and with
 /// [`AllocError::Misused`], after a report, if `parent` is no live node.
 ///
 /// # Safety
 /// `src` is null or points to a live cell, and outlives the node. `parent` is null or the data of a node of a tree that
-/// belongs to this thread. The destructor of the request, if any, may be called with the node's data when that is freed.
+/// belongs to this thread. The destructor of the request, if any, may be called with the node's data when the node is freed.
 ///
 /// ```
 /// use kmem::raw::{tree, Request};
@@ -35,7 +35,7 @@ pub unsafe fn alloc(src: *mut Cell, parent: *mut u8, request: &Request) -> Resul
     unsafe { alloc_flagged(src, parent, request, 0, call!(c"kmtreea")) }
 }
 
-/// [`alloc`] with flags for the prefix, for `call`.
+/// [`alloc`] on behalf of `call`, with flags for the prefix.
 #[inline(always)]
 pub(crate) unsafe fn alloc_flagged(
     src: *mut Cell,
@@ -57,11 +57,11 @@ unsafe fn alloc_by(
     flags: u8,
     call: Call,
 ) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the caller vouches for a readable header if the parent is not null.
+    // SAFETY: [caller] the caller's header is readable if the parent is not null.
     if !parent.is_null() && !unsafe { check::check(call, Kind::Tree, HEADER, parent) } {
         return Err(AllocError::Misused);
     }
-    // SAFETY: [caller] the caller vouches for the source.
+    // SAFETY: [caller] the caller's source is null or live.
     let data = unsafe { alloc_cell(Kind::Tree, HEADER, src, request, flags) }?;
     let node = Node::of(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
@@ -81,7 +81,7 @@ unsafe fn alloc_by(
     Ok(data)
 }
 
-/// [`alloc_flagged`] for internal nodes. Out of line: its callers are not critical. Safety: as for [`alloc`].
+/// [`alloc_flagged`] for internal nodes. Out of line: its callers need not be fast. Safety: as for [`alloc`].
 #[inline(never)]
 pub(crate) unsafe fn alloc_internal(
     src: *mut Cell,
@@ -94,8 +94,8 @@ pub(crate) unsafe fn alloc_internal(
     unsafe { alloc_by(make::ALLOC_CELL_SMALL, src, parent, request, flags, call) }
 }
 
-/// Allocates a block for a pool as the data of a child of `parent`, from the source of that. Freeing the child
-/// destroys the pool.
+/// Allocates a block for a pool: the data of a new child of `parent`, allocated from the source of `parent`. Freeing the child
+/// destroys the pool. Safety: `parent` is a live node of this thread.
 #[cfg(feature = "pool")]
 pub(crate) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };

@@ -12,8 +12,8 @@ use crate::fault::{self, Call, Misuse, call};
 use crate::raw::chain;
 use crate::raw::layout::Node;
 
-/// Moves a node, with all nodes below it, to the end of the children of `parent`, before the pools there; makes it a
-/// root if that is null. C: `kmtreem`.
+/// Moves a node, with all nodes below it, to the end of the children of `parent`, before the pools there. If `parent`
+/// is null, the node becomes a root. C: `kmtreem`.
 ///
 /// Returns [`AllocError::Below`] if `parent` is the node or below it, or, for a pool on a node, if `parent` or a node
 /// above it was allocated from the pool; [`AllocError::Misused`] after a report. Nothing has changed then.
@@ -35,7 +35,7 @@ pub unsafe fn mu(node: *mut u8, parent: *mut u8) -> Result<(), AllocError> {
     unsafe { move_below(call!(c"kmtreemu"), node, parent, false) }
 }
 
-/// [`m`] for `call`; looks for the node above `parent` only if `check_above`.
+/// [`m`] on behalf of `call`. Without `check_above`, does not check that `parent` is not below the node.
 #[inline(always)]
 pub(crate) unsafe fn move_below(
     call: Call,
@@ -43,7 +43,7 @@ pub(crate) unsafe fn move_below(
     parent: *mut u8,
     check_above: bool,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller] the caller vouches for readable headers, and the check for what that of the parent says.
+    // SAFETY: [caller] the caller's headers are readable, and that of the parent is checked.
     unsafe {
         let parent =
             if parent.is_null() { null_mut() } else { check_movable(call, parent, INTERNAL & !FLAG_HOST)? };
@@ -51,7 +51,7 @@ pub(crate) unsafe fn move_below(
     }
 }
 
-/// [`move_below`] of a parent that was checked, or is null. Safety: as for [`m`]; the parent is a live node.
+/// Like [`move_below`], for a parent that was checked or is null. Safety: as for [`m`]; the parent is a live node.
 #[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn move_into(
     call: Call,
@@ -59,7 +59,7 @@ pub(crate) unsafe fn move_into(
     parent: *mut Node,
     check_above: bool,
 ) -> Result<(), AllocError> {
-    // SAFETY: [caller, one-thread, links] the caller vouches for the headers, the checks for their contents;
+    // SAFETY: [caller, one-thread, links] the caller's headers are readable, and their contents are checked;
     // neighbours are live.
     unsafe {
         let node = check_movable(call, moved, INTERNAL & !FLAG_HOST)?;
@@ -72,7 +72,7 @@ pub(crate) unsafe fn move_into(
             if would_hold_itself(node, parent) {
                 return Err(AllocError::Below);
             }
-            // It stays where it is among the pools.
+            // A pool that stays below its parent keeps its place among the pools.
             if (*node).cell.flags & FLAG_HOST != 0 && (*node).parent == parent {
                 return Ok(());
             }
@@ -87,7 +87,7 @@ pub(crate) unsafe fn move_into(
     Ok(())
 }
 
-/// Returns true if a node that hosts a pool would hang below a node that was allocated, perhaps indirectly, from that
+/// Returns true if a node that hosts a pool would be below a node that was allocated, directly or through other sources, from that
 /// pool. The pool would then be destroyed before that node is freed. Safety: both are live and belong to this thread.
 #[inline(always)]
 pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
@@ -109,8 +109,8 @@ pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bo
 /// Moves all children of a node, and the objects that it adopted, to the end of the children of another node. Hooks
 /// stay. C: `kmtreemc`.
 ///
-/// Returns [`AllocError::Below`] if `to` is below `from`, or at or below a node that was allocated from one of the
-/// pools. Returns [`AllocError::Fixed`] if `from` adopted an object that is not a tree and the nodes have different
+/// Returns [`AllocError::Below`] if `to` is below `from`, or if a child hosts a pool and `to`, or a node above it, was allocated
+/// from that pool. Returns [`AllocError::Fixed`] if `from` adopted an object that is not a tree and the nodes have different
 /// sources. Nothing has changed then.
 ///
 /// # Safety
@@ -131,7 +131,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
             attach(child, to);
             child = next;
         }
-        // The last pool first, since each is linked before those that are there.
+        // The last pool is moved first, because each is linked before the pools that are already there.
         child = (*from).lastchild;
         while !child.is_null() && (*child).cell.flags & FLAG_HOST != 0 {
             let before = (*child).prev;

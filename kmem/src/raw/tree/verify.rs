@@ -13,7 +13,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
     let root = Node::of(root);
     let mut node = root;
     let mut count = 1;
-    // SAFETY: [caller, links] the caller's node is there; each link is compared with its neighbour before it is followed.
+    // SAFETY: [caller, links] the caller's node is readable; each link is compared with its neighbour before it is followed.
     unsafe {
         verify_node(node)?;
         loop {
@@ -61,9 +61,9 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
     }
 }
 
-/// The place of a node among its siblings: first hooks, last pools.
+/// Returns the order of a node among its siblings: hooks first, pools last.
 pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
-    // SAFETY: [caller] the caller gives a node that is there.
+    // SAFETY: [caller] the caller's node is readable.
     match unsafe { (*node).cell.flags } & (FLAG_HOOK | FLAG_HOST) {
         FLAG_HOOK => 0,
         FLAG_HOST => 2,
@@ -71,9 +71,9 @@ pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
     }
 }
 
-/// Verifies a node without its links.
+/// Verifies a node, except its links.
 pub(crate) unsafe fn verify_node(node: *mut Node) -> Result<(), Damage> {
-    // SAFETY: [caller] the caller gives a node that is there.
+    // SAFETY: [caller] the caller's node is readable.
     let Node { cell, .. } = unsafe { &*node };
     if cell.kind != Kind::Tree as i32 && cell.kind != Kind::Tree.dying() {
         return Err(Damage { at: Node::data(node), what: "not a live node" });

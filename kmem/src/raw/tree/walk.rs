@@ -1,4 +1,4 @@
-//! Walks over a node and all that it holds, in constant stack.
+//! Walks over a node, all nodes below it and the objects that they adopted, in constant stack.
 
 use core::ptr::null_mut;
 
@@ -24,11 +24,11 @@ use crate::raw::{Handle, check, object};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Visit {
-    /// Its handle. For a pool on a node it is the handle of the node, whose data is the pool.
+    /// The handle of the node or object. For a pool on a node, the handle of the node, whose data is the pool.
     pub object: Handle,
-    /// Its depth below the node where the walk began: zero for that node.
+    /// The depth below the node where the walk began: zero for that node.
     pub depth: usize,
-    /// The node, or the one that holds the object.
+    /// The node, or the holder of the object.
     pub(crate) node: *mut Node,
 }
 
@@ -55,9 +55,9 @@ pub struct Walk {
     call: Call,
 }
 
-/// Visits a node and all nodes and adopted objects below it, each before those below it, in the order of the
-/// children. Skips hooks. Takes constant stack and no memory. Ends after a report if `data` is that of no node or a
-/// link is corrupt. C: `kmtreen`.
+/// Visits a node and all nodes and adopted objects below it: each before those below it, and siblings in their order. Skips hooks.
+/// Takes constant stack and allocates nothing. Ends after a report if `data` is not that of a node or a link is corrupt. C:
+/// `kmtreen`.
 ///
 /// # Safety
 /// `data` is that of a node of a tree that belongs to this thread. Between steps, the current object and the nodes
@@ -68,18 +68,19 @@ pub unsafe fn walk(data: *mut u8) -> Walk {
     unsafe { walk_for(CALL, data) }
 }
 
-/// [`walk`] for `call`.
+/// [`walk`] on behalf of `call`.
 pub(crate) unsafe fn walk_for(call: Call, data: *mut u8) -> Walk {
     Walk { root: data, here: null_mut(), depth: 0, call }
 }
 
-/// Visits all below a node that holds what a counted cell owns; nothing if that is null.
+/// Visits the objects that a counted cell owns, and everything below them. `owner` is the internal root node of these objects, or
+/// null if there are none.
 pub(crate) unsafe fn walk_below(owner: *mut Node) -> Walk {
     let root = if owner.is_null() { null_mut() } else { Node::data(owner) };
     Walk { root, here: owner, depth: 0, call: CALL }
 }
 
-/// The name of the call in reports of a walk for no other call.
+/// The call in reports of [`walk`] and [`step`].
 pub(crate) const CALL: Call = Call::new(c"kmtreen");
 
 impl Iterator for Walk {
@@ -99,7 +100,8 @@ impl Iterator for Walk {
     }
 }
 
-/// One step of a [`walk`] whose state the caller keeps: `here` is null before the first. Returns the null handle at the end.
+/// Does one step of a [`walk`] whose state the caller keeps: `here` is null before the first step. Returns the null handle at the
+/// end.
 ///
 /// # Safety
 /// As for [`walk`]; `here` and `depth` are as the previous step left them.
@@ -124,14 +126,15 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
-    // SAFETY: [caller] the caller vouches for a readable header.
+    // SAFETY: [caller] the caller's header is readable.
     unsafe { check::check_readable(call, Kind::Tree, HEADER, Node::data(root)) }
 }
 
+/// [`step`] on behalf of `call`.
 #[inline]
 pub(crate) unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = Node::of(root);
-    // SAFETY: [caller, links, holders] the caller vouches for the header and the position, the check for contents;
+    // SAFETY: [caller, links, holders] the caller's header is readable and the position, the check for contents;
     // links are live.
     unsafe {
         let mut node = *here;
