@@ -2,8 +2,8 @@
 //!
 //! Some processors can load and store atomically but not read, modify and write: ARMv6-M (Cortex-M0), and RISC-V without the A
 //! extension. There a count is changed by a load and a store, and an interrupt or another thread may come between. So counts must
-//! not be shared there: [`Ref`](crate::Ref) is neither `Send` nor `Sync`, which keeps it out of interrupt handlers too. No other
-//! memory access depends on the other numbers.
+//! not be shared there: [`Ref`](crate::Ref) is neither `Send` nor `Sync`, which keeps it out of interrupt handlers too. The
+//! other numbers are not used to order memory accesses.
 
 #[cfg(target_has_atomic = "ptr")]
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};

@@ -3,7 +3,7 @@
 //! Passing a pointer that is not a live cell of the right kind, to any call, is detected if the header shows it: a freed cell, a
 //! cell of another method, a pointer that is not from kmem. The call reports it to the fault handler. The default handler prints
 //! one line to standard error and aborts. [`set_handler`] replaces the handler. If that handler returns, the call does nothing
-//! more: the cell stays as it was found.
+//! more: the cell is unchanged.
 //!
 //! ```
 //! use kmem::fault::{self, Misuse};
@@ -63,7 +63,7 @@ pub enum Misuse {
     /// This kmem was built without the method.
     NotBuilt(Kind),
     /// The seal of the header is wrong: the block belongs to the heap of another copy of kmem, or the header is corrupt. The block
-    /// is left alone.
+    /// is not freed.
     OtherHeap,
 }
 

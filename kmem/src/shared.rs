@@ -3,7 +3,7 @@
 //! ThreadSanitizer does not see the ordering of atomic operations in code that it did not instrument. In builds for
 //! ThreadSanitizer, `released` and `acquired` announce that ordering.
 //!
-//! The other atomics of kmem are in `raw/seal.rs` and `raw/totals.rs`. No other memory access depends on their values. The models
+//! The other atomics of kmem are in `raw/seal.rs` and `raw/totals.rs`. They need no ordering of their own. The models
 //! in `races/` compile this file with loom's atomics, and show that each ordering here is needed.
 
 use crate::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering, acquired, released};
@@ -50,7 +50,7 @@ pub(crate) fn down(refs: &AtomicUsize) -> Left {
             Left::Nobody
         }
         2..=MAX_REFS => Left::Others,
-        // The count was zero, or wrapped below zero by another thread that also got here.
+        // The count was zero, or below zero because another thread is here too.
         _ => {
             refs.fetch_add(1, Ordering::Relaxed);
             Left::Underflow

@@ -27,7 +27,7 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
 
 /// Returns true if a source is this pool, or was allocated from it, directly or through other sources. Safety: as for [`shreds`].
 #[cfg(all(feature = "pool", feature = "tree"))]
-pub(crate) unsafe fn leads_to(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
+pub(crate) unsafe fn comes_from(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
     // SAFETY: [caller, outlives] the whole chain is live.
     unsafe {
         while !src.is_null() {

@@ -43,7 +43,7 @@ impl Handle {
         if data.is_null() { Handle::NULL } else { Handle { kind: kind as i32, shred: 0, data, cell } }
     }
 
-    /// Returns true if the object is null, whatever the kind.
+    /// Returns true if the object is null, for any kind.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.data.is_null()

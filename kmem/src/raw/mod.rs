@@ -62,7 +62,7 @@
 //! frees. A second panic meanwhile aborts the program.
 //!
 //! Objects freed with a cell are freed first: everything below a node, and everything that a counted cell [owns](refs::k). Freeing
-//! takes constant stack, however deep objects own each other. A destructor that frees objects uses the stack of that call.
+//! takes constant stack, however deeply objects own each other. A destructor that frees objects uses the stack of that call.
 //!
 //! # Misuse
 //!

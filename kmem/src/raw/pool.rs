@@ -149,7 +149,7 @@ pub unsafe fn x(pool: *mut Pool) {
 ///
 /// Returns [`AllocError::Size`] or [`AllocError::Align`] if the cells are too small or not aligned as requested,
 /// [`AllocError::Exhausted`] if all are in use, and [`AllocError::Source`] if this is no live pool, or if the request
-/// has a destructor, or a name other than the pool's: all cells of a pool share the pool's.
+/// has a destructor, or a name other than the pool's: a pool has one destructor and one name for all its cells.
 ///
 /// # Safety
 /// `pool` points to a pool that belongs to this thread.

@@ -20,7 +20,7 @@ pub(crate) use resize::resize_kept;
 pub use resize::{grow, reserve, resize};
 
 /// Frees the object of a handle by its method, after zeroing the object if it is tainted. A counted cell loses one
-/// reference; an object that kmem did not allocate is left alone. Ignores the null handle. C: `kmfree`.
+/// reference; an object that kmem did not allocate is not freed. Ignores the null handle. C: `kmfree`.
 ///
 /// # Safety
 /// As for the free of the method.

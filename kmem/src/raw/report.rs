@@ -1,7 +1,7 @@
 //! Reports of the contents of a tree or a pool, as indented text and as JSON.
 //!
-//! A report lists the nodes of a tree down to a depth, each before the nodes below it, and the objects that they adopted. Deeper nodes and
-//! objects are counted, not listed. A report allocates nothing, and takes constant stack.
+//! A report lists the nodes of a tree down to a depth, each before the nodes below it, and the objects that they adopted. Deeper
+//! nodes and objects are counted, not listed. A report allocates nothing, and takes constant stack.
 //!
 //! ```text
 //! tree "request", 24 bytes
@@ -31,8 +31,8 @@
 //! | `live`, `peak` | for a store, the number of live cells and its peak |
 //! | `below` | the cells that are not listed: deeper nodes, and everything that a counted cell owns, down to the next counted cell |
 //!
-//! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals count it each time.
-//! To count it once, add `block` for one of its lines and only `holder` for the others.
+//! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals count it each
+//! time. To count it once, add `block` for one of its lines and only `holder` for the others.
 
 use core::ffi::CStr;
 #[cfg(feature = "tree")]

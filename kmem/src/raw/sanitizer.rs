@@ -196,7 +196,7 @@ pub(crate) mod valgrind;
 pub(crate) mod valgrind {
     impl super::HeapCell {
         pub(in crate::raw) fn made(&self, _: super::HeaderLinks) {}
-        pub(in crate::raw) fn leads(&self, _: super::HeaderLinks) {}
+        pub(in crate::raw) fn set_links(&self, _: super::HeaderLinks) {}
         pub(in crate::raw) fn ended(&self) {}
     }
 

@@ -88,7 +88,7 @@ pub(crate) unsafe fn hook(
         if flags & FLAG_SLOT == 0 && !record::has(flags) && destructor.run.is_some() {
             ensure(kind, cell, src)?;
             if let Some(cell) = heap_cell(data, header, src) {
-                cell.leads(HeaderLinks::Out);
+                cell.set_links(HeaderLinks::Out);
             }
         }
         set_dtor(data, header, destructor);

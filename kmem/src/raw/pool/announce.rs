@@ -108,7 +108,7 @@ pub(crate) fn pool_gone(pool: *mut Pool, cells: *mut u8, len: usize) {
 
 #[cfg(kmem_valgrind)]
 mod valgrind {
-    //! By client requests.
+    //! The announcements to valgrind, by client requests.
 
     use crabgrind::valgrind as request;
 
@@ -144,7 +144,7 @@ mod valgrind {
     /// the cell. It makes that many bytes inaccessible on either side of each cell that is allocated or freed.
     pub(super) fn make_pool(pool: *mut Pool, cells: *mut u8, behind: usize) {
         request::create_mempool(pool.cast(), behind.min(POOL_CELL), false, None);
-        if let Some(block) = Around::of(pool) {
+        if let Some(block) = OuterBlock::of(pool) {
             block.resize(block.whole, block.header);
             let groups = pool.wrapping_add(1).cast();
             undefined(groups, cells.addr() - groups.addr());
@@ -153,16 +153,16 @@ mod valgrind {
 
     pub(super) fn destroy_pool(pool: *mut Pool) {
         request::mempool_destroy(pool.cast());
-        if let Some(block) = Around::of(pool) {
+        if let Some(block) = OuterBlock::of(pool) {
             block.resize(block.header, block.whole);
         }
     }
 
     /// The block of a pool as valgrind knows it.
     ///
-    /// While the pool lives, kmem announces to valgrind that the block ends with the pool's header. Otherwise it would describe
-    /// an address in a freed cell as one in this block, and its leak check does not support blocks within blocks.
-    struct Around {
+    /// While the pool lives, kmem announces to valgrind that the block ends with the pool's header. Otherwise valgrind would
+    /// describe an address in a freed cell as one in this block. Also, its leak check does not support blocks within blocks.
+    struct OuterBlock {
         src: *mut Cell,
         base: *mut u8,
         /// Bytes from the base to the end of the pool's header.
@@ -171,11 +171,11 @@ mod valgrind {
         whole: usize,
     }
 
-    impl Around {
-        fn of(pool: *mut Pool) -> Option<Around> {
+    impl OuterBlock {
+        fn of(pool: *mut Pool) -> Option<OuterBlock> {
             // SAFETY: [caller, hosted] the pool is written and not freed; with `FLAG_HOST` it is the data of a node.
             unsafe {
-                let at = |src, offset| Around {
+                let at = |src, offset| OuterBlock {
                     src,
                     base: pool.cast::<u8>().wrapping_sub(offset),
                     header: offset + size_of::<Pool>(),
@@ -196,7 +196,8 @@ mod valgrind {
         fn resize(&self, from: usize, to: usize) {
             // SAFETY: [outlives] the source of a pool outlives it.
             let pool = !self.src.is_null() && unsafe { (*self.src).kind } == Kind::Pool as i32;
-            // valgrind may not know the block, because the global allocator or a custom source need not use `malloc`.
+            // Without error reports: valgrind may not know the block, because the global allocator or a custom source need not use
+            // `malloc`.
             request::disable_error_reporting();
             if pool {
                 request::mempool_change(self.src.cast(), self.base.cast(), self.base.cast(), to);

@@ -58,7 +58,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
     }
 }
 
-/// [`check`] of a pointer that is not to a live cell without tags. Safety: as for [`check`].
+/// [`check`] of a pointer to a cell with a tag, or to no live cell. Safety: as for [`check`].
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
@@ -78,7 +78,7 @@ pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Poo
 /// the cell names, without tags.
 #[inline(always)]
 pub(crate) unsafe fn names_its_pool(data: *mut u8, pool: *mut Pool) -> bool {
-    // SAFETY: [caller] the caller vouches for a pool if this is an aligned address.
+    // SAFETY: [caller] if the address is aligned and plausible, a pool's header is readable there.
     unsafe {
         (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
             && PoolCell::may_follow(PoolCell::of(data), pool)
@@ -115,7 +115,7 @@ pub(crate) unsafe fn report_bad_cell(call: Call, data: *mut u8) {
     let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotInPool
     } else {
-        // SAFETY: [caller] the caller's header is readable, and for a pool if the header names one.
+        // SAFETY: [caller] the caller's header is readable, and so is the header of a pool that it names.
         unsafe {
             let pool = (*PoolCell::of(data)).pool.map_addr(|addr| addr & !TAINTED);
             match pool.addr() & (BASE_ALIGN - 1) {

@@ -119,7 +119,7 @@ pub(crate) unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<
     }
 }
 
-/// The groups of a pool.
+/// Returns the groups of a pool.
 pub(crate) fn groups(pool: *mut Pool) -> *mut Group {
     pool.cast::<u8>().wrapping_add(POOL).cast()
 }

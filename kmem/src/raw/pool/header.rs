@@ -36,7 +36,7 @@ pub(crate) unsafe fn check_pool_readable(call: Call, pool: *mut Pool) -> bool {
 /// Returns true if this is the header of a pool on a node. Safety: the bytes of a pool's header are readable there.
 #[cfg(feature = "tree")]
 pub(crate) unsafe fn is_hosted(pool: *mut Pool) -> bool {
-    // SAFETY: [caller] the caller vouches for the bytes.
+    // SAFETY: [caller] the caller's bytes are readable.
     unsafe {
         [Kind::Pool as i32, Kind::Pool.dying()].contains(&(*pool).cell.kind)
             && (*pool).cell.flags & FLAG_HOST != 0

@@ -23,7 +23,7 @@ pub(crate) struct PoolCellFreeGuard {
     /// Zeroed if it is tainted.
     cell: *mut PoolCell,
     pool: *mut Pool,
-    /// The flag to clear in the pool's first block: [`POOL_IN_DTOR`], or none if no destructor runs or another one still does.
+    /// The flag to clear in the pool's first block: [`POOL_IN_DTOR`], or zero if no destructor runs or another one still runs.
     flag: u8,
 }
 
@@ -76,7 +76,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// [`release`] of a cell that needs more than a [`put`], or of a pointer that is not to a live cell.
+/// [`release`] of a cell that needs more than a [`put`], or of a pointer to no live cell.
 #[inline(never)]
 pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
@@ -104,7 +104,7 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
-/// [`release_slow`] of a cell that is tainted, or of a pointer that is not to a live cell.
+/// [`release_slow`] of a cell that is tainted, or of a pointer to no live cell.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {

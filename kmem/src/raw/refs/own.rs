@@ -2,7 +2,8 @@
 //!
 //! The record of the cell points to an internal root node, and the objects are children of that node, like those that a node
 //! adopts. When the last reference is dropped, a walk frees them before the destructor of the cell runs. If that reference was
-//! itself adopted, the walk that reached it continues into them: freeing takes constant stack, however objects own each other.
+//! itself adopted, the walk that reached that reference continues into these objects: freeing takes constant stack, however deeply
+//! objects own each other.
 
 use core::ptr::null_mut;
 
@@ -47,7 +48,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         let record = trailer::ensure(Kind::Ref, cell, src)?;
         let had_root = !(*record).owned.is_null();
         if let Some(cell) = make::heap_cell(data, HEADER, src) {
-            cell.leads(HeaderLinks::Out);
+            cell.set_links(HeaderLinks::Out);
         }
         let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
         if adopted.is_err() {

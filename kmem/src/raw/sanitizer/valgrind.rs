@@ -59,17 +59,17 @@ impl HeapCell {
         request::mempool_change(self.header.cast(), from.cast(), to.cast(), len);
     }
 
-    pub(in crate::raw) fn made(&self, leads: HeaderLinks) {
+    pub(in crate::raw) fn made(&self, links: HeaderLinks) {
         undefined(self.first().cast(), 2 * Self::WORD);
         // SAFETY: [extent] the block of the heap has this many extra bytes.
         unsafe { self.first().write(core::ptr::null_mut()) };
         request::create_mempool(self.header.cast(), 0, false, None);
         self.add(self.data, Self::between(self.data, self.end));
-        self.leads(leads);
+        self.set_links(links);
     }
 
     /// Announces a change of the pointers between the header and other cells.
-    pub(in crate::raw) fn leads(&self, now: HeaderLinks) {
+    pub(in crate::raw) fn set_links(&self, now: HeaderLinks) {
         let (header, data, second) = (self.header, self.data, self.second());
         let before = self.before();
         // Blocks must not overlap at any moment.
@@ -115,7 +115,7 @@ impl HeapCell {
     /// Announces that the cell will be freed.
     pub(in crate::raw) fn ended(&self) {
         if self.before() == HeaderLinks::In {
-            self.leads(HeaderLinks::Out);
+            self.set_links(HeaderLinks::Out);
         }
         request::mempool_free(self.header.cast(), self.data.cast());
         request::mempool_destroy(self.header.cast());

@@ -180,7 +180,7 @@ pub(crate) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, 
 
 /// Returns true if the source can be asked to resize a block in place, see [`resize`]. Safety: `src` is null or a live source.
 pub(crate) unsafe fn resizes(src: *mut Cell) -> bool {
-    // SAFETY: [caller, live] the caller vouches for a source that is not null.
+    // SAFETY: [caller, live] a source that is not null is live.
     !src.is_null() && unsafe { by_source!(live(src), source => source::resizes(src), _other => false) }
 }
 

@@ -206,7 +206,7 @@ impl SubtreeFree {
 #[inline]
 pub(crate) fn prefetch(node: *mut Node) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: [platform] a prefetch reads nothing, whatever the address.
+    // SAFETY: [platform] a prefetch reads nothing, for any address.
     unsafe {
         core::arch::x86_64::_mm_prefetch(node.cast::<i8>(), core::arch::x86_64::_MM_HINT_T0);
     }
@@ -241,7 +241,8 @@ pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool 
     }
 }
 
-/// Frees an internal node, after it destroyed the pool, ran the hook or freed the object. Returns false as [`end_cold`] does.
+/// Ends an internal node: destroys its pool, runs its hook or frees its object, then frees the node. Returns false as [`end_cold`]
+/// does.
 pub(crate) unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {

@@ -17,10 +17,10 @@ pub(crate) const INTERNAL: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
 /// Announces the pointers between a node and other nodes to valgrind. Safety: the node is live.
 #[inline(always)]
-pub(crate) unsafe fn leads(node: *mut Node, how: HeaderLinks) {
+pub(crate) unsafe fn announce_links(node: *mut Node, links: HeaderLinks) {
     // SAFETY: [caller] the caller's node is live.
     if let Some(cell) = unsafe { make::heap_cell(Node::data(node), HEADER, (*node).src) } {
-        cell.leads(how);
+        cell.set_links(links);
     }
 }
 
@@ -30,7 +30,7 @@ pub(crate) unsafe fn leads(node: *mut Node, how: HeaderLinks) {
 pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.
-    unsafe { leads(node, HeaderLinks::In) };
+    unsafe { announce_links(node, HeaderLinks::In) };
     // SAFETY: [links] the caller gives two live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
@@ -58,7 +58,7 @@ pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node,
     unsafe {
         let hosts = (*node).cell.flags & FLAG_HOST != 0;
         let allocated_from_it =
-            |other: *mut Node| hosts && chain::leads_to((*other).src, Node::data(node).cast());
+            |other: *mut Node| hosts && chain::comes_from((*other).src, Node::data(node).cast());
         let mut behind: *mut Node = null_mut();
         while !before.is_null() && (*before).cell.flags & FLAG_HOST != 0 && !allocated_from_it(before) {
             behind = before;
@@ -75,7 +75,7 @@ pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node,
 /// is that of the parent. Safety: the node has a parent, and its links lead to readable nodes.
 #[inline(always)]
 pub(crate) unsafe fn links_to(node: *mut Node) -> [*mut *mut Node; 2] {
-    // SAFETY: [caller, links] the caller vouches for the node and for those around it.
+    // SAFETY: [caller, links] the caller's node is readable, and so are the nodes around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
         let before = if prev.is_null() { &raw mut (*parent).child } else { &raw mut (*prev).next };
@@ -125,7 +125,7 @@ pub(crate) enum Links {
     Root,
     /// The parent and siblings link to the node. These are the two links to it.
     Consistent([*mut *mut Node; 2]),
-    /// A node to which this one links does not link to it.
+    /// A node to which this one links does not link back.
     Corrupt,
 }
 
@@ -133,7 +133,7 @@ pub(crate) enum Links {
 /// nodes, or are values that cannot be the address of a header.
 #[inline(always)]
 pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
-    // SAFETY: [caller, links] the caller vouches for the node and for those around it.
+    // SAFETY: [caller, links] the caller's node is readable, and so are the nodes around it.
     unsafe {
         let Node { parent, prev, next, .. } = *node;
         if parent.is_null() {
@@ -196,7 +196,7 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
 /// thread. `child` is a readable node, or a value that cannot be the address of a header and is not read.
 #[inline]
 pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
-    // SAFETY: [caller, links] the caller vouches for `child`.
+    // SAFETY: [caller, links] `child` is readable if it can be a header.
     !is_no_header(child.addr()) && unsafe { (*child).parent == node }
 }
 
@@ -250,7 +250,7 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
             reparent_pool(Node::data(node).cast(), parent);
         }
         if parent.is_null() {
-            leads(node, HeaderLinks::Out);
+            announce_links(node, HeaderLinks::Out);
         } else {
             link(parent, node);
         }
@@ -296,7 +296,7 @@ pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
 pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
     sanitizer::changed(parent);
     // SAFETY: [caller] the caller gives two live nodes.
-    unsafe { leads(node, HeaderLinks::In) };
+    unsafe { announce_links(node, HeaderLinks::In) };
     // SAFETY: [links] the caller gives two live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let first = (*parent).child;

@@ -96,7 +96,7 @@ pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bo
     unsafe {
         let mut above = parent;
         while (*node).cell.flags & FLAG_HOST != 0 && !above.is_null() {
-            if chain::leads_to((*above).src, Node::data(node).cast()) {
+            if chain::comes_from((*above).src, Node::data(node).cast()) {
                 return true;
             }
             above = (*above).parent;

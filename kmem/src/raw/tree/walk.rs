@@ -90,7 +90,7 @@ impl Iterator for Walk {
         if self.root.is_null() {
             return None;
         }
-        // SAFETY: [caller] the caller of `walk` vouches for the tree and the current node.
+        // SAFETY: [caller] the caller of `walk` keeps the tree and the current node live.
         let object = unsafe { step_for(self.call, self.root, &mut self.here, &mut self.depth) };
         if object.is_null() {
             self.root = null_mut();
@@ -134,8 +134,8 @@ pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
 #[inline]
 pub(crate) unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = Node::of(root);
-    // SAFETY: [caller, links, holders] the caller's header is readable and the position, the check for contents;
-    // links are live.
+    // SAFETY: [caller, links, holders] the caller's header is readable and the position valid; contents are
+    // checked, and links are live.
     unsafe {
         let mut node = *here;
         if node.is_null() {
