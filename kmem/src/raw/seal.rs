@@ -92,8 +92,8 @@ pub(crate) fn is_no_header(addr: usize) -> bool {
     is_no_place(addr, super::request::BASE_ALIGN)
 }
 
-/// Returns true if one of these addresses is not null and cannot be that of a header. On 64-bit systems an address below `FIRST`
-/// beside a valid one is not detected.
+/// Returns true if one of these addresses is not null and cannot be that of a header. On 64-bit systems a number below the first
+/// address may hide beside another address: see [`any_is_small`].
 #[inline(always)]
 #[cfg(feature = "tree")]
 pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
@@ -104,6 +104,13 @@ pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
         // A bit that is set in one address is set in the union of the three.
         is_no_header(a | b | c)
     }
+}
+
+/// Returns true if one of these addresses is not null and below the first address of a program.
+#[inline(always)]
+#[cfg(feature = "tree")]
+pub(crate) fn any_is_small(addresses: [usize; 3]) -> bool {
+    NON_CANONICAL != 0 && addresses.into_iter().any(|addr| addr.wrapping_sub(1) < FIRST - 1)
 }
 
 /// Returns true if the address cannot be that of a source.
@@ -479,9 +486,10 @@ mod tests {
     fn one_link_of_three_that_leads_to_no_header_is_detected() {
         let right = (&raw const KEY).addr() & !15;
         assert!(!any_is_no_header([right, 0, right + 16]) && !any_is_no_header([right; 3]));
-        for wrong in [right + 8, usize::MAX - 15] {
+        for wrong in [right + 8, usize::MAX - 15, 16, 64, 4096] {
             let all = [[wrong, right, right], [right, wrong, 0], [right, right, wrong]];
-            assert!(!HOSTED || all.into_iter().all(any_is_no_header), "{wrong:#x}");
+            let detected = |links| any_is_no_header(links) || any_is_small(links);
+            assert!(!HOSTED || all.into_iter().all(detected), "{wrong:#x}");
         }
     }
 

@@ -110,10 +110,13 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
 pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
     // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
     unsafe {
-        if let Some(pool) = check(call, data) {
-            PoolCell::name(PoolCell::of(data), pool);
-            release_slow(data, call, Shred::Yes);
+        let Some(pool) = check(call, data) else { return };
+        if destructor(pool).is_none() {
+            // The cell stays, and so does its tag.
+            return fault::report(call, data, Misuse::Damaged);
         }
+        PoolCell::name(PoolCell::of(data), pool);
+        release_slow(data, call, Shred::Yes);
     }
 }
 

@@ -139,12 +139,16 @@ pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
         if parent.is_null() {
             return Links::Root;
         }
-        if seal::any_is_no_header([parent.addr(), prev.addr(), next.addr()]) {
+        let links = [parent.addr(), prev.addr(), next.addr()];
+        let sibling = if prev.is_null() { next } else { prev };
+        // A parent alone is checked by the first condition.
+        if seal::any_is_no_header(links)
+            || !sibling.is_null() && (seal::any_is_small(links) || (*sibling).parent != parent)
+        {
             return Links::Corrupt;
         }
         let [before, behind] = links_to(node);
-        let sibling = if prev.is_null() { next } else { prev };
-        if *before != node || *behind != node || !sibling.is_null() && (*sibling).parent != parent {
+        if *before != node || *behind != node {
             return Links::Corrupt;
         }
         Links::Consistent([before, behind])

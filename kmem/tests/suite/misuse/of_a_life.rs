@@ -197,8 +197,11 @@ fn a_node_with_corrupt_links_is_not_moved_resized_or_added_to() {
             link.write(right);
             seen
         };
-        for to in [wild, node(other)] {
+        let small: *mut Node = std::ptr::without_provenance_mut(64);
+        for to in [wild, small, node(other)] {
             for link in [&raw mut (*two).prev, &raw mut (*two).next] {
+                let free = || assert!(tree::f(kids[1]).is_null());
+                assert_eq!(with(link, to, &free), damaged("kmtreef"));
                 let seen = with(link, to, &|| assert!(tree::m(kids[1], other).is_err()));
                 assert_eq!(seen, damaged("kmtreem"));
                 let seen = with(link, to, &|| assert!(tree::r(kids[1], 10_000).is_null()));
@@ -251,6 +254,31 @@ fn an_adopted_object_is_freed_once_and_the_second_free_is_caught() {
             assert_eq!(pool::live(store), 0);
         }
         pool::x(store);
+    }
+}
+
+#[cfg(all(feature = "shred", target_pointer_width = "64"))]
+#[test]
+fn a_pools_cell_whose_free_is_refused_stays_tainted() {
+    /// The word of a pool's header with the address of its destructor.
+    const DESTRUCTOR: usize = 12;
+    unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
+    let mut buffer = [0u128; 64];
+    let (bytes, len) = (buffer.as_mut_ptr().cast::<u8>(), size_of_val(&buffer));
+    unsafe {
+        let drop = Some(Destructor { run: Some(nothing), arg: null_mut() });
+        let pool = pool::init_in_buffer(bytes, len, &pool::Spec { drop, ..pool::Spec::new(32, 0) });
+        let pool = pool.unwrap().as_ptr();
+        let cell = pool::a(pool);
+        cell.write_bytes(0xaa, 32);
+        ptr::taint(&mut pool::handle(cell));
+        let word = pool.cast::<usize>().add(DESTRUCTOR);
+        let right = word.replace(word.read() ^ 1 << 62);
+        assert_eq!(fault(|| pool::f(cell)), ("kmpoolf", Misuse::Damaged));
+        word.write(right);
+        pool::f(cell);
+        assert_eq!(std::slice::from_raw_parts(cell, 32), [0; 32]);
+        pool::x(pool);
     }
 }
 
