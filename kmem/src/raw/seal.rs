@@ -107,10 +107,11 @@ pub(crate) fn any_is_no_header(addresses: [usize; 3]) -> bool {
 }
 
 /// Returns true if one of these addresses is not null and below the first address of a program.
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
+#[cfg_attr(kmem_standalone, inline(never))]
 #[cfg(feature = "tree")]
-pub(crate) fn any_is_small(addresses: [usize; 3]) -> bool {
-    NON_CANONICAL != 0 && addresses.into_iter().any(|addr| addr.wrapping_sub(1) < FIRST - 1)
+pub(crate) fn any_is_small(a: usize, b: usize, c: usize) -> bool {
+    NON_CANONICAL != 0 && [a, b, c].into_iter().any(|addr| addr.wrapping_sub(1) < FIRST - 1)
 }
 
 /// Returns true if the address cannot be that of a source.
@@ -488,7 +489,7 @@ mod tests {
         assert!(!any_is_no_header([right, 0, right + 16]) && !any_is_no_header([right; 3]));
         for wrong in [right + 8, usize::MAX - 15, 16, 64, 4096] {
             let all = [[wrong, right, right], [right, wrong, 0], [right, right, wrong]];
-            let detected = |links| any_is_no_header(links) || any_is_small(links);
+            let detected = |links| any_is_no_header(links) || any_is_small(links[0], links[1], links[2]);
             assert!(!HOSTED || all.into_iter().all(detected), "{wrong:#x}");
         }
     }

@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use super::links::{INTERNAL, check, check_end, is_child, is_within, unlink_checked};
+use super::links::{INTERNAL, check, check_end, is_child, is_within, unlink_cold};
 use super::make::alloc_internal;
 use super::reparent::{move_below, move_into};
 use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind};
@@ -106,7 +106,7 @@ pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> H
                     if !object::check(call, held, object::Check::Write) {
                         return Handle::NULL;
                     }
-                    if !unlink_checked(child) {
+                    if !unlink_cold(child) {
                         break;
                     }
                     let freed = end::end_slow(call, Kind::Tree, HEADER, at, (*child).src, false);

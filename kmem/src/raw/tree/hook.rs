@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::free::is_hook_of_tainted;
-use super::links::{INTERNAL, check, check_end, is_child, link_first, unlink_checked};
+use super::links::{INTERNAL, check, check_end, is_child, link_first, unlink_cold};
 use super::make::alloc_internal;
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
@@ -90,7 +90,7 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
                 return false;
             }
             if SealedDtor::read(Node::data(child).cast()).is_some_and(same) {
-                if !unlink_checked(child) {
+                if !unlink_cold(child) {
                     fault::report(CALL, Node::data(node), Misuse::Damaged);
                     return false;
                 }

@@ -119,6 +119,13 @@ pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     true
 }
 
+/// [`unlink_checked`], out of line.
+#[inline(never)]
+pub(crate) unsafe fn unlink_cold(node: *mut Node) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { unlink_checked(node) }
+}
+
 /// The result of a check of the links around a node.
 pub(crate) enum Links {
     /// The node has no parent.
@@ -139,11 +146,12 @@ pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
         if parent.is_null() {
             return Links::Root;
         }
-        let links = [parent.addr(), prev.addr(), next.addr()];
+        let links @ [above, before, behind] = [parent.addr(), prev.addr(), next.addr()];
         let sibling = if prev.is_null() { next } else { prev };
         // A parent alone is checked by the first condition.
         if seal::any_is_no_header(links)
-            || !sibling.is_null() && (seal::any_is_small(links) || (*sibling).parent != parent)
+            || !sibling.is_null()
+                && (seal::any_is_small(above, before, behind) || (*sibling).parent != parent)
         {
             return Links::Corrupt;
         }

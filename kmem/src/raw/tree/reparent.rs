@@ -4,7 +4,7 @@ use core::ptr::null_mut;
 
 use super::links::{
     INTERNAL, Links, attach, check, check_end, check_links, check_movable, is_child, is_within, past_hooks,
-    unlink_checked,
+    unlink_checked, unlink_cold,
 };
 use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOST, Kind};
 use crate::error::AllocError;
@@ -127,7 +127,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         let mut child = past_hooks_of(CALL, from)?;
         while !child.is_null() && (*child).cell.flags & FLAG_HOST == 0 {
             let next = (*child).next;
-            unlink_checked(child);
+            unlink_cold(child);
             attach(child, to);
             child = next;
         }
@@ -135,7 +135,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         child = (*from).lastchild;
         while !child.is_null() && (*child).cell.flags & FLAG_HOST != 0 {
             let before = (*child).prev;
-            unlink_checked(child);
+            unlink_cold(child);
             attach(child, to);
             child = before;
         }
