@@ -32,7 +32,7 @@ fn group_of(misuse: &str) -> Option<&'static Group> {
     GROUPS.iter().find(|group| group.misuses.iter().any(|(name, _)| *name == misuse))
 }
 
-/// What is measured, for the functions that write a part of a page.
+/// The measured outcomes, for the functions that write a part of a page.
 pub struct Measured<'a> {
     pub libraries: &'a [Library],
     pub cases: &'a [Case],

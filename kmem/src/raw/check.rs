@@ -60,7 +60,7 @@ pub(crate) unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
 }
 
 /// Returns true if a cell of this kind may have these flags. Internal nodes have no slot and no name.
-pub(crate) fn may_have(kind: Kind, flags: u8) -> bool {
+fn may_have(kind: Kind, flags: u8) -> bool {
     let internal = flags & (FLAG_HOST | FLAG_HOOK | FLAG_HOLD);
     match kind {
         // An internal node has one of these bits, or the two of `FLAG_OWNER`.
@@ -140,7 +140,7 @@ pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut
 /// Safety: as for [`seal_ok`].
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn check_recorded(
+unsafe fn check_recorded(
     call: Call,
     kind: Kind,
     header: usize,
@@ -175,7 +175,7 @@ pub(crate) unsafe fn check_recorded(
 /// Returns true if the flags and the size of header and data are possible. Reads nothing behind the header.
 /// Safety: as for [`seal_ok`].
 #[cfg_attr(not(kmem_standalone), inline(always))]
-pub(crate) unsafe fn is_consistent(
+unsafe fn is_consistent(
     kind: Kind,
     header: usize,
     data: *mut u8,

@@ -138,7 +138,7 @@ pub(crate) unsafe fn end_slow(
 /// [`end_slow`] of a cell with a record. Safety: as for [`end`]. The prefix was checked.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn end_recorded(
+unsafe fn end_recorded(
     call: Call,
     kind: Kind,
     header: usize,

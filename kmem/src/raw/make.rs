@@ -61,7 +61,7 @@ pub(crate) unsafe fn alloc_cell(
 
 /// Returns true if the cell will be plain: default alignment, no destructor or name.
 #[inline(always)]
-pub(crate) fn is_plain_request(request: &Request) -> bool {
+fn is_plain_request(request: &Request) -> bool {
     request.drop.is_none()
         && request.name.is_none()
         && request.size <= MOST
@@ -70,20 +70,14 @@ pub(crate) fn is_plain_request(request: &Request) -> bool {
 
 /// Returns the layout of the block of a plain cell. Safety: the request is plain.
 #[inline(always)]
-pub(crate) unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
+unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
     // SAFETY: [extent] the sum cannot overflow, and the alignment is a power of two.
     unsafe { Layout::from_size_align_unchecked(header + request.size, BASE_ALIGN) }
 }
 
 /// Makes a plain cell in a block of `size` bytes. Returns the data. Safety: the block is the caller's, and has room for the header.
 #[inline(always)]
-pub(crate) unsafe fn write_plain(
-    block: NonNull<u8>,
-    kind: Kind,
-    header: usize,
-    size: usize,
-    flags: u8,
-) -> NonNull<u8> {
+unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize, flags: u8) -> NonNull<u8> {
     totals::made(kind, size);
     // SAFETY: [extent] the block has room for the header.
     unsafe {
@@ -98,7 +92,7 @@ pub(crate) unsafe fn write_plain(
 
 /// [`alloc_cell`] without the fast path of the source, out of line.
 #[inline(never)]
-pub(crate) unsafe fn alloc_cell_cold(
+unsafe fn alloc_cell_cold(
     kind: Kind,
     header: usize,
     src: *mut Cell,
@@ -116,7 +110,7 @@ pub(crate) unsafe fn alloc_cell_cold(
 }
 
 /// [`alloc_cell`] for a request that is not plain. Safety: as for [`alloc_cell`].
-pub(crate) unsafe fn alloc_cell_slow(
+unsafe fn alloc_cell_slow(
     kind: Kind,
     header: usize,
     src: *mut Cell,

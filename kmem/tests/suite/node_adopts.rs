@@ -5,11 +5,7 @@ use std::ptr::null_mut;
 use kmem::AllocError;
 use kmem::raw::{Handle, Request, heap, pool, ptr, refs, tree};
 
-use crate::support::{ended, leaks_nothing, noting};
-
-unsafe fn node(parent: *mut u8) -> *mut u8 {
-    unsafe { tree::a(null_mut(), parent, 16) }
-}
+use crate::support::{ended, leaks_nothing, node, noting};
 
 #[test]
 fn an_adopted_object_of_any_kind_is_freed_with_its_node() {

@@ -5,11 +5,7 @@ use std::ptr::null_mut;
 
 use kmem::raw::{Destructor, Handle, Request, heap, tree};
 
-use crate::support::{ended, leaks_nothing, noting, quietly, unwind};
-
-unsafe fn node(parent: *mut u8) -> *mut u8 {
-    unsafe { tree::a(null_mut(), parent, 16) }
-}
+use crate::support::{ended, leaks_nothing, node, noting, quietly, unwind};
 
 #[test]
 fn hooks_run_last_first_and_before_the_nodes_below_are_freed() {

@@ -5,16 +5,7 @@ use std::ptr::null_mut;
 use kmem::raw::{heap, pool, refs, tree};
 use kmem::{AllocError, Kind};
 
-use crate::support::{ended, leaks_nothing, noting};
-
-unsafe fn node(parent: *mut u8) -> *mut u8 {
-    unsafe { tree::a(null_mut(), parent, 16) }
-}
-
-unsafe fn children(parent: *mut u8) -> Vec<*mut u8> {
-    let next = |&child: &*mut u8| Some(unsafe { tree::cn(child) }).filter(|next| !next.is_null());
-    std::iter::successors(Some(unsafe { tree::c(parent) }).filter(|first| !first.is_null()), next).collect()
-}
+use crate::support::{children, ended, leaks_nothing, node, noting};
 
 #[test]
 fn a_node_that_moves_as_it_grows_keeps_its_links() {

@@ -11,6 +11,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kmem::raw::Destructor;
+#[cfg(feature = "tree")]
+use kmem::raw::tree;
 
 use crate::number::{Number, blocks_of_thread_locals};
 
@@ -127,6 +129,19 @@ pub fn leaks_nothing<R>(work: impl FnOnce() -> R) -> R {
     let result = work();
     assert_eq!(live_blocks() - before, 0, "blocks leaked");
     result
+}
+
+/// Makes a node of 16 bytes below `parent`, or a root if that is null.
+#[cfg(feature = "tree")]
+pub unsafe fn node(parent: *mut u8) -> *mut u8 {
+    unsafe { tree::a(std::ptr::null_mut(), parent, 16) }
+}
+
+/// The children of a node, pools included.
+#[cfg(feature = "tree")]
+pub unsafe fn children(parent: *mut u8) -> Vec<*mut u8> {
+    let next = |&child: &*mut u8| Some(unsafe { tree::cn(child) }).filter(|next| !next.is_null());
+    std::iter::successors(Some(unsafe { tree::c(parent) }).filter(|first| !first.is_null()), next).collect()
 }
 
 /// Runs `work`, in which this thread's first allocation fails and no other.

@@ -61,7 +61,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Option<*mut Pool> {
 /// [`check`] of a pointer to a cell with a tag, or to no live cell. Safety: as for [`check`].
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
+unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
     // SAFETY: [caller, tag] as in `check`.
     unsafe {
         let named = (&raw const (*PoolCell::of(data)).pool).read_unaligned();

@@ -17,7 +17,7 @@ use crate::raw::pool::announce;
 
 /// Cells at most this many bytes apart may be neighbours on the free list. These are a few pages, which the TLB and the prefetcher
 /// hold.
-pub(crate) const NEAR: usize = 16 << 10;
+const NEAR: usize = 16 << 10;
 
 /// Pops the head of the free list, or returns null if the list is empty or its head is not a free cell.
 #[inline(always)]
@@ -56,7 +56,7 @@ pub(crate) unsafe fn pop_distant_cold(pool: *mut Pool) -> *mut PoolCell {
 
 /// Returns a parked cell of this block, or null. Called only after [`pop`] returned null.
 #[inline]
-pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
+unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [free-list] the caller gives a live pool on its own thread. A bit in a group stands for a free cell.
     unsafe {
         if !(*pool).bottom.is_null() {
@@ -129,7 +129,7 @@ pub(crate) fn groups(pool: *mut Pool) -> *mut Group {
 /// Parks at most 16 cells in one call, to bound the time of a free. Each free puts one cell on the list, and that cell is parked at
 /// most once.
 #[inline(never)]
-pub(crate) unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut PoolCell) -> *mut PoolCell {
+unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut PoolCell) -> *mut PoolCell {
     const MOST: usize = 16;
     for _ in 0..MOST {
         // SAFETY: [free-list] the contract is the caller's, and each cell of the list leads to the next.
@@ -143,13 +143,13 @@ pub(crate) unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut P
 
 /// Returns true if two cells are too far apart to be neighbours on the free list.
 #[inline]
-pub(crate) fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
+fn is_far(one: *mut PoolCell, other: *mut PoolCell) -> bool {
     one.addr().wrapping_sub(other.addr()).wrapping_add(NEAR) > 2 * NEAR
 }
 
 /// Parks the head of the free list and returns the next cell on the list, or null after a report if the head is corrupt.
 #[inline]
-pub(crate) unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
+unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
     // SAFETY: [free-list, high_water] the caller gives the head of the free list; the group of a used cell is written.
     unsafe {
         let index = (*pool).index(cell);

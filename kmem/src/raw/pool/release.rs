@@ -19,7 +19,7 @@ use crate::shred;
 
 /// A cell that is being freed, and needs more than a [`put`]. Dropping this zeroes the data if needed and frees the cell, even if
 /// the destructor unwinds.
-pub(crate) struct PoolCellFreeGuard {
+struct PoolCellFreeGuard {
     /// Zeroed if it is tainted.
     cell: *mut PoolCell,
     pool: *mut Pool,
@@ -78,7 +78,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
 
 /// [`release`] of a cell that needs more than a [`put`], or of a pointer to no live cell.
 #[inline(never)]
-pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
+unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
     unsafe {
         let cell = PoolCell::of(data);
@@ -107,7 +107,7 @@ pub(crate) unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
 /// [`release_slow`] of a cell that is tainted, or of a pointer to no live cell.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
+unsafe fn release_tainted(data: *mut u8, call: Call) {
     // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
     unsafe {
         let Some(pool) = check(call, data) else { return };
@@ -122,7 +122,7 @@ pub(crate) unsafe fn release_tainted(data: *mut u8, call: Call) {
 
 /// A pool that is being destroyed. Dropping this runs the remaining destructors, even after one of them unwinds, then frees the
 /// blocks.
-pub(crate) struct TearDown {
+struct TearDown {
     head: *mut Pool,
     block: *mut Pool,
     index: usize,
@@ -193,7 +193,7 @@ impl Drop for TearDown {
 
 /// Zeroes the cells of a block that are tainted by themselves. Safety: `block` is one of a pool that is being destroyed.
 #[inline(never)]
-pub(crate) unsafe fn zero_tainted(block: *mut Pool) {
+unsafe fn zero_tainted(block: *mut Pool) {
     // SAFETY: [caller, high_water, tag] cells below `high_water` have a header.
     unsafe {
         for index in 0..(*block).high_water {

@@ -131,7 +131,7 @@ pub(crate) unsafe fn names(block: *mut Pool) -> Result<(), Damage> {
 }
 
 /// Verifies that each free cell is either on the free list or parked, once.
-pub(crate) unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
+unsafe fn free_cells(block: *mut Pool) -> Result<(), Damage> {
     // SAFETY: [high_water] the header was verified, so groups and cells below `high_water` lie inside the block and
     // are written; each pointer to one is verified before it is followed.
     unsafe {

@@ -106,7 +106,7 @@ mod system {
 /// smaller than the address space.
 #[cfg(feature = "heap")]
 #[inline(always)]
-pub(crate) unsafe fn with_spare(layout: Layout) -> Layout {
+unsafe fn with_spare(layout: Layout) -> Layout {
     // SAFETY: [extent] these few bytes more do not overflow.
     unsafe { Layout::from_size_align_unchecked(layout.size() + sanitizer::SPARE, layout.align()) }
 }

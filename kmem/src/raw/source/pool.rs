@@ -21,7 +21,7 @@ use crate::raw::seal::SealedDtor;
 use crate::shred;
 
 /// The largest block, in bytes, to which a growing pool doubles its blocks.
-pub(crate) const MAX_BLOCK: usize = 64 << 20;
+const MAX_BLOCK: usize = 64 << 20;
 
 /// Allocates a block for another method. Fails if the pool has a destructor, which does not suit that method's data.
 #[inline]
@@ -185,7 +185,7 @@ pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut 
 /// Returns the pool that must grow first so that this full pool can grow. That is this pool itself, unless it allocates its blocks
 /// from a growing pool that is full too; then it is that pool, or in turn the one below. So a chain of pools grows without
 /// recursion. Safety: `head` is the first block of a live growing pool, whose source is alive.
-pub(crate) unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
+unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     let mut pool = head;
     // SAFETY: [caller, outlives, blocks] the sources of a live pool are live; each block of a pool names the first.
     unsafe {
@@ -220,7 +220,7 @@ pub(crate) unsafe fn take(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>,
 
 /// Allocates a cell that is not on the free list.
 #[inline(never)]
-pub(crate) unsafe fn take_distant(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
+unsafe fn take_distant(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live pool on its own thread.
     unsafe {
         let cell = pop_distant(pool);
@@ -236,7 +236,7 @@ pub(crate) unsafe fn take_distant(pool: *mut Pool, below: &Below) -> Result<NonN
 
 /// Allocates a cell from the further blocks of a growing pool, or from a new one if all are full.
 #[cold]
-pub(crate) unsafe fn take_grown(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
+unsafe fn take_grown(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
     unsafe {
         let current = (*head).current;
@@ -252,7 +252,7 @@ pub(crate) unsafe fn take_grown(head: *mut Pool, below: &Below) -> Result<NonNul
 /// [`take_grown`] if the current block has no cell.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn take_searching(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
+unsafe fn take_searching(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [blocks] as in `take_grown`.
     unsafe {
         loop {

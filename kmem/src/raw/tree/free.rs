@@ -62,7 +62,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle 
 /// Otherwise its header is corrupt, and it is linked again.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn retry_release(call: Call, root: *mut Node, shred: bool) -> Handle {
+unsafe fn retry_release(call: Call, root: *mut Node, shred: bool) -> Handle {
     // SAFETY: [caller, subtree-free] the caller gives a node that is marked as dying and unlinked.
     unsafe {
         let parent = (*root).parent;
@@ -78,7 +78,7 @@ pub(crate) unsafe fn retry_release(call: Call, root: *mut Node, shred: bool) -> 
 
 /// Returns true if freeing this node alone calls no user code, provided that its header is valid. Safety: the node is readable.
 #[inline(always)]
-pub(crate) unsafe fn runs_no_user_code(node: *mut Node) -> bool {
+unsafe fn runs_no_user_code(node: *mut Node) -> bool {
     // SAFETY: [caller] the caller's node is readable.
     unsafe { (*node).src.is_null() && (*node).cell.flags & (INTERNAL | FLAG_SLOT) == 0 }
 }
@@ -86,7 +86,7 @@ pub(crate) unsafe fn runs_no_user_code(node: *mut Node) -> bool {
 /// Frees a node that is unlinked and marked as dying, and all nodes below it. Returns false, and frees nothing, if
 /// its header is corrupt.
 #[inline(never)]
-pub(crate) unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> bool {
+unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, subtree-free] the caller gives a node that nobody uses any more. Its parent is live.
     unsafe {
         let _busy = ChildFreeGuard::new((*root).parent);
@@ -116,7 +116,7 @@ pub(crate) unsafe fn free_owned(call: Call, root: *mut Node) {
 ///
 /// Every node from `root` down to `at` is marked as dying, so that a destructor that frees one of them or adds a
 /// child to it is caught. Nodes that the walk has not reached are intact, and may be freed or added to.
-pub(crate) struct SubtreeFree {
+struct SubtreeFree {
     call: Call,
     root: *mut Node,
     at: *mut Node,
@@ -204,7 +204,7 @@ impl SubtreeFree {
 
 /// Prefetches the header of a node.
 #[inline]
-pub(crate) fn prefetch(node: *mut Node) {
+fn prefetch(node: *mut Node) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: [platform] a prefetch reads nothing, for any address.
     unsafe {
@@ -243,7 +243,7 @@ pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool 
 
 /// Ends an internal node: destroys its pool, runs its hook or frees its object, then frees the node. Returns false as [`end_cold`]
 /// does.
-pub(crate) unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
+unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
     if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
         return false;
@@ -277,7 +277,7 @@ pub(crate) unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> b
 }
 
 /// Marks a node as busy while a child of it is being freed, so that the node is not freed or resized. The node may be null.
-pub(crate) struct ChildFreeGuard {
+struct ChildFreeGuard {
     node: *mut Node,
     was_busy: bool,
 }
@@ -323,7 +323,7 @@ impl Drop for Internal {
 
 /// Runs a hook that is being freed, or returns false if it is corrupt. Safety: `node` is a hook below a live or dying
 /// node, and itself marked as dying.
-pub(crate) unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
+unsafe fn run_hook(call: Call, node: *mut Node) -> bool {
     // SAFETY: [caller, hooks] the data of a hook is a slot, and its parent is not freed yet.
     unsafe {
         let Some(hook) = SealedDtor::read(Node::data(node).cast()) else {
@@ -353,7 +353,7 @@ pub(crate) unsafe fn held(node: *mut Node) -> Handle {
 /// Frees the object of a holder, and returns true. If the object is the last reference to a counted cell that owns objects, links
 /// the root node of these below the holder and returns false: the walk frees them, then tries the holder again. Safety: the node is
 /// a holder that is being freed.
-pub(crate) unsafe fn release_held(call: Call, node: *mut Node, shred: bool) -> bool {
+unsafe fn release_held(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [caller, holders] the data of a holder is a handle, which owns its object.
     unsafe {
         let object = held(node);

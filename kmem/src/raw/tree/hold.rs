@@ -131,7 +131,7 @@ pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> H
 /// Returns true if a node is at or below an object that this counted cell owns. Safety: the node and the cell are live and belong
 /// to this thread.
 #[cfg(feature = "ref")]
-pub(crate) unsafe fn is_owned_by(node: *mut Node, cell: *mut u8) -> bool {
+unsafe fn is_owned_by(node: *mut Node, cell: *mut u8) -> bool {
     // SAFETY: [caller, links, record] the contract is the caller's.
     unsafe {
         let root = crate::raw::refs::owned::owned(cell);

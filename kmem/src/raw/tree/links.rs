@@ -17,7 +17,7 @@ pub(crate) const INTERNAL: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 
 /// Announces the pointers between a node and other nodes to valgrind. Safety: the node is live.
 #[inline(always)]
-pub(crate) unsafe fn announce_links(node: *mut Node, links: HeaderLinks) {
+unsafe fn announce_links(node: *mut Node, links: HeaderLinks) {
     // SAFETY: [caller] the caller's node is live.
     if let Some(cell) = unsafe { make::heap_cell(Node::data(node), HEADER, (*node).src) } {
         cell.set_links(links);
@@ -53,7 +53,7 @@ pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
 /// have to be freed before theirs.
 #[cfg(feature = "pool")]
 #[inline(never)]
-pub(crate) unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node, node: *mut Node) {
+unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node, node: *mut Node) {
     // SAFETY: [links, hosted] live nodes link to live nodes; the flag says that a node's data is a pool.
     unsafe {
         let hosts = (*node).cell.flags & FLAG_HOST != 0;
@@ -294,7 +294,7 @@ pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node
 /// below.
 /// Safety: `pool` is a live pool on a node of this thread, and its old source is alive.
 #[cfg(feature = "tree")]
-pub(crate) unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
+unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
     // SAFETY: [caller, hosted] the contract is the caller's.
     unsafe {
         if chain::shreds(pool.cast()) {

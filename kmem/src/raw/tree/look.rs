@@ -10,7 +10,7 @@ use crate::raw::layout::{NODE as HEADER, Node};
 
 /// Returns the data of the first node that is neither a hook nor a holder, from this one on through its next siblings (previous if
 /// `BACK`), or null. Safety: the node is null or a live one of this thread.
-pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
+unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
     // SAFETY: [caller, links] the siblings of a live node are live.
     unsafe {
         while !node.is_null() && (*node).cell.flags & (INTERNAL & !FLAG_HOST) != 0 {
@@ -23,7 +23,7 @@ pub(crate) unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mu
 /// Returns the data of the first child, or of the last if `BACK`. Null if there is none, or after a report. Safety:
 /// as for [`p`].
 #[inline(always)]
-pub(crate) unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
+unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller's header is readable, and its contents are checked; children are live.
     unsafe {
         if node.is_null() || !check::check_readable(call, Kind::Tree, HEADER, node) {

@@ -90,7 +90,7 @@ pub(crate) unsafe fn move_into(
 /// Returns true if a node that hosts a pool would be below a node that was allocated, directly or through other sources, from that
 /// pool. The pool would then be destroyed before that node is freed. Safety: both are live and belong to this thread.
 #[inline(always)]
-pub(crate) unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
+unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
     #[cfg(feature = "pool")]
     // SAFETY: [caller, links, hosted, outlives] the flag says that the data is a pool; nodes above and their sources are live.
     unsafe {
@@ -144,7 +144,7 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
 }
 
 /// Checks that all children of `from` except hooks may move to `to`. Safety: both are live and belong to this thread.
-pub(crate) unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(), AllocError> {
+unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         let mut child = past_hooks_of(call, from)?;

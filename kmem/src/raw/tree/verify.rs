@@ -62,7 +62,7 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
 }
 
 /// Returns the order of a node among its siblings: hooks first, pools last.
-pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
+unsafe fn rank(node: *mut Node) -> u8 {
     // SAFETY: [caller] the caller's node is readable.
     match unsafe { (*node).cell.flags } & (FLAG_HOOK | FLAG_HOST) {
         FLAG_HOOK => 0,
@@ -72,7 +72,7 @@ pub(crate) unsafe fn rank(node: *mut Node) -> u8 {
 }
 
 /// Verifies a node, except its links.
-pub(crate) unsafe fn verify_node(node: *mut Node) -> Result<(), Damage> {
+unsafe fn verify_node(node: *mut Node) -> Result<(), Damage> {
     // SAFETY: [caller] the caller's node is readable.
     let Node { cell, .. } = unsafe { &*node };
     if cell.kind != Kind::Tree as i32 && cell.kind != Kind::Tree.dying() {

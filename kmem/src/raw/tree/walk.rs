@@ -132,7 +132,7 @@ pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
 
 /// [`step`] on behalf of `call`.
 #[inline]
-pub(crate) unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
+unsafe fn step_for(call: Call, root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Handle {
     let root = Node::of(root);
     // SAFETY: [caller, links, holders] the caller's header is readable and the position valid; contents are
     // checked, and links are live.
