@@ -404,10 +404,10 @@ fn page<'p>(pages: &'p BTreeMap<String, String>, name: &str) -> &'p str {
     }
 }
 
-/// Both headers, without comments and preprocessor lines.
+/// The headers, without comments and preprocessor lines.
 fn declarations() -> String {
     let read = |name| fs::read_to_string(format!("{HERE}/include/{name}")).expect("a header");
-    let text = read("kmem.h") + &read("kmem-printf.h");
+    let text = read("kmem-types.h") + &read("kmem.h") + &read("kmem-printf.h");
     let code: String =
         text.split("/*").map(|part| part.split_once("*/").map_or(part, |(_, code)| code)).collect();
     code.lines().filter(|line| !line.starts_with('#')).map(|line| line.to_owned() + "\n").collect()

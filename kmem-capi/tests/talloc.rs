@@ -107,7 +107,8 @@ fn every_public_name_of_glibs_counted_boxes_and_slices_is_on_the_page() {
 
 #[test]
 fn every_name_of_kmem_on_the_pages_is_in_its_header() {
-    let header = read(format!("{HERE}/include/kmem.h")) + &read(format!("{HERE}/include/kmem-printf.h"));
+    let headers = ["kmem-types", "kmem", "kmem-printf"];
+    let header: String = headers.map(|name| read(format!("{HERE}/include/{name}.h"))).concat();
     let ours = names(&header, &["km", "Km", "KF"]);
     for name in PAGES {
         let mut said = names(&page(name), &["km", "Km", "KF"]);
