@@ -146,7 +146,7 @@ typedef struct kmnode {
     KM_PREFIX(sz)
     struct kmnode *parent;
     struct kmnode *child;     /* the first */
-    struct kmnode *lastchild; /* the last */
+    struct kmnode *lastchild; /* the last; if there are pools, the first of these */
     struct kmnode *prev;      /* sibling, NULL if first */
     struct kmnode *next;      /* sibling, NULL if last */
     kmcell *src;              /* the source, NULL for the heap */

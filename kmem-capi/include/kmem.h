@@ -279,9 +279,7 @@ kmptr kmrefl(void *ref, const void *object) KM_USED KM_REF KM_TREE;
 /* ---- pool: cells of equal size, for one thread at a time --------------------------------------------------------- */
 /* A kmat for a cell of a pool. */
 #define Kmpool(pool) (KM_AT(kmkind_pool, KM_CELL(pool), KM_NULL))
-/* Makes a pool of n cells of sz bytes. Takes constant time, since cells are written only when they are used. If src is
- * a node, kmpooli() and every later addition of a child to the node take time in proportion to the number of pools on
- * the node. */
+/* Makes a pool of n cells of sz bytes. Takes constant time, since cells are written only when they are used. */
 kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
 /* Makes a pool with options: alignment, name, growing, and one destructor for all cells. A pool with a destructor
  * cannot be a source. */

@@ -79,7 +79,7 @@ pub struct Node {
     pub parent: *mut Node,
     /// The first child, or null.
     pub child: *mut Node,
-    /// The last child, or null.
+    /// The last child, the first pool if there are pools below the node, or null.
     pub lastchild: *mut Node,
     /// The previous sibling, or null.
     pub prev: *mut Node,

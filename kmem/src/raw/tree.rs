@@ -1,8 +1,8 @@
 //! Trees: a node is freed with all nodes below it.
 //!
 //! A tree belongs to one thread at a time. Children are linked in the order in which they were added, but pools after all
-//! others. So adding a child takes time in proportion to the number of pools on the parent. A tree is freed in constant
-//! stack: children before their parent, and siblings in their order. The objects that adopted
+//! others. The last child in the header of a node is the first of its pools, if it has any. So adding a child takes constant time. A
+//! tree is freed in constant stack: children before their parent, and siblings in their order. The objects that adopted
 //! counted cells own are freed in the same way. If a destructor frees another object, that call adds to the stack.
 //!
 //! Hooks and adopted objects are stored as internal child nodes, so nodes without them pay nothing. A *hook* runs

@@ -2,7 +2,7 @@
 
 use std::ptr::null_mut;
 
-use kmem::raw::{heap, pool, refs, tree};
+use kmem::raw::{Node, heap, pool, refs, tree};
 use kmem::{AllocError, Kind};
 
 use crate::support::{children, ended, leaks_nothing, node, noting};
@@ -188,6 +188,50 @@ fn pools_keep_their_order_when_they_move() {
         assert_eq!(tree::verify(other), Ok(5));
         tree::f(root);
         tree::f(other);
+    });
+}
+
+#[test]
+fn pools_stay_behind_other_children_and_the_last_child_of_the_header_is_the_first_pool() {
+    leaks_nothing(|| unsafe {
+        let roots = [node(null_mut()), node(null_mut())];
+        let mut state = 7u64;
+        let mut below = |most: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % most
+        };
+        let mut made: [Vec<*mut u8>; 2] = [Vec::new(), Vec::new()];
+        for step in 0..2000 {
+            let root = roots[below(2)];
+            let at = below(2);
+            let which = below(made[at].len().max(1));
+            match below(10) {
+                0..=2 => made[1].push(pool::i(tree::handle(root).cell, 8, 1).cast()),
+                3..=5 => made[0].push(node(root)),
+                6..=7 if !made[at].is_empty() => {
+                    tree::f(made[at].swap_remove(which));
+                }
+                8 if !made[at].is_empty() => tree::m(made[at][which], root).unwrap(),
+                9 if step % 50 == 0 => tree::mc(root, roots[below(2)]).unwrap(),
+                _ => {}
+            }
+            let mut seen = 0;
+            for root in roots {
+                let all = children(root);
+                let plain = all.iter().take_while(|child| made[0].contains(child)).count();
+                assert!(all[plain..].iter().all(|child| made[1].contains(child)), "pools are the last");
+                let last = (*root.sub(64).cast::<Node>()).lastchild;
+                let expected = all.get(plain).or(all.last()).map_or(null_mut(), |&data| data.sub(64).cast());
+                assert_eq!((last, tree::cl(root)), (expected, all.last().map_or(null_mut(), |&data| data)));
+                assert_eq!(tree::verify(root), Ok(1 + all.len()));
+                seen += all.len();
+            }
+            assert_eq!(seen, made[0].len() + made[1].len());
+        }
+        tree::x(roots[0]);
+        assert!(children(roots[0]).is_empty());
+        tree::f(roots[0]);
+        tree::f(roots[1]);
     });
 }
 

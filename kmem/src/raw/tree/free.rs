@@ -3,7 +3,8 @@
 use core::ptr::null_mut;
 
 use super::links::{
-    INTERNAL, attach, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_first,
+    INTERNAL, attach_any, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_cold,
+    unlink_first,
 };
 use crate::cell::{
     FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
@@ -33,6 +34,9 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle 
                 fault::report(call, data, misuse);
                 return Handle::NULL;
             }
+            if (*root).cell.flags & FLAG_HOST != 0 {
+                return release_host(call, root, shred.is_yes());
+            }
         }
         if !unlink_checked(root) {
             fault::report(call, data, Misuse::Damaged);
@@ -50,11 +54,38 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle 
         if !is_freed {
             return retry_release(call, root, shred);
         }
-        if parent.is_null() || is_owner(parent) {
+        handle_of_parent(parent)
+    }
+}
+
+/// Returns the handle that a free of a child of this node returns. Safety: `parent` is null or a live node.
+#[inline(always)]
+unsafe fn handle_of_parent(parent: *mut Node) -> Handle {
+    // SAFETY: [caller] the contract is the caller's.
+    if parent.is_null() || unsafe { is_owner(parent) } {
+        return Handle::NULL;
+    }
+    // The handle as `handle` makes it, without a check for null.
+    Handle { kind: Kind::Tree as i32, shred: 0, data: Node::data(parent), cell: parent.cast() }
+}
+
+/// [`release`] of a node that hosts a pool.
+#[cold]
+#[inline(never)]
+unsafe fn release_host(call: Call, root: *mut Node, shred: bool) -> Handle {
+    // SAFETY: [caller, live] the caller gives a live node that may be freed.
+    unsafe {
+        if !unlink_cold(root) {
+            fault::report(call, Node::data(root), Misuse::Damaged);
             return Handle::NULL;
         }
-        // The handle as `handle` makes it, without a check for null.
-        Handle { kind: Kind::Tree as i32, shred: 0, data: Node::data(parent), cell: parent.cast() }
+        let parent = (*root).parent;
+        (*root).cell.kind = Kind::Tree.dying();
+        if free_subtree(call, root, shred) {
+            handle_of_parent(parent)
+        } else {
+            retry_release(call, root, shred)
+        }
     }
 }
 
@@ -127,11 +158,15 @@ struct SubtreeFree {
 
 impl SubtreeFree {
     /// If this first child must not be freed, makes it a root that keeps all nodes below it, reports the misuse, and returns true.
-    /// Once a node is kept, pools are kept too. Safety: the node is the first child of its parent, which is being freed.
+    /// Once a node is kept, pools are kept too. Otherwise prepares a pool for [`unlink_first`]. Safety: the node is the first child of its parent, which is being freed.
     #[inline(never)]
     unsafe fn keep_if_in_use(&mut self, child: *mut Node) -> bool {
         // SAFETY: [caller, links] the caller's node is live, and its links are correct.
         unsafe {
+            let Node { parent, next, .. } = *child;
+            if (*parent).lastchild == child && !next.is_null() {
+                (*parent).lastchild = next;
+            }
             let misuse = in_use(child);
             if misuse.is_none() && !(self.kept && hosts(child)) {
                 return false;
@@ -140,8 +175,8 @@ impl SubtreeFree {
             if self.shred {
                 Node::taint_subtree(child);
             }
-            unlink_first((*child).parent, child);
-            attach(child, null_mut());
+            unlink_first(parent, child);
+            attach_any(child, null_mut());
             if let Some(misuse) = misuse {
                 fault::report(self.call, Node::data(child), misuse);
             }

@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use super::links::{INTERNAL, check, check_end, is_child, is_within, unlink_cold};
+use super::links::{INTERNAL, check, check_end, is_child, is_within, last_child, unlink_cold};
 use super::make::alloc_internal;
 use super::reparent::{move_below, move_into};
 use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind};
@@ -93,7 +93,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
 pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> Handle {
     // SAFETY: [caller, links, holders] the contract is the caller's, and the children of a node are live.
     unsafe {
-        let mut child = (*node).lastchild;
+        let mut child = last_child(node);
         while !child.is_null() {
             if !is_child(child, node) {
                 break;

@@ -48,31 +48,71 @@ pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     }
 }
 
-/// Links the detached `node` before the pools among `parent`'s children; `before` is the last of these pools. If `node` hosts a
-/// pool too, it is linked behind the pools that were allocated from its own pool. It comes before all others, because its cells may
-/// have to be freed before theirs.
+/// Links the detached `node` before the pools among `parent`'s children; `first` is the first of these. If `node` hosts a pool too,
+/// its cells may have to be freed before the cells of the others, from which its pool may have been allocated.
 #[cfg(feature = "pool")]
 #[inline(never)]
-unsafe fn link_before_pools(parent: *mut Node, mut before: *mut Node, node: *mut Node) {
-    // SAFETY: [links, hosted] live nodes link to live nodes; the flag says that a node's data is a pool.
+unsafe fn link_before_pools(parent: *mut Node, first: *mut Node, node: *mut Node) {
+    // SAFETY: [links] the caller gives two live nodes and the first pool below one of them.
     unsafe {
-        let hosts = (*node).cell.flags & FLAG_HOST != 0;
-        let allocated_from_it =
-            |other: *mut Node| hosts && chain::comes_from((*other).src, Node::data(node).cast());
-        let mut behind: *mut Node = null_mut();
-        while !before.is_null() && (*before).cell.flags & FLAG_HOST != 0 && !allocated_from_it(before) {
-            behind = before;
-            before = (*before).prev;
+        if (*node).cell.flags & FLAG_HOST != 0 {
+            (*parent).lastchild = node;
         }
-        (*node).prev = before;
-        (*node).next = behind;
-        *(if behind.is_null() { &raw mut (*parent).lastchild } else { &raw mut (*behind).prev }) = node;
-        *(if before.is_null() { &raw mut (*parent).child } else { &raw mut (*before).next }) = node;
+        link_between(parent, (*first).prev, node, first);
     }
 }
 
-/// Returns the two links to a node: one from the previous sibling and one from the next. If there is no sibling on a side, the link
-/// is that of the parent. Safety: the node has a parent, and its links lead to readable nodes.
+/// Links the detached `node` between two neighbouring children of `parent`, each of which may be null. Safety: all are live nodes.
+#[cfg(feature = "pool")]
+unsafe fn link_between(parent: *mut Node, before: *mut Node, node: *mut Node, behind: *mut Node) {
+    // SAFETY: [caller, links] the caller's nodes are live.
+    unsafe {
+        ((*node).prev, (*node).next) = (before, behind);
+        *(if before.is_null() { &raw mut (*parent).child } else { &raw mut (*before).next }) = node;
+        if !behind.is_null() {
+            (*behind).prev = node;
+        }
+    }
+}
+
+/// [`attach`] of any node, out of line. A node that hosts a pool comes behind the pools that were allocated from it: those are freed
+/// before it.
+#[inline(never)]
+pub(crate) unsafe fn attach_any(node: *mut Node, parent: *mut Node) {
+    // SAFETY: [caller, links, hosted, outlives] the caller's nodes are live, and so are their sources.
+    unsafe {
+        attach(node, parent);
+        #[cfg(feature = "pool")]
+        if hosts(node) {
+            reparent_pool(Node::data(node).cast(), parent);
+            if !parent.is_null() {
+                move_behind_its_pools(parent, node);
+            }
+        }
+    }
+}
+
+/// Moves a pool that is the first of those on `parent` behind the pools that were allocated from it. Safety: `node` hosts the pool.
+#[cfg(feature = "pool")]
+unsafe fn move_behind_its_pools(parent: *mut Node, node: *mut Node) {
+    // SAFETY: [caller, links, outlives] the caller's nodes are live, and so are their sources.
+    unsafe {
+        let (mut last, mut other) = (node, (*node).next);
+        while !other.is_null() {
+            if chain::comes_from((*other).src, Node::data(node).cast()) {
+                last = other;
+            }
+            other = (*other).next;
+        }
+        if last != node {
+            unlink_host(node);
+            link_between(parent, last, node, (*last).next);
+        }
+    }
+}
+
+/// Returns the two links to a node that hosts no pool: one from the previous sibling and one from the next. If there is no sibling
+/// on a side, the link is that of the parent. Safety: the node has a parent, and its links lead to readable nodes.
 #[inline(always)]
 pub(crate) unsafe fn links_to(node: *mut Node) -> [*mut *mut Node; 2] {
     // SAFETY: [caller, links] the caller's node is readable, and so are the nodes around it.
@@ -84,7 +124,25 @@ pub(crate) unsafe fn links_to(node: *mut Node) -> [*mut *mut Node; 2] {
     }
 }
 
-/// Unlinks the first child of a node. The child keeps its own links: it is about to be freed.
+/// Returns the last child of a node, or null. Takes time in proportion to the number of pools on the node. Safety: as for
+/// [`is_child`].
+pub(crate) unsafe fn last_child(node: *mut Node) -> *mut Node {
+    // SAFETY: [caller, links] the contract is the caller's. A link that cannot be followed ends the search.
+    unsafe {
+        let mut last = (*node).lastchild;
+        while !last.is_null()
+            && is_child(last, node)
+            && (*last).cell.flags & FLAG_HOST != 0
+            && !(*last).next.is_null()
+        {
+            last = (*last).next;
+        }
+        last
+    }
+}
+
+/// Unlinks the first child of a node, which is not the first of several pools. The child keeps its own links: it is about to be
+/// freed.
 #[inline]
 pub(crate) unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
     sanitizer::changed(parent);
@@ -100,7 +158,8 @@ pub(crate) unsafe fn unlink_first(parent: *mut Node, child: *mut Node) {
     }
 }
 
-/// Unlinks a node if its neighbours link to it. Otherwise returns false and changes nothing. Safety: as for [`check_links`].
+/// Unlinks a node that hosts no pool if its neighbours link to it. Otherwise returns false and changes nothing. Safety: as for
+/// [`check_links`].
 #[inline(always)]
 pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     // SAFETY: [caller, links] the contract is the caller's.
@@ -119,11 +178,60 @@ pub(crate) unsafe fn unlink_checked(node: *mut Node) -> bool {
     true
 }
 
-/// [`unlink_checked`], out of line.
+/// [`unlink_checked`] of any node, out of line.
 #[inline(never)]
 pub(crate) unsafe fn unlink_cold(node: *mut Node) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { unlink_checked(node) }
+    unsafe { if (*node).cell.flags & FLAG_HOST != 0 { unlink_host(node) } else { unlink_checked(node) } }
+}
+
+/// [`unlink_checked`] of a node that hosts a pool.
+unsafe fn unlink_host(node: *mut Node) -> bool {
+    // SAFETY: [caller, links] the contract is the caller's.
+    unsafe {
+        let Node { parent, prev, next, .. } = *node;
+        if parent.is_null() {
+            return true;
+        }
+        if !host_is_linked(node) {
+            return false;
+        }
+        sanitizer::changed(parent);
+        *(if prev.is_null() { &raw mut (*parent).child } else { &raw mut (*prev).next }) = next;
+        if !next.is_null() {
+            (*next).prev = prev;
+        }
+        if (*parent).lastchild == node {
+            (*parent).lastchild = if next.is_null() { prev } else { next };
+        }
+    }
+    true
+}
+
+/// Returns true if the neighbours of a node that hosts a pool, and has a parent, link to it. Safety: as for [`check_links`].
+unsafe fn host_is_linked(node: *mut Node) -> bool {
+    // SAFETY: [caller, links] the caller's node is readable, and so are the nodes around it.
+    unsafe {
+        let Node { parent, prev, next, .. } = *node;
+        let wrong = |sibling: *mut Node| !sibling.is_null() && !is_child(sibling, parent);
+        !is_no_header(parent.addr())
+            && !wrong(prev)
+            && !wrong(next)
+            && (if prev.is_null() { (*parent).child } else { (*prev).next }) == node
+            && (next.is_null() || (*next).prev == node)
+    }
+}
+
+/// Returns true if the nodes around any node link to it, or if it has no parent. Safety: as for [`check_links`].
+pub(crate) unsafe fn is_linked(node: *mut Node) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        if (*node).cell.flags & FLAG_HOST != 0 {
+            (*node).parent.is_null() || host_is_linked(node)
+        } else {
+            !matches!(check_links(node), Links::Corrupt)
+        }
+    }
 }
 
 /// The result of a check of the links around a node.
@@ -136,7 +244,7 @@ pub(crate) enum Links {
     Corrupt,
 }
 
-/// Checks the links around a node. Safety: the node is live and belongs to this thread. Its links lead to readable
+/// Checks the links around a node that hosts no pool. Safety: the node is live and belongs to this thread. Its links lead to readable
 /// nodes, or are values that cannot be the address of a header.
 #[inline(always)]
 pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
@@ -168,10 +276,18 @@ pub(crate) unsafe fn check_links(node: *mut Node) -> Links {
 pub(crate) unsafe fn relink(node: *mut Node) {
     // SAFETY: [caller, links] the caller gives a live node whose neighbours have not changed.
     unsafe {
-        if !(*node).parent.is_null() {
-            for link in links_to(node) {
-                *link = node;
-            }
+        let Node { parent, prev, next, .. } = *node;
+        if parent.is_null() {
+            return;
+        }
+        let is_host = |node: *mut Node| !node.is_null() && (*node).cell.flags & FLAG_HOST != 0;
+        let [before, behind] = links_to(node);
+        *before = node;
+        if !is_host(node) || !next.is_null() {
+            *behind = node;
+        }
+        if is_host(node) && !is_host(prev) {
+            (*parent).lastchild = node;
         }
     }
 }
@@ -213,13 +329,17 @@ pub(crate) unsafe fn is_child(child: *mut Node, node: *mut Node) -> bool {
 }
 
 /// Checks the last child of a node before another is appended, or with `first` the first child before another is prepended. It must
-/// be a child without a sibling on that side. Reports a corrupt link. Safety: as for [`is_child`].
+/// be a child without a sibling on that side, or a pool. Reports a corrupt link. Safety: as for [`is_child`].
 #[inline(always)]
 pub(crate) unsafe fn check_end(call: Call, node: *mut Node, first: bool) -> Result<(), AllocError> {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
         let end = if first { (*node).child } else { (*node).lastchild };
-        if end.is_null() || is_child(end, node) && (if first { (*end).prev } else { (*end).next }).is_null() {
+        if end.is_null()
+            || is_child(end, node)
+                && ((if first { (*end).prev } else { (*end).next }).is_null()
+                    || !first && (*end).cell.flags & FLAG_HOST != 0)
+        {
             return Ok(());
         }
         fault::report(call, Node::data(node), Misuse::Damaged);
@@ -247,8 +367,8 @@ pub(crate) unsafe fn is_owner(node: *mut Node) -> bool {
     unsafe { (*node).cell.flags & FLAG_HOOK != 0 }
 }
 
-/// Links an unlinked node below `parent`, or makes the node a root if `parent` is null. Safety: both are live and belong to
-/// this thread, and `parent` is not below the node.
+/// Links an unlinked node below `parent`, or makes the node a root if `parent` is null. The node hosts no pool. Safety: both are live
+/// and belong to this thread, and `parent` is not below the node.
 pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
     // SAFETY: [caller, links] the contract is the caller's.
     unsafe {
@@ -257,10 +377,6 @@ pub(crate) unsafe fn attach(node: *mut Node, parent: *mut Node) {
         (*node).next = null_mut();
         // Only the safe API knows if the types still agree.
         (*node).cell.flags &= !FLAG_TYPED_CHILD;
-        #[cfg(feature = "pool")]
-        if hosts(node) {
-            reparent_pool(Node::data(node).cast(), parent);
-        }
         if parent.is_null() {
             announce_links(node, HeaderLinks::Out);
         } else {

@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use super::links::{INTERNAL, is_owner};
+use super::links::{INTERNAL, is_owner, last_child};
 use crate::cell::{FLAG_HOST, Kind};
 use crate::fault::{Call, call};
 use crate::raw::check;
@@ -29,8 +29,8 @@ unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
         if node.is_null() || !check::check_readable(call, Kind::Tree, HEADER, node) {
             return null_mut();
         }
-        let Node { child, lastchild, .. } = *Node::of(node);
-        nearest_plain::<BACK>(if BACK { lastchild } else { child })
+        let node = Node::of(node);
+        nearest_plain::<BACK>(if BACK { last_child(node) } else { (*node).child })
     }
 }
 
@@ -82,7 +82,8 @@ pub unsafe fn c(node: *mut u8) -> *mut u8 {
     unsafe { end_child::<false>(call!(c"kmtreec"), node) }
 }
 
-/// Returns the data of the last child, or null. Skips hooks and adopted objects that are not nodes. C: `kmtreecl`.
+/// Returns the data of the last child, or null. Skips hooks and adopted objects that are not nodes. Takes time in proportion to the
+/// number of pools on the node. C: `kmtreecl`.
 ///
 /// # Safety
 /// As for [`p`].

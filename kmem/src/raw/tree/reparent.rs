@@ -3,8 +3,8 @@
 use core::ptr::null_mut;
 
 use super::links::{
-    INTERNAL, Links, attach, check, check_end, check_links, check_movable, is_child, is_within, past_hooks,
-    unlink_checked, unlink_cold,
+    INTERNAL, attach, attach_any, check, check_end, check_movable, is_child, is_linked, is_within,
+    last_child, past_hooks, unlink_checked, unlink_cold,
 };
 use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOST, Kind};
 use crate::error::AllocError;
@@ -69,20 +69,38 @@ pub(crate) unsafe fn move_into(
             if node == parent || check_above && !lone && is_within(parent, node) {
                 return Err(AllocError::Below);
             }
-            if would_hold_itself(node, parent) {
-                return Err(AllocError::Below);
-            }
-            // A pool that stays below its parent keeps its place among the pools.
-            if (*node).cell.flags & FLAG_HOST != 0 && (*node).parent == parent {
-                return Ok(());
-            }
             check_end(call, parent, false)?;
+        }
+        if (*node).cell.flags & FLAG_HOST != 0 {
+            return move_host(call, node, parent);
         }
         if !unlink_checked(node) {
             fault::report(call, moved, Misuse::Damaged);
             return Err(AllocError::Misused);
         }
         attach(node, parent);
+    }
+    Ok(())
+}
+
+/// [`move_into`] of a node that hosts a pool. Safety: as there; the other checks are done.
+#[cold]
+#[inline(never)]
+unsafe fn move_host(call: Call, node: *mut Node, parent: *mut Node) -> Result<(), AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        if would_hold_itself(node, parent) {
+            return Err(AllocError::Below);
+        }
+        // A pool that stays below its parent keeps its place among the pools.
+        if !parent.is_null() && (*node).parent == parent {
+            return Ok(());
+        }
+        if !unlink_cold(node) {
+            fault::report(call, Node::data(node), Misuse::Damaged);
+            return Err(AllocError::Misused);
+        }
+        attach_any(node, parent);
     }
     Ok(())
 }
@@ -128,15 +146,15 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         while !child.is_null() && (*child).cell.flags & FLAG_HOST == 0 {
             let next = (*child).next;
             unlink_cold(child);
-            attach(child, to);
+            attach_any(child, to);
             child = next;
         }
         // The last pool is moved first, because each is linked before the pools that are already there.
-        child = (*from).lastchild;
+        child = last_child(from);
         while !child.is_null() && (*child).cell.flags & FLAG_HOST != 0 {
             let before = (*child).prev;
             unlink_cold(child);
-            attach(child, to);
+            attach_any(child, to);
             child = before;
         }
     }
@@ -153,7 +171,7 @@ unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(
         }
         check_end(call, to, false)?;
         while !child.is_null() {
-            if !is_child(child, from) || matches!(check_links(child), Links::Corrupt) {
+            if !is_child(child, from) || !is_linked(child) {
                 fault::report(call, Node::data(from), Misuse::Damaged);
                 return Err(AllocError::Misused);
             }

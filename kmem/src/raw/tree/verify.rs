@@ -25,20 +25,19 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                         what: "a first child with a wrong parent or previous sibling",
                     });
                 }
+                if rank(child) == 2 {
+                    verify_last(child)?;
+                }
                 node = child;
             } else {
                 if !(*node).lastchild.is_null() {
                     return Err(Damage { at: Node::data(node), what: "a last child without a first" });
                 }
                 while node != root && (*node).next.is_null() {
-                    let parent = (*node).parent;
-                    if (*parent).lastchild != node {
-                        return Err(Damage {
-                            at: Node::data(node),
-                            what: "a last sibling that is not its parent's last child",
-                        });
+                    if rank(node) != 2 {
+                        verify_last(node)?;
                     }
-                    node = parent;
+                    node = (*node).parent;
                 }
                 if node == root {
                     return Ok(count);
@@ -53,12 +52,24 @@ pub unsafe fn verify(root: *mut u8) -> Result<usize, Damage> {
                         what: "a hook after another child, or a pool before one",
                     });
                 }
+                if rank(next) == 2 && rank(node) != 2 {
+                    verify_last(next)?;
+                }
                 node = next;
             }
             verify_node(node)?;
             count += 1;
         }
     }
+}
+
+/// Verifies that a parent has this child as its last one: the first pool, or the last child if there is none.
+unsafe fn verify_last(node: *mut Node) -> Result<(), Damage> {
+    // SAFETY: [caller, links] the caller's node is readable, and so is its parent.
+    if unsafe { (*(*node).parent).lastchild } == node {
+        return Ok(());
+    }
+    Err(Damage { at: Node::data(node), what: "a last sibling that is not its parent's last child" })
 }
 
 /// Returns the order of a node among its siblings: hooks first, pools last.
