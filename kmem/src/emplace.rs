@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 use crate::cell::{Kind, Shred};
 use crate::error::{AllocError, Refused};
 use crate::fault::call;
-use crate::raw::{self, Destructor, Handle, Request, ResizeRequest};
+use crate::raw::{self, CellAt, Destructor, Handle, Request, ResizeRequest};
 use crate::shred;
 
 unsafe extern "C-unwind" fn drop_one<T>(data: *mut c_void, _: *mut c_void) {
@@ -186,14 +186,10 @@ impl<T> Filling<T> {
     fn finish(self) -> NonNull<[T]> {
         let this = ManuallyDrop::new(self);
         if needs_drop::<T>() {
-            let Handle { data, cell, .. } = this.handle();
+            let at = CellAt::new(this.kind, this.data.as_ptr().cast());
             let len = ptr::without_provenance_mut(this.filled);
-            // SAFETY: [fresh, slot] nobody else has the cell, which has an empty slot and holds `filled` elements. Its header ends
-            // where the data begins.
-            unsafe {
-                let header = data.addr() - cell.addr();
-                raw::set_dtor(data, header, Destructor { run: Some(drop_slice::<T>), arg: len });
-            }
+            // SAFETY: [fresh, slot] nobody else has the cell, which has an empty slot and holds `filled` elements.
+            unsafe { raw::set_dtor(at, Destructor { run: Some(drop_slice::<T>), arg: len }) };
         }
         NonNull::slice_from_raw_parts(this.data, this.filled)
     }
@@ -293,14 +289,14 @@ pub(crate) unsafe fn vec<T>(
 /// Moves the value out of a cell and frees the cell with `free`, without the value's destructor.
 ///
 /// # Safety
-/// `data` is that of a live cell with this value and this header size, which nobody else uses. `free` frees it.
-pub(crate) unsafe fn take<T>(data: NonNull<T>, header: usize, free: impl FnOnce(*mut u8)) -> T {
+/// `data` is that of a live cell of this kind with this value, which nobody else uses. `free` frees it.
+pub(crate) unsafe fn take<T>(data: NonNull<T>, kind: Kind, free: impl FnOnce(*mut u8)) -> T {
     let cell = data.as_ptr().cast();
     // SAFETY: [caller] the cell holds a value, which is moved out here.
     let value = unsafe { data.read() };
     if needs_drop::<T>() {
         // SAFETY: [slot] the caller's cell is live, and a cell of a type that needs drop has a slot.
-        unsafe { raw::set_dtor(cell, header, Destructor { run: None, arg: ptr::null_mut() }) };
+        unsafe { raw::set_dtor(CellAt::new(kind, cell), Destructor::NONE) };
     }
     free(cell);
     value

@@ -8,7 +8,6 @@ use crate::cell::Kind;
 use crate::emplace;
 use crate::error::{AllocError, Refused};
 use crate::raw;
-use crate::raw::heap::HEADER;
 use crate::source::{Heap, Place};
 
 /// A value in a heap cell. It is a `Box` that C can free.
@@ -51,7 +50,7 @@ impl<T> HeapBox<T> {
     /// ```
     pub fn into_inner(self) -> T {
         // SAFETY: [sole] the cell is live, and this was its only owner.
-        unsafe { emplace::take(self.into_non_null(), HEADER, |data| raw::heap::f(data)) }
+        unsafe { emplace::take(self.into_non_null(), Kind::Heap, |data| raw::heap::f(data)) }
     }
 }
 

@@ -9,7 +9,6 @@ use crate::emplace;
 use crate::error::{AllocError, Refused};
 use crate::fault::call;
 use crate::raw;
-use crate::raw::refs::HEADER;
 use crate::source::{CellSource, Heap, Place};
 
 /// A reference to a counted cell. It is an `Arc` without weak references that C can hold and drop.
@@ -138,7 +137,7 @@ impl<T, S: CellSource> Ref<T, S> {
     /// `data` is that of a live cell with this value, to which nobody else has a reference.
     unsafe fn take(data: NonNull<T>) -> T {
         // SAFETY: [caller] the contract is the caller's.
-        unsafe { emplace::take(data, HEADER, |data| raw::refs::end(call!(c"kmreff"), data)) }
+        unsafe { emplace::take(data, Kind::Ref, |data| raw::refs::end(call!(c"kmreff"), data)) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks of a cell's prefix: that the cell is live, and that the prefix is not corrupt.
 
-use super::layout::prefix;
+use super::layout::CellAt;
 use super::record;
 use super::request::BASE_ALIGN;
 use super::seal;
@@ -12,40 +12,39 @@ use crate::cell::{
 };
 use crate::fault::{self, Call, Misuse, classify};
 
-/// Returns true if `data` is that of a live cell of `kind`. Otherwise reports the misuse. The rest of the header is checked when
-/// the cell is freed.
-/// Safety: the `header` bytes before `data` are readable.
+/// Returns true if this is a live cell of its kind. Otherwise reports the misuse. The rest of the header is checked when the cell
+/// is freed.
+/// Safety: the bytes of a header before the data are readable.
 #[inline(always)]
-pub(crate) unsafe fn check(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
+pub(crate) unsafe fn check(call: Call, at: CellAt) -> bool {
     // SAFETY: [caller] the header is readable. It is read only if aligned.
-    if data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { (*prefix(data, header)).kind } == kind as i32 {
+    if at.data.addr() & (BASE_ALIGN - 1) == 0 && unsafe { (*at.cell()).kind } == at.kind as i32 {
         return true;
     }
     // SAFETY: [caller] as above.
-    unsafe { report_bad_cell(call, kind, header, data) };
+    unsafe { report_bad_cell(call, at) };
     false
 }
 
 /// [`check`] for calls that only read a cell. They accept a dying cell, because its destructor may read it.
 #[inline(never)]
-pub(crate) unsafe fn check_readable(call: Call, kind: Kind, header: usize, data: *mut u8) -> bool {
+pub(crate) unsafe fn check_readable(call: Call, at: CellAt) -> bool {
     // SAFETY: [caller] the header is readable. It is read only if aligned.
     unsafe {
-        data.addr() & (BASE_ALIGN - 1) == 0 && (*prefix(data, header)).kind == kind.dying()
-            || check(call, kind, header, data)
+        at.data.addr() & (BASE_ALIGN - 1) == 0 && (*at.cell()).kind == at.kind.dying() || check(call, at)
     }
 }
 
-/// Reports a pointer that is not the data of a live cell of `kind`. Safety: as for [`check`].
+/// Reports a pointer that is not the data of a live cell of its kind. Safety: as for [`check`].
 #[cold]
-pub(crate) unsafe fn report_bad_cell(call: Call, kind: Kind, header: usize, data: *mut u8) {
-    let misuse = if data.addr() & (BASE_ALIGN - 1) != 0 {
+unsafe fn report_bad_cell(call: Call, at: CellAt) {
+    let misuse = if at.data.addr() & (BASE_ALIGN - 1) != 0 {
         Misuse::NotACell(0)
     } else {
         // SAFETY: [caller] the header is readable.
-        classify(kind, unsafe { (*prefix(data, header)).kind })
+        classify(at.kind, unsafe { (*at.cell()).kind })
     };
-    fault::report(call, data, misuse);
+    fault::report(call, at.data, misuse);
 }
 
 /// Returns true if the cell is plain: not tainted, no destructor or name, default alignment, valid seal. This is one comparison of
@@ -60,6 +59,7 @@ pub(crate) unsafe fn is_plain(cell: *mut Cell, size: usize) -> bool {
 }
 
 /// Returns true if a cell of this kind may have these flags. Internal nodes have no slot and no name.
+#[inline(always)]
 fn may_have(kind: Kind, flags: u8) -> bool {
     let internal = flags & (FLAG_HOST | FLAG_HOOK | FLAG_HOLD);
     match kind {
@@ -84,117 +84,96 @@ pub(crate) enum Prefix {
     Recorded,
 }
 
-/// Returns true if the prefix is consistent and its seal valid. Otherwise reports the misuse. `src` is the source of the cell.
-/// Safety: `data` is that of a readable cell of `kind` with this header.
+/// Returns true if the prefix is consistent and its seal valid. Otherwise reports the misuse. Safety: the cell is readable.
 #[inline]
-pub(crate) unsafe fn seal_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
+pub(crate) unsafe fn seal_ok(call: Call, at: CellAt) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { check_prefix(call, kind, header, data, src) != Prefix::Wrong }
-}
-
-/// Like [`seal_ok`], and returns whether the cell has a record.
-#[inline(never)]
-pub(crate) unsafe fn check_prefix(
-    call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-) -> Prefix {
-    let cell = prefix(data, header);
-    // SAFETY: [caller] the cell is readable.
-    unsafe {
-        let (size, flags, align, found) = ((*cell).size, (*cell).flags, (*cell).align, (*cell).heap);
-        if !is_consistent(kind, header, data, src, size, flags) {
-            return check_recorded(call, kind, header, data, src, true);
-        }
-        // Any copy of kmem may free a cell that was allocated from a pool or a custom source.
-        if found != seal::of_cell(size, flags, align) && (kind == Kind::Heap || src.is_null()) {
-            fault::report(call, data, Misuse::OtherHeap);
-            return Prefix::Wrong;
-        }
-        // This reads behind the data, at an offset that depends on the size. So the seal is checked first.
-        if has_possible_shape(cell, header, size) {
-            return Prefix::Valid;
-        }
-    }
-    fault::report(call, data, Misuse::Damaged);
-    Prefix::Wrong
+    unsafe { check_prefix(call, at) != Prefix::Wrong }
 }
 
 /// Returns true if the prefix is consistent, even if another copy of kmem made the cell. Otherwise reports the misuse. This check
-/// suffices for calls that only read the cell.
-/// Safety: `data` is that of a readable cell of `kind` with this header.
-pub(crate) unsafe fn prefix_ok(call: Call, kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
-    let cell = prefix(data, header);
-    // SAFETY: [caller] the cell is readable.
+/// suffices for calls that only read the cell. Safety: the cell is readable.
+pub(crate) unsafe fn prefix_ok(call: Call, at: CellAt) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        let size = (*cell).size;
-        is_consistent(kind, header, data, src, size, (*cell).flags) && has_possible_shape(cell, header, size)
-            || check_recorded(call, kind, header, data, src, false) != Prefix::Wrong
+        let Cell { size, flags, .. } = *at.cell();
+        is_consistent(at, size, flags) && has_possible_shape(at, size)
+            || check_recorded(call, at, false) != Prefix::Wrong
     }
 }
 
-/// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt. With `ours`, a cell from
-/// the heap of another copy of kmem is reported too.
-/// Safety: as for [`seal_ok`].
-#[cold]
+/// Checks the prefix, and reports a misuse. With `ours`, a cell from the heap of another copy of kmem is reported too.
+/// Safety: the cell is readable.
 #[inline(never)]
-unsafe fn check_recorded(
-    call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    ours: bool,
-) -> Prefix {
-    let cell = prefix(data, header);
-    // SAFETY: [caller, record] the cell is readable, and so is its record.
-    unsafe {
-        let record = record::of(cell);
-        let (flags, align) = ((*cell).flags & !FLAG_RECORD, (*cell).align);
-        let misuse = if record.is_null()
-            || kind == Kind::Tree
-            || !is_consistent(kind, header, data, src, (*record).size, flags)
-            || !has_possible_shape(cell, header, (*record).size)
-        {
-            Misuse::Damaged
-        } else if !ours
-            || (*record).heap == seal::of_cell((*record).size, flags, align)
-            || kind != Kind::Heap && !src.is_null()
-        {
-            return Prefix::Recorded;
-        } else {
+pub(crate) unsafe fn check_prefix(call: Call, at: CellAt) -> Prefix {
+    // SAFETY: [caller] the cell is readable.
+    let misuse = unsafe {
+        let Cell { size, flags, align, heap, .. } = *at.cell();
+        if !is_consistent(at, size, flags) {
+            return check_recorded(call, at, true);
+        }
+        if is_foreign(at, true, heap, seal::of_cell(size, flags, align)) {
             Misuse::OtherHeap
-        };
-        fault::report(call, data, misuse);
-    }
+        } else if has_possible_shape(at, size) {
+            return Prefix::Valid;
+        } else {
+            Misuse::Damaged
+        }
+    };
+    fault::report(call, at.data, misuse);
     Prefix::Wrong
 }
 
+/// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt.
+#[cold]
+#[inline(never)]
+unsafe fn check_recorded(call: Call, at: CellAt, ours: bool) -> Prefix {
+    // SAFETY: [caller, record] the cell is readable, and so is its record.
+    let misuse = unsafe {
+        let Cell { flags, align, .. } = *at.cell();
+        let (record, flags) = (record::of(at.cell()), flags & !FLAG_RECORD);
+        if record.is_null() || at.kind == Kind::Tree || !is_consistent(at, (*record).size, flags) {
+            Misuse::Damaged
+        } else if is_foreign(at, ours, (*record).heap, seal::of_cell((*record).size, flags, align)) {
+            Misuse::OtherHeap
+        } else if has_possible_shape(at, (*record).size) {
+            return Prefix::Recorded;
+        } else {
+            Misuse::Damaged
+        }
+    };
+    fault::report(call, at.data, misuse);
+    Prefix::Wrong
+}
+
+/// Returns true if the seals differ, because another copy of kmem made the cell, and that copy must free it. Any copy may free a
+/// cell that was allocated from a pool or a custom source. Safety: as for [`check_prefix`].
+#[inline(always)]
+unsafe fn is_foreign(at: CellAt, ours: bool, heap: u8, seal: u8) -> bool {
+    // SAFETY: [caller] the cell is readable.
+    heap != seal && ours && unsafe { at.src().is_null() }
+}
+
 /// Returns true if the flags and the size of header and data are possible. Reads nothing behind the header.
-/// Safety: as for [`seal_ok`].
-#[cfg_attr(not(kmem_standalone), inline(always))]
-unsafe fn is_consistent(
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    size: usize,
-    flags: u8,
-) -> bool {
-    let end = data.addr().wrapping_add(size);
-    let sized = size >= header && size <= MOST + header && !seal::is_non_canonical(end);
-    // SAFETY: [caller] the source of a cell is live. An address that cannot be that of a source is not read.
-    let sourced =
-        src.is_null() || !seal::is_no_source(src.addr()) && unsafe { source::may_have_served(src, size) };
-    sized && sourced && may_have(kind, flags)
+/// Safety: as for [`check_prefix`].
+#[inline(always)]
+unsafe fn is_consistent(at: CellAt, size: usize, flags: u8) -> bool {
+    // A size below that of the header wraps to more than `MOST`.
+    if size.wrapping_sub(at.header()) > MOST || seal::is_non_canonical(at.data.addr().wrapping_add(size)) {
+        return false;
+    }
+    // SAFETY: [caller] the header is readable, and the source is live. An address that cannot be that of a source is not read.
+    unsafe {
+        let src = at.src();
+        may_have(at.kind, flags)
+            && (src.is_null() || !seal::is_no_source(src.addr()) && source::may_have_served(src, size))
+    }
 }
 
 /// Returns true if the alignment and the far end are possible for this size. Reads the far end, behind the data.
-/// Safety: `cell` is the prefix of a readable cell with this header. The size was found possible.
+/// Safety: the cell is readable. The size was found possible.
 #[inline(always)]
-unsafe fn has_possible_shape(cell: *mut Cell, header: usize, size: usize) -> bool {
+unsafe fn has_possible_shape(at: CellAt, size: usize) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { (*cell).align == 0 || CellLayout::is_possible(cell, header, size) }
+    unsafe { (*at.cell()).align == 0 || CellLayout::is_possible(at, size) }
 }

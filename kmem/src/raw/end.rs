@@ -4,12 +4,12 @@ use core::alloc::Layout;
 
 use super::chain::shreds;
 use super::check::{Prefix, check_prefix, is_plain};
-use super::layout::prefix;
+use super::layout::CellAt;
 use super::make::{heap_cell, heap_cell_of_layout};
 use super::record;
 use super::request::BASE_ALIGN;
 use super::seal::{self, SealedDtor};
-use super::shape::{CellLayout, far_end};
+use super::shape::{CellLayout, far_end, slot};
 use super::source::{self, free_heap, give_back};
 use super::totals;
 use crate::cell::{Cell, FLAG_SLOT, Kind};
@@ -18,10 +18,7 @@ use crate::shred;
 
 /// A cell that is being freed. Dropping this zeroes the data if needed and frees the block, even if the destructor unwinds.
 pub(crate) struct CellFreeGuard {
-    pub(crate) kind: Kind,
-    pub(crate) header: usize,
-    pub(crate) data: *mut u8,
-    pub(crate) src: *mut Cell,
+    pub(crate) at: CellAt,
     pub(crate) shred: bool,
     /// The [`far_end`] of the cell, read before user code runs.
     pub(crate) far_end: usize,
@@ -31,21 +28,21 @@ impl CellFreeGuard {
     /// Zeroes the data if needed and frees the block. Safety: called once, instead of a drop.
     #[inline(always)]
     unsafe fn finish(&self) {
-        let CellFreeGuard { kind, header, data, src, shred, far_end } = *self;
-        let cell = prefix(data, header);
+        let CellFreeGuard { at, shred, far_end } = *self;
+        let (cell, data) = (at.cell(), at.data);
         // SAFETY: [guard, origin, extent] `end` was given a live cell that nobody else uses, and its live source.
         unsafe {
-            let shape = CellLayout::ending(cell, header, (*cell).size, far_end);
-            if shred || (*cell).tainted() || shreds(src) {
+            let shape = CellLayout::ending(at, (*cell).size, far_end);
+            if shred || (*cell).tainted() || shreds(at.src()) {
                 // The spare room too: it may have held data.
                 shred::zero(data, shape.end);
             }
-            (*cell).kind = kind.freed();
-            totals::ended(kind, shape.layout().size());
-            if let Some(cell) = heap_cell_of_layout(data, &shape, src) {
+            (*cell).kind = at.kind.freed();
+            totals::ended(at.kind, shape.layout().size());
+            if let Some(cell) = heap_cell_of_layout(at, &shape) {
                 cell.ended();
             }
-            give_back(src, data.sub(shape.offset()), shape.layout());
+            give_back(at.src(), data.sub(shape.offset()), shape.layout());
         }
     }
 }
@@ -58,42 +55,35 @@ impl Drop for CellFreeGuard {
 }
 
 /// Ends a cell on behalf of `call`. Returns false, after a report, if the header is corrupt. Then the cell is unchanged.
-/// Safety: `data` is that of a cell of `kind` with this header, allocated from `src`. Nobody else uses it.
+/// Safety: the cell is live or dying, and nobody else uses it.
 #[inline(always)]
-pub(crate) unsafe fn end(
-    call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    shred: bool,
-) -> bool {
+pub(crate) unsafe fn end(call: Call, at: CellAt, shred: bool) -> bool {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { !shred && end_fast(kind, header, data, src) || end_slow(call, kind, header, data, src, shred) }
+    unsafe { !shred && end_fast(at) || end_slow(call, at, shred) }
 }
 
 /// Ends a plain cell from the heap or from a plain pool, without running user code. Otherwise does nothing and returns false.
 /// Safety: as for [`end`].
 #[inline(always)]
-pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mut Cell) -> bool {
-    let cell = prefix(data, header);
+pub(crate) unsafe fn end_fast(at: CellAt) -> bool {
+    let cell = at.cell();
     // SAFETY: [live, extent] the cell is this caller's alone, and its source is live. A plain cell was allocated with exactly its
     // size.
     unsafe {
-        let size = (*cell).size;
-        let plain = size >= header && is_plain(cell, size);
+        let (src, size) = (at.src(), (*cell).size);
+        let plain = size >= at.header() && is_plain(cell, size);
         if plain && src.is_null() {
-            (*cell).kind = kind.freed();
-            totals::ended(kind, size);
-            if let Some(cell) = heap_cell(data, header, src) {
+            (*cell).kind = at.kind.freed();
+            totals::ended(at.kind, size);
+            if let Some(cell) = heap_cell(at) {
                 cell.ended();
             }
             free_heap(cell.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
             return true;
         }
         if plain && !seal::is_no_source(src.addr()) && source::is_plain(src) {
-            (*cell).kind = kind.freed();
-            totals::ended(kind, size);
+            (*cell).kind = at.kind.freed();
+            totals::ended(at.kind, size);
             source::give_back_fast(src, cell.cast());
             return true;
         }
@@ -103,30 +93,22 @@ pub(crate) unsafe fn end_fast(kind: Kind, header: usize, data: *mut u8, src: *mu
 
 /// [`end`] of a cell that is not plain.
 #[inline(never)]
-pub(crate) unsafe fn end_slow(
-    call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    shred: bool,
-) -> bool {
-    let cell = prefix(data, header);
+pub(crate) unsafe fn end_slow(call: Call, at: CellAt, shred: bool) -> bool {
+    let (cell, data) = (at.cell(), at.data);
     // SAFETY: [live] the cell is this caller's alone.
     unsafe {
-        let found = check_prefix(call, kind, header, data, src);
+        let found = check_prefix(call, at);
         if found != Prefix::Valid {
-            return found == Prefix::Recorded && end_recorded(call, kind, header, data, src, shred);
+            return found == Prefix::Recorded && end_recorded(call, at, shred);
         }
-        let ending = CellFreeGuard { kind, header, data, src, shred, far_end: far_end(cell, header) };
+        let ending = CellFreeGuard { at, shred, far_end: far_end(at) };
         if (*cell).flags & FLAG_SLOT != 0 {
-            let slot = CellLayout::ending(cell, header, (*cell).size, 0).slot();
-            let Some(destructor) = SealedDtor::read(data.add(slot).cast()) else {
+            let Some(destructor) = SealedDtor::read(slot(at)) else {
                 core::mem::forget(ending);
                 fault::report(call, data, Misuse::Damaged);
                 return false;
             };
-            (*cell).kind = kind.dying();
+            (*cell).kind = at.kind.dying();
             destructor.call(data);
         }
         let ending = core::mem::ManuallyDrop::new(ending);
@@ -138,15 +120,8 @@ pub(crate) unsafe fn end_slow(
 /// [`end_slow`] of a cell with a record. Safety: as for [`end`]. The prefix was checked.
 #[cold]
 #[inline(never)]
-unsafe fn end_recorded(
-    call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    shred: bool,
-) -> bool {
-    let cell = prefix(data, header);
+unsafe fn end_recorded(call: Call, at: CellAt, shred: bool) -> bool {
+    let (cell, data) = (at.cell(), at.data);
     // SAFETY: [live, record, guard] the cell is this caller's alone. The record is freed last, when nothing points to it.
     unsafe {
         let record = record::of(cell);
@@ -155,18 +130,16 @@ unsafe fn end_recorded(
             return false;
         };
         let lifted = record::lift(cell, record);
-        if (*cell).flags & FLAG_SLOT != 0
-            && SealedDtor::read(data.add(CellLayout::of(cell, header).slot()).cast()).is_none()
-        {
+        if (*cell).flags & FLAG_SLOT != 0 && SealedDtor::read(slot(at)).is_none() {
             fault::report(call, data, Misuse::Damaged);
             return false;
         }
-        let _spent = spent(lifted, kind, src);
+        let _spent = spent(lifted, at);
         if (*cell).flags & FLAG_SLOT != 0 {
-            return end_slow(call, kind, header, data, src, shred);
+            return end_slow(call, at, shred);
         }
-        let _ending = CellFreeGuard { kind, header, data, src, shred, far_end: far_end(cell, header) };
-        (*cell).kind = kind.dying();
+        let _ending = CellFreeGuard { at, shred, far_end: far_end(at) };
+        (*cell).kind = at.kind.dying();
         destructor.call(data);
     }
     true
@@ -187,7 +160,8 @@ impl Drop for Spent {
     }
 }
 
-/// Returns the detached record as one to be freed, instead of linking it to its cell again.
-pub(crate) fn spent(lifted: record::Lifted, kind: Kind, src: *mut Cell) -> Spent {
-    Spent { kind, record: lifted.into_record(), src }
+/// Returns the detached record as one to be freed, instead of linking it to its cell again. Safety: the cell is readable.
+pub(crate) unsafe fn spent(lifted: record::Lifted, at: CellAt) -> Spent {
+    // SAFETY: [caller] the cell is readable.
+    Spent { kind: at.kind, record: lifted.into_record(), src: unsafe { at.src() } }
 }

@@ -3,8 +3,7 @@
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-pub(crate) use super::layout::HEAP as HEADER;
-use super::layout::prefix;
+use super::layout::CellAt;
 use super::request::{Fill, Request};
 use super::resize::{self, How, ResizeRequest, Resized};
 use super::{check, end, make};
@@ -37,8 +36,8 @@ pub(crate) unsafe fn alloc_by(
 ) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
     unsafe {
-        let data = alloc_cell(Kind::Heap, HEADER, null_mut(), request, 0)?;
-        make::announce_made(Kind::Heap, data.as_ptr(), HEADER, null_mut());
+        let data = alloc_cell(Kind::Heap, null_mut(), request, 0)?;
+        make::announce_made(CellAt::new(Kind::Heap, data.as_ptr()));
         Ok(data)
     }
 }
@@ -57,8 +56,9 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
     // SAFETY: [caller, live] the header is readable. `end` runs only if it is that of a live heap cell.
     unsafe {
-        if check::check(call, Kind::Heap, HEADER, data) {
-            end::end(call, Kind::Heap, HEADER, data, null_mut(), shred.is_yes());
+        let at = CellAt::new(Kind::Heap, data);
+        if check::check(call, at) {
+            end::end(call, at, shred.is_yes());
         }
     }
 }
@@ -73,16 +73,16 @@ pub(crate) unsafe fn resize_kept(
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller, live] the header is readable. The check finds a live heap cell.
     unsafe {
-        if !check::check(call, Kind::Heap, HEADER, data) {
+        let at = CellAt::new(Kind::Heap, data);
+        if !check::check(call, at) {
             return Err(AllocError::Misused);
         }
-        let how = How { shred: shred.is_yes(), alone: true };
-        resize::resize(call, Kind::Heap, HEADER, data, null_mut(), to, how)
+        resize::resize(call, at, to, How { shred: shred.is_yes(), alone: true })
     }
 }
 
 pub(crate) fn cell(data: *mut u8) -> *mut Cell {
-    prefix(data, HEADER)
+    CellAt::new(Kind::Heap, data).cell()
 }
 
 /// Returns the handle of a live cell, or the null handle if `data` is null.

@@ -17,42 +17,67 @@ pub(crate) const NODE: usize = 64;
 /// Bytes of header before the data of a pool cell.
 pub(crate) const POOL_CELL: usize = 16;
 
-/// Returns the size of the header, or `None` if cells of this kind have no prefix or this build does not have the method.
-#[inline(always)]
-pub(crate) const fn header(kind: Option<Kind>) -> Option<usize> {
-    match kind {
-        Some(Kind::Heap) if cfg!(feature = "heap") => Some(HEAP),
-        Some(Kind::Ref) if cfg!(feature = "ref") => Some(REF),
-        Some(Kind::Tree) if cfg!(feature = "tree") => Some(NODE),
-        _ => None,
-    }
-}
-
 /// Returns the size of the header of a cell that has a prefix.
 #[inline(always)]
 pub(crate) const fn header_of(kind: Kind) -> usize {
-    match kind {
-        Kind::Ref => REF,
-        Kind::Tree => NODE,
-        _ => HEAP,
-    }
-}
-
-/// Returns the source of a cell that has a prefix, or null for the heap. Safety: `data` is that of a readable cell of this kind.
-pub(crate) unsafe fn source(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
-    // SAFETY: [caller] the header is readable, and of this kind.
-    unsafe {
-        match kind {
-            Some(Kind::Ref) => (*prefix(data, REF).cast::<Ref>()).src,
-            Some(Kind::Tree) => (*prefix(data, NODE).cast::<Node>()).src,
-            _ => core::ptr::null_mut(),
-        }
-    }
+    const HEADERS: [u8; 8] = [0, HEAP as u8, 0, REF as u8, NODE as u8, 0, 0, 0];
+    HEADERS[kind as usize & 7] as usize
 }
 
 #[inline(always)]
 pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
     data.wrapping_sub(header).cast()
+}
+
+/// A cell that has a prefix, by its kind and its data. It is passed in two registers. The rest is in the header.
+#[derive(Clone, Copy)]
+pub(crate) struct CellAt {
+    pub(crate) kind: Kind,
+    pub(crate) data: *mut u8,
+}
+
+impl CellAt {
+    /// Returns the cell of this data. `kind` is heap, ref or tree.
+    #[inline(always)]
+    pub(crate) const fn new(kind: Kind, data: *mut u8) -> CellAt {
+        CellAt { kind, data }
+    }
+
+    /// Returns the cell of this data, or `None` if cells of this kind have no prefix or this build does not have the method.
+    #[inline(always)]
+    pub(crate) const fn of(kind: Option<Kind>, data: *mut u8) -> Option<CellAt> {
+        match kind {
+            Some(kind @ Kind::Heap) if cfg!(feature = "heap") => Some(CellAt { kind, data }),
+            Some(kind @ Kind::Ref) if cfg!(feature = "ref") => Some(CellAt { kind, data }),
+            Some(kind @ Kind::Tree) if cfg!(feature = "tree") => Some(CellAt { kind, data }),
+            _ => None,
+        }
+    }
+
+    /// Returns the size of the header.
+    #[inline(always)]
+    pub(crate) const fn header(self) -> usize {
+        header_of(self.kind)
+    }
+
+    /// Returns the prefix.
+    #[inline(always)]
+    pub(crate) fn cell(self) -> *mut Cell {
+        prefix(self.data, self.header())
+    }
+
+    /// Returns the source, or null for the heap. Safety: the header is readable.
+    #[inline(always)]
+    pub(crate) unsafe fn src(self) -> *mut Cell {
+        // SAFETY: [caller] the header is readable, and of this kind.
+        unsafe {
+            match self.kind {
+                Kind::Ref => (*self.cell().cast::<Ref>()).src,
+                Kind::Tree => (*self.cell().cast::<Node>()).src,
+                _ => core::ptr::null_mut(),
+            }
+        }
+    }
 }
 
 /// The header of a counted cell (`kmref` in C).
@@ -288,6 +313,11 @@ impl Node {
 
     pub(crate) fn data(this: *mut Node) -> *mut u8 {
         this.cast::<u8>().wrapping_add(NODE)
+    }
+
+    #[inline(always)]
+    pub(crate) fn at(this: *mut Node) -> CellAt {
+        CellAt::new(Kind::Tree, Node::data(this))
     }
 }
 

@@ -3,31 +3,29 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::layout::{self, prefix};
+use super::layout::{self, CellAt, header_of};
 use super::record;
 use super::request::{BASE_ALIGN, Fill, Request, align_byte, data_align};
 use super::sanitizer::{self, HeaderLinks, HeapCell};
 use super::seal::{self, SealedDtor, SealedName, heap_id};
-use super::shape::{CellLayout, MOST};
+use super::shape::{CellLayout, MOST, flags_of};
 use super::source::{draw, draw_fast, draw_heap};
 use super::totals;
-use crate::cell::{Cell, FLAG_HOST, FLAG_NAME, FLAG_RECORD, FLAG_SLOT, Kind};
+use crate::cell::{Cell, FLAG_HOST, FLAG_RECORD, Kind};
 use crate::error::AllocError;
 
 /// The type of [`alloc_cell`] and [`alloc_cell_cold`].
-pub(crate) type AllocCell =
-    unsafe fn(Kind, usize, *mut Cell, &Request, u8) -> Result<NonNull<u8>, AllocError>;
+pub(crate) type AllocCell = unsafe fn(Kind, *mut Cell, &Request, u8) -> Result<NonNull<u8>, AllocError>;
 
 /// The function that makes cells for callers that need not be fast: the smaller one in the C library, the faster one elsewhere.
 pub(crate) const ALLOC_CELL_SMALL: AllocCell =
     if cfg!(kmem_standalone) { alloc_cell_cold } else { alloc_cell };
 
 /// Allocates a block from `src` and makes a cell of `kind` in it. Returns the data. The caller writes the rest of the header.
-/// Safety: `src` is null or a live source. `header` is the header size of the kind.
+/// Safety: `src` is null or a live source. The kind has a prefix.
 #[inline(always)]
 pub(crate) unsafe fn alloc_cell(
     kind: Kind,
-    header: usize,
     src: *mut Cell,
     request: &Request,
     flags: u8,
@@ -37,25 +35,25 @@ pub(crate) unsafe fn alloc_cell(
     if src.is_null() && is_plain_request(request) {
         // SAFETY: [extent] the size is not zero and cannot overflow. The block has this layout.
         unsafe {
-            let layout = plain_layout(header, request);
-            Ok(write_plain(draw_heap(layout, request.fill)?, kind, header, layout.size(), flags))
+            let layout = plain_layout(kind, request);
+            Ok(write_plain(draw_heap(layout, request.fill)?, kind, layout.size(), flags))
         }
     } else {
         if !src.is_null() && is_plain_request(request) {
             // SAFETY: [caller, drawn] as above. A source that is not null has a readable prefix.
             unsafe {
-                let size = plain_layout(header, request).size();
+                let size = plain_layout(kind, request).size();
                 if let Some(block) = NonNull::new(draw_fast(src, size)) {
                     if request.fill == Fill::Zeroed {
                         block.write_bytes(0, size);
                         sanitizer::written(block.as_ptr(), size);
                     }
-                    return Ok(write_plain(block, kind, header, size, flags));
+                    return Ok(write_plain(block, kind, size, flags));
                 }
             }
         }
         // SAFETY: [caller] the contract is the caller's.
-        unsafe { alloc_cell_cold(kind, header, src, request, flags) }
+        unsafe { alloc_cell_cold(kind, src, request, flags) }
     }
 }
 
@@ -70,14 +68,14 @@ fn is_plain_request(request: &Request) -> bool {
 
 /// Returns the layout of the block of a plain cell. Safety: the request is plain.
 #[inline(always)]
-unsafe fn plain_layout(header: usize, request: &Request) -> Layout {
+unsafe fn plain_layout(kind: Kind, request: &Request) -> Layout {
     // SAFETY: [extent] the sum cannot overflow, and the alignment is a power of two.
-    unsafe { Layout::from_size_align_unchecked(header + request.size, BASE_ALIGN) }
+    unsafe { Layout::from_size_align_unchecked(header_of(kind) + request.size, BASE_ALIGN) }
 }
 
 /// Makes a plain cell in a block of `size` bytes. Returns the data. Safety: the block is the caller's, and has room for the header.
 #[inline(always)]
-unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize, flags: u8) -> NonNull<u8> {
+unsafe fn write_plain(block: NonNull<u8>, kind: Kind, size: usize, flags: u8) -> NonNull<u8> {
     totals::made(kind, size);
     // SAFETY: [extent] the block has room for the header.
     unsafe {
@@ -85,8 +83,8 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize
         let seal = seal::of_cell(size, flags, 0);
         block.cast::<u64>().write(layout::prefix_word_of(kind as i32, 0, flags, 0, seal));
         (&raw mut (*block.cast::<Cell>().as_ptr()).size).write(size);
-        sanitizer::written(block.as_ptr(), header);
-        block.add(header)
+        sanitizer::written(block.as_ptr(), header_of(kind));
+        block.add(header_of(kind))
     }
 }
 
@@ -94,7 +92,6 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, header: usize, size: usize
 #[inline(never)]
 unsafe fn alloc_cell_cold(
     kind: Kind,
-    header: usize,
     src: *mut Cell,
     request: &Request,
     flags: u8,
@@ -102,37 +99,34 @@ unsafe fn alloc_cell_cold(
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if !is_plain_request(request) {
-            return alloc_cell_slow(kind, header, src, request, flags);
+            return alloc_cell_slow(kind, src, request, flags);
         }
-        let layout = plain_layout(header, request);
-        Ok(write_plain(draw(src, layout, request.fill)?, kind, header, layout.size(), flags))
+        let layout = plain_layout(kind, request);
+        Ok(write_plain(draw(src, layout, request.fill)?, kind, layout.size(), flags))
     }
 }
 
 /// [`alloc_cell`] for a request that is not plain. Safety: as for [`alloc_cell`].
 unsafe fn alloc_cell_slow(
     kind: Kind,
-    header: usize,
     src: *mut Cell,
     request: &Request,
     flags: u8,
 ) -> Result<NonNull<u8>, AllocError> {
-    let shape = CellLayout::new(header, request)?;
+    let shape = CellLayout::new(header_of(kind), request)?;
     let layout = shape.layout();
     // SAFETY: [caller] the source is live.
     let base = unsafe { draw(src, layout, request.fill) }?;
     // SAFETY: [extent] the data begins `offset` bytes into the block.
     let data = unsafe { base.add(shape.offset()) };
-    let trailer_flags =
-        if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
-    let mut cell =
-        Cell::new(kind, flags | trailer_flags, align_byte(shape.align), heap_id(), header + request.size);
-    let place = prefix(data.as_ptr(), header);
+    let (flags, size) = (flags | flags_of(request), shape.header + request.size);
+    let mut cell = Cell::new(kind, flags, align_byte(shape.align), heap_id(), size);
+    let place = CellAt::new(kind, data.as_ptr()).cell();
     cell.heap = seal::of_cell(cell.size, cell.flags, cell.align);
     totals::made(kind, layout.size());
     // SAFETY: [extent] the header lies in the block right before the data, aligned to 16.
     unsafe { place.write(cell) };
-    sanitizer::written(place.cast(), header);
+    sanitizer::written(place.cast(), shape.header);
     if let Some(destructor) = request.drop {
         // SAFETY: [extent] the shape has room for a slot at this aligned offset.
         unsafe { SealedDtor::write(data.add(shape.slot()).cast::<SealedDtor>().as_ptr(), destructor) };
@@ -145,42 +139,38 @@ unsafe fn alloc_cell_slow(
 }
 
 /// Returns the cell for an announcement to valgrind, if it was allocated from the heap and does not host a pool.
-/// Safety: `data` is that of a live cell with this header.
+/// Safety: the cell is live.
 #[inline(always)]
-pub(crate) unsafe fn heap_cell(data: *mut u8, header: usize, src: *mut Cell) -> Option<HeapCell> {
+pub(crate) unsafe fn heap_cell(at: CellAt) -> Option<HeapCell> {
     if !sanitizer::HEAP {
         return None;
     }
     // SAFETY: [caller] the cell is live.
-    unsafe { heap_cell_of_layout(data, &CellLayout::of_any(prefix(data, header), header), src) }
+    unsafe { heap_cell_of_layout(at, &CellLayout::of_any(at)) }
 }
 
 /// [`heap_cell`] for a cell of this shape.
 #[inline(always)]
-pub(crate) unsafe fn heap_cell_of_layout(
-    data: *mut u8,
-    shape: &CellLayout,
-    src: *mut Cell,
-) -> Option<HeapCell> {
-    let cell = prefix(data, shape.header);
+pub(crate) unsafe fn heap_cell_of_layout(at: CellAt, shape: &CellLayout) -> Option<HeapCell> {
+    let cell = at.cell();
     // SAFETY: [caller] the cell is live.
-    if !sanitizer::HEAP || !src.is_null() || unsafe { (*cell).flags & FLAG_RECORD == FLAG_HOST } {
+    if !sanitizer::HEAP || unsafe { !at.src().is_null() || (*cell).flags & FLAG_RECORD == FLAG_HOST } {
         return None;
     }
-    Some(HeapCell { header: cell.cast(), data, end: data.wrapping_add(shape.end) })
+    Some(HeapCell { header: cell.cast(), data: at.data, end: at.data.wrapping_add(shape.end) })
 }
 
 /// Announces a new cell, whose header is written, to valgrind. Safety: as for [`heap_cell`].
 #[inline(always)]
-pub(crate) unsafe fn announce_made(kind: Kind, data: *mut u8, header: usize, src: *mut Cell) {
+pub(crate) unsafe fn announce_made(at: CellAt) {
     // SAFETY: [caller] the contract is the caller's, and the kind is that of a node.
     unsafe {
-        let Some(cell) = heap_cell(data, header, src) else { return };
-        let flags = (*prefix(data, header)).flags;
-        cell.made(match kind {
+        let Some(cell) = heap_cell(at) else { return };
+        let flags = (*at.cell()).flags;
+        cell.made(match at.kind {
             // Pointers to an internal node are to its header, even if it has no parent.
             #[cfg(feature = "tree")]
-            Kind::Tree if flags & FLAG_RECORD != 0 || !(*super::Node::of(data)).parent.is_null() => {
+            Kind::Tree if flags & FLAG_RECORD != 0 || !(*super::Node::of(at.data)).parent.is_null() => {
                 HeaderLinks::In
             }
             Kind::Tree => HeaderLinks::Out,

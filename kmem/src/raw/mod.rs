@@ -129,6 +129,7 @@ pub use request::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
 pub use source::*;
 
 pub(crate) use chain::shreds;
+pub(crate) use layout::CellAt;
 
 pub(crate) use resize::ResizeRequest;
 pub(crate) use trailer::set_dtor;

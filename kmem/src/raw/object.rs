@@ -2,7 +2,7 @@
 
 use super::Handle;
 use super::check;
-use super::layout::{self, prefix};
+use super::layout::CellAt;
 use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Call, Misuse};
 
@@ -24,7 +24,7 @@ pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
         #[cfg(feature = "pool")]
         // SAFETY: [caller, tag] the caller gives a live pool cell, whose header names its pool.
         Some(Kind::Pool) => unsafe { super::pool::cell::block_of(data).cast() },
-        _ => layout::header(kind).map_or(core::ptr::null_mut(), |header| prefix(data, header)),
+        _ => CellAt::of(kind, data).map_or(core::ptr::null_mut(), CellAt::cell),
     }
 }
 
@@ -42,10 +42,10 @@ pub(crate) unsafe fn check(call: Call, handle: Handle, what: Check) -> bool {
     let kind = Kind::from_raw(kind);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        match (kind, layout::header(kind)) {
-            (Some(kind), Some(header)) if agrees(handle, prefix(data, header)) => match what {
-                Check::Read => check::check_readable(call, kind, header, data),
-                Check::Write => check::check(call, kind, header, data),
+        match (kind, CellAt::of(kind, data)) {
+            (_, Some(at)) if agrees(handle, at.cell()) => match what {
+                Check::Read => check::check_readable(call, at),
+                Check::Write => check::check(call, at),
             },
             #[cfg(feature = "pool")]
             (Some(Kind::Pool), _) if agrees(handle, cell(kind, data)) => match what {
@@ -80,7 +80,7 @@ macro_rules! release_by_kind {
             Some(Kind::Pool) if agrees($crate::raw::pool::cell::block_of($data).cast()) => {
                 $crate::raw::pool::release::release($data, $call, $shred)
             }
-            $($(#[$cfg])* Some(Kind::$kind) if agrees($crate::raw::layout::prefix($data, $crate::raw::layout::header_of(Kind::$kind))) => {
+            $($(#[$cfg])* Some(Kind::$kind) if agrees($crate::raw::layout::CellAt::new(Kind::$kind, $data).cell()) => {
                 $release
             })*
             kind => $crate::raw::object::report_bad_handle($call, $data, kind),
@@ -103,7 +103,7 @@ pub(crate) fn report_bad_handle(call: Call, data: *mut u8, kind: Option<Kind>) {
     let built = |kind| match kind {
         Kind::Pool => cfg!(feature = "pool"),
         Kind::None | Kind::Source => true,
-        kind => layout::header(Some(kind)).is_some(),
+        kind => CellAt::of(Some(kind), data).is_some(),
     };
     let misuse = match kind {
         Some(kind) if !built(kind) => Misuse::NotBuilt(kind),

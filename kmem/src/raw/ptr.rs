@@ -8,7 +8,9 @@ mod resize;
 use core::ptr::null_mut;
 
 use super::Handle;
-use super::{layout, object};
+#[cfg(feature = "shred")]
+use super::layout::CellAt;
+use super::object;
 use crate::cell::{Kind, Shred};
 use crate::fault::{Call, call};
 
@@ -100,9 +102,9 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
         // SAFETY: [caller] the caller gives a live cell of a pool.
         return unsafe { super::pool::cell::taint(data) };
     }
-    if let (Some(header), false) = (layout::header(Some(kind)), data.is_null()) {
+    if let (Some(at), false) = (CellAt::of(Some(kind), data), data.is_null()) {
         // SAFETY: [caller] the caller gives a live object, and its kind has a header.
-        unsafe { (*layout::prefix(data, header)).taint() };
+        unsafe { (*at.cell()).taint() };
     }
 }
 

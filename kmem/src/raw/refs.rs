@@ -9,8 +9,7 @@ pub(crate) mod owned;
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-pub(crate) use super::layout::REF as HEADER;
-use super::layout::Ref;
+use super::layout::{CellAt, Ref};
 use super::request::{Fill, Request};
 use super::resize::{self, How, ResizeRequest, Resized};
 use super::{check, end, make};
@@ -19,7 +18,7 @@ use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
 use crate::shared;
-use count::{drop_one, source_of_only};
+use count::{check_only, drop_one};
 
 pub(crate) use count::down;
 #[cfg(feature = "tree")]
@@ -56,13 +55,13 @@ pub(crate) unsafe fn alloc_by(
     request: &Request,
 ) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the source is live.
-    let data = unsafe { alloc_cell(Kind::Ref, HEADER, src, request, 0) }?;
+    let data = unsafe { alloc_cell(Kind::Ref, src, request, 0) }?;
     let header = Ref::of(data.as_ptr());
     // SAFETY: [extent] `alloc_cell` left room for the header before the data.
     unsafe {
         (&raw mut (*header).refs).write(AtomicUsize::new(1));
         (&raw mut (*header).src).write(src);
-        make::announce_made(Kind::Ref, data.as_ptr(), HEADER, src);
+        make::announce_made(CellAt::new(Kind::Ref, data.as_ptr()));
     }
     Ok(data)
 }
@@ -100,7 +99,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
 pub(crate) unsafe fn end(call: Call, data: *mut u8) {
     // SAFETY: [caller, outlives] the cell is the caller's. Its source outlives it.
     unsafe {
-        if !end::end_fast(Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
+        if !end::end_fast(CellAt::new(Kind::Ref, data)) {
             end_cold(call, data);
         }
     }
@@ -114,7 +113,7 @@ unsafe fn end_cold(call: Call, data: *mut u8) {
     impl Drop for CellFreeGuard {
         fn drop(&mut self) {
             // SAFETY: [guard] nobody else has the cell.
-            unsafe { end::end_slow(self.0, Kind::Ref, HEADER, self.1, (*Ref::of(self.1)).src, false) };
+            unsafe { end::end_slow(self.0, CellAt::new(Kind::Ref, self.1), false) };
         }
     }
     let ending = CellFreeGuard(call, data);
@@ -144,12 +143,12 @@ pub(crate) unsafe fn resize_kept(
         if data.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !check::check(call, Kind::Ref, HEADER, data) {
+        let at = CellAt::new(Kind::Ref, data);
+        if !check::check(call, at) {
             return Err(AllocError::Misused);
         }
-        let src = source_of_only(data)?;
-        let how = How { shred: shred.is_yes(), alone: true };
-        resize::resize(call, Kind::Ref, HEADER, data, src, to, how)
+        check_only(data)?;
+        resize::resize(call, at, to, How { shred: shred.is_yes(), alone: true })
     }
 }
 
@@ -161,7 +160,7 @@ pub(crate) unsafe fn resize_kept(
 pub unsafe fn u(data: *mut u8) -> *mut u8 {
     const CALL: Call = Call::new(c"kmrefu");
     // SAFETY: [caller] the header is readable if the data is not null.
-    if data.is_null() || !unsafe { check::check(CALL, Kind::Ref, HEADER, data) } {
+    if data.is_null() || !unsafe { check::check(CALL, CellAt::new(Kind::Ref, data)) } {
         return data;
     }
     // SAFETY: [live, last-ref] the check found a live counted cell, and the caller's reference keeps it live.

@@ -34,18 +34,15 @@
 //! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals count it each
 //! time. To count it once, add `block` for one of its lines and only `holder` for the others.
 
-use core::ffi::CStr;
 #[cfg(feature = "tree")]
-use core::ptr::null_mut;
-
-use super::Cell;
-#[cfg(feature = "tree")]
-use super::{FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Handle, check, layout, trailer};
+use super::layout::CellAt;
+use super::{Cell, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, Handle, check, layout, trailer};
 #[cfg(feature = "tree")]
 use super::{Node, tree};
 use crate::cell::Kind;
 use crate::fault::call;
 use crate::text::Text;
+use core::ffi::CStr;
 
 /// Numbers of cells and bytes: see [`count`]. C: `kmcount`.
 ///
@@ -131,12 +128,12 @@ impl Facts {
         // SAFETY: [caller, links, holders] the caller gives a live node, whose hooks are live, and a live object.
         unsafe {
             facts.tainted = object.shred != 0;
-            let own = trailer::extent(Node::data(node), layout::NODE);
+            let own = trailer::extent(Node::at(node));
             facts.block = own.1;
             let mut hook = (*node).child;
             // The walk reports a corrupt link.
             while tree::links::is_child(hook, node) && (*hook).cell.flags & FLAG_HOOK != 0 {
-                facts.block += trailer::extent(Node::data(hook), layout::NODE).1;
+                facts.block += trailer::extent(Node::at(hook)).1;
                 hook = (*hook).next;
             }
             if (*node).cell.flags & FLAG_HOLD != 0 {
@@ -144,14 +141,14 @@ impl Facts {
             }
             match facts.kind {
                 #[cfg(feature = "heap")]
-                Kind::Heap => facts.prefixed(layout::HEAP, null_mut()),
+                Kind::Heap => facts.prefixed(CellAt::new(Kind::Heap, object.data)),
                 #[cfg(feature = "ref")]
                 Kind::Ref => {
                     facts.refs = Some(super::refs::count(object.data));
-                    facts.prefixed(layout::REF, (*super::Ref::of(object.data)).src);
+                    facts.prefixed(CellAt::new(Kind::Ref, object.data));
                     let owner = super::refs::owned::owned(object.data);
                     if !owner.is_null() {
-                        facts.block += trailer::extent(Node::data(owner), layout::NODE).1;
+                        facts.block += trailer::extent(Node::at(owner)).1;
                     }
                 }
                 #[cfg(feature = "pool")]
@@ -167,7 +164,7 @@ impl Facts {
                     facts.src = source(node_source(node));
                     facts.tainted |= (*node).cell.tainted() || super::shreds((*node).src);
                     facts.size = own.0;
-                    facts.name = trailer::name(object.data, layout::NODE);
+                    facts.name = trailer::name(CellAt::new(Kind::Tree, object.data));
                     #[cfg(feature = "pool")]
                     if (*node).cell.flags & FLAG_HOST != 0 {
                         facts.kind = Kind::Source;
@@ -183,15 +180,15 @@ impl Facts {
 
     /// Adds the contents of the prefix of an adopted cell.
     #[cfg(all(feature = "tree", any(feature = "heap", feature = "ref")))]
-    unsafe fn prefixed(&mut self, header: usize, src: *mut Cell) {
-        // SAFETY: [caller, live, outlives] the caller gives a live cell with this header and source.
+    unsafe fn prefixed(&mut self, at: CellAt) {
+        // SAFETY: [caller, live, outlives] the caller gives a live cell.
         unsafe {
-            let (size, block) = trailer::extent(self.data, header);
+            let (size, block) = trailer::extent(at);
             self.size = size;
             self.block += block;
-            self.name = trailer::name(self.data, header);
-            self.src = source(src);
-            self.tainted |= (*layout::prefix(self.data, header)).tainted() || super::shreds(src);
+            self.name = trailer::name(at);
+            self.src = source(at.src());
+            self.tainted |= (*at.cell()).tainted() || super::shreds(at.src());
         }
     }
 
@@ -442,7 +439,7 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         Form::Json => call!(c"kmtreej"),
     };
     // SAFETY: [caller] the caller's header is readable.
-    if !unsafe { check::check_readable(call, Kind::Tree, layout::NODE, data) } {
+    if !unsafe { check::check_readable(call, CellAt::new(Kind::Tree, data)) } {
         return;
     }
     let out = &mut Text::new(write);

@@ -1,12 +1,12 @@
 //! Resizing a cell, or reserving room for it: in place if its source can, otherwise by a move.
 
 use core::alloc::Layout;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 
 use super::chain::shreds;
 use super::check::{Prefix, check_prefix, is_plain};
 use super::end::CellFreeGuard;
-use super::layout::prefix;
+use super::layout::CellAt;
 use super::make::announce_made;
 use super::record;
 use super::request::{BASE_ALIGN, Fill};
@@ -14,7 +14,7 @@ use super::seal;
 use super::shape::{CellLayout, MOST, Trailer};
 use super::source::{self, draw, draw_heap, resize_heap};
 use super::{sanitizer, totals};
-use crate::cell::{Cell, Kind};
+use crate::cell::Cell;
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
 use crate::shred;
@@ -54,73 +54,58 @@ pub(crate) struct How {
 ///
 /// On failure nothing has changed, with one exception: if the cut bytes are zeroed, and the source unwinds when it is
 /// asked to shrink the block, the cell has the smaller size.
-/// Safety: `data` is that of a live cell of `kind` with this header, allocated from `src`, that nobody else uses meanwhile.
+/// Safety: the cell is live. Nobody else uses it meanwhile.
 #[cfg_attr(not(kmem_standalone), inline(always))]
 pub(crate) unsafe fn resize(
     call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
+    at: CellAt,
     to: ResizeRequest,
     how: How,
 ) -> Result<Resized, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        if let ResizeRequest::Size(size) = to {
-            if src.is_null() && !how.shred && how.alone {
-                if let Some(data) = resize_fast(kind, header, prefix(data, header), size) {
+        if let (ResizeRequest::Size(size), true) = (to, at.src().is_null() && !how.shred) {
+            if how.alone {
+                if let Some(data) = resize_fast(at, size) {
                     return Ok(Resized { data, old: None });
                 }
-            } else if src.is_null() && !how.shred {
-                if let Some(resized) = move_fast(kind, header, data, size) {
-                    announce_moved(kind, header, data, src, &resized);
-                    return Ok(resized);
-                }
+            } else if let Some(resized) = move_fast(at, size) {
+                announce_moved(at, &resized);
+                return Ok(resized);
             }
         }
-        let resized = resize_slow(call, kind, header, data, src, to, how)?;
-        announce_moved(kind, header, data, src, &resized);
+        let resized = resize_slow(call, at, to, how)?;
+        announce_moved(at, &resized);
         Ok(resized)
     }
 }
 
 /// Announces a cell that has moved to valgrind. Safety: the cell moved, and its header is unchanged.
 #[inline(always)]
-unsafe fn announce_moved(kind: Kind, header: usize, data: *mut u8, src: *mut Cell, resized: &Resized) {
-    if sanitizer::HEAP && resized.data.as_ptr() != data {
+unsafe fn announce_moved(at: CellAt, resized: &Resized) {
+    if sanitizer::HEAP && resized.data.as_ptr() != at.data {
         // SAFETY: [caller] the cell is live.
-        unsafe { announce_made(kind, resized.data.as_ptr(), header, src) };
+        unsafe { announce_made(CellAt::new(at.kind, resized.data.as_ptr())) };
     }
 }
 
 /// [`resize`] of any cell, without the fast paths for plain cells from the heap.
 #[inline(never)]
-unsafe fn resize_slow(
-    call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    to: ResizeRequest,
-    How { shred, alone }: How,
-) -> Result<Resized, AllocError> {
-    let cell = prefix(data, header);
+unsafe fn resize_slow(call: Call, at: CellAt, to: ResizeRequest, how: How) -> Result<Resized, AllocError> {
+    let data = at.data;
     // SAFETY: [live, caller] the cell is readable and the caller's alone. Its prefix is checked before the rest is read.
     unsafe {
-        match check_prefix(call, kind, header, data, src) {
+        match check_prefix(call, at) {
             Prefix::Valid => {}
             Prefix::Wrong => return Err(AllocError::Misused),
-            Prefix::Recorded => {
-                return resize_recorded(call, kind, header, data, src, to, How { shred, alone });
-            }
+            Prefix::Recorded => return resize_recorded(call, at, to, how),
         }
-        let shape = CellLayout::of(cell, header);
+        let (src, shape) = (at.src(), CellLayout::of(at));
         let Some(trailer) = Trailer::take(data, &shape) else {
             fault::report(call, data, Misuse::Damaged);
             return Err(AllocError::Misused);
         };
-        let zeroes = shred || (*cell).tainted() || shreds(src);
+        let zeroes = how.shred || (*at.cell()).tainted() || shreds(src);
         let least = to.least(&shape)?;
         let stays = if source::fits_in_place(src, least.layout().size())? {
             // In a pool's cell the room is always the whole cell.
@@ -136,16 +121,16 @@ unsafe fn resize_slow(
             }
             let (from, to) = (shape.layout().size(), new.layout().size());
             source::resized(src, data.sub(shape.offset()), from, to);
-            totals::ended(kind, from);
-            totals::made(kind, to);
+            totals::ended(at.kind, from);
+            totals::made(at.kind, to);
             return Ok(Resized { data: trailer.put(data, &new), old: None });
         }
-        let mut cell = Checked { kind, data, src, shape, trailer };
+        let mut cell = Checked { at, shape, trailer };
         let ends = to.ends(&least);
-        if let Some(resized) = cell.resize_block(&least, ends, zeroes, alone) {
+        if let Some(resized) = cell.resize_block(&least, ends, zeroes, how.alone) {
             return Ok(resized);
         }
-        cell.relocate(least, ends, shred)
+        cell.relocate(least, ends, how.shred)
     }
 }
 
@@ -154,20 +139,16 @@ unsafe fn resize_slow(
 #[inline(never)]
 unsafe fn resize_recorded(
     call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
+    at: CellAt,
     to: ResizeRequest,
     how: How,
 ) -> Result<Resized, AllocError> {
-    let cell = prefix(data, header);
     // SAFETY: [caller, record] the cell is the caller's alone. Its record is detached meanwhile, and then linked to the cell at its
     // new address.
     unsafe {
-        let mut lifted = record::lift(cell, record::of(cell));
-        let resized = resize_slow(call, kind, header, data, src, to, how)?;
-        lifted.cell = prefix(resized.data.as_ptr(), header);
+        let mut lifted = record::lift(at.cell(), record::of(at.cell()));
+        let resized = resize_slow(call, at, to, how)?;
+        lifted.cell = CellAt::new(at.kind, resized.data.as_ptr()).cell();
         Ok(resized)
     }
 }
@@ -207,16 +188,14 @@ impl ResizeRequest {
 /// A cell whose prefix was checked, and the parts that are written again when it is resized. The cell is live, and the caller's
 /// alone.
 struct Checked {
-    kind: Kind,
-    data: *mut u8,
-    src: *mut Cell,
+    at: CellAt,
     shape: CellLayout,
     trailer: Trailer,
 }
 
 impl Checked {
     fn base(&self) -> *mut u8 {
-        self.data.wrapping_sub(self.shape.offset())
+        self.at.data.wrapping_sub(self.shape.offset())
     }
 
     /// Writes the prefix and the parts behind the data for this shape.
@@ -228,8 +207,8 @@ impl Checked {
 
     /// Records that the cell has this shape and address. No old block remains.
     unsafe fn becomes(&self, data: *mut u8, shape: &CellLayout) -> Resized {
-        totals::ended(self.kind, self.shape.layout().size());
-        totals::made(self.kind, shape.layout().size());
+        totals::ended(self.at.kind, self.shape.layout().size());
+        totals::made(self.at.kind, shape.layout().size());
         // SAFETY: [caller] the block has room for the shape.
         Resized { data: unsafe { self.write(data, shape) }, old: None }
     }
@@ -245,14 +224,15 @@ impl Checked {
     ) -> Option<Resized> {
         // SAFETY: [caller] the contract is the caller's.
         unsafe {
-            if source::resizes(self.src) {
+            let src = self.at.src();
+            if source::resizes(src) {
                 // Bytes that a source cuts off are zeroed while they still belong to the cell.
                 if zeroes && least.size < self.shape.size && !self.cut(least) {
                     return None;
                 }
                 return each_end(least, ends, |shape| self.ask_source(shape));
             }
-            if self.src.is_null() && alone && !zeroes {
+            if src.is_null() && alone && !zeroes {
                 return each_end(least, ends, |shape| self.ask_heap(shape));
             }
             None
@@ -265,8 +245,8 @@ impl Checked {
         let Some(shape) = self.shape.within(least.size) else { return false };
         // SAFETY: [extent] the block ends there.
         unsafe {
-            shred::zero(self.data.add(shape.size), shape.end - shape.size);
-            self.write(self.data, least);
+            shred::zero(self.at.data.add(shape.size), shape.end - shape.size);
+            self.write(self.at.data, least);
         }
         self.shape = shape;
         true
@@ -281,34 +261,34 @@ impl Checked {
         impl Drop for Asked<'_> {
             fn drop(&mut self) {
                 // SAFETY: [guard, extent] the block has its old size.
-                unsafe { self.0.write(self.0.data, &self.0.shape) };
+                unsafe { self.0.write(self.0.at.data, &self.0.shape) };
             }
         }
         let asked = Asked(self);
         // SAFETY: [caller, origin] the cell was allocated from this source with this layout.
         unsafe {
-            if !source::resize(self.src, self.base(), self.shape.layout(), shape.layout().size()) {
+            if !source::resize(self.at.src(), self.base(), self.shape.layout(), shape.layout().size()) {
                 return None;
             }
             core::mem::forget(asked);
-            Some(self.becomes(self.data, shape))
+            Some(self.becomes(self.at.data, shape))
         }
     }
 
     /// Asks the heap to resize the block, in place or by a move.
     #[inline(never)]
     unsafe fn ask_heap(&self, shape: &CellLayout) -> Option<Resized> {
-        let cell = prefix(self.data, self.shape.header);
+        let CellAt { kind, .. } = self.at;
         // SAFETY: [caller, origin] the cell was allocated from the heap with this layout.
         unsafe {
             // A stale pointer leads to a freed cell, as long as the heap does not overwrite the old block.
-            (*cell).kind = self.kind.freed();
+            (*self.at.cell()).kind = kind.freed();
             let Some(block) = resize_heap(self.base(), self.shape.layout(), shape.layout().size()) else {
-                (*cell).kind = self.kind as i32;
+                (*self.at.cell()).kind = kind as i32;
                 return None;
             };
             let data = block.add(shape.offset()).as_ptr();
-            (*prefix(data, shape.header)).kind = self.kind as i32;
+            (*CellAt::new(kind, data).cell()).kind = kind as i32;
             Some(self.becomes(data, shape))
         }
     }
@@ -322,14 +302,13 @@ impl Checked {
         ends: [usize; 2],
         shred: bool,
     ) -> Result<Resized, AllocError> {
-        let Checked { kind, data, src, shape: old, .. } = self;
-        let (kind, data, src) = (*kind, *data, *src);
-        let mut shape = least.to(ends[0]);
+        let Checked { at, shape: old, .. } = self;
+        let (CellAt { kind, data }, mut shape) = (*at, least.to(ends[0]));
         // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the data that fits.
         // The old data is that of a live cell.
         unsafe {
             let base = loop {
-                match draw(src, shape.layout(), Fill::Undefined) {
+                match draw(at.src(), shape.layout(), Fill::Undefined) {
                     Ok(base) => break base,
                     Err(_) if shape.end != least.end => shape = least,
                     Err(_) if least.size == old.size && least.end < old.end => {
@@ -342,8 +321,7 @@ impl Checked {
             let moved = base.add(shape.offset()).as_ptr();
             let kept = old.header + old.size.min(shape.size);
             moved.sub(old.header).copy_from_nonoverlapping(data.sub(old.header), kept);
-            let (header, far_end) = (old.header, old.far_end());
-            let old = Some(CellFreeGuard { kind, header, data, src, shred, far_end });
+            let old = Some(CellFreeGuard { at: *at, shred, far_end: old.far_end() });
             Ok(Resized { data: self.write(moved, &shape), old })
         }
     }
@@ -369,24 +347,27 @@ fn each_end<T>(
 /// Returns the size of a plain cell, if it can be resized to `size` data bytes without further checks.
 /// Safety: as for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
-unsafe fn plain_size(header: usize, cell: *mut Cell, size: usize) -> Option<usize> {
+unsafe fn plain_size(at: CellAt, size: usize) -> Option<usize> {
+    let cell = at.cell();
     // SAFETY: [live] the cell is readable, and the caller's alone.
     unsafe {
         let old = (*cell).size;
         let end = cell.addr().wrapping_add(old);
         // On 32-bit machines a corrupt size may be too large even if the end is a possible address.
         let too_large = size > MOST || cfg!(target_pointer_width = "32") && old > MOST;
-        (old >= header && !too_large && !seal::is_non_canonical(end) && is_plain(cell, old)).then_some(old)
+        (old >= at.header() && !too_large && !seal::is_non_canonical(end) && is_plain(cell, old))
+            .then_some(old)
     }
 }
 
 /// Asks the heap to resize a plain cell. Returns `None`, and changes nothing, if the cell is not plain or the heap refuses.
 /// Safety: as for [`resize`], for a cell allocated from the heap.
 #[cfg_attr(not(kmem_standalone), inline(always))]
-unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -> Option<NonNull<u8>> {
+unsafe fn resize_fast(at: CellAt, size: usize) -> Option<NonNull<u8>> {
+    let (kind, header, cell) = (at.kind, at.header(), at.cell());
     // SAFETY: [live, extent, origin] the cell is the caller's alone. A plain cell was allocated with exactly its size.
     unsafe {
-        let old = plain_size(header, cell, size)?;
+        let old = plain_size(at, size)?;
         let new = header + size;
         if new == old {
             return NonNull::new(cell.cast::<u8>().add(header));
@@ -410,21 +391,21 @@ unsafe fn resize_fast(kind: Kind, header: usize, cell: *mut Cell, size: usize) -
 /// Moves a plain cell that others point to. Returns `None`, and changes nothing, if the cell is not plain or the heap refuses.
 /// Safety: as for [`resize`], for a cell allocated from the heap.
 #[inline(always)]
-unsafe fn move_fast(kind: Kind, header: usize, data: *mut u8, size: usize) -> Option<Resized> {
-    let cell = prefix(data, header);
+unsafe fn move_fast(at: CellAt, size: usize) -> Option<Resized> {
+    let header = at.header();
     // SAFETY: [live, extent, drawn] as above. The new block has room for the header and the data.
     unsafe {
-        let old = plain_size(header, cell, size)?;
+        let old = plain_size(at, size)?;
         let new = header + size;
         if new == old {
-            return Some(Resized { data: NonNull::new_unchecked(data), old: None });
+            return Some(Resized { data: NonNull::new_unchecked(at.data), old: None });
         }
         let block = draw_heap(Layout::from_size_align_unchecked(new, BASE_ALIGN), Fill::Undefined).ok()?;
-        block.as_ptr().copy_from_nonoverlapping(cell.cast(), old.min(new));
-        totals::made(kind, new);
+        block.as_ptr().copy_from_nonoverlapping(at.cell().cast(), old.min(new));
+        totals::made(at.kind, new);
         write_size(block.cast(), new);
-        let old = CellFreeGuard { kind, header, data, src: null_mut(), shred: false, far_end: 0 };
-        Some(Resized { data: block.add(header), old: Some(old) })
+        let old = Some(CellFreeGuard { at, shred: false, far_end: 0 });
+        Some(Resized { data: block.add(header), old })
     }
 }
 

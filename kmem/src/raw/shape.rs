@@ -8,11 +8,11 @@ use core::alloc::Layout;
 use core::ffi::CStr;
 use core::ptr::NonNull;
 
-use super::layout::prefix;
+use super::layout::{CellAt, prefix};
 use super::record;
 use super::request::{BASE_ALIGN, Destructor, MAX_ALIGN, Request, data_align};
 use super::seal::{self, End, SealedDtor, SealedName};
-use crate::cell::{Cell, FLAG_NAME, FLAG_SLOT};
+use crate::cell::{FLAG_NAME, FLAG_SLOT};
 use crate::error::AllocError;
 
 /// The most data bytes of a cell. Additions in this file, and rounding up to any alignment, cannot overflow.
@@ -46,32 +46,46 @@ fn alignment(byte: u8) -> usize {
 /// Returns the bytes from the data to the end of the block if the cell has a far end, otherwise zero. The cell has no record.
 /// Safety: as for [`CellLayout::of`].
 #[inline(always)]
-pub(crate) unsafe fn far_end(cell: *mut Cell, header: usize) -> usize {
+pub(crate) unsafe fn far_end(at: CellAt) -> usize {
     // SAFETY: [caller, prefix] the cell is readable.
-    unsafe { sized_far_end(cell, header, (*cell).size) }
+    unsafe { sized_far_end(at, (*at.cell()).size) }
 }
 
 /// Like [`far_end`], for a cell whose header and data have `size` bytes. Safety: as for [`CellLayout::of`].
 #[inline(always)]
-unsafe fn sized_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
+unsafe fn sized_far_end(at: CellAt, size: usize) -> usize {
     // SAFETY: [caller, extent] the cell is readable. If its prefix says so, the word lies behind the data.
-    unsafe { if usize::from((*cell).align >> 4) == FAR { read_far_end(cell, header, size) } else { 0 } }
+    unsafe { if usize::from((*at.cell()).align >> 4) == FAR { read_far_end(at, size) } else { 0 } }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn read_far_end(cell: *mut Cell, header: usize, size: usize) -> usize {
+unsafe fn read_far_end(at: CellAt, size: usize) -> usize {
     // SAFETY: [caller, extent] as above.
-    unsafe {
-        let shape = CellLayout::ending(cell, header, size, 0);
-        End::read(cell.cast::<u8>().add(header + shape.far()).cast())
-    }
+    unsafe { End::read(behind_data(at, size).add(bytes_behind((*at.cell()).flags)).cast()) }
 }
 
-/// Returns the bytes of the destructor slot and the name of a cell that has these.
+/// Returns the destructor slot of a cell that has one and has no record. Safety: as for [`CellLayout::of`].
 #[inline(always)]
-fn bytes_behind(slot: bool, name: bool) -> usize {
-    usize::from(slot) * size_of::<SealedDtor>() + usize::from(name) * size_of::<SealedName>()
+pub(crate) unsafe fn slot(at: CellAt) -> *mut SealedDtor {
+    // SAFETY: [caller, slot] the cell is readable, and a slot lies behind its data.
+    unsafe { behind_data(at, (*at.cell()).size).cast() }
+}
+
+/// Returns the address behind the data of a cell whose header and data have `size` bytes, where its slot and its name are.
+#[inline(always)]
+fn behind_data(at: CellAt, size: usize) -> *mut u8 {
+    at.cell().cast::<u8>().wrapping_add((size + (BEHIND_ALIGN - 1)) & !(BEHIND_ALIGN - 1))
+}
+
+/// Returns the bytes of the destructor slot and the name of a cell with these flags.
+#[inline(always)]
+fn bytes_behind(flags: u8) -> usize {
+    if flags & (FLAG_SLOT | FLAG_NAME) == 0 {
+        return 0;
+    }
+    usize::from(flags & FLAG_SLOT) * size_of::<SealedDtor>()
+        + usize::from(flags & FLAG_NAME != 0) * size_of::<SealedName>()
 }
 
 /// The extent of a cell and its block. It is computed from the request for a new cell, and from the prefix and the far end later.
@@ -86,10 +100,15 @@ pub(crate) struct CellLayout {
     pub(crate) end: usize,
 }
 
+/// Returns the flags of the parts behind the data of a new cell.
+pub(crate) fn flags_of(request: &Request) -> u8 {
+    (u8::from(request.drop.is_some()) * FLAG_SLOT) | (u8::from(request.name.is_some()) * FLAG_NAME)
+}
+
 impl CellLayout {
     pub(crate) fn new(header: usize, request: &Request) -> Result<CellLayout, AllocError> {
         let align = data_align(request.align)?;
-        let behind = bytes_behind(request.drop.is_some(), request.name.is_some());
+        let behind = bytes_behind(flags_of(request));
         CellLayout { header, size: 0, align, behind, end: 0 }.with(request.size)
     }
 
@@ -124,33 +143,30 @@ impl CellLayout {
     }
 
     /// Reads the shape of a cell whose prefix was checked.
-    /// Safety: `cell` is the prefix of a cell with this `header` and no record. Its size was checked.
+    /// Safety: the cell has no record. Its size was checked.
     #[cfg_attr(not(kmem_standalone), inline(always))]
-    pub(crate) unsafe fn of(cell: *mut Cell, header: usize) -> CellLayout {
+    pub(crate) unsafe fn of(at: CellAt) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
-        unsafe { CellLayout::ending(cell, header, (*cell).size, far_end(cell, header)) }
+        unsafe { CellLayout::ending(at, (*at.cell()).size, far_end(at)) }
     }
 
     /// Like [`of`](CellLayout::of), for a cell that may have a record. The size is zero if the record is corrupt.
-    pub(crate) unsafe fn of_any(cell: *mut Cell, header: usize) -> CellLayout {
+    pub(crate) unsafe fn of_any(at: CellAt) -> CellLayout {
         // SAFETY: [caller, prefix] the contract is the caller's.
         unsafe {
-            let size = record::size(cell, header);
-            CellLayout::ending(cell, header, size, sized_far_end(cell, header, size))
+            let size = record::size(at.cell(), at.header());
+            CellLayout::ending(at, size, sized_far_end(at, size))
         }
     }
 
     /// Returns the shape of a cell whose header and data have `size` bytes, for a caller that knows its [`far_end`].
     /// Safety: as for [`of`](CellLayout::of).
     #[cfg_attr(not(kmem_standalone), inline(always))]
-    pub(crate) unsafe fn ending(cell: *mut Cell, header: usize, size: usize, far_end: usize) -> CellLayout {
+    pub(crate) unsafe fn ending(at: CellAt, size: usize, far_end: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the cell is readable.
-        let (flags, align) = unsafe { ((*cell).flags, (*cell).align) };
-        let behind = if flags & (FLAG_SLOT | FLAG_NAME) == 0 {
-            0
-        } else {
-            bytes_behind(flags & FLAG_SLOT != 0, flags & FLAG_NAME != 0)
-        };
+        let (flags, align) = unsafe { ((*at.cell()).flags, (*at.cell()).align) };
+        let header = at.header();
+        let behind = bytes_behind(flags);
         let shape = CellLayout { header, size: size - header, align: BASE_ALIGN, behind, end: 0 };
         let shape = shape.to(shape.tight());
         if align == 0 {
@@ -164,12 +180,10 @@ impl CellLayout {
     /// Safety: as for [`of`](CellLayout::of).
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn is_possible(cell: *mut Cell, header: usize, size: usize) -> bool {
+    pub(crate) unsafe fn is_possible(at: CellAt, size: usize) -> bool {
         // SAFETY: [caller] the contract is the caller's.
-        let (align, shape) = unsafe {
-            let far_end = sized_far_end(cell, header, size);
-            ((*cell).align, CellLayout::ending(cell, header, size, far_end))
-        };
+        let (align, shape) =
+            unsafe { ((*at.cell()).align, CellLayout::ending(at, size, sized_far_end(at, size))) };
         let aligned = align & ALIGN_BITS == 0 || (BASE_ALIGN + 1..=MAX_ALIGN).contains(&alignment(align));
         let far_end_ok =
             usize::from(align >> 4) < FAR || shape.end <= FARTHEST && shape.end >= shape.tight() + FAR;
@@ -284,7 +298,7 @@ mod tests {
     use core::ptr::null_mut;
 
     use super::*;
-    use crate::cell::Kind;
+    use crate::cell::{Cell, Kind};
     use crate::raw::request::align_byte;
 
     #[repr(C, align(16))]
@@ -319,8 +333,8 @@ mod tests {
                 (trailer.drop.is_some(), trailer.name.is_some()),
                 (shape.has_slot(), shape.has_name())
             );
-            let cell = prefix(data, 16);
-            CellLayout::is_possible(cell, 16, (*cell).size).then(|| CellLayout::of(cell, 16))
+            let at = CellAt::new(Kind::Heap, data);
+            CellLayout::is_possible(at, (*at.cell()).size).then(|| CellLayout::of(at))
         }
     }
 
@@ -363,11 +377,12 @@ mod tests {
             prefix(data, 16).write(Cell::new(Kind::Heap, 0, 0, 0, 0));
             Trailer { drop: None, name: None }.put(data, &shape);
             let word = data.cast::<usize>();
-            assert_eq!(CellLayout::of(prefix(data, 16), 16).end, 200);
+            let at = CellAt::new(Kind::Heap, data);
+            assert_eq!(CellLayout::of(at).end, 200);
             let forged = (0..1000).map(|n: usize| n.wrapping_mul(0x9e37_79b9) << (n & 31));
             let possible = forged.filter(|&forged| {
                 word.write(forged);
-                CellLayout::is_possible(prefix(data, 16), 16, 16)
+                CellLayout::is_possible(at, 16)
             });
             // One in 2^17 is possible by chance.
             assert!(possible.count() < if usize::BITS == 64 { 3 } else { 1000 });

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::ptr::null_mut;
 
 use super::check::seal_ok;
-use super::layout::prefix;
+use super::layout::CellAt;
 use super::make::heap_cell;
 use super::record::{self, Lifted, Record};
 use super::request::{Destructor, Fill};
@@ -13,105 +13,96 @@ use super::seal::{SealedDtor, SealedName};
 use super::shape::CellLayout;
 use super::source::{draw, give_back};
 use super::totals;
-use crate::cell::{Cell, FLAG_SLOT, Kind};
+use crate::cell::FLAG_SLOT;
 use crate::error::AllocError;
 use crate::fault::Call;
 
 /// Returns the number of data bytes, and the number of bytes of the block and the record together.
-/// Safety: `data` is that of a live cell with this header.
+/// Safety: the cell is live.
 #[inline(never)]
-pub(crate) unsafe fn extent(data: *mut u8, header: usize) -> (usize, usize) {
+pub(crate) unsafe fn extent(at: CellAt) -> (usize, usize) {
     // SAFETY: [caller] the cell is live.
-    let (shape, flags) =
-        unsafe { (CellLayout::of_any(prefix(data, header), header), (*prefix(data, header)).flags) };
+    let (shape, flags) = unsafe { (CellLayout::of_any(at), (*at.cell()).flags) };
     let record = if record::has(flags) { record::LAYOUT.size() } else { 0 };
     (shape.size, shape.offset() + shape.end + record)
 }
 
-/// Returns the name of a cell, if it was made with one. Safety: `data` is that of a live cell with this header.
+/// Returns the name of a cell, if it was made with one. Safety: the cell is live.
 #[inline(never)]
-pub(crate) unsafe fn name(data: *mut u8, header: usize) -> Option<&'static CStr> {
+pub(crate) unsafe fn name(at: CellAt) -> Option<&'static CStr> {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = CellLayout::of_any(prefix(data, header), header);
-        if shape.has_name() { SealedName::read(data.add(shape.name_at()).cast()) } else { None }
+        let shape = CellLayout::of_any(at);
+        if shape.has_name() { SealedName::read(at.data.add(shape.name_at()).cast()) } else { None }
     }
 }
 
 /// Replaces the name of a cell. Returns false if the cell was made without one.
-/// Safety: `data` is that of a live cell with this header. Nobody reads its name meanwhile.
-pub(crate) unsafe fn rename(data: *mut u8, header: usize, name: &'static CStr) -> bool {
+/// Safety: the cell is live. Nobody reads its name meanwhile.
+pub(crate) unsafe fn rename(at: CellAt, name: &'static CStr) -> bool {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
-        let shape = CellLayout::of_any(prefix(data, header), header);
+        let shape = CellLayout::of_any(at);
         if shape.has_name() {
-            SealedName::write(data.add(shape.name_at()).cast(), name);
+            SealedName::write(at.data.add(shape.name_at()).cast(), name);
         }
         shape.has_name()
     }
 }
 
 /// Sets the destructor of a cell that has a slot or a record.
-/// Safety: `data` is that of a live cell with this header that nobody else uses meanwhile.
-pub(crate) unsafe fn set_dtor(data: *mut u8, header: usize, destructor: Destructor) {
-    let cell = prefix(data, header);
-    // SAFETY: [caller] the cell is live.
-    let shape = unsafe { CellLayout::of_any(cell, header) };
-    // SAFETY: [slot, record] a shape with a slot has room for it. A cell without one may have a record.
+/// Safety: the cell is live. Nobody else uses it meanwhile.
+pub(crate) unsafe fn set_dtor(at: CellAt, destructor: Destructor) {
+    // SAFETY: [caller, slot, record] a shape with a slot has room for it. A cell without one may have a record.
     unsafe {
+        let shape = CellLayout::of_any(at);
         if shape.has_slot() {
-            SealedDtor::write(data.add(shape.slot()).cast::<SealedDtor>(), destructor);
-        } else if record::has((*cell).flags) {
-            record::set_dtor(record::of(cell), destructor);
+            SealedDtor::write(at.data.add(shape.slot()).cast::<SealedDtor>(), destructor);
+        } else if record::has((*at.cell()).flags) {
+            record::set_dtor(record::of(at.cell()), destructor);
         }
     }
 }
 
 /// Replaces the destructor of a cell, on behalf of `call`. A cell without a slot gets a record for it. An empty destructor removes
 /// the present one.
-/// Safety: `data` is that of a live heap or counted cell with this header, allocated from `src`, that nobody else uses meanwhile.
-pub(crate) unsafe fn hook(
-    call: Call,
-    kind: Kind,
-    header: usize,
-    data: *mut u8,
-    src: *mut Cell,
-    destructor: Destructor,
-) -> Result<(), AllocError> {
-    let cell = prefix(data, header);
+/// Safety: the cell is a live heap or counted one. Nobody else uses it meanwhile.
+pub(crate) unsafe fn hook(call: Call, at: CellAt, destructor: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller, record] the cell is live, and its prefix is checked.
     unsafe {
-        if !seal_ok(call, kind, header, data, src) {
+        if !seal_ok(call, at) {
             return Err(AllocError::Misused);
         }
-        let flags = (*cell).flags;
+        let flags = (*at.cell()).flags;
         if flags & FLAG_SLOT == 0 && !record::has(flags) && destructor.run.is_some() {
-            ensure(kind, cell, src)?;
-            if let Some(cell) = heap_cell(data, header, src) {
+            ensure(at)?;
+            if let Some(cell) = heap_cell(at) {
                 cell.set_links(HeaderLinks::Out);
             }
         }
-        set_dtor(data, header, destructor);
+        set_dtor(at, destructor);
     }
     Ok(())
 }
 
 /// Returns the record of a cell, and allocates it first if needed.
-/// Safety: the cell is heap or counted, allocated from `src`, and the caller's alone. Its prefix was checked.
+/// Safety: the cell is heap or counted, and the caller's alone. Its prefix was checked.
 #[inline(never)]
-pub(crate) unsafe fn ensure(kind: Kind, cell: *mut Cell, src: *mut Cell) -> Result<*mut Record, AllocError> {
+pub(crate) unsafe fn ensure(at: CellAt) -> Result<*mut Record, AllocError> {
+    let cell = at.cell();
     // SAFETY: [caller, record, drawn, outlives] the cell is the caller's. Its source outlives it, and returned room for a record.
     unsafe {
         if record::has((*cell).flags) {
             return Ok(record::of(cell));
         }
+        let src = at.src();
         let new = draw(src, record::LAYOUT, Fill::Undefined)?.cast::<Record>().as_ptr();
         // The `allocate` of a custom source is user code, which may have given the cell a record.
         if record::has((*cell).flags) {
             give_back(src, new.cast(), record::LAYOUT);
             return Ok(record::of(cell));
         }
-        totals::drawn(kind, record::LAYOUT.size());
+        totals::drawn(at.kind, record::LAYOUT.size());
         new.write(Record {
             size: 0,
             drop: SealedDtor::sealed(&raw mut (*new).drop, Destructor::NONE),

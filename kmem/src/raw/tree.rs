@@ -22,7 +22,6 @@ mod walk;
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-pub(crate) use super::layout::NODE as HEADER;
 use super::layout::Node;
 use super::request::{Fill, Request};
 use super::resize::{self, How, ResizeRequest, Resized};
@@ -90,7 +89,7 @@ pub(crate) unsafe fn resize_kept(
         // A global allocator may be user code that reaches the node by its neighbours; `malloc` cannot.
         let alone = cfg!(kmem_libc) || (*node).parent.is_null() && (*node).child.is_null();
         let how = How { shred: shred.is_yes(), alone };
-        let resized = resize::resize(call, Kind::Tree, HEADER, data, (*node).src, to, how)?;
+        let resized = resize::resize(call, Node::at(node), to, how)?;
         let now = Node::of(resized.data.as_ptr());
         if now != node {
             if !(*now).parent.is_null() {

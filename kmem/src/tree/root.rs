@@ -9,7 +9,7 @@ use super::{Node, NodeRef};
 use crate::cell::Kind;
 use crate::emplace;
 use crate::error::{AllocError, Refused};
-use crate::raw::{self, tree::HEADER};
+use crate::raw;
 use crate::source::{CellSource, Heap, Place};
 
 /// A value at the root of a tree. Dropping it drops everything below: children before their parents and the first child before the
@@ -118,7 +118,7 @@ impl<T, S> Tree<T, S> {
     /// ```
     pub fn into_inner(self) -> T {
         // SAFETY: [sole] the root is live, and this was its only owner.
-        unsafe { emplace::take(self.into_non_null(), HEADER, |data| _ = raw::tree::f(data)) }
+        unsafe { emplace::take(self.into_non_null(), Kind::Tree, |data| _ = raw::tree::f(data)) }
     }
 }
 

@@ -6,8 +6,7 @@ use crate::error::AllocError;
 use crate::fault::Call;
 use crate::raw::object::{self, Check};
 use crate::raw::request::Destructor;
-use crate::raw::{layout, trailer};
-use core::ptr::null_mut;
+use crate::raw::{layout::CellAt, trailer};
 
 /// Sets the destructor of an object. For a heap cell, or a counted cell with one reference, it replaces the present destructor; an
 /// empty destructor removes it. For a node, it is added as a [hook](crate::raw::tree::h). C: `kmhook`.
@@ -32,11 +31,11 @@ pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocEr
         }
         match Kind::from_raw(kind) {
             #[cfg(feature = "heap")]
-            Some(Kind::Heap) => trailer::hook(CALL, Kind::Heap, layout::HEAP, data, null_mut(), destructor),
+            Some(Kind::Heap) => trailer::hook(CALL, CellAt::new(Kind::Heap, data), destructor),
             #[cfg(feature = "ref")]
             Some(Kind::Ref) => {
-                let src = crate::raw::refs::count::source_of_only(data)?;
-                trailer::hook(CALL, Kind::Ref, layout::REF, data, src, destructor)
+                crate::raw::refs::count::check_only(data)?;
+                trailer::hook(CALL, CellAt::new(Kind::Ref, data), destructor)
             }
             #[cfg(feature = "tree")]
             Some(Kind::Tree) if destructor.run.is_some() => {

@@ -7,25 +7,25 @@ use super::Handle;
 use crate::cell::Kind;
 use crate::fault::{Call, call};
 use crate::raw::object::{self, Check};
-use crate::raw::{check, layout, record, trailer};
+use crate::raw::{check, layout::CellAt, record, trailer};
+
+/// Returns the cell of an object, if it has a prefix.
+fn cell_of(handle: Handle) -> Option<CellAt> {
+    CellAt::of(Kind::from_raw(handle.kind), handle.data)
+}
 
 /// Checks an object, and the size in the prefix of its cell. A call that only reads accepts a cell of another copy of
 /// kmem. Safety: as for [`size`]; the handle is not null.
 unsafe fn check_extent(call: Call, handle: Handle, what: Check) -> bool {
-    let Handle { data, .. } = handle;
     // SAFETY: [caller, live] the caller's header is readable, and the first check shows its kind.
     unsafe {
         if !object::check(call, handle, what) {
             return false;
         }
-        let kind = Kind::from_raw(handle.kind);
-        let src = layout::source(kind, data);
-        match (layout::header(kind), kind) {
-            (Some(header), Some(kind)) if what == Check::Write => {
-                check::seal_ok(call, kind, header, data, src)
-            }
-            (Some(header), Some(kind)) => check::prefix_ok(call, kind, header, data, src),
-            _ => true,
+        match cell_of(handle) {
+            Some(at) if what == Check::Write => check::seal_ok(call, at),
+            Some(at) => check::prefix_ok(call, at),
+            None => true,
         }
     }
 }
@@ -61,8 +61,8 @@ unsafe fn size_checked(call: Call, handle: Handle, what: Check) -> Option<usize>
         if !check_extent(call, handle, what) {
             return None;
         }
-        Some(match layout::header(Kind::from_raw(handle.kind)) {
-            Some(header) => record::size(layout::prefix(handle.data, header), header) - header,
+        Some(match cell_of(handle) {
+            Some(at) => record::size(at.cell(), at.header()) - at.header(),
             #[cfg(feature = "pool")]
             None if handle.kind == Kind::Pool as i32 => {
                 (*crate::raw::pool::cell::block_of(handle.data)).cellsz
@@ -93,8 +93,8 @@ unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
         if is_hosted_pool(handle) {
             return crate::raw::pool::name(handle.data.cast());
         }
-        match layout::header(Kind::from_raw(handle.kind)) {
-            Some(header) => trailer::name(handle.data, header),
+        match cell_of(handle) {
+            Some(at) => trailer::name(at),
             #[cfg(feature = "pool")]
             None if handle.kind == Kind::Pool as i32 => {
                 crate::raw::pool::name(crate::raw::pool::cell::block_of(handle.data))
@@ -120,8 +120,7 @@ pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
             crate::raw::pool::set_name(handle.data.cast(), Some(name));
             return true;
         }
-        layout::header(Kind::from_raw(handle.kind))
-            .is_some_and(|header| trailer::rename(handle.data, header, name))
+        cell_of(handle).is_some_and(|at| trailer::rename(at, name))
     }
 }
 

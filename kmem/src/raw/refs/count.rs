@@ -1,10 +1,10 @@
 //! The count of references to a cell. The owner that drops the last reference ends the cell.
 
-use crate::cell::{Cell, Kind, Shred};
+use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
 use crate::raw::check;
-use crate::raw::layout::{REF as HEADER, Ref};
+use crate::raw::layout::{CellAt, Ref};
 use crate::shared::{self, Left};
 
 /// Drops a reference. Returns true if it was the last one: the caller must end the cell. With `shred`, taints the cell first.
@@ -12,7 +12,7 @@ use crate::shared::{self, Left};
 #[inline(always)]
 pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
     // SAFETY: [caller] the header is readable if the data is not null.
-    if data.is_null() || !unsafe { check::check(call, Kind::Ref, HEADER, data) } {
+    if data.is_null() || !unsafe { check::check(call, CellAt::new(Kind::Ref, data)) } {
         return false;
     }
     if shred.is_yes() {
@@ -39,12 +39,9 @@ pub(crate) unsafe fn down(call: Call, data: *mut u8) -> bool {
     }
 }
 
-/// Returns the source of a cell, or [`AllocError::Shared`] if the caller's reference is not the only one.
+/// Returns [`AllocError::Shared`] if the caller's reference is not the only one. Otherwise nobody else has the cell.
 /// Safety: `data` is that of a live cell to which the caller has a reference.
-pub(crate) unsafe fn source_of_only(data: *mut u8) -> Result<*mut Cell, AllocError> {
-    // SAFETY: [caller, last-ref] the reference keeps the cell live. If there is no other reference, nobody else has the cell.
-    unsafe {
-        let Ref { refs, src, .. } = &*Ref::of(data);
-        if shared::count(refs) == 1 { Ok(*src) } else { Err(AllocError::Shared) }
-    }
+pub(crate) unsafe fn check_only(data: *mut u8) -> Result<(), AllocError> {
+    // SAFETY: [caller, last-ref] the reference keeps the cell live.
+    if shared::count(unsafe { &(*Ref::of(data)).refs }) == 1 { Ok(()) } else { Err(AllocError::Shared) }
 }

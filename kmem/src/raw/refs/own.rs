@@ -7,12 +7,12 @@
 
 use core::ptr::null_mut;
 
-use super::count::source_of_only;
+use super::count::check_only;
 use super::owned::owned;
 use crate::cell::{Cell, FLAG_OWNER, Kind};
 use crate::error::AllocError;
 use crate::fault::Call;
-use crate::raw::layout::{Node, REF as HEADER, Ref};
+use crate::raw::layout::{CellAt, Node};
 use crate::raw::record::{self, Record};
 use crate::raw::request::Request;
 use crate::raw::sanitizer::HeaderLinks;
@@ -36,21 +36,21 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
         if data.is_null() {
             return Err(AllocError::Source(None));
         }
-        if !check::check(CALL, Kind::Ref, HEADER, data) {
+        let at = CellAt::new(Kind::Ref, data);
+        if !check::check(CALL, at) {
             return Err(AllocError::Misused);
         }
-        let src = source_of_only(data)?;
-        if !check::seal_ok(CALL, Kind::Ref, HEADER, data, src) {
+        check_only(data)?;
+        if !check::seal_ok(CALL, at) {
             return Err(AllocError::Misused);
         }
-        let cell: *mut Cell = Ref::of(data).cast();
-        let had = record::has((*cell).flags);
-        let record = trailer::ensure(Kind::Ref, cell, src)?;
+        let had = record::has((*at.cell()).flags);
+        let record = trailer::ensure(at)?;
         let had_root = !(*record).owned.is_null();
-        if let Some(cell) = make::heap_cell(data, HEADER, src) {
+        if let Some(cell) = make::heap_cell(at) {
             cell.set_links(HeaderLinks::Out);
         }
-        let adopted = root(record, src, CALL).and_then(|root| tree::adopt(CALL, root, object));
+        let adopted = root(record, at.src(), CALL).and_then(|root| tree::adopt(CALL, root, object));
         if adopted.is_err() {
             // Free the root node and the record if they were allocated for this object alone.
             let root = (*record).owned;
@@ -59,7 +59,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
                 tree::free::free_owned(CALL, root);
             }
             if !had && record::is_empty(record) {
-                drop(end::spent(record::lift(cell, record), Kind::Ref, src));
+                drop(end::spent(record::lift(at.cell(), record), at));
             }
         }
         adopted
@@ -94,11 +94,11 @@ pub unsafe fn l(data: *mut u8, object: *const u8) -> Handle {
     const CALL: Call = Call::new(c"kmrefl");
     // SAFETY: [caller, live, last-ref, record] as in `k`.
     unsafe {
-        if data.is_null() || !check::check(CALL, Kind::Ref, HEADER, data) {
+        if data.is_null() || !check::check(CALL, CellAt::new(Kind::Ref, data)) {
             return Handle::NULL;
         }
         let root = owned(data);
-        if root.is_null() || source_of_only(data).is_err() {
+        if root.is_null() || check_only(data).is_err() {
             return Handle::NULL;
         }
         tree::disown(CALL, root, object)

@@ -5,7 +5,7 @@ use core::ptr::{NonNull, null_mut};
 use super::count::drop_one;
 use crate::cell::{FLAG_BUSY, Kind, Shred};
 use crate::fault::{self, Call, Misuse};
-use crate::raw::layout::{Node, REF as HEADER, Ref};
+use crate::raw::layout::{CellAt, Node, Ref};
 use crate::raw::{check, end, record};
 use crate::shared;
 
@@ -21,10 +21,7 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> O
         match take(call, data) {
             Owned::Below(root) => return Some(root),
             Owned::Nothing => {
-                let src = (*Ref::of(data)).src;
-                if !end::end_fast(Kind::Ref, HEADER, data, src) {
-                    end::end_slow(call, Kind::Ref, HEADER, data, src, false);
-                }
+                end::end(call, CellAt::new(Kind::Ref, data), false);
             }
             Owned::Refused => {}
         }
@@ -35,7 +32,7 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> O
 /// Ends a cell whose objects were freed. Safety: [`release_below`] returned the root node of the objects, which were freed then.
 pub(crate) unsafe fn end_owner(call: Call, data: *mut u8) {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { end::end_slow(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src, false) };
+    unsafe { end::end_slow(call, CellAt::new(Kind::Ref, data), false) };
 }
 
 /// Returns the root node of the objects that a cell owns, or null. Safety: `data` is that of a live counted cell.
@@ -63,7 +60,7 @@ pub(crate) unsafe fn take(call: Call, data: *mut u8) -> Owned {
     unsafe {
         let Some(root) = NonNull::new(owned(data)) else { return Owned::Nothing };
         let cell = &mut (*Ref::of(data)).cell;
-        if !check::seal_ok(call, Kind::Ref, HEADER, data, (*Ref::of(data)).src) {
+        if !check::seal_ok(call, CellAt::new(Kind::Ref, data)) {
             return Owned::Refused;
         }
         if (*root.as_ptr()).cell.flags & FLAG_BUSY != 0 {

@@ -10,7 +10,7 @@ use crate::cell::{
     FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
 };
 use crate::fault::{self, Call, Misuse};
-use crate::raw::layout::{NODE as HEADER, Node, Pool, Ref};
+use crate::raw::layout::{CellAt, Node, Pool, Ref};
 #[cfg(feature = "pool")]
 use crate::raw::pool::release::tear_down;
 #[cfg(feature = "ref")]
@@ -22,7 +22,7 @@ use crate::raw::{Handle, check, end, object};
 /// and if nothing was freed. Ignores null. Safety: as for [`f`](super::f).
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle {
     // SAFETY: [caller] the caller's header is readable if the data is not null.
-    if data.is_null() || !unsafe { check::check(call, Kind::Tree, HEADER, data) } {
+    if data.is_null() || !unsafe { check::check(call, CellAt::new(Kind::Tree, data)) } {
         return Handle::NULL;
     }
     let root = Node::of(data);
@@ -47,7 +47,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) -> Handle 
         let is_freed = if child.is_null() && !shred && end_fast(root) {
             true
         } else if child.is_null() && runs_no_user_code(root) {
-            end::end_slow(call, Kind::Tree, HEADER, data, (*root).src, shred)
+            end::end_slow(call, Node::at(root), shred)
         } else {
             free_subtree(call, root, shred)
         };
@@ -124,7 +124,7 @@ unsafe fn free_subtree(call: Call, root: *mut Node, shred: bool) -> bool {
         if (*root).child.is_null() {
             return end_cold(call, root, shred);
         }
-        if !check::seal_ok(call, Kind::Tree, HEADER, Node::data(root), (*root).src) {
+        if !check::seal_ok(call, Node::at(root)) {
             return false;
         }
         SubtreeFree { call, root, at: root, shred, kept: false }.run();
@@ -260,7 +260,7 @@ impl Drop for SubtreeFree {
 #[inline(always)]
 pub(crate) unsafe fn end_fast(node: *mut Node) -> bool {
     // SAFETY: [caller] the contract is the caller's. A plain node is neither internal nor busy.
-    unsafe { end::end_fast(Kind::Tree, HEADER, Node::data(node), (*node).src) }
+    unsafe { end::end_fast(Node::at(node)) }
 }
 
 /// Frees any unlinked node without children. Returns false, after a report, if the header of the node is corrupt. Also returns
@@ -272,7 +272,7 @@ pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool 
         if (*node).cell.flags & INTERNAL != 0 {
             return end_internal(call, node, shred);
         }
-        end::end_slow(call, Kind::Tree, HEADER, Node::data(node), (*node).src, shred)
+        end::end_slow(call, Node::at(node), shred)
     }
 }
 
@@ -280,7 +280,7 @@ pub(crate) unsafe fn end_cold(call: Call, node: *mut Node, shred: bool) -> bool 
 /// does.
 unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [live] the caller's node is readable.
-    if !unsafe { check::seal_ok(call, Kind::Tree, HEADER, Node::data(node), (*node).src) } {
+    if !unsafe { check::seal_ok(call, Node::at(node)) } {
         return false;
     }
     let ending = Internal { call, node, shred };
@@ -351,7 +351,7 @@ impl Drop for Internal {
         // SAFETY: [guard, hosted] the hook, object or pool of the node has ended, and the node is not used any more.
         unsafe {
             let shred = self.shred || is_hook_of_tainted(self.node);
-            end::end_slow(self.call, Kind::Tree, HEADER, Node::data(self.node), (*self.node).src, shred)
+            end::end_slow(self.call, Node::at(self.node), shred)
         };
     }
 }

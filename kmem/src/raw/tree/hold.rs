@@ -8,7 +8,7 @@ use super::reparent::{move_below, move_into};
 use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
-use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::layout::{CellAt, Node};
 use crate::raw::request::Request;
 use crate::raw::{Handle, check as checks, end, object};
 
@@ -82,7 +82,7 @@ pub unsafe fn l(node: *mut u8, object: *const u8) -> Handle {
     const CALL: Call = Call::new(c"kmtreel");
     // SAFETY: [caller, links, holders] the caller's header is readable, and its contents are checked; children are live.
     unsafe {
-        if node.is_null() || !checks::check_readable(CALL, Kind::Tree, HEADER, node) {
+        if node.is_null() || !checks::check_readable(CALL, CellAt::new(Kind::Tree, node)) {
             return Handle::NULL;
         }
         disown(CALL, Node::of(node), object)
@@ -109,7 +109,7 @@ pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> H
                     if !unlink_cold(child) {
                         break;
                     }
-                    let freed = end::end_slow(call, Kind::Tree, HEADER, at, (*child).src, false);
+                    let freed = end::end_slow(call, Node::at(child), false);
                     return if freed { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {

@@ -10,7 +10,7 @@ use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
 use crate::raw::end;
-use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::layout::Node;
 use crate::raw::request::{Destructor, Drop as DropFn, Request, round_up};
 use crate::raw::seal::SealedDtor;
 
@@ -94,14 +94,7 @@ pub unsafe fn hx(node: *mut u8, hook: Destructor) -> bool {
                     fault::report(CALL, Node::data(node), Misuse::Damaged);
                     return false;
                 }
-                return end::end_slow(
-                    CALL,
-                    Kind::Tree,
-                    HEADER,
-                    Node::data(child),
-                    (*child).src,
-                    is_hook_of_tainted(child),
-                );
+                return end::end_slow(CALL, Node::at(child), is_hook_of_tainted(child));
             }
             child = (*child).next;
         }

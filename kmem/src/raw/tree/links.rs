@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_TYPED_CHILD, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
-use crate::raw::layout::{NODE as HEADER, Node, Pool};
+use crate::raw::layout::{CellAt, NODE, Node, Pool};
 #[cfg(feature = "pool")]
 use crate::raw::pool::header::{is_hosted, is_in_dtor};
 use crate::raw::sanitizer::{self, HeaderLinks};
@@ -19,7 +19,7 @@ pub(crate) const INTERNAL: u8 = FLAG_HOST | FLAG_HOOK | FLAG_HOLD;
 #[inline(always)]
 unsafe fn announce_links(node: *mut Node, links: HeaderLinks) {
     // SAFETY: [caller] the caller's node is live.
-    if let Some(cell) = unsafe { make::heap_cell(Node::data(node), HEADER, (*node).src) } {
+    if let Some(cell) = unsafe { make::heap_cell(Node::at(node)) } {
         cell.set_links(links);
     }
 }
@@ -298,7 +298,7 @@ pub(crate) unsafe fn hosts(node: *mut Node) -> bool {
     // SAFETY: [caller, extent] the caller's node is readable, and so is data of this size.
     unsafe {
         (*node).cell.flags & FLAG_HOST != 0
-            && (*node).cell.size >= HEADER + size_of::<Pool>()
+            && (*node).cell.size >= NODE + size_of::<Pool>()
             && is_hosted(Node::data(node).cast())
     }
 }
@@ -446,7 +446,7 @@ pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, Alloc
         return Err(AllocError::Source(None));
     }
     // SAFETY: [caller] the contract is the caller's.
-    if unsafe { check::check(call, Kind::Tree, HEADER, data) } {
+    if unsafe { check::check(call, CellAt::new(Kind::Tree, data)) } {
         Ok(Node::of(data))
     } else {
         Err(AllocError::Misused)

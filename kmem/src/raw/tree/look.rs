@@ -6,7 +6,7 @@ use super::links::{INTERNAL, is_owner, last_child};
 use crate::cell::{FLAG_HOST, Kind};
 use crate::fault::{Call, call};
 use crate::raw::check;
-use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::layout::{CellAt, Node};
 
 /// Returns the data of the first node that is neither a hook nor a holder, from this one on through its next siblings (previous if
 /// `BACK`), or null. Safety: the node is null or a live one of this thread.
@@ -26,7 +26,7 @@ unsafe fn nearest_plain<const BACK: bool>(mut node: *mut Node) -> *mut u8 {
 unsafe fn end_child<const BACK: bool>(call: Call, node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller's header is readable, and its contents are checked; children are live.
     unsafe {
-        if node.is_null() || !check::check_readable(call, Kind::Tree, HEADER, node) {
+        if node.is_null() || !check::check_readable(call, CellAt::new(Kind::Tree, node)) {
             return null_mut();
         }
         let node = Node::of(node);
@@ -42,7 +42,7 @@ pub(crate) unsafe fn sibling<const BACK: bool>(call: Call, node: *mut u8) -> *mu
     unsafe {
         // A node that is being freed may be unlinked, and its siblings freed.
         if node.is_null()
-            || !check::check_readable(call, Kind::Tree, HEADER, node)
+            || !check::check_readable(call, CellAt::new(Kind::Tree, node))
             || (*Node::of(node)).cell.kind != Kind::Tree as i32
         {
             return null_mut();
@@ -61,7 +61,7 @@ pub unsafe fn p(node: *mut u8) -> *mut u8 {
     // SAFETY: [caller, links] the caller's header is readable, and its contents are checked.
     unsafe {
         if node.is_null()
-            || !check::check_readable(call!(c"kmtreep"), Kind::Tree, HEADER, node)
+            || !check::check_readable(call!(c"kmtreep"), CellAt::new(Kind::Tree, node))
             || (*Node::of(node)).parent.is_null()
             || is_owner((*Node::of(node)).parent)
         {

@@ -7,7 +7,7 @@ use super::links::link;
 use crate::cell::{Cell, FLAG_HOST, Kind};
 use crate::error::AllocError;
 use crate::fault::{Call, call};
-use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::layout::{CellAt, Node};
 use crate::raw::request::Request;
 use crate::raw::{check, make};
 
@@ -58,11 +58,11 @@ unsafe fn alloc_by(
     call: Call,
 ) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller's header is readable if the parent is not null.
-    if !parent.is_null() && !unsafe { check::check(call, Kind::Tree, HEADER, parent) } {
+    if !parent.is_null() && !unsafe { check::check(call, CellAt::new(Kind::Tree, parent)) } {
         return Err(AllocError::Misused);
     }
     // SAFETY: [caller] the caller's source is null or live.
-    let data = unsafe { alloc_cell(Kind::Tree, HEADER, src, request, flags) }?;
+    let data = unsafe { alloc_cell(Kind::Tree, src, request, flags) }?;
     let node = Node::of(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
     // SAFETY: [extent, one-thread] the block has room for the header before the data; the parent is a live node.
@@ -73,7 +73,7 @@ unsafe fn alloc_by(
         (&raw mut (*node).prev).write(null_mut());
         (&raw mut (*node).next).write(null_mut());
         (&raw mut (*node).src).write(src);
-        make::announce_made(Kind::Tree, data.as_ptr(), HEADER, src);
+        make::announce_made(Node::at(node));
         if !parent.is_null() {
             link(parent, node);
         }

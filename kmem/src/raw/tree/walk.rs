@@ -6,7 +6,7 @@ use super::free::held;
 use super::links::past_hooks;
 use crate::cell::{FLAG_HOLD, Kind};
 use crate::fault::Call;
-use crate::raw::layout::{NODE as HEADER, Node};
+use crate::raw::layout::Node;
 use crate::raw::{Handle, check, object};
 
 /// A step of a [`Walk`]: a node, or an object that a node adopted.
@@ -127,7 +127,7 @@ pub unsafe fn step(root: *mut u8, here: &mut *mut Node, depth: &mut usize) -> Ha
 #[inline(never)]
 pub(crate) unsafe fn begins(call: Call, root: *mut Node) -> bool {
     // SAFETY: [caller] the caller's header is readable.
-    unsafe { check::check_readable(call, Kind::Tree, HEADER, Node::data(root)) }
+    unsafe { check::check_readable(call, Node::at(root)) }
 }
 
 /// [`step`] on behalf of `call`.
