@@ -63,6 +63,8 @@ pub enum Kind {
     Tree = 4, "tree";
     /// The header of a custom source.
     Source = 5, "source";
+    /// An object of an arena, or an arena.
+    Arena = 6, "arena";
 }
 }
 

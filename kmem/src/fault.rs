@@ -65,6 +65,8 @@ pub enum Misuse {
     /// The seal of the header is wrong: the block belongs to the heap of another copy of kmem, or the header is corrupt. The block
     /// is not freed.
     OtherHeap,
+    /// The mark is not that of the innermost open scope of the arena.
+    NotInnermost,
 }
 
 impl Misuse {
@@ -85,6 +87,7 @@ impl Misuse {
             Misuse::BadHandle => "a handle that contradicts its cell",
             Misuse::NotBuilt(_) => "of a method that this kmem was built without",
             Misuse::OtherHeap => "from the heap of another copy of kmem, or a damaged header",
+            Misuse::NotInnermost => "not the innermost open scope",
         }
     }
 

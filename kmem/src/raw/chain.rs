@@ -25,15 +25,20 @@ unsafe fn chain_shreds(mut src: *mut Cell) -> bool {
     false
 }
 
-/// Returns true if a source is this pool, or was allocated from it, directly or through other sources. Safety: as for [`shreds`].
-#[cfg(all(feature = "pool", feature = "tree"))]
-pub(crate) unsafe fn comes_from(mut src: *mut Cell, pool: *mut super::Pool) -> bool {
+/// Returns true if a source is this pool or arena, or was allocated from it, directly or through other sources.
+/// Safety: as for [`shreds`].
+#[cfg(feature = "tree")]
+pub(crate) unsafe fn comes_from(mut src: *mut Cell, origin: *mut Cell) -> bool {
     // SAFETY: [caller, outlives] the whole chain is live.
     unsafe {
         while !src.is_null() {
-            // The pool may be reached through any of its blocks.
+            if src == origin {
+                return true;
+            }
+            // A pool may be reached through any of its blocks.
+            #[cfg(feature = "pool")]
             if Kind::from_raw_dying((*src).kind) == Some(Kind::Pool)
-                && (*src.cast::<super::Pool>()).head == pool
+                && (*src.cast::<super::Pool>()).head.cast() == origin
             {
                 return true;
             }

@@ -84,7 +84,7 @@ pub(crate) unsafe fn end_fast(at: CellAt) -> bool {
         if plain && !seal::is_no_source(src.addr()) && source::is_plain(src) {
             (*cell).kind = at.kind.freed();
             totals::ended(at.kind, size);
-            source::give_back_fast(src, cell.cast());
+            source::give_back_fast(src, cell.cast(), size);
             return true;
         }
         false

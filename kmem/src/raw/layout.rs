@@ -16,11 +16,13 @@ pub(crate) const REF: usize = 32;
 pub(crate) const NODE: usize = 64;
 /// Bytes of header before the data of a pool cell.
 pub(crate) const POOL_CELL: usize = 16;
+/// Bytes of header before the data of an arena's object.
+pub(crate) const ARENA_CELL: usize = 32;
 
 /// Returns the size of the header of a cell that has a prefix.
 #[inline(always)]
 pub(crate) const fn header_of(kind: Kind) -> usize {
-    const HEADERS: [u8; 8] = [0, HEAP as u8, 0, REF as u8, NODE as u8, 0, 0, 0];
+    const HEADERS: [u8; 8] = [0, HEAP as u8, 0, REF as u8, NODE as u8, 0, ARENA_CELL as u8, 0];
     HEADERS[kind as usize & 7] as usize
 }
 
@@ -37,7 +39,7 @@ pub(crate) struct CellAt {
 }
 
 impl CellAt {
-    /// Returns the cell of this data. `kind` is heap, ref or tree.
+    /// Returns the cell of this data. `kind` is heap, ref, tree or arena.
     #[inline(always)]
     pub(crate) const fn new(kind: Kind, data: *mut u8) -> CellAt {
         CellAt { kind, data }
@@ -50,6 +52,7 @@ impl CellAt {
             Some(kind @ Kind::Heap) if cfg!(feature = "heap") => Some(CellAt { kind, data }),
             Some(kind @ Kind::Ref) if cfg!(feature = "ref") => Some(CellAt { kind, data }),
             Some(kind @ Kind::Tree) if cfg!(feature = "tree") => Some(CellAt { kind, data }),
+            Some(kind @ Kind::Arena) if cfg!(feature = "arena") => Some(CellAt { kind, data }),
             _ => None,
         }
     }
@@ -74,6 +77,8 @@ impl CellAt {
             match self.kind {
                 Kind::Ref => (*self.cell().cast::<Ref>()).src,
                 Kind::Tree => (*self.cell().cast::<Node>()).src,
+                #[cfg(feature = "arena")]
+                Kind::Arena => (*self.cell().cast::<ArenaCell>()).src,
                 _ => core::ptr::null_mut(),
             }
         }
@@ -201,6 +206,25 @@ pub struct PoolCell {
     spare: core::mem::MaybeUninit<usize>,
 }
 
+/// The header of an arena's object (`kmarenacell` in C).
+/// Exhaustive: C code relies on the layout.
+#[cfg(feature = "arena")]
+#[derive(Debug)]
+#[repr(C)]
+pub struct ArenaCell {
+    /// The prefix.
+    pub cell: Cell,
+    /// The arena, or a watch on the object, which is allocated from the arena.
+    pub src: *mut Cell,
+}
+
+#[cfg(feature = "arena")]
+impl ArenaCell {
+    pub(crate) fn of(data: *mut u8) -> *mut ArenaCell {
+        prefix(data, ARENA_CELL).cast()
+    }
+}
+
 #[cfg(feature = "pool")]
 impl PoolCell {
     pub(crate) fn of(data: *mut u8) -> *mut PoolCell {
@@ -263,6 +287,13 @@ const _: () = {
     // On 32-bit machines two words behind the source are unused.
     assert!(size_of::<Ref>() == 16 + 2 * WORD && size_of::<Ref>() <= REF);
     assert!(offset_of!(Ref, refs) == 16 && offset_of!(Ref, src) == 16 + WORD);
+};
+
+#[cfg(feature = "arena")]
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    // Eight bytes behind the source are unused, on 32-bit machines twelve.
+    assert!(size_of::<ArenaCell>() == 16 + WORD && size_of::<ArenaCell>() <= ARENA_CELL);
 };
 
 const _: () = {

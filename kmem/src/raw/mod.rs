@@ -99,6 +99,8 @@ mod trailer;
 #[macro_use]
 mod verbs;
 
+#[cfg(feature = "arena")]
+pub mod arena;
 #[cfg(feature = "heap")]
 pub mod heap;
 #[cfg(feature = "pool")]
@@ -115,7 +117,14 @@ pub use crate::cell::{
     FLAG_SLOT, FLAG_TYPED_CHILD,
 };
 pub use crate::fault::Damage;
+#[cfg(feature = "arena")]
+pub use arena::header::{
+    ARENA_FIXED, ARENA_HAS_ROOMS, ARENA_IN_BUFFER, ARENA_OF_TREE, ARENA_SLOW_FREE, ARENA_STORE, ARENA_WATCH,
+    Arena,
+};
 pub use handle::Handle;
+#[cfg(feature = "arena")]
+pub use layout::ArenaCell;
 #[cfg(feature = "tree")]
 pub use layout::Node;
 #[cfg(feature = "ref")]

@@ -94,7 +94,12 @@ pub(crate) use release_by_kind;
 #[cfg_attr(not(kmem_standalone), inline)]
 pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.
-    unsafe { release_by_kind!(handle, call, shred, data: {}) }
+    unsafe {
+        release_by_kind!(handle, call, shred, data: {
+            #[cfg(feature = "arena")]
+            Arena => super::arena::scope::release(data, call, shred),
+        })
+    }
 }
 
 /// Reports a handle that does not agree with its cell, or whose kind this build does not have.

@@ -73,7 +73,7 @@ pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocEr
 #[cfg(feature = "tree")]
 unsafe fn host(node: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the caller gives a live node.
-    unsafe { super::tree::make::host(node.cast(), layout) }
+    unsafe { super::tree::make::host(node.cast(), layout, call!(c"kmpooli")) }
 }
 
 #[cfg(not(feature = "tree"))]

@@ -61,6 +61,8 @@ unsafe fn release(handle: Handle, call: Call, shred: Shred) {
         object::release_by_kind!(handle, call, shred, data: {
             #[cfg(feature = "ref")]
             Ref => super::refs::release(data, call, shred),
+            #[cfg(feature = "arena")]
+            Arena => super::arena::release(data, call, shred),
             #[cfg(feature = "tree")]
             Tree => { super::tree::free::release(data, call, shred); },
         });
@@ -101,6 +103,11 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
     if kind == Kind::Pool && !data.is_null() {
         // SAFETY: [caller] the caller gives a live cell of a pool.
         return unsafe { super::pool::cell::taint(data) };
+    }
+    #[cfg(feature = "arena")]
+    if kind == Kind::Arena && !data.is_null() {
+        // SAFETY: [caller] the caller gives a live object of an arena.
+        return unsafe { super::arena::taint(data) };
     }
     if let (Some(at), false) = (CellAt::of(Some(kind), data), data.is_null()) {
         // SAFETY: [caller] the caller gives a live object, and its kind has a header.

@@ -165,11 +165,18 @@ impl Facts {
                     facts.tainted |= (*node).cell.tainted() || super::shreds((*node).src);
                     facts.size = own.0;
                     facts.name = trailer::name(CellAt::new(Kind::Tree, object.data));
-                    #[cfg(feature = "pool")]
-                    if (*node).cell.flags & FLAG_HOST != 0 {
-                        facts.kind = Kind::Source;
-                        facts.block -= own.0;
-                        facts.pool(object.data.cast());
+                    match tree::links::hosted(node) {
+                        #[cfg(feature = "pool")]
+                        Some(Kind::Pool) => {
+                            facts.block -= own.0;
+                            facts.pool(object.data.cast());
+                        }
+                        #[cfg(feature = "arena")]
+                        Some(Kind::Arena) => {
+                            facts.block -= own.0;
+                            facts.arena(object.data.cast());
+                        }
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -204,6 +211,20 @@ impl Facts {
             self.name = super::pool::name(pool);
             self.tainted |= super::shreds(pool.cast());
             self.store = Some(count);
+        }
+    }
+
+    /// Adds the memory of an arena.
+    #[cfg(feature = "arena")]
+    unsafe fn arena(&mut self, arena: *mut super::Arena) {
+        // SAFETY: [caller, live] the caller gives a live arena of this thread.
+        unsafe {
+            let count = super::arena::count(arena);
+            self.kind = Kind::Source;
+            self.size = count.used;
+            self.block += count.block;
+            self.name = super::arena::name(arena);
+            self.tainted |= super::shreds(arena.cast());
         }
     }
 

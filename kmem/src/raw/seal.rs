@@ -224,6 +224,13 @@ pub(crate) fn of_pool(pool: usize, key: usize) -> u32 {
     (pool ^ key) as u32
 }
 
+/// Returns the seal of the header of an arena.
+#[inline(always)]
+#[cfg(feature = "arena")]
+pub(crate) fn of_arena(arena: usize) -> usize {
+    arena.rotate_left(11) ^ key()
+}
+
 /// Returns the word that hides a value stored at the address `at`. It depends on the key, on `at` and on `of`.
 fn mask(at: usize, of: usize) -> usize {
     let word = (key() ^ at ^ of.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);

@@ -105,10 +105,7 @@ pub(crate) unsafe fn resize_kept(
                     break;
                 }
                 (*child).parent = now;
-                #[cfg(feature = "pool")]
-                if links::hosts(child) {
-                    (*Node::data(child).cast::<crate::raw::Pool>()).src = now.cast();
-                }
+                links::set_hosted_source(child, now);
                 child = (*child).next;
             }
         }

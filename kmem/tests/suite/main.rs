@@ -10,6 +10,8 @@ mod number;
 mod sources;
 mod support;
 
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "arena", feature = "tree"))]
+mod arena;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_adopt;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]

@@ -64,6 +64,8 @@ impl At {
                 Some(Kind::Ref) => crate::raw::refs::alloc_by(ALLOC_CELL_SMALL, src, request),
                 #[cfg(feature = "pool")]
                 Some(Kind::Pool) if !src.is_null() => crate::raw::pool::alloc(src.cast(), request),
+                #[cfg(feature = "arena")]
+                Some(Kind::Arena) if !src.is_null() => crate::raw::arena::alloc(src.cast(), request),
                 #[cfg(feature = "tree")]
                 Some(Kind::Tree) => {
                     crate::raw::tree::alloc_internal(src, parent, request, 0, call!(c"kmtreea"))

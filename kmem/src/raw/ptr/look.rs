@@ -145,7 +145,8 @@ unsafe fn is_hosted_pool(handle: Handle) -> bool {
     #[cfg(feature = "tree")]
     // SAFETY: [caller] the caller's object is readable.
     unsafe {
-        handle.kind == Kind::Tree as i32 && crate::raw::tree::links::hosts(crate::raw::Node::of(handle.data))
+        handle.kind == Kind::Tree as i32
+            && crate::raw::tree::links::hosted(crate::raw::Node::of(handle.data)) == Some(Kind::Pool)
     }
     #[cfg(not(feature = "tree"))]
     {

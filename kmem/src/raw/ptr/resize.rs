@@ -93,6 +93,8 @@ pub(crate) unsafe fn resize_kept(
             Some(Kind::Ref) => crate::raw::refs::resize_kept(data, to, call, shred).map(Some),
             #[cfg(feature = "tree")]
             Some(Kind::Tree) => crate::raw::tree::resize_kept(data, to, call, shred).map(Some),
+            #[cfg(feature = "arena")]
+            Some(Kind::Arena) => crate::raw::arena::resize_kept(data, to, call, shred).map(Some),
             #[cfg(feature = "pool")]
             Some(Kind::Pool) => crate::raw::pool::holds(data, to.room()).map(|()| None),
             _ => Err(AllocError::Fixed(Kind::None)),

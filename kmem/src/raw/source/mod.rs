@@ -16,10 +16,12 @@
 //!
 //! `draw` and `give_back` get [`Below`], the functions by which a source uses the one below it.
 //!
-//! The pool alone has a fast path, for blocks aligned to 16: `draw_fast`, `is_plain`, `give_back_fast`.
+//! Pools and arenas also have a fast path, for blocks aligned to 16: `draw_fast`, `is_plain`, `give_back_fast`.
 //!
 //! A cell whose source is null was allocated from the heap, which is called directly.
 
+#[cfg(feature = "arena")]
+pub(crate) mod arena;
 pub(crate) mod custom;
 mod heap;
 #[cfg(feature = "pool")]
@@ -45,6 +47,11 @@ macro_rules! by_source {
             #[cfg(feature = "pool")]
             Some(Kind::Pool) => {
                 use pool as $source;
+                $then
+            }
+            #[cfg(feature = "arena")]
+            Some(Kind::Arena) => {
+                use arena as $source;
                 $then
             }
             Some(Kind::Source) => {
@@ -109,42 +116,51 @@ unsafe fn draw_undefined(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, 
 /// source is not null.
 #[inline(always)]
 pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
-    #[cfg(feature = "pool")]
+    let _ = (src, size);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        pool::draw_fast(src, size)
+        #[cfg(feature = "pool")]
+        if let Some(block) = NonNull::new(pool::draw_fast(src, size)) {
+            return block.as_ptr();
+        }
+        #[cfg(feature = "arena")]
+        return arena::draw_fast(src, size);
     }
-    #[cfg(not(feature = "pool"))]
-    {
-        let _ = (src, size);
-        null_mut()
-    }
+    #[allow(unreachable_code, reason = "a build with arenas returns above")]
+    null_mut()
 }
 
 /// Returns true if the fast path of this source can free a block now. Safety: the prefix of the source is readable.
 #[inline(always)]
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
-    #[cfg(feature = "pool")]
+    let _ = src;
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        pool::is_plain(src)
+        #[cfg(feature = "pool")]
+        if pool::is_plain(src) {
+            return true;
+        }
+        #[cfg(feature = "arena")]
+        if arena::is_plain(src) {
+            return true;
+        }
     }
-    #[cfg(not(feature = "pool"))]
-    {
-        let _ = src;
-        false
-    }
+    false
 }
 
-/// Frees a block by the fast path of its source. Safety: as for [`give_back`], and [`is_plain`] is true.
+/// Frees a block of this size by the fast path of its source. Safety: as for [`give_back`], and [`is_plain`] is true.
 #[inline(always)]
-pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
-    #[cfg(feature = "pool")]
+pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, size: usize) {
+    let _ = (src, block, size);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
+        #[cfg(feature = "arena")]
+        if (*src).kind == Kind::Arena as i32 {
+            return arena::give_back_fast(src, block, size);
+        }
+        #[cfg(feature = "pool")]
         pool::give_back_fast(src, block);
     }
-    let _ = (src, block);
 }
 
 /// Frees a block that [`draw`] returned for the same source and layout. Reports a source that was destroyed.

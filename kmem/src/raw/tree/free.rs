@@ -3,14 +3,14 @@
 use core::ptr::null_mut;
 
 use super::links::{
-    INTERNAL, attach_any, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_cold,
+    INTERNAL, attach_any, hosted, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_cold,
     unlink_first,
 };
 use crate::cell::{
-    FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
+    Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
 };
 use crate::fault::{self, Call, Misuse};
-use crate::raw::layout::{CellAt, Node, Pool, Ref};
+use crate::raw::layout::{CellAt, Node, Ref};
 #[cfg(feature = "pool")]
 use crate::raw::pool::release::tear_down;
 #[cfg(feature = "ref")]
@@ -287,13 +287,18 @@ unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
     // SAFETY: [hosted, hooks, holders] nobody uses the caller's live node any more; its flags say what its data is.
     let is_freed = unsafe {
         match (*node).cell.flags & INTERNAL {
-            #[cfg(feature = "pool")]
             FLAG_HOST if hosts(node) => {
-                let pool: *mut Pool = Node::data(node).cast();
+                let data = Node::data(node);
                 if shred || (*node).cell.tainted() {
-                    (*pool).cell.taint();
+                    (*data.cast::<Cell>()).taint();
                 }
-                tear_down(pool);
+                match hosted(node) {
+                    #[cfg(feature = "pool")]
+                    Some(Kind::Pool) => tear_down(data.cast()),
+                    #[cfg(feature = "arena")]
+                    Some(Kind::Arena) => crate::raw::arena::tear_down(call, data.cast()),
+                    _ => {}
+                }
                 true
             }
             FLAG_HOOK => run_hook(call, node),

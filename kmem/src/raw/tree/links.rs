@@ -2,12 +2,18 @@
 
 use core::ptr::null_mut;
 
-use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_TYPED_CHILD, Kind};
+use crate::cell::{Cell, FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_TYPED_CHILD, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
-use crate::raw::layout::{CellAt, NODE, Node, Pool};
+#[cfg(feature = "arena")]
+use crate::raw::arena::header::Arena;
+#[cfg(feature = "arena")]
+use crate::raw::arena::scope as arena;
 #[cfg(feature = "pool")]
-use crate::raw::pool::header::{is_hosted, is_in_dtor};
+use crate::raw::layout::Pool;
+use crate::raw::layout::{CellAt, NODE, Node};
+#[cfg(feature = "pool")]
+use crate::raw::pool::header as pool;
 use crate::raw::sanitizer::{self, HeaderLinks};
 use crate::raw::seal::{self, is_no_header};
 use crate::raw::{chain, check, make};
@@ -34,7 +40,6 @@ pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
     // SAFETY: [links] the caller gives two live nodes of this thread, and the links of live nodes are live.
     unsafe {
         let last = (*parent).lastchild;
-        #[cfg(feature = "pool")]
         if !last.is_null() && (*last).cell.flags & FLAG_HOST != 0 {
             return link_before_pools(parent, last, node);
         }
@@ -50,7 +55,6 @@ pub(crate) unsafe fn link(parent: *mut Node, node: *mut Node) {
 
 /// Links the detached `node` before the pools among `parent`'s children; `first` is the first of these. If `node` hosts a pool too,
 /// its cells may have to be freed before the cells of the others, from which its pool may have been allocated.
-#[cfg(feature = "pool")]
 #[inline(never)]
 unsafe fn link_before_pools(parent: *mut Node, first: *mut Node, node: *mut Node) {
     // SAFETY: [links] the caller gives two live nodes and the first pool below one of them.
@@ -63,7 +67,6 @@ unsafe fn link_before_pools(parent: *mut Node, first: *mut Node, node: *mut Node
 }
 
 /// Links the detached `node` between two neighbouring children of `parent`, each of which may be null. Safety: all are live nodes.
-#[cfg(feature = "pool")]
 unsafe fn link_between(parent: *mut Node, before: *mut Node, node: *mut Node, behind: *mut Node) {
     // SAFETY: [caller, links] the caller's nodes are live.
     unsafe {
@@ -82,9 +85,11 @@ pub(crate) unsafe fn attach_any(node: *mut Node, parent: *mut Node) {
     // SAFETY: [caller, links, hosted, outlives] the caller's nodes are live, and so are their sources.
     unsafe {
         attach(node, parent);
-        #[cfg(feature = "pool")]
         if hosts(node) {
-            reparent_pool(Node::data(node).cast(), parent);
+            if chain::shreds(Node::data(node).cast()) {
+                (*Node::data(node).cast::<Cell>()).taint();
+            }
+            set_hosted_source(node, parent);
             if !parent.is_null() {
                 move_behind_its_pools(parent, node);
             }
@@ -93,7 +98,6 @@ pub(crate) unsafe fn attach_any(node: *mut Node, parent: *mut Node) {
 }
 
 /// Moves a pool that is the first of those on `parent` behind the pools that were allocated from it. Safety: `node` hosts the pool.
-#[cfg(feature = "pool")]
 unsafe fn move_behind_its_pools(parent: *mut Node, node: *mut Node) {
     // SAFETY: [caller, links, outlives] the caller's nodes are live, and so are their sources.
     unsafe {
@@ -292,28 +296,66 @@ pub(crate) unsafe fn relink(node: *mut Node) {
     }
 }
 
-/// Returns true if the data of a node is a pool, as far as both headers show. Safety: the node is live or dying.
-#[cfg(feature = "pool")]
-pub(crate) unsafe fn hosts(node: *mut Node) -> bool {
-    // SAFETY: [caller, extent] the caller's node is readable, and so is data of this size.
-    unsafe {
-        (*node).cell.flags & FLAG_HOST != 0
-            && (*node).cell.size >= NODE + size_of::<Pool>()
-            && is_hosted(Node::data(node).cast())
-    }
+/// Returns the kind of the source that is the data of a node, or `None` if it is none, as far as both headers show.
+/// Safety: the node is live or dying.
+#[inline]
+pub(crate) unsafe fn hosted(node: *mut Node) -> Option<Kind> {
+    // SAFETY: [caller] the caller's node is readable.
+    if unsafe { (*node).cell.flags } & FLAG_HOST == 0 { None } else { unsafe { hosted_kind(node) } }
 }
 
-#[cfg(not(feature = "pool"))]
-pub(crate) unsafe fn hosts(_: *mut Node) -> bool {
-    false
+/// [`hosted`] of a node with [`FLAG_HOST`].
+unsafe fn hosted_kind(node: *mut Node) -> Option<Kind> {
+    let source = Node::data(node);
+    // SAFETY: [caller, extent] the caller's node is readable, and so is data of this size.
+    unsafe {
+        let size = (*node).cell.size.wrapping_sub(NODE);
+        #[cfg(feature = "pool")]
+        if size >= size_of::<Pool>() && pool::is_hosted(source.cast()) {
+            return Some(Kind::Pool);
+        }
+        #[cfg(feature = "arena")]
+        if size >= size_of::<Arena>() && arena::is_hosted(source.cast()) {
+            return Some(Kind::Arena);
+        }
+        let _ = (size, source);
+    }
+    None
+}
+
+/// Returns true if the data of a node is a pool or an arena, as far as both headers show. Safety: the node is live or dying.
+pub(crate) unsafe fn hosts(node: *mut Node) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { hosted(node) }.is_some()
+}
+
+/// Makes `parent` the source of the pool or arena that a node hosts, if it does. Safety: the node is live.
+pub(crate) unsafe fn set_hosted_source(node: *mut Node, parent: *mut Node) {
+    let _ = parent;
+    // SAFETY: [caller, hosted] the kind says what the data is.
+    unsafe {
+        match hosted(node) {
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) => (*Node::data(node).cast::<Pool>()).src = parent.cast(),
+            #[cfg(feature = "arena")]
+            Some(Kind::Arena) => (*Node::data(node).cast::<Arena>()).src = parent.cast(),
+            _ => {}
+        }
+    }
 }
 
 /// Returns a misuse if a node must not be freed or resized now. Safety: the node is live or dying.
 pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
-    // SAFETY: [caller, hosted] the caller's node is readable, and so is the pool that it hosts.
+    // SAFETY: [caller, hosted] the caller's node is readable, and so is what it hosts.
     unsafe {
-        #[cfg(feature = "pool")]
-        if hosts(node) && is_in_dtor(Node::data(node).cast()) {
+        let in_dtor = match hosted(node) {
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) => pool::is_in_dtor(Node::data(node).cast()),
+            #[cfg(feature = "arena")]
+            Some(Kind::Arena) => (*Node::data(node).cast::<Arena>()).ending != 0,
+            _ => false,
+        };
+        if in_dtor {
             return Some(Misuse::BeingFreed);
         }
         ((*node).cell.flags & FLAG_BUSY != 0).then_some(Misuse::FreeingBelow)
@@ -403,20 +445,6 @@ pub(crate) unsafe fn past_hooks(call: Call, node: *mut Node) -> Result<*mut Node
             child = (*child).next;
         }
         Ok(child)
-    }
-}
-
-/// Makes `parent` the source of a pool whose node moves. Taints the pool if its old source is tainted, directly or by a source
-/// below.
-/// Safety: `pool` is a live pool on a node of this thread, and its old source is alive.
-#[cfg(feature = "tree")]
-unsafe fn reparent_pool(pool: *mut Pool, parent: *mut Node) {
-    // SAFETY: [caller, hosted] the contract is the caller's.
-    unsafe {
-        if chain::shreds(pool.cast()) {
-            (*pool).cell.taint();
-        }
-        (*pool).src = parent.cast();
     }
 }
 

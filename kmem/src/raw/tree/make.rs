@@ -94,11 +94,11 @@ pub(crate) unsafe fn alloc_internal(
     unsafe { alloc_by(make::ALLOC_CELL_SMALL, src, parent, request, flags, call) }
 }
 
-/// Allocates a block for a pool: the data of a new child of `parent`, allocated from the source of `parent`. Freeing the child
-/// destroys the pool. Safety: `parent` is a live node of this thread.
-#[cfg(feature = "pool")]
-pub(crate) unsafe fn host(parent: *mut Node, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+/// Allocates a block for a pool or an arena: the data of a new child of `parent`, allocated from the source of `parent`. Freeing the
+/// child destroys the pool or arena. Safety: `parent` is a live node of this thread.
+#[cfg(any(feature = "pool", feature = "arena"))]
+pub(crate) unsafe fn host(parent: *mut Node, layout: Layout, call: Call) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_internal((*parent).src, Node::data(parent), &request, FLAG_HOST, call!(c"kmpooli")) }
+    unsafe { alloc_internal((*parent).src, Node::data(parent), &request, FLAG_HOST, call) }
 }

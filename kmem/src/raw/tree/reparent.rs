@@ -109,7 +109,6 @@ unsafe fn move_host(call: Call, node: *mut Node, parent: *mut Node) -> Result<()
 /// pool. The pool would then be destroyed before that node is freed. Safety: both are live and belong to this thread.
 #[inline(always)]
 unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
-    #[cfg(feature = "pool")]
     // SAFETY: [caller, links, hosted, outlives] the flag says that the data is a pool; nodes above and their sources are live.
     unsafe {
         let mut above = parent;
@@ -120,7 +119,6 @@ unsafe fn would_hold_itself(node: *mut Node, parent: *mut Node) -> bool {
             above = (*above).parent;
         }
     }
-    let _ = (node, parent);
     false
 }
 

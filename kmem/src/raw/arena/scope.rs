@@ -1,0 +1,335 @@
+//! Scopes of an arena, and the end of everything in a scope or in the arena.
+
+use core::ptr::null_mut;
+
+use super::block::{BLOCK, enter, growth_source, untaken};
+use super::header::{ARENA_HAS_ROOMS, ARENA_IN_BUFFER, ARENA_SLOW_FREE, ARENA_STORE, Arena, Block, Rooms};
+use super::room::sort_older;
+use super::watch;
+use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
+use crate::fault::{self, Call, Misuse};
+use crate::raw::chain::shreds;
+use crate::raw::layout::{ARENA_CELL, CellAt};
+use crate::raw::request::BASE_ALIGN;
+use crate::raw::source::give_back;
+use crate::raw::{check, end, seal, totals};
+use crate::shred;
+use core::alloc::Layout;
+
+/// The beginning of a scope (`kmmark` in C). A mark of zeros stands for the beginning of the arena.
+/// Exhaustive: C code relies on the size.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Mark {
+    at: *mut u8,
+    block: *mut Block,
+    rooms: *mut Rooms,
+    floor: *mut u8,
+    floor_block: *mut Block,
+    /// The number of the scope around it, or 0.
+    outer: usize,
+    /// The number of the scope, or 0 for a mark of zeros.
+    scope: usize,
+    seal: usize,
+}
+
+impl Mark {
+    /// The mark of zeros.
+    pub const START: Mark = Mark {
+        at: null_mut(),
+        block: null_mut(),
+        rooms: null_mut(),
+        floor: null_mut(),
+        floor_block: null_mut(),
+        outer: 0,
+        scope: 0,
+        seal: 0,
+    };
+
+    /// Returns the seal of a mark of this arena.
+    #[inline(always)]
+    fn seal(&self, arena: *mut Arena) -> usize {
+        let Mark { at, block, rooms, floor, floor_block, outer, scope, .. } = *self;
+        // Each field is rotated by another number of bits, so that equal fields do not cancel out.
+        let places = at.addr() ^ block.addr().rotate_left(7) ^ rooms.addr().rotate_left(13);
+        let floors = floor.addr().rotate_left(19) ^ floor_block.addr().rotate_left(23);
+        places ^ floors ^ outer.rotate_left(29) ^ scope.rotate_left(3) ^ arena.addr() ^ seal::key()
+    }
+}
+
+/// Begins a scope. Safety: the arena is live and belongs to this thread.
+#[inline]
+pub(crate) unsafe fn begin(arena: *mut Arena) -> Mark {
+    // SAFETY: [caller] the arena is live.
+    unsafe {
+        let this = &mut *arena;
+        let mut mark = Mark {
+            at: this.at,
+            block: this.block,
+            rooms: this.rooms,
+            floor: this.floor,
+            floor_block: this.floor_block,
+            outer: this.scope,
+            scope: this.serial + 1,
+            seal: 0,
+        };
+        mark.seal = mark.seal(arena);
+        this.serial += 1;
+        this.scope = this.serial;
+        (this.floor, this.floor_block) = (this.at, this.block);
+        this.rooms = null_mut();
+        this.cell.flags &= !ARENA_HAS_ROOMS;
+        // One byte lies between the scope and the object before it, so that this object is not the newest any more.
+        if this.at != this.end {
+            this.at = this.at.add(1);
+        }
+        mark
+    }
+}
+
+/// What is freed as a whole.
+enum What {
+    Scope(Mark),
+    Everything,
+    Arena,
+}
+
+/// A scope or an arena that is being ended. Dropping this runs the remaining destructors, even after one of them unwinds, and then
+/// frees the memory.
+struct Ending {
+    call: Call,
+    arena: *mut Arena,
+    what: What,
+    /// The `ending` of the arena before.
+    before: usize,
+}
+
+impl Ending {
+    /// Frees the cells with a watch, the newest first.
+    unsafe fn run(&self) {
+        let from = if let What::Scope(mark) = &self.what { mark.scope } else { 0 };
+        // SAFETY: [watches] a watch leaves the list before its cell is freed, or with it. So the list gets shorter.
+        unsafe {
+            loop {
+                let newest = (*self.arena).watches;
+                if newest.is_null() || (*newest).scope < from {
+                    return;
+                }
+                let cell = (*newest).watched;
+                if !cell.is_null() && (*cell).kind == Kind::Arena as i32 {
+                    release(cell.cast::<u8>().add(ARENA_CELL), self.call, Shred::No);
+                }
+                if (*self.arena).watches == newest {
+                    watch::unlink(newest);
+                }
+            }
+        }
+    }
+
+    /// Zeroes what lies behind `at` in `block` and in the blocks up to the current one, if the arena zeroes.
+    unsafe fn zero(&self, block: *mut Block, at: *mut u8) {
+        let arena = self.arena;
+        // SAFETY: [blocks] the blocks up to the current one are live, and their objects are freed.
+        unsafe {
+            if !shreds(arena.cast()) {
+                return;
+            }
+            let (mut block, mut from) = (block, at);
+            loop {
+                let last = block == (*arena).block;
+                let to = if last { (*arena).at } else { (*block).end };
+                super::block::taken(from, to.addr() - from.addr());
+                shred::zero(from, to.addr() - from.addr());
+                if last {
+                    return;
+                }
+                block = (*block).next;
+                from = block.cast::<u8>().add(BLOCK);
+            }
+        }
+    }
+
+    unsafe fn finish(&self) {
+        let arena = self.arena;
+        // SAFETY: [guard, blocks] nothing in the scope or in the arena is used any more.
+        unsafe {
+            (*arena).ending = self.before;
+            let first = &raw mut (*arena).first;
+            match &self.what {
+                What::Scope(mark) => {
+                    self.zero(mark.block, mark.at);
+                    enter(arena, mark.block);
+                    let this = &mut *arena;
+                    this.at = mark.at;
+                    untaken(this.at, this.end);
+                    (this.rooms, this.scope) = (mark.rooms, mark.outer);
+                    (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
+                    this.cell.flags &= !ARENA_HAS_ROOMS;
+                    if !this.rooms.is_null() {
+                        this.cell.flags |= ARENA_HAS_ROOMS;
+                    }
+                    if !this.older.is_null() {
+                        sort_older(arena);
+                    }
+                }
+                What::Everything => {
+                    self.zero(first, first.cast::<u8>().add(BLOCK));
+                    enter(arena, first);
+                    let this = &mut *arena;
+                    (this.rooms, this.older, this.scope) = (null_mut(), null_mut(), 0);
+                    (this.floor, this.floor_block) = (null_mut(), null_mut());
+                    this.cell.flags &= !ARENA_HAS_ROOMS;
+                }
+                What::Arena => {
+                    self.zero(first, first.cast::<u8>().add(BLOCK));
+                    free_blocks(arena);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // SAFETY: [guard] the arena is live until this is dropped.
+        unsafe {
+            self.run();
+            self.finish();
+        }
+    }
+}
+
+/// Gives the blocks of an arena back, the newest first. Safety: nothing in the arena is used any more.
+unsafe fn free_blocks(arena: *mut Arena) {
+    // SAFETY: [blocks, origin] each block was allocated from the source with its size; the first one begins with the arena.
+    unsafe {
+        let mut block = (*arena).block;
+        while !(*block).next.is_null() {
+            block = (*block).next;
+        }
+        let (source, growth) = ((*arena).src, growth_source(arena));
+        let first = &raw mut (*arena).first;
+        while block != first {
+            let before = (*block).prev;
+            let size = (*block).end.addr() - block.addr();
+            super::block::taken(block.cast(), size);
+            totals::returned(Kind::Arena, size);
+            give_back(growth, block.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
+            block = before;
+        }
+        let size = (*block).end.addr() - arena.addr();
+        super::block::taken(block.cast::<u8>().add(BLOCK), (*block).end.addr() - block.addr() - BLOCK);
+        (*arena).cell.kind = Kind::Arena.freed();
+        totals::ended(Kind::Arena, size);
+        // Freeing the node of an arena on a node frees the first block.
+        if (*arena).cell.flags & (ARENA_IN_BUFFER | FLAG_HOST) == 0 {
+            give_back(source, arena.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
+        }
+    }
+}
+
+/// Runs the destructors of a scope or an arena, and frees its memory. Safety: the arena is live and belongs to this thread, and
+/// nobody uses the objects any more.
+unsafe fn free(call: Call, arena: *mut Arena, what: What) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let before = (*arena).ending;
+        (*arena).ending = (*arena).serial + 1;
+        drop(Ending { call, arena, what, before });
+    }
+}
+
+/// Ends a scope, or empties the arena if the mark is zero. Safety: the arena is live and belongs to this thread. Nobody uses what was
+/// allocated in the scope.
+#[inline]
+pub(crate) unsafe fn end(call: Call, arena: *mut Arena, mark: &Mark) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let ending = (*arena).ending;
+        let misuse = if mark.scope == 0 && ending == 0 {
+            return free(call, arena, What::Everything);
+        } else if mark.scope != (*arena).scope || mark.seal != mark.seal(arena) {
+            Misuse::NotInnermost
+        } else if mark.scope < ending {
+            Misuse::BeingFreed
+        } else {
+            let this = &mut *arena;
+            // Nothing to run, zero or sort.
+            if (this.watches.is_null() || (*this.watches).scope < mark.scope)
+                && this.older.is_null()
+                && this.cell.flags & ARENA_SLOW_FREE == 0
+                && !this.cell.tainted()
+                && this.block == mark.block
+            {
+                untaken(mark.at, this.end);
+                (this.at, this.rooms, this.scope) = (mark.at, mark.rooms, mark.outer);
+                (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
+                this.cell.flags &= !ARENA_HAS_ROOMS;
+                if !this.rooms.is_null() {
+                    this.cell.flags |= ARENA_HAS_ROOMS;
+                }
+                return;
+            }
+            return free(call, arena, What::Scope(*mark));
+        };
+        fault::report(call, arena.cast(), misuse);
+    }
+}
+
+/// Destroys an arena. Safety: as for [`end`], for everything in the arena.
+pub(crate) unsafe fn tear_down(call: Call, arena: *mut Arena) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { free(call, arena, What::Arena) }
+}
+
+/// Frees an object of an arena on behalf of `call`. Ignores null. Safety: `data` is null, or the header before it is readable.
+#[inline(always)]
+pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
+    if data.is_null() {
+        return;
+    }
+    // SAFETY: [caller, live] the header is readable. `end` runs only if it is that of a live object.
+    unsafe {
+        let at = CellAt::new(Kind::Arena, data);
+        if check::check(call, at) {
+            if (*at.cell()).flags & ARENA_STORE != 0 {
+                return fault::report(call, data, Misuse::WrongKind(Kind::Arena));
+            }
+            end::end(call, at, shred.is_yes());
+        }
+    }
+}
+
+/// Returns true if this is a live arena. Otherwise reports the misuse. Safety: if the address is aligned, a header is readable there.
+#[inline]
+pub(crate) unsafe fn check_arena(call: Call, arena: *mut Arena) -> bool {
+    // SAFETY: [caller] the header is readable; only an aligned one is read.
+    unsafe {
+        let found = if arena.addr() & (BASE_ALIGN - 1) == 0 { (*arena).cell.kind } else { 0 };
+        if found == Kind::Arena as i32
+            && (*arena).cell.flags & ARENA_STORE != 0
+            && (*arena).seal == seal::of_arena(arena.addr())
+        {
+            return true;
+        }
+        report_bad_arena(call, arena.cast(), found);
+    }
+    false
+}
+
+/// Returns true if this is the header of an arena on a node. Safety: the bytes of an arena's header are readable there.
+#[cfg(feature = "tree")]
+pub(crate) unsafe fn is_hosted(arena: *mut Arena) -> bool {
+    // SAFETY: [caller] the caller's bytes are readable.
+    unsafe {
+        (*arena).cell.kind == Kind::Arena as i32
+            && (*arena).cell.flags & (FLAG_HOST | ARENA_STORE) == FLAG_HOST | ARENA_STORE
+            && (*arena).seal == seal::of_arena(arena.addr())
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn report_bad_arena(call: Call, arena: *mut Cell, found: i32) {
+    fault::report(call, arena.cast(), fault::classify(Kind::Arena, found));
+}

@@ -1,0 +1,164 @@
+//! The arena as a source, and the watch, which is the source of one cell.
+
+use core::alloc::Layout;
+use core::ptr::{NonNull, null_mut};
+
+use crate::cell::{Cell, Kind};
+use crate::error::AllocError;
+use crate::raw::arena::block::{bump, taken, untaken};
+use crate::raw::arena::header::{ARENA_HAS_ROOMS, ARENA_SLOW_FREE, ARENA_STORE, ARENA_WATCH, Arena, Watch};
+use crate::raw::arena::{room, space, watch};
+use crate::raw::layout::{self, ArenaCell};
+use crate::raw::request::{BASE_ALIGN, Below};
+use crate::raw::sanitizer;
+use crate::shared;
+
+/// The three kinds of cells that have [`Kind::Arena`].
+enum Which {
+    Arena(*mut Arena),
+    Watch(*mut Watch),
+    Object(*mut ArenaCell),
+}
+
+/// Safety: `src` is the readable header of a live or dying cell of kind [`Kind::Arena`].
+unsafe fn which(src: *mut Cell) -> Which {
+    // SAFETY: [caller] the flags say which header it is.
+    match unsafe { (*src).flags } & (ARENA_STORE | ARENA_WATCH) {
+        ARENA_STORE => Which::Arena(src.cast()),
+        ARENA_WATCH => Which::Watch(src.cast()),
+        _ => Which::Object(src.cast()),
+    }
+}
+
+/// Returns the arena that a source is, or whose watch it is, or null. Safety: as for [`which`].
+pub(crate) unsafe fn arena_of(src: *mut Cell) -> *mut Arena {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        match which(src) {
+            Which::Arena(arena) => arena,
+            Which::Watch(watch) if (*watch).src == (*watch).arena.cast() => (*watch).arena,
+            _ => null_mut(),
+        }
+    }
+}
+
+pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller, watches] the caller gives a live source of this thread; the source of a watch is alive.
+    unsafe {
+        match which(src) {
+            Which::Arena(arena) => space::draw(arena, layout.size(), layout.align(), below),
+            Which::Watch(watch) => {
+                let block = (below.draw)((*watch).src, layout)?;
+                (*watch).block = block.as_ptr();
+                Ok(block)
+            }
+            Which::Object(_) => Err(AllocError::Source(Some(Kind::Arena))),
+        }
+    }
+}
+
+/// Allocates a block aligned to 16, or returns null if only [`draw`] can. Safety: `src` is the readable prefix of a source, and
+/// belongs to this thread if it is an arena.
+#[inline(always)]
+pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
+    // SAFETY: [caller, live] the first word says if this is a live arena whose next object is placed behind the last one.
+    unsafe {
+        let first = layout::prefix_word(src);
+        let plain = first & layout::prefix_word_of(-1, 0, ARENA_STORE | ARENA_HAS_ROOMS, 0, 0)
+            == layout::prefix_word_of(Kind::Arena as i32, 0, ARENA_STORE, 0, 0);
+        if sanitizer::ON || !plain {
+            return null_mut();
+        }
+        bump(src.cast(), size.next_multiple_of(BASE_ALIGN), BASE_ALIGN)
+    }
+}
+
+/// Returns true if this is a live arena whose objects need not be zeroed. Safety: `src` is the readable prefix of a source.
+#[inline(always)]
+pub(super) unsafe fn is_plain(src: *mut Cell) -> bool {
+    // SAFETY: [caller, one-thread] the prefix is the caller's; no other thread writes to it.
+    let first = unsafe { layout::prefix_word(src) };
+    first & layout::prefix_word_of(-1, u8::MAX, ARENA_STORE | ARENA_SLOW_FREE, 0, 0)
+        == layout::prefix_word_of(Kind::Arena as i32, 0, ARENA_STORE, 0, 0)
+}
+
+/// Frees a block of a plain arena. Safety: as for [`give_back`], and [`is_plain`] is true.
+#[inline]
+pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, size: usize) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { space::give_back(src.cast(), block, size) }
+}
+
+pub(super) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, below: &Below) {
+    // SAFETY: [caller, watches] the caller gives the live source of the block.
+    unsafe {
+        match which(src) {
+            Which::Arena(arena) => space::give_back(arena, block, layout.size()),
+            Which::Watch(watch) => {
+                (below.give_back)((*watch).src, block, layout);
+                // A cell that has moved gives its old block back, and stays.
+                if (*watch).block == block {
+                    watch::free(watch);
+                }
+            }
+            Which::Object(_) => {}
+        }
+    }
+}
+
+pub(super) unsafe fn fits_in_place(_src: *mut Cell, _size: usize) -> Result<bool, AllocError> {
+    Ok(false)
+}
+
+pub(super) unsafe fn resizes(src: *mut Cell) -> bool {
+    // SAFETY: [caller] the caller gives a live source.
+    unsafe { !arena_of(src).is_null() }
+}
+
+/// Resizes the newest block in place, and shrinks any block in place.
+pub(super) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
+    // SAFETY: [caller, bump] the caller gives a block of this size.
+    unsafe {
+        let arena = arena_of(src);
+        let (from, to) = (layout.size().next_multiple_of(BASE_ALIGN), to.next_multiple_of(BASE_ALIGN));
+        if block.addr() + from == (*arena).at.addr() {
+            if to > (*arena).end.addr() - block.addr() {
+                return false;
+            }
+            let end = (*arena).at.sub(from).add(to);
+            (*arena).at = end;
+            if to > from {
+                taken(end.sub(to - from), to - from);
+            } else {
+                untaken(end, end.add(from - to));
+            }
+            return true;
+        }
+        if to < from {
+            room::put(arena, block.add(to), from - to);
+        }
+        to <= from
+    }
+}
+
+pub(super) unsafe fn resized(_src: *mut Cell, _block: *mut u8, _from: usize, _to: usize) {}
+
+pub(super) unsafe fn may_have_served(_src: *mut Cell, _size: usize) -> bool {
+    true
+}
+
+pub(super) unsafe fn below(src: *mut Cell) -> *mut Cell {
+    // SAFETY: [caller] the caller's header is readable.
+    unsafe {
+        match which(src) {
+            Which::Arena(arena) => (*arena).src,
+            Which::Watch(watch) => (*watch).src,
+            Which::Object(object) => (*object).src,
+        }
+    }
+}
+
+pub(super) unsafe fn zeroes(src: *mut Cell) -> bool {
+    // SAFETY: [caller] the caller's header is readable.
+    unsafe { shared::is_marked(&(*src).shred) }
+}
