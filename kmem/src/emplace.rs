@@ -26,15 +26,17 @@ pub(crate) fn destructor<T>() -> Option<Destructor> {
     needs_drop::<T>().then_some(Destructor { run: Some(drop_one::<T>), arg: ptr::null_mut() })
 }
 
+/// A function that allocates a cell and returns its data.
+pub(crate) trait Alloc: FnOnce(&Request) -> Result<NonNull<u8>, AllocError> {}
+
+impl<F: FnOnce(&Request) -> Result<NonNull<u8>, AllocError>> Alloc for F {}
+
 /// Allocates a cell with `alloc` and moves the value into it.
 ///
 /// # Safety
 /// `alloc` returns the data of a new cell that is as the request asks, or an error.
 #[inline]
-pub(crate) unsafe fn value<T>(
-    value: T,
-    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
-) -> Result<NonNull<T>, Refused<T>> {
+pub(crate) unsafe fn value<T>(value: T, alloc: impl Alloc) -> Result<NonNull<T>, Refused<T>> {
     match alloc(&Request { align: align_of::<T>(), drop: destructor::<T>(), ..Request::new(size_of::<T>()) })
     {
         Ok(data) => {
@@ -51,10 +53,7 @@ pub(crate) unsafe fn value<T>(
 ///
 /// # Safety
 /// `alloc` returns the data of a new cell that is as the request asks, or an error.
-pub(crate) unsafe fn copy<T: Copy>(
-    values: &[T],
-    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
-) -> Result<NonNull<[T]>, AllocError> {
+pub(crate) unsafe fn copy<T: Copy>(values: &[T], alloc: impl Alloc) -> Result<NonNull<[T]>, AllocError> {
     let data = alloc(&Request { align: align_of::<T>(), ..Request::new(size_of_val(values)) })?.cast::<T>();
     // SAFETY: [fresh] the caller's `alloc` made a new cell with the layout of this slice, so they do not overlap.
     unsafe { ptr::copy_nonoverlapping(values.as_ptr(), data.as_ptr(), values.len()) };
@@ -65,10 +64,7 @@ pub(crate) unsafe fn copy<T: Copy>(
 ///
 /// # Safety
 /// `alloc` returns the data of a new cell that is as the request asks, or an error.
-pub(crate) unsafe fn str(
-    text: &str,
-    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
-) -> Result<NonNull<str>, AllocError> {
+pub(crate) unsafe fn str(text: &str, alloc: impl Alloc) -> Result<NonNull<str>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { copy(text.as_bytes(), alloc) }.map(as_str)
 }
@@ -141,13 +137,9 @@ struct Filling<T> {
 impl<T> Filling<T> {
     /// # Safety
     /// `alloc` returns the data of a new cell of this kind that is as the request asks, or an error.
-    unsafe fn new(
-        kind: Kind,
-        room: usize,
-        alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
-    ) -> Result<Self, AllocError> {
+    unsafe fn new(kind: Kind, room: usize, alloc: impl Alloc) -> Result<Self, AllocError> {
         let size = size_of::<T>().checked_mul(room).ok_or(AllocError::Overflow)?;
-        let empty = needs_drop::<T>().then_some(Destructor { run: None, arg: ptr::null_mut() });
+        let empty = needs_drop::<T>().then_some(Destructor::NONE);
         let data = alloc(&Request { align: align_of::<T>(), drop: empty, ..Request::new(size) })?;
         Ok(Filling { kind, data: data.cast(), filled: 0, room })
     }
@@ -218,7 +210,7 @@ pub(crate) unsafe fn slice_with<T>(
     kind: Kind,
     len: usize,
     mut each: impl FnMut(usize) -> T,
-    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl Alloc,
 ) -> Result<NonNull<[T]>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     let mut filling = unsafe { Filling::new(kind, len, alloc) }?;
@@ -238,7 +230,7 @@ pub(crate) unsafe fn slice_with<T>(
 pub(crate) unsafe fn collect<T>(
     kind: Kind,
     values: impl Iterator<Item = T>,
-    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl Alloc,
 ) -> Result<NonNull<[T]>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     let mut filling = unsafe { Filling::new(kind, values.size_hint().0, alloc) }?;
@@ -264,7 +256,7 @@ pub(crate) unsafe fn collect<T>(
 pub(crate) unsafe fn vec<T>(
     kind: Kind,
     values: alloc::vec::Vec<T>,
-    alloc: impl FnOnce(&Request) -> Result<NonNull<u8>, AllocError>,
+    alloc: impl Alloc,
 ) -> Result<NonNull<[T]>, AllocError> {
     struct Zeroed<T>(alloc::vec::Vec<T>);
     impl<T> Drop for Zeroed<T> {

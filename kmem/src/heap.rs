@@ -34,9 +34,7 @@ unsafe impl<T: ?Sized + Sync> Sync for HeapBox<T> {}
 
 /// Returns the function that allocates a cell for a constructor.
 #[inline]
-fn alloc_in(
-    place: impl Place<Source = Heap>,
-) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+fn alloc_in(place: impl Place<Source = Heap>) -> impl emplace::Alloc {
     let (Heap, name) = place.into_parts();
     // SAFETY: [typed] `emplace` asks for a destructor that suits the value.
     move |request| unsafe { raw::heap::alloc(&raw::Request { name, ..*request }) }

@@ -136,8 +136,7 @@ macro_rules! conversions {
         impl From<&str> for $owner<str> {
             #[track_caller]
             fn from(text: &str) -> Self {
-                // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
-                unsafe { Self::own(emplace::made(emplace::str(text, alloc_in(Heap)))) }
+                emplace::made(Self::try_copy_str_in(text, Heap))
             }
         }
 
@@ -148,11 +147,8 @@ macro_rules! conversions {
             fn from(text: alloc::string::String) -> Self {
                 // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
                 unsafe {
-                    Self::own(emplace::as_str(emplace::made(emplace::vec(
-                        $kind,
-                        text.into_bytes(),
-                        alloc_in(Heap),
-                    ))))
+                    let bytes = emplace::made(emplace::vec($kind, text.into_bytes(), alloc_in(Heap)));
+                    Self::own(emplace::as_str(bytes))
                 }
             }
         }
@@ -161,11 +157,7 @@ macro_rules! conversions {
         impl<T: Clone> From<&[T]> for $owner<[T]> {
             #[track_caller]
             fn from(values: &[T]) -> Self {
-                let each = |index: usize| values[index].clone();
-                // SAFETY: [fresh, sole] the cell is new, and this is its only owner.
-                unsafe {
-                    Self::own(emplace::made(emplace::slice_with($kind, values.len(), each, alloc_in(Heap))))
-                }
+                emplace::made(Self::try_from_fn_in(values.len(), |index| values[index].clone(), Heap))
             }
         }
 

@@ -42,9 +42,7 @@ unsafe impl<T: ?Sized + Send + Sync, S: Send + Sync> Sync for Ref<T, S> {}
 
 /// Returns the function that allocates a cell for a constructor.
 #[inline]
-fn alloc_in<S: CellSource>(
-    place: impl Place<Source = S>,
-) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+fn alloc_in<S: CellSource>(place: impl Place<Source = S>) -> impl emplace::Alloc {
     let (source, name) = place.into_parts();
     // SAFETY: [outlives, typed] a `CellSource` outlives its type's lifetime, which bounds the owner of the new cell. `emplace` asks for
     // a destructor that suits the value.

@@ -5,7 +5,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::layout::CellAt;
 use super::request::{Fill, Request};
-use super::resize::{self, How, ResizeRequest, Resized};
+use super::resize::{self, How, ResizeRequest, ResizeResult};
 use super::{check, end, make};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
@@ -30,10 +30,7 @@ pub unsafe fn alloc(request: &Request) -> Result<NonNull<u8>, AllocError> {
 
 /// [`alloc`] by the given one of the two functions that make cells.
 #[inline(always)]
-pub(crate) unsafe fn alloc_by(
-    alloc_cell: make::AllocCell,
-    request: &Request,
-) -> Result<NonNull<u8>, AllocError> {
+pub(crate) unsafe fn alloc_by(alloc_cell: make::AllocCell, request: &Request) -> make::AllocResult {
     // SAFETY: [origin] the null source is the heap, and the header is the bare prefix.
     unsafe {
         let data = alloc_cell(Kind::Heap, null_mut(), request, 0)?;
@@ -65,12 +62,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
 
 /// [`resize`] on behalf of `call`. The old block is freed when the result is dropped.
 #[inline]
-pub(crate) unsafe fn resize_kept(
-    data: *mut u8,
-    to: ResizeRequest,
-    call: Call,
-    shred: Shred,
-) -> Result<Resized, AllocError> {
+pub(crate) unsafe fn resize_kept(data: *mut u8, to: ResizeRequest, call: Call, shred: Shred) -> ResizeResult {
     // SAFETY: [caller, live] the header is readable. The check finds a live heap cell.
     unsafe {
         let at = CellAt::new(Kind::Heap, data);

@@ -14,8 +14,11 @@ use super::totals;
 use crate::cell::{Cell, FLAG_HOST, FLAG_RECORD, Kind};
 use crate::error::AllocError;
 
+/// The result of an allocation: the data of the new cell.
+pub(crate) type AllocResult = Result<NonNull<u8>, AllocError>;
+
 /// The type of [`alloc_cell`] and [`alloc_cell_cold`].
-pub(crate) type AllocCell = unsafe fn(Kind, *mut Cell, &Request, u8) -> Result<NonNull<u8>, AllocError>;
+pub(crate) type AllocCell = unsafe fn(Kind, *mut Cell, &Request, u8) -> AllocResult;
 
 /// The function that makes cells for callers that need not be fast: the smaller one in the C library, the faster one elsewhere.
 pub(crate) const ALLOC_CELL_SMALL: AllocCell =
@@ -24,12 +27,7 @@ pub(crate) const ALLOC_CELL_SMALL: AllocCell =
 /// Allocates a block from `src` and makes a cell of `kind` in it. Returns the data. The caller writes the rest of the header.
 /// Safety: `src` is null or a live source. The kind has a prefix.
 #[inline(always)]
-pub(crate) unsafe fn alloc_cell(
-    kind: Kind,
-    src: *mut Cell,
-    request: &Request,
-    flags: u8,
-) -> Result<NonNull<u8>, AllocError> {
+pub(crate) unsafe fn alloc_cell(kind: Kind, src: *mut Cell, request: &Request, flags: u8) -> AllocResult {
     // The plain cell from the heap is by far the most frequent. If the request is a constant, most of this is computed at compile
     // time.
     if src.is_null() && is_plain_request(request) {
@@ -90,12 +88,7 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, size: usize, flags: u8) ->
 
 /// [`alloc_cell`] without the fast path of the source, out of line.
 #[inline(never)]
-unsafe fn alloc_cell_cold(
-    kind: Kind,
-    src: *mut Cell,
-    request: &Request,
-    flags: u8,
-) -> Result<NonNull<u8>, AllocError> {
+unsafe fn alloc_cell_cold(kind: Kind, src: *mut Cell, request: &Request, flags: u8) -> AllocResult {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if !is_plain_request(request) {
@@ -107,12 +100,7 @@ unsafe fn alloc_cell_cold(
 }
 
 /// [`alloc_cell`] for a request that is not plain. Safety: as for [`alloc_cell`].
-unsafe fn alloc_cell_slow(
-    kind: Kind,
-    src: *mut Cell,
-    request: &Request,
-    flags: u8,
-) -> Result<NonNull<u8>, AllocError> {
+unsafe fn alloc_cell_slow(kind: Kind, src: *mut Cell, request: &Request, flags: u8) -> AllocResult {
     let shape = CellLayout::new(header_of(kind), request)?;
     let layout = shape.layout();
     // SAFETY: [caller] the source is live.

@@ -11,7 +11,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::layout::{CellAt, Ref};
 use super::request::{Fill, Request};
-use super::resize::{self, How, ResizeRequest, Resized};
+use super::resize::{self, How, ResizeRequest, ResizeResult};
 use super::{check, end, make};
 use crate::atomic::AtomicUsize;
 use crate::cell::{Cell, Kind, Shred};
@@ -53,7 +53,7 @@ pub(crate) unsafe fn alloc_by(
     alloc_cell: make::AllocCell,
     src: *mut Cell,
     request: &Request,
-) -> Result<NonNull<u8>, AllocError> {
+) -> make::AllocResult {
     // SAFETY: [caller] the source is live.
     let data = unsafe { alloc_cell(Kind::Ref, src, request, 0) }?;
     let header = Ref::of(data.as_ptr());
@@ -131,12 +131,7 @@ unsafe fn end_cold(call: Call, data: *mut u8) {
 
 /// [`resize`] on behalf of `call`. The old block is freed when the result is dropped.
 #[inline]
-pub(crate) unsafe fn resize_kept(
-    data: *mut u8,
-    to: ResizeRequest,
-    call: Call,
-    shred: Shred,
-) -> Result<Resized, AllocError> {
+pub(crate) unsafe fn resize_kept(data: *mut u8, to: ResizeRequest, call: Call, shred: Shred) -> ResizeResult {
     // SAFETY: [caller, live, last-ref] the header is readable, and the caller has a reference. The check finds a live cell. If no
     // other reference exists, nobody else has the cell.
     unsafe {

@@ -28,6 +28,9 @@ pub(crate) struct Resized {
     old: Option<CellFreeGuard>,
 }
 
+/// The result of a resize.
+pub(crate) type ResizeResult = Result<Resized, AllocError>;
+
 /// The requested size.
 #[derive(Clone, Copy)]
 pub(crate) enum ResizeRequest {
@@ -56,12 +59,7 @@ pub(crate) struct How {
 /// asked to shrink the block, the cell has the smaller size.
 /// Safety: the cell is live. Nobody else uses it meanwhile.
 #[cfg_attr(not(kmem_standalone), inline(always))]
-pub(crate) unsafe fn resize(
-    call: Call,
-    at: CellAt,
-    to: ResizeRequest,
-    how: How,
-) -> Result<Resized, AllocError> {
+pub(crate) unsafe fn resize(call: Call, at: CellAt, to: ResizeRequest, how: How) -> ResizeResult {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         if let (ResizeRequest::Size(size), true) = (to, at.src().is_null() && !how.shred) {
@@ -91,7 +89,7 @@ unsafe fn announce_moved(at: CellAt, resized: &Resized) {
 
 /// [`resize`] of any cell, without the fast paths for plain cells from the heap.
 #[inline(never)]
-unsafe fn resize_slow(call: Call, at: CellAt, to: ResizeRequest, how: How) -> Result<Resized, AllocError> {
+unsafe fn resize_slow(call: Call, at: CellAt, to: ResizeRequest, how: How) -> ResizeResult {
     let data = at.data;
     // SAFETY: [live, caller] the cell is readable and the caller's alone. Its prefix is checked before the rest is read.
     unsafe {
@@ -137,12 +135,7 @@ unsafe fn resize_slow(call: Call, at: CellAt, to: ResizeRequest, how: How) -> Re
 /// [`resize_slow`] of a cell with a record. Safety: as for [`resize`]. The prefix was checked.
 #[cold]
 #[inline(never)]
-unsafe fn resize_recorded(
-    call: Call,
-    at: CellAt,
-    to: ResizeRequest,
-    how: How,
-) -> Result<Resized, AllocError> {
+unsafe fn resize_recorded(call: Call, at: CellAt, to: ResizeRequest, how: How) -> ResizeResult {
     // SAFETY: [caller, record] the cell is the caller's alone. Its record is detached meanwhile, and then linked to the cell at its
     // new address.
     unsafe {
@@ -296,12 +289,7 @@ impl Checked {
     /// Moves the cell to a new block. If the source has no new block, a cell that was [cut](Checked::cut) keeps its block, with the
     /// cut bytes as spare room.
     #[inline(always)]
-    unsafe fn relocate(
-        &self,
-        least: CellLayout,
-        ends: [usize; 2],
-        shred: bool,
-    ) -> Result<Resized, AllocError> {
+    unsafe fn relocate(&self, least: CellLayout, ends: [usize; 2], shred: bool) -> ResizeResult {
         let Checked { at, shape: old, .. } = self;
         let (CellAt { kind, data }, mut shape) = (*at, least.to(ends[0]));
         // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the data that fits.

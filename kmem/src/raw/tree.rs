@@ -24,7 +24,7 @@ use core::ptr::{NonNull, null_mut};
 use super::Handle;
 use super::layout::Node;
 use super::request::{Fill, Request};
-use super::resize::{self, How, ResizeRequest, Resized};
+use super::resize::{self, How, ResizeRequest, ResizeResult};
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
@@ -69,12 +69,7 @@ pub unsafe fn d(data: *mut u8) {
 
 /// [`resize`] on behalf of `call`. The old block is freed when the result is dropped.
 #[inline]
-pub(crate) unsafe fn resize_kept(
-    data: *mut u8,
-    to: ResizeRequest,
-    call: Call,
-    shred: Shred,
-) -> Result<Resized, AllocError> {
+pub(crate) unsafe fn resize_kept(data: *mut u8, to: ResizeRequest, call: Call, shred: Shred) -> ResizeResult {
     // SAFETY: [caller, one-thread, links] the caller's header is readable, and its contents are checked; neighbours are live.
     unsafe {
         let node = check_movable(call, data, INTERNAL)?;

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 
 use crate::cell::Kind;
 use crate::emplace;
-use crate::error::{AllocError, Refused};
+use crate::error::Refused;
 use crate::fault::call;
 use crate::raw;
 
@@ -36,7 +36,7 @@ pub(super) unsafe fn alloc_below(
     parent: NonNull<u8>,
     flags: u8,
     name: Option<&'static CStr>,
-) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+) -> impl emplace::Alloc {
     // SAFETY: [lent, outlives] the parent and its source are live as long as the tree is. `emplace` asks for a destructor that suits
     // the value.
     move |request| unsafe {

@@ -59,9 +59,7 @@ unsafe impl<T: ?Sized + Send, S: Send> Send for Tree<T, S> {}
 
 /// Returns the function that allocates a root for a constructor.
 #[inline]
-fn alloc_in<S: CellSource>(
-    place: impl Place<Source = S>,
-) -> impl FnOnce(&raw::Request) -> Result<NonNull<u8>, AllocError> {
+fn alloc_in<S: CellSource>(place: impl Place<Source = S>) -> impl emplace::Alloc {
     let (source, name) = place.into_parts();
     // SAFETY: [outlives, typed] a `CellSource` outlives its type's lifetime, which bounds the owner of the new node. `emplace` asks for
     // a destructor that suits the value.

@@ -43,7 +43,7 @@ pub(crate) unsafe fn alloc_flagged(
     request: &Request,
     flags: u8,
     call: Call,
-) -> Result<NonNull<u8>, AllocError> {
+) -> make::AllocResult {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc_by(make::alloc_cell, src, parent, request, flags, call) }
 }
@@ -56,7 +56,7 @@ unsafe fn alloc_by(
     request: &Request,
     flags: u8,
     call: Call,
-) -> Result<NonNull<u8>, AllocError> {
+) -> make::AllocResult {
     // SAFETY: [caller] the caller's header is readable if the parent is not null.
     if !parent.is_null() && !unsafe { check::check(call, CellAt::new(Kind::Tree, parent)) } {
         return Err(AllocError::Misused);
@@ -89,7 +89,7 @@ pub(crate) unsafe fn alloc_internal(
     request: &Request,
     flags: u8,
     call: Call,
-) -> Result<NonNull<u8>, AllocError> {
+) -> make::AllocResult {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { alloc_by(make::ALLOC_CELL_SMALL, src, parent, request, flags, call) }
 }
