@@ -102,8 +102,7 @@ pub(crate) unsafe fn prefix_ok(call: Call, at: CellAt) -> bool {
     }
 }
 
-/// Checks the prefix, and reports a misuse. With `ours`, a cell from the heap of another copy of kmem is reported too.
-/// Safety: the cell is readable.
+/// Checks the prefix and its seal, and reports a misuse. Safety: the cell is readable.
 #[inline(never)]
 pub(crate) unsafe fn check_prefix(call: Call, at: CellAt) -> Prefix {
     // SAFETY: [caller] the cell is readable.
@@ -124,7 +123,8 @@ pub(crate) unsafe fn check_prefix(call: Call, at: CellAt) -> Prefix {
     Prefix::Wrong
 }
 
-/// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt.
+/// [`check_prefix`] of a prefix that is not consistent by itself: the cell has a record, or is corrupt. Without `ours`, the cell may
+/// be from the heap of another copy of kmem.
 #[cold]
 #[inline(never)]
 unsafe fn check_recorded(call: Call, at: CellAt, ours: bool) -> Prefix {
@@ -170,8 +170,8 @@ unsafe fn is_consistent(at: CellAt, size: usize, flags: u8) -> bool {
     }
 }
 
-/// Returns true if the alignment and the far end are possible for this size. Reads the far end, behind the data.
-/// Safety: the cell is readable. The size was found possible.
+/// Returns true if the alignment and the far end are possible for this size. Reads the far end, behind the data, at an offset that
+/// depends on the size. So the seal is checked first. Safety: the cell is readable. The size was found possible.
 #[inline(always)]
 unsafe fn has_possible_shape(at: CellAt, size: usize) -> bool {
     // SAFETY: [caller] the contract is the caller's.

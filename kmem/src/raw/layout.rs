@@ -31,7 +31,7 @@ pub(crate) fn prefix(data: *mut u8, header: usize) -> *mut Cell {
     data.wrapping_sub(header).cast()
 }
 
-/// A cell that has a prefix, by its kind and its data. It is passed in two registers. The rest is in the header.
+/// A cell that has a prefix: its kind and its data. It is passed in two registers. The header has the rest.
 #[derive(Clone, Copy)]
 pub(crate) struct CellAt {
     pub(crate) kind: Kind,
