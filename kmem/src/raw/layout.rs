@@ -72,16 +72,15 @@ impl CellAt {
     /// Returns the source, or null for the heap. Safety: the header is readable.
     #[inline(always)]
     pub(crate) unsafe fn src(self) -> *mut Cell {
+        let offset = match self.kind {
+            Kind::Heap => return core::ptr::null_mut(),
+            Kind::Ref => REF - offset_of!(Ref, src),
+            #[cfg(feature = "arena")]
+            Kind::Arena => ARENA_CELL - offset_of!(ArenaCell, src),
+            _ => NODE - offset_of!(Node, src),
+        };
         // SAFETY: [caller] the header is readable, and of this kind.
-        unsafe {
-            match self.kind {
-                Kind::Ref => (*self.cell().cast::<Ref>()).src,
-                Kind::Tree => (*self.cell().cast::<Node>()).src,
-                #[cfg(feature = "arena")]
-                Kind::Arena => (*self.cell().cast::<ArenaCell>()).src,
-                _ => core::ptr::null_mut(),
-            }
-        }
+        unsafe { *self.data.sub(offset).cast() }
     }
 }
 
@@ -214,6 +213,7 @@ pub struct PoolCell {
 pub struct ArenaCell {
     /// The prefix.
     pub cell: Cell,
+    pub(crate) spare: core::mem::MaybeUninit<usize>,
     /// The arena, or a watch on the object, which is allocated from the arena.
     pub src: *mut Cell,
 }
@@ -292,8 +292,8 @@ const _: () = {
 #[cfg(feature = "arena")]
 const _: () = {
     const WORD: usize = size_of::<usize>();
-    // Eight bytes behind the source are unused, on 32-bit machines twelve.
-    assert!(size_of::<ArenaCell>() == 16 + WORD && size_of::<ArenaCell>() <= ARENA_CELL);
+    // The source is where that of a counted cell is. On 32-bit machines two words behind it are unused.
+    assert!(size_of::<ArenaCell>() == 16 + 2 * WORD && offset_of!(ArenaCell, src) == 16 + WORD);
 };
 
 const _: () = {
