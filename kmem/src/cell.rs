@@ -188,6 +188,21 @@ impl Cell {
         }
     }
 
+    /// A cell that is no source.
+    #[cfg(all(feature = "tree", feature = "arena"))]
+    pub(crate) const fn no_source() -> Cell {
+        Cell {
+            kind: Kind::None as i32,
+            shred: AtomicU8::new(0),
+            flags: 0,
+            align: 0,
+            heap: 0,
+            size: 0,
+            #[cfg(target_pointer_width = "32")]
+            spare: MaybeUninit::uninit(),
+        }
+    }
+
     /// Taints the cell: its data is zeroed when it is freed.
     pub(crate) fn taint(&self) {
         shared::mark(&self.shred);

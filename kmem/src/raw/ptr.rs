@@ -109,6 +109,11 @@ pub(crate) unsafe fn taint_cell(kind: Kind, data: *mut u8) {
         // SAFETY: [caller] the caller gives a live object of an arena.
         return unsafe { super::arena::taint(data) };
     }
+    #[cfg(all(feature = "arena", feature = "tree"))]
+    if kind == Kind::Tree && !data.is_null() {
+        // SAFETY: [caller] the caller gives a live node.
+        return unsafe { super::tree::land::taint(super::Node::of(data)) };
+    }
     if let (Some(at), false) = (CellAt::of(Some(kind), data), data.is_null()) {
         // SAFETY: [caller] the caller gives a live object, and its kind has a header.
         unsafe { (*at.cell()).taint() };

@@ -242,7 +242,7 @@ impl Facts {
 #[cfg(feature = "tree")]
 unsafe fn node_source(node: *mut Node) -> *mut Cell {
     // SAFETY: [caller] the caller gives a live node.
-    unsafe { if (*node).cell.flags & FLAG_HOST != 0 { (*node).parent.cast() } else { (*node).src } }
+    unsafe { if (*node).cell.flags & FLAG_HOST != 0 { (*node).parent.cast() } else { tree::source_of(node) } }
 }
 
 /// Returns the kind of a source, or `None` for the heap.

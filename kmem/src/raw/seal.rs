@@ -227,8 +227,8 @@ pub(crate) fn of_pool(pool: usize, key: usize) -> u32 {
 /// Returns the seal of the header of an arena.
 #[inline(always)]
 #[cfg(feature = "arena")]
-pub(crate) fn of_arena(arena: usize) -> usize {
-    arena.rotate_left(11) ^ key()
+pub(crate) fn of_arena(arena: usize) -> u32 {
+    (arena.rotate_left(11) ^ key()) as u32
 }
 
 /// Returns the word that hides a value stored at the address `at`. It depends on the key, on `at` and on `of`.

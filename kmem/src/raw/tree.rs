@@ -9,9 +9,15 @@
 //! when the free of the node begins ([`h`]). A *holder* frees an object of another kind that the node adopted
 //! ([`k`]). Hooks come before all other children.
 
+#[cfg(feature = "arena")]
+mod arena;
+#[cfg(feature = "arena")]
+mod bulk;
 pub(crate) mod free;
 mod hold;
 mod hook;
+#[cfg(feature = "arena")]
+pub(crate) mod land;
 pub(crate) mod links;
 mod look;
 pub(crate) mod make;
@@ -32,8 +38,12 @@ use free::release;
 use links::{INTERNAL, Links, check, check_links, check_movable, in_use, is_child, links_to};
 use reparent::past_hooks_of;
 
+#[cfg(feature = "arena")]
+pub use arena::{i, own};
 pub use hold::*;
 pub use hook::*;
+#[cfg(feature = "arena")]
+pub use land::{SAME, same};
 pub use look::*;
 pub use make::*;
 pub use reparent::*;
@@ -87,6 +97,8 @@ pub(crate) unsafe fn resize_kept(data: *mut u8, to: ResizeRequest, call: Call, s
         let resized = resize::resize(call, Node::at(node), to, how)?;
         let now = Node::of(resized.data.as_ptr());
         if now != node {
+            #[cfg(feature = "arena")]
+            land::moved(now);
             if !(*now).parent.is_null() {
                 for link in links_to(now) {
                     *link = now;
@@ -120,7 +132,11 @@ pub unsafe fn x(node: *mut u8) {
     unsafe {
         let Ok(node) = check(CALL, node) else { return };
         loop {
-            let Ok(child) = past_hooks_of(CALL, node) else { return };
+            let Ok(mut child) = past_hooks_of(CALL, node) else { return };
+            // The arena of a node stays.
+            while !child.is_null() && links::hosts_arena_of_tree(child) {
+                child = (*child).next;
+            }
             // A child that was not freed was reported, and would be found here again.
             if child.is_null() || release(Node::data(child), CALL, Shred::No).is_null() {
                 return;

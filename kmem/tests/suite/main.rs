@@ -78,5 +78,7 @@ mod soundness;
 mod threads;
 #[cfg(all(feature = "heap", feature = "tree"))]
 mod tree;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "arena", feature = "tree"))]
+mod tree_arena;
 #[cfg(all(feature = "heap", feature = "pool", feature = "tree"))]
 mod verify;

@@ -6,10 +6,10 @@
 use core::alloc::Layout;
 use core::ptr::null_mut;
 
+use super::header::{self, ARENA_FIXED, Arena, Block};
 use crate::cell::Cell;
 use crate::cell::FLAG_HOST;
 use crate::error::AllocError;
-use crate::raw::arena::header::{ARENA_FIXED, Arena, Block};
 #[cfg(feature = "tree")]
 use crate::raw::layout::Node;
 use crate::raw::request::{BASE_ALIGN, Below};
@@ -107,7 +107,7 @@ pub(crate) unsafe fn growth_source(arena: *mut Arena) -> *mut Cell {
     unsafe {
         #[cfg(feature = "tree")]
         if (*arena).cell.flags & FLAG_HOST != 0 {
-            return (*Node::of(arena.cast())).src;
+            return header::origin((*Node::of(arena.cast())).src);
         }
         let _ = FLAG_HOST;
         (*arena).src

@@ -2,8 +2,9 @@
 
 use core::ffi::c_char;
 use core::mem::offset_of;
+use core::ptr::null_mut;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
 use crate::raw::request::BASE_ALIGN;
 
 // The flags of the header of an arena. An object of an arena has none of the first two.
@@ -56,7 +57,13 @@ pub struct Arena {
     /// Bytes of the next block.
     pub(crate) next: usize,
     /// The seal of the header, see [`seal`](crate::raw::seal).
-    pub(crate) seal: usize,
+    pub(crate) seal: u32,
+    /// On the arena of a tree: nodes in it of which a child is being freed while user code runs.
+    pub(crate) busy: u32,
+    /// On the arena of a tree: 1 if freeing the tree must visit each node.
+    pub(crate) must_walk: usize,
+    /// On the arena of a tree that is being freed: a list of tainted nodes, by the field `older` of their watches.
+    pub(crate) tainted: *mut Watch,
     /// The name, or null.
     pub(crate) name: *const c_char,
     /// The address of the name, sealed.
@@ -115,7 +122,7 @@ pub(crate) struct Watch {
     pub(crate) watched: *mut Cell,
     /// The watch that was made before it, or null.
     pub(crate) older: *mut Watch,
-    /// The watch that was made after it, or null.
+    /// The watch that was made after it, or null; the watch itself if it is not on the list.
     pub(crate) newer: *mut Watch,
     /// The number of the innermost scope at that time.
     pub(crate) scope: usize,
@@ -123,6 +130,29 @@ pub(crate) struct Watch {
 
 /// Bytes of an arena's header, the header of its first block included.
 pub(crate) const ARENA: usize = size_of::<Arena>().next_multiple_of(BASE_ALIGN);
+
+/// Returns the watch that a source is, or null. Safety: `src` is null or a readable prefix.
+#[inline]
+pub(crate) unsafe fn as_watch(src: *mut Cell) -> *mut Watch {
+    // SAFETY: [caller] the prefix is readable.
+    let is_watch =
+        !src.is_null() && unsafe { (*src).kind == Kind::Arena as i32 && (*src).flags & ARENA_WATCH != 0 };
+    if is_watch { src.cast() } else { null_mut() }
+}
+
+/// Returns the source behind all watches. Safety: `src` is null or a live source.
+pub(crate) unsafe fn origin(mut src: *mut Cell) -> *mut Cell {
+    // SAFETY: [caller, watches] the source of a live watch is live.
+    unsafe {
+        loop {
+            let watch = as_watch(src);
+            if watch.is_null() {
+                return src;
+            }
+            src = (*watch).src;
+        }
+    }
+}
 
 const _: () = {
     assert!(offset_of!(Arena, src) == 16 && align_of::<Arena>() == align_of::<Cell>());

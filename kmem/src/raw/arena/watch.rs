@@ -54,11 +54,15 @@ unsafe fn link(watch: *mut Watch) {
     }
 }
 
-/// Removes a watch from its list. Safety: the watch is on the list of its live arena.
+/// Removes a watch from the list of its arena, if it is on it. Safety: the watch and its arena are live.
 pub(crate) unsafe fn unlink(watch: *mut Watch) {
     // SAFETY: [caller, watches] as in `link`.
     unsafe {
         let Watch { arena, older, newer, .. } = *watch;
+        if newer == watch {
+            return;
+        }
+        (*watch).newer = watch;
         *(if newer.is_null() { &raw mut (*arena).watches } else { &raw mut (*newer).older }) = older;
         if !older.is_null() {
             (*older).newer = newer;

@@ -62,7 +62,11 @@ pub(crate) unsafe fn growth_source(head: *mut Pool) -> *mut Cell {
     #[cfg(feature = "tree")]
     {
         // SAFETY: [hosted] a hosted pool is the data of a node.
-        unsafe { (*Node::of(head.cast())).src }
+        let src = unsafe { (*Node::of(head.cast())).src };
+        #[cfg(feature = "arena")]
+        // SAFETY: [outlives] the source of a live node is live.
+        let src = unsafe { crate::raw::arena::header::origin(src) };
+        src
     }
     #[cfg(not(feature = "tree"))]
     src

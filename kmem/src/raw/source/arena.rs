@@ -6,7 +6,9 @@ use core::ptr::{NonNull, null_mut};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::raw::arena::block::{bump, taken, untaken};
-use crate::raw::arena::header::{ARENA_HAS_ROOMS, ARENA_SLOW_FREE, ARENA_STORE, ARENA_WATCH, Arena, Watch};
+use crate::raw::arena::header::{
+    ARENA_HAS_ROOMS, ARENA_OF_TREE, ARENA_SLOW_FREE, ARENA_STORE, ARENA_WATCH, Arena, Watch,
+};
 use crate::raw::arena::{room, space, watch};
 use crate::raw::layout::{self, ArenaCell};
 use crate::raw::request::{BASE_ALIGN, Below};
@@ -96,8 +98,8 @@ pub(super) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, b
             Which::Arena(arena) => space::give_back(arena, block, layout.size()),
             Which::Watch(watch) => {
                 (below.give_back)((*watch).src, block, layout);
-                // A cell that has moved gives its old block back, and stays.
-                if (*watch).block == block {
+                // A cell that has moved gives its old block back, and stays. The owner of an arena outlives the watch in it.
+                if (*watch).block == block && (*watch).cell.flags & ARENA_OF_TREE == 0 {
                     watch::free(watch);
                 }
             }

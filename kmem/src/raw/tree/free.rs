@@ -3,8 +3,8 @@
 use core::ptr::null_mut;
 
 use super::links::{
-    INTERNAL, attach_any, hosted, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_cold,
-    unlink_first,
+    INTERNAL, attach_any, hosted, hosts, hosts_arena_of_tree, in_use, is_child, is_owner, relink,
+    unlink_checked, unlink_cold, unlink_first,
 };
 use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,
@@ -201,6 +201,25 @@ impl SubtreeFree {
         self.at = node;
     }
 
+    /// Returns the child of a node with [`FLAG_DEEP`] that is freed next: the node is tainted with all below it, or owns an arena.
+    /// Safety: the node is dying and has children.
+    #[cold]
+    #[inline(never)]
+    unsafe fn next_of_deep(&mut self, node: *mut Node) -> *mut Node {
+        // SAFETY: [caller, subtree-free] the contract is the caller's.
+        unsafe {
+            #[cfg(feature = "arena")]
+            if !self.kept {
+                super::bulk::prepare(self.call, node);
+            }
+            let child = (*node).child;
+            if (*node).cell.tainted() {
+                Node::taint_subtree(child);
+            }
+            child
+        }
+    }
+
     unsafe fn run(&mut self) {
         // SAFETY: [subtree-free] `root` is a live root that nobody uses any more, `at` a node in it. Each turn moves
         // to a child, or moves to the parent of a node without children and frees that node. So `root` and `at` stay live.
@@ -223,9 +242,8 @@ impl SubtreeFree {
                     (*self.root).parent = null_mut();
                     fault::report(self.call, Node::data(node), Misuse::Damaged);
                 } else {
-                    if (*node).cell.flags & FLAG_DEEP != 0 {
-                        Node::taint_subtree(child);
-                    }
+                    let child =
+                        if (*node).cell.flags & FLAG_DEEP != 0 { self.next_of_deep(node) } else { child };
                     if (*child).cell.flags & (FLAG_HOST | FLAG_BUSY) == 0 || !self.keep_if_in_use(child) {
                         prefetch((*child).next);
                         (*child).cell.kind = Kind::Tree.dying();
@@ -296,7 +314,15 @@ unsafe fn end_internal(call: Call, node: *mut Node, shred: bool) -> bool {
                     #[cfg(feature = "pool")]
                     Some(Kind::Pool) => tear_down(data.cast()),
                     #[cfg(feature = "arena")]
-                    Some(Kind::Arena) => crate::raw::arena::tear_down(call, data.cast()),
+                    Some(Kind::Arena) => {
+                        if hosts_arena_of_tree(node) {
+                            super::bulk::zero_tainted(data.cast());
+                            if !(*node).parent.is_null() {
+                                super::land::end_owner((*node).parent, data.cast());
+                            }
+                        }
+                        crate::raw::arena::tear_down(call, data.cast());
+                    }
                     _ => {}
                 }
                 true
@@ -329,7 +355,10 @@ impl ChildFreeGuard {
         let was_busy = node.is_null() || unsafe { (*node).cell.flags } & FLAG_BUSY != 0;
         if !was_busy {
             // SAFETY: [caller] as above.
-            unsafe { (*node).cell.flags |= FLAG_BUSY };
+            unsafe {
+                (*node).cell.flags |= FLAG_BUSY;
+                count_busy(node, 1);
+            }
         }
         ChildFreeGuard { node, was_busy }
     }
@@ -339,9 +368,25 @@ impl Drop for ChildFreeGuard {
     fn drop(&mut self) {
         if !self.was_busy {
             // SAFETY: [guard, busy] a busy node is neither freed nor moved to another address.
-            unsafe { (*self.node).cell.flags &= !FLAG_BUSY };
+            unsafe {
+                (*self.node).cell.flags &= !FLAG_BUSY;
+                count_busy(self.node, u32::MAX);
+            }
         }
     }
+}
+
+/// Adds to the number of busy nodes in the arena of a tree, if this node lies in one. Safety: the node is live.
+unsafe fn count_busy(node: *mut Node, add: u32) {
+    #[cfg(feature = "arena")]
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let arena = super::land::home(node);
+        if !arena.is_null() {
+            (*arena).busy = (*arena).busy.wrapping_add(add);
+        }
+    }
+    let _ = (node, add);
 }
 
 /// An internal node that is being freed. Dropping this frees the node, even if its hook, its object or its pool unwinds.

@@ -3,7 +3,7 @@
 use core::ptr::null_mut;
 
 use super::links::{INTERNAL, check, check_end, is_child, is_within, last_child, unlink_cold};
-use super::make::alloc_internal;
+use super::make::{alloc_internal, source_below};
 use super::reparent::{move_below, move_into};
 use crate::cell::{FLAG_DEEP, FLAG_HOLD, Kind};
 use crate::error::AllocError;
@@ -62,7 +62,7 @@ pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Resu
         }
         check_end(call, above, false)?;
         let new = alloc_internal(
-            (*above).src,
+            source_below(above),
             Node::data(above),
             &Request::new(size_of::<Handle>()),
             FLAG_HOLD,

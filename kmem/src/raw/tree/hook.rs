@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::free::is_hook_of_tainted;
 use super::links::{INTERNAL, check, check_end, is_child, link_first, unlink_cold};
-use super::make::alloc_internal;
+use super::make::{alloc_internal, source_below};
 use crate::cell::{FLAG_HOOK, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
@@ -62,9 +62,11 @@ pub(crate) unsafe fn add(
             return Err(AllocError::Fixed(Kind::Tree));
         }
         check_end(call, above, true)?;
-        let new = alloc_internal((*above).src, core::ptr::null_mut(), request, FLAG_HOOK, call)?;
+        let new = alloc_internal(source_below(above), core::ptr::null_mut(), request, FLAG_HOOK, call)?;
         SealedDtor::write(new.cast().as_ptr(), hook(new));
         link_first(above, Node::of(new.as_ptr()));
+        #[cfg(feature = "arena")]
+        super::land::must_walk(above);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::cell::{Cell, FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_TYPED_C
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
 #[cfg(feature = "arena")]
-use crate::raw::arena::header::Arena;
+use crate::raw::arena::header::{ARENA_OF_TREE, Arena};
 #[cfg(feature = "arena")]
 use crate::raw::arena::scope as arena;
 #[cfg(feature = "pool")]
@@ -329,6 +329,20 @@ pub(crate) unsafe fn hosts(node: *mut Node) -> bool {
     unsafe { hosted(node) }.is_some()
 }
 
+/// Returns true if a node hosts the arena of a tree. Safety: the node is live or dying.
+pub(crate) unsafe fn hosts_arena_of_tree(node: *mut Node) -> bool {
+    #[cfg(feature = "arena")]
+    // SAFETY: [caller, hosted] the kind says what the data is.
+    unsafe {
+        hosted(node) == Some(Kind::Arena) && (*Node::data(node).cast::<Cell>()).flags & ARENA_OF_TREE != 0
+    }
+    #[cfg(not(feature = "arena"))]
+    {
+        let _ = node;
+        false
+    }
+}
+
 /// Makes `parent` the source of the pool or arena that a node hosts, if it does. Safety: the node is live.
 pub(crate) unsafe fn set_hosted_source(node: *mut Node, parent: *mut Node) {
     let _ = parent;
@@ -357,6 +371,11 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
         };
         if in_dtor {
             return Some(Misuse::BeingFreed);
+        }
+        // The nodes in it are linked to the parent.
+        let above = (*node).parent;
+        if hosts_arena_of_tree(node) && !above.is_null() && (*above).cell.kind == Kind::Tree as i32 {
+            return Some(Misuse::FreeingBelow);
         }
         ((*node).cell.flags & FLAG_BUSY != 0).then_some(Misuse::FreeingBelow)
     }

@@ -3,6 +3,10 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
+#[cfg(feature = "arena")]
+use super::land;
+#[cfg(feature = "arena")]
+use super::links::INTERNAL;
 use super::links::link;
 use crate::cell::{Cell, FLAG_HOST, Kind};
 use crate::error::AllocError;
@@ -61,10 +65,55 @@ unsafe fn alloc_by(
     if !parent.is_null() && !unsafe { check::check(call, CellAt::new(Kind::Tree, parent)) } {
         return Err(AllocError::Misused);
     }
-    // SAFETY: [caller] the caller's source is null or live.
-    let data = unsafe { alloc_cell(Kind::Tree, src, request, flags) }?;
-    let node = Node::of(data.as_ptr());
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
+    #[cfg(feature = "arena")]
+    // SAFETY: [caller] the parent is null or live, and the source null or a readable prefix.
+    let src = unsafe {
+        let src = if src == land::same() { land::same_below(parent) } else { src };
+        let above = if parent.is_null() { null_mut() } else { (*parent).src };
+        let plain = src == above && request.drop.is_none() && flags & INTERNAL == 0;
+        if !plain && (land::is_special(src) || land::is_special(above)) {
+            return alloc_special(src, parent, request, flags);
+        }
+        src
+    };
+    // SAFETY: [caller] the caller's source is null or live.
+    unsafe {
+        let data = alloc_cell(Kind::Tree, src, request, flags)?;
+        complete(data, src, parent);
+        Ok(data)
+    }
+}
+
+/// [`alloc`] of a node in the arena of a tree, or below one. Safety: as for [`alloc`]; the parent is null or live.
+#[cfg(feature = "arena")]
+#[inline(never)]
+unsafe fn alloc_special(
+    src: *mut Cell,
+    parent: *mut Node,
+    request: &Request,
+    flags: u8,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let place = land::Place::new(src, parent, request, flags)?;
+        let made = make::ALLOC_CELL_SMALL(Kind::Tree, place.src, request, flags);
+        match made {
+            Ok(data) => {
+                complete(data, place.src, parent);
+                place.taken(Node::of(data.as_ptr()));
+            }
+            Err(_) => place.left(),
+        }
+        made
+    }
+}
+
+/// Writes the rest of the header of a new node, and links the node. Safety: `data` is that of a new cell from this source, and the
+/// parent is null or live.
+#[inline(always)]
+unsafe fn complete(data: NonNull<u8>, src: *mut Cell, parent: *mut Node) {
+    let node = Node::of(data.as_ptr());
     // SAFETY: [extent, one-thread] the block has room for the header before the data; the parent is a live node.
     unsafe {
         (&raw mut (*node).parent).write(parent);
@@ -78,7 +127,6 @@ unsafe fn alloc_by(
             link(parent, node);
         }
     }
-    Ok(data)
 }
 
 /// [`alloc_flagged`] for internal nodes. Out of line: its callers need not be fast. Safety: as for [`alloc`].
@@ -94,11 +142,33 @@ pub(crate) unsafe fn alloc_internal(
     unsafe { alloc_by(make::ALLOC_CELL_SMALL, src, parent, request, flags, call) }
 }
 
+/// Returns the source from which the internal children of a node are allocated. Safety: the node is live.
+pub(crate) unsafe fn source_below(node: *mut Node) -> *mut Cell {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        #[cfg(feature = "arena")]
+        return land::same_below(node);
+        #[cfg(not(feature = "arena"))]
+        (*node).src
+    }
+}
+
+/// Returns the source of a node. Safety: the node is live.
+pub(crate) unsafe fn source_of(node: *mut Node) -> *mut Cell {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        #[cfg(feature = "arena")]
+        return land::origin(node);
+        #[cfg(not(feature = "arena"))]
+        (*node).src
+    }
+}
+
 /// Allocates a block for a pool or an arena: the data of a new child of `parent`, allocated from the source of `parent`. Freeing the
 /// child destroys the pool or arena. Safety: `parent` is a live node of this thread.
 #[cfg(any(feature = "pool", feature = "arena"))]
 pub(crate) unsafe fn host(parent: *mut Node, layout: Layout, call: Call) -> Result<NonNull<u8>, AllocError> {
     let request = Request { align: layout.align(), ..Request::new(layout.size()) };
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_internal((*parent).src, Node::data(parent), &request, FLAG_HOST, call) }
+    unsafe { alloc_internal(source_below(parent), Node::data(parent), &request, FLAG_HOST, call) }
 }

@@ -2,10 +2,13 @@
 
 use core::ptr::null_mut;
 
+#[cfg(feature = "arena")]
+use super::land;
 use super::links::{
-    INTERNAL, attach, attach_any, check, check_end, check_movable, is_child, is_linked, is_within,
-    last_child, past_hooks, unlink_checked, unlink_cold,
+    INTERNAL, attach, attach_any, check, check_end, check_movable, hosts_arena_of_tree, is_child, is_linked,
+    is_within, last_child, past_hooks, unlink_checked, unlink_cold,
 };
+use super::make::{source_below, source_of};
 use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOST, Kind};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
@@ -63,6 +66,12 @@ pub(crate) unsafe fn move_into(
     // neighbours are live.
     unsafe {
         let node = check_movable(call, moved, INTERNAL & !FLAG_HOST)?;
+        #[cfg(feature = "arena")]
+        let special = land::is_special((*node).src) || !parent.is_null() && land::is_special((*parent).src);
+        #[cfg(feature = "arena")]
+        if hosts_arena_of_tree(node) || special && !land::may_move(node, parent) {
+            return Err(AllocError::Fixed(Kind::Tree));
+        }
         if !parent.is_null() {
             // Nothing is below a node without children, except a subtree that is unlinked and being freed.
             let lone = (*node).child.is_null() && (*node).cell.flags & FLAG_BUSY == 0;
@@ -73,6 +82,10 @@ pub(crate) unsafe fn move_into(
         }
         if (*node).cell.flags & FLAG_HOST != 0 {
             return move_host(call, node, parent);
+        }
+        #[cfg(feature = "arena")]
+        if special {
+            land::moves(node, parent);
         }
         if !unlink_checked(node) {
             fault::report(call, moved, Misuse::Damaged);
@@ -143,20 +156,29 @@ pub unsafe fn mc(from: *mut u8, to: *mut u8) -> Result<(), AllocError> {
         let mut child = past_hooks_of(CALL, from)?;
         while !child.is_null() && (*child).cell.flags & FLAG_HOST == 0 {
             let next = (*child).next;
-            unlink_cold(child);
-            attach_any(child, to);
+            move_child(child, to);
             child = next;
         }
         // The last pool is moved first, because each is linked before the pools that are already there.
         child = last_child(from);
         while !child.is_null() && (*child).cell.flags & FLAG_HOST != 0 {
             let before = (*child).prev;
-            unlink_cold(child);
-            attach_any(child, to);
+            move_child(child, to);
             child = before;
         }
     }
     Ok(())
+}
+
+/// Moves a child that was checked. Safety: as for [`m`].
+unsafe fn move_child(child: *mut Node, to: *mut Node) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        #[cfg(feature = "arena")]
+        land::moves(child, to);
+        unlink_cold(child);
+        attach_any(child, to);
+    }
 }
 
 /// Checks that all children of `from` except hooks may move to `to`. Safety: both are live and belong to this thread.
@@ -176,8 +198,12 @@ unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(
             if would_hold_itself(child, to) {
                 return Err(AllocError::Below);
             }
+            #[cfg(feature = "arena")]
+            if hosts_arena_of_tree(child) || !land::may_move(child, to) {
+                return Err(AllocError::Fixed(Kind::Tree));
+            }
             // The source of a holder may be destroyed before the object is freed.
-            if (*child).cell.flags & FLAG_HOLD != 0 && (*child).src != (*to).src {
+            if (*child).cell.flags & FLAG_HOLD != 0 && source_of(child) != source_below(to) {
                 return Err(AllocError::Fixed(Kind::Tree));
             }
             child = (*child).next;
