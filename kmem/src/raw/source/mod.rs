@@ -154,12 +154,14 @@ pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, size: usize)
     let _ = (src, block, size);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
+        #[cfg(feature = "pool")]
+        if (*src).kind == Kind::Pool as i32 {
+            pool::give_back_fast(src, block);
+        }
         #[cfg(feature = "arena")]
         if (*src).kind == Kind::Arena as i32 {
-            return arena::give_back_fast(src, block, size);
+            arena::give_back_fast(src, block, size);
         }
-        #[cfg(feature = "pool")]
-        pool::give_back_fast(src, block);
     }
 }
 

@@ -2,9 +2,11 @@
 
 use core::ptr::null_mut;
 
+#[cfg(feature = "arena")]
+use super::links::hosts_arena_of_tree;
 use super::links::{
-    INTERNAL, attach_any, hosted, hosts, hosts_arena_of_tree, in_use, is_child, is_owner, relink,
-    unlink_checked, unlink_cold, unlink_first,
+    INTERNAL, attach_any, hosted, hosts, in_use, is_child, is_owner, relink, unlink_checked, unlink_cold,
+    unlink_first,
 };
 use crate::cell::{
     Cell, FLAG_BUSY, FLAG_DEEP, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_OWNER, FLAG_SLOT, Kind, Shred,

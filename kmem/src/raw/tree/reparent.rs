@@ -4,9 +4,11 @@ use core::ptr::null_mut;
 
 #[cfg(feature = "arena")]
 use super::land;
+#[cfg(feature = "arena")]
+use super::links::hosts_arena_of_tree;
 use super::links::{
-    INTERNAL, attach, attach_any, check, check_end, check_movable, hosts_arena_of_tree, is_child, is_linked,
-    is_within, last_child, past_hooks, unlink_checked, unlink_cold,
+    INTERNAL, attach, attach_any, check, check_end, check_movable, is_child, is_linked, is_within,
+    last_child, past_hooks, unlink_checked, unlink_cold,
 };
 use super::make::{source_below, source_of};
 use crate::cell::{FLAG_BUSY, FLAG_HOLD, FLAG_HOST, Kind};
