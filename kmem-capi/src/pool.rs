@@ -69,6 +69,16 @@ unsafe fn sized_cell(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     unsafe { cell(pool, size, fill) }
 }
 
+/// Returns the handle of a new cell, or the null handle for null.
+#[inline(always)]
+fn of_new(pool: *mut Pool, data: *mut u8) -> Handle {
+    if data.is_null() {
+        Handle::NULL
+    } else {
+        Handle { kind: kmem::Kind::Pool as i32, shred: 0, data, cell: pool.cast() }
+    }
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoola(pool: *mut Pool) -> *mut c_void {
     // SAFETY: the contract is the caller's.
@@ -83,14 +93,14 @@ pub unsafe extern "C" fn kmpoolz(pool: *mut Pool, size: usize) -> *mut c_void {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolao(pool: *mut Pool, size: usize) -> Handle {
-    // SAFETY: null or the data of a new cell.
-    handed(unsafe { pool::handle(sized_cell(pool, size, Fill::Undefined)) })
+    // SAFETY: the contract is the caller's.
+    handed(of_new(pool, unsafe { sized_cell(pool, size, Fill::Undefined) }))
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolzo(pool: *mut Pool, size: usize) -> Handle {
-    // SAFETY: null or the data of a new cell.
-    handed(unsafe { pool::handle(sized_cell(pool, size, Fill::Zeroed)) })
+    // SAFETY: the contract is the caller's.
+    handed(of_new(pool, unsafe { sized_cell(pool, size, Fill::Zeroed) }))
 }
 
 #[unsafe(no_mangle)]

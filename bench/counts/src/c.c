@@ -116,6 +116,44 @@ static void pool_apart(size_t n) {
     }
     kmpoolx(pool);
 }
+// A pool of each kind. It has grown if it can.
+enum source { HEAP, NODE, POOL, CUSTOM };
+static void *custom_alloc(kmsource *source, size_t size, size_t align) { (void)source, (void)align; return malloc(size); }
+static void custom_free(kmsource *source, void *block, size_t size, size_t align) {
+    (void)source, (void)size, (void)align;
+    free(block);
+}
+static void pooled(size_t n, enum source from, int grow, enum kmkind what) {
+    void *root = kmtreea(NULL, NULL, 0);
+    kmpool *outer = kmpooli(NULL, 4096, 2);
+    kmsource custom;
+    kmsourcei(&custom, custom_alloc, custom_free, NULL);
+    kmcell *sources[] = {NULL, kmtreeo(root).cell, (kmcell *)outer, (kmcell *)&custom};
+    kmopt options = {0};
+    options.sz = 96, options.grow = grow;
+    kmpool *pool = kmpooliw(sources[from], &options, grow ? 4 : 12);
+    for (int i = 0; i < (grow ? 6 : 0); i++) seen(kmpoola(pool));
+    if (what == kmkind_pool) {
+        EACH kmpoolf(seen(kmpoola(pool)));
+    } else if (what == kmkind_ref) {
+        EACH kmrefd(seen(kmrefa((kmcell *)pool, 32)));
+    } else {
+        EACH kmtreef(seen(kmtreea((kmcell *)pool, NULL, 32)));
+    }
+    kmpoolx(pool);
+    kmpoolx(outer);
+    kmtreef(root);
+}
+#define POOLED(name, from, grow) \
+    static void name##_cell(size_t n) { pooled(n, from, grow, kmkind_pool); } \
+    static void name##_ref(size_t n) { pooled(n, from, grow, kmkind_ref); } \
+    static void name##_node(size_t n) { pooled(n, from, grow, kmkind_tree); }
+POOLED(fixed, HEAP, 0)
+POOLED(growing, HEAP, 1)
+POOLED(on_node, NODE, 0)
+POOLED(growing_on_node, NODE, 1)
+POOLED(from_pool, POOL, 0)
+POOLED(from_source, CUSTOM, 0)
 static void tree_flat(size_t n) { flat(NULL, n); }
 static void tree_pooled(size_t n) {
     kmpool *pool = kmpooli(NULL, 96, n + 1);
@@ -224,6 +262,24 @@ static const struct {
     {"C tree m of a leaf", tree_moved},
     {"C tree r with a child, larger and back", tree_resized},
     {"C tree walk, a node", tree_walked},
+    {"C fixed pool: a f", fixed_cell},
+    {"C fixed pool: ref a f", fixed_ref},
+    {"C fixed pool: node a f", fixed_node},
+    {"C growing pool: a f", growing_cell},
+    {"C growing pool: ref a f", growing_ref},
+    {"C growing pool: node a f", growing_node},
+    {"C pool on a node: a f", on_node_cell},
+    {"C pool on a node: ref a f", on_node_ref},
+    {"C pool on a node: node a f", on_node_node},
+    {"C growing pool on a node: a f", growing_on_node_cell},
+    {"C growing pool on a node: ref a f", growing_on_node_ref},
+    {"C growing pool on a node: node a f", growing_on_node_node},
+    {"C pool from a pool: a f", from_pool_cell},
+    {"C pool from a pool: ref a f", from_pool_ref},
+    {"C pool from a pool: node a f", from_pool_node},
+    {"C pool from a source: a f", from_source_cell},
+    {"C pool from a source: ref a f", from_source_ref},
+    {"C pool from a source: node a f", from_source_node},
     {"C string made and freed", string_made},
     {"C string made, appended to four times, freed", string_grown},
 };

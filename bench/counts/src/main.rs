@@ -7,8 +7,9 @@ use std::ffi::c_void;
 use std::hint::black_box;
 use std::ptr::null_mut;
 
-use kmem::raw::{Destructor, Request, heap, pool, ptr, refs, tree};
-use kmem::{HeapBox, Pool, Ref, Tree};
+use kmem::raw::pool::Spec;
+use kmem::raw::{Destructor, Request, Source, heap, pool, ptr, refs, tree};
+use kmem::{HeapBox, Kind, Pool, Ref, Tree};
 
 /// Blocks of up to this size are kept on a list and handed out again.
 const BLOCK: usize = 128;
@@ -108,6 +109,57 @@ const NOTHING: Destructor = {
     unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: *mut c_void) {}
     Destructor { run: Some(nothing), arg: null_mut() }
 };
+
+/// Cells of `size` bytes of a pool of each kind, on a node or from a source where the name says so. The pool has grown if it can.
+fn with_pool(name: &str, size: usize, cells: usize, work: impl FnOnce(*mut kmem::raw::Pool)) {
+    unsafe extern "C-unwind" fn allocate(_: *mut Source, size: usize, _: usize) -> *mut c_void {
+        // SAFETY: the size is not zero.
+        unsafe { System.alloc(Layout::from_size_align_unchecked(size, 16)).cast() }
+    }
+    unsafe extern "C-unwind" fn free(_: *mut Source, block: *mut c_void, size: usize, _: usize) {
+        // SAFETY: the block is from `allocate`.
+        unsafe { System.dealloc(block.cast(), Layout::from_size_align_unchecked(size, 16)) }
+    }
+    // SAFETY: all sources outlive the pool, and nobody uses its cells after it.
+    unsafe {
+        let mut custom = Source::new(allocate, free, null_mut());
+        let root = tree::a(null_mut(), null_mut(), 0);
+        let outer = pool::i(null_mut(), (cells + 8) * (size + 32) * 2 + 4096, 2);
+        let grows = name.starts_with("growing");
+        let src = match name {
+            "pool on a node" | "growing pool on a node" => tree::handle(root).cell,
+            "pool from a pool" => outer.cast(),
+            "pool from a source" => (&raw mut custom).cast(),
+            _ => null_mut(),
+        };
+        let spec = Spec { grows, ..Spec::new(size, if grows { 4 } else { cells + 4 }) };
+        let cells = pool::init(src, &spec).unwrap().as_ptr();
+        // A cell of a further block is the next one.
+        (0..if grows { 6 } else { 0 }).for_each(|_| {
+            black_box(pool::a(cells));
+        });
+        work(cells);
+        pool::x(cells);
+        pool::x(outer);
+        tree::f(root);
+    }
+}
+
+/// A cell, a node and a counted cell from a pool of this kind, each made and freed.
+fn pairs(name: &str, times: usize, what: Kind) {
+    with_pool(name, 96, 8, |cells| {
+        // SAFETY: each cell is freed once, before its pool.
+        each(times, || unsafe {
+            match what {
+                Kind::Pool => pool::f(black_box(pool::a(cells))),
+                Kind::Ref => refs::f(black_box(refs::a(cells.cast(), 32))),
+                _ => {
+                    tree::f(black_box(tree::a(cells.cast(), null_mut(), 32)));
+                }
+            }
+        });
+    });
+}
 
 /// Frees through a handle.
 fn free(handle: kmem::raw::Handle) {
@@ -235,6 +287,27 @@ const OPERATIONS: &[Operation] = &[
             tree::k(root, heap::ao(32)).unwrap_or(());
             tree::f(black_box(root));
         });
+    }),
+    ("fixed pool: a f", |n| pairs("pool", n, Kind::Pool)),
+    ("fixed pool: ref a f", |n| pairs("pool", n, Kind::Ref)),
+    ("fixed pool: node a f", |n| pairs("pool", n, Kind::Tree)),
+    ("growing pool: a f", |n| pairs("growing pool", n, Kind::Pool)),
+    ("growing pool: ref a f", |n| pairs("growing pool", n, Kind::Ref)),
+    ("growing pool: node a f", |n| pairs("growing pool", n, Kind::Tree)),
+    ("pool on a node: a f", |n| pairs("pool on a node", n, Kind::Pool)),
+    ("pool on a node: ref a f", |n| pairs("pool on a node", n, Kind::Ref)),
+    ("pool on a node: node a f", |n| pairs("pool on a node", n, Kind::Tree)),
+    ("growing pool on a node: a f", |n| pairs("growing pool on a node", n, Kind::Pool)),
+    ("growing pool on a node: node a f", |n| pairs("growing pool on a node", n, Kind::Tree)),
+    ("pool from a pool: a f", |n| pairs("pool from a pool", n, Kind::Pool)),
+    ("pool from a pool: ref a f", |n| pairs("pool from a pool", n, Kind::Ref)),
+    ("pool from a pool: node a f", |n| pairs("pool from a pool", n, Kind::Tree)),
+    ("pool from a source: a f", |n| pairs("pool from a source", n, Kind::Pool)),
+    ("pool from a source: ref a f", |n| pairs("pool from a source", n, Kind::Ref)),
+    ("pool from a source: node a f", |n| pairs("pool from a source", n, Kind::Tree)),
+    ("tree node from a growing pool", |n| with_pool("growing pool", 96, n, |cells| flat(n, cells.cast()))),
+    ("tree node from a pool on a node", |n| {
+        with_pool("pool on a node", 96, n, |cells| flat(n, cells.cast()))
     }),
     ("tree walk, a node", |n| unsafe {
         let root = tree::a(null_mut(), null_mut(), 0);

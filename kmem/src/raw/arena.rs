@@ -405,6 +405,7 @@ pub unsafe fn name(arena: *mut Arena) -> Option<&'static CStr> {
 
 verbs! {
     call: "kmarena",
+    new: handle,
     a: (arena: *mut Arena, size: usize) => (arena, size),
     z: (arena: *mut Arena, size: usize) => (arena, size),
     f: "Frees an object. Its room serves the next objects of its size." -> (),

@@ -89,6 +89,7 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 
 verbs! {
     call: "kmheap",
+    new: handle,
     a: (size: usize) => (size),
     z: (size: usize) => (size),
     f: "Frees a cell." -> (),

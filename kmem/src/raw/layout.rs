@@ -120,19 +120,20 @@ pub struct Node {
 
 // The flags of a pool. In other cells these bits have other meanings. Only `FLAG_HOST` means the same in a pool and in a node.
 
+/// On the first block of a pool: its source may be tainted. On a further block: the flags of the first one apply.
+pub const POOL_HAS_SOURCE: u8 = 1;
 /// On a block of a pool: some of its cells are tainted by themselves.
 pub const POOL_HAS_SECRETS: u8 = 4;
 /// The pool lies in a buffer of the caller, so its memory is not freed.
 pub const POOL_IN_BUFFER: u8 = 8;
 /// When the pool is full, it allocates another block from its source.
 pub const POOL_GROWS: u8 = 16;
-/// Freeing a cell of this block takes more than putting it on the free list: the pool has a destructor, its source may zero, or
-/// this is a further block.
-pub const POOL_SLOW_FREE: u8 = 32;
+/// The pool has a destructor for its cells.
+pub const POOL_HAS_DTOR: u8 = 32;
 /// On the first block of a pool: the destructor of one of its cells is running.
 pub const POOL_IN_DTOR: u8 = 64;
-/// On the first block of a growing pool: blocks other than this one and the current one may have free cells.
-pub const POOL_MAY_HAVE_FREE_BLOCKS: u8 = 128;
+/// With [`POOL_HAS_SOURCE`]: more cells than the source itself may be tainted, such as the source of the source.
+pub const POOL_HAS_CHAIN: u8 = 128;
 
 /// The header of a pool (`kmpool` in C). The fields that are not public belong to the engine.
 #[derive(Debug)]
@@ -155,27 +156,60 @@ pub struct Pool {
     /// Multiplicative inverse of the odd part of `stride`, see [`Pool::index`].
     pub(crate) inverse: usize,
     /// Trailing zeros of `stride`.
-    pub(crate) shift: u32,
+    pub(crate) shift: u8,
+    /// The seal of the name, see [`seal`].
+    pub(crate) named: [u8; 3],
     /// The seal of the header, see [`seal`].
     pub(crate) seal: u32,
     /// Cells below this index have been allocated at least once, and have a header.
     pub(crate) high_water: usize,
-    /// Cells in this block.
+    /// Cells in this block, see [`Pool::cells`]. In the first block of a pool that gave blocks back: the peak number of live
+    /// cells until then, negated. All cells of the first block have been used then.
     pub(crate) cells: usize,
-    /// The destructor that runs on each cell that is freed.
-    pub(crate) drop: SealedDtor,
+    /// What only the first block has, or only a further one.
+    pub(crate) part: Part,
     /// The first block of the pool that this block belongs to; itself unless the pool has grown.
     pub(crate) head: *mut Pool,
-    /// The next block of a growing pool, or null.
+    /// The next block of a growing pool, or null. For the order of the blocks see `pool/blocks.rs`.
     pub(crate) next: *mut Pool,
-    /// The block that cells are allocated from. Valid in the first block only.
+    /// The block that cells are allocated from. A further block names itself.
     pub(crate) current: *mut Pool,
     /// The first group with parked cells, or null.
     pub(crate) parked: *mut Group,
     /// The name, or null.
     pub(crate) name: *const c_char,
-    /// The address of the name, sealed.
-    pub(crate) named: usize,
+    /// The number of live cells above the threshold of the block, see `pool/blocks.rs`.
+    pub(crate) slack: usize,
+}
+
+/// What the first block of a pool has and its further blocks have not, and the other way round.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) union Part {
+    /// In the first block: the destructor that runs on each cell that is freed.
+    pub(crate) drop: SealedDtor,
+    /// In a further block.
+    pub(crate) further: Further,
+}
+
+impl core::fmt::Debug for Part {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Part").finish_non_exhaustive()
+    }
+}
+
+/// The threshold of a block that need not be looked at: no block has so many cells.
+#[cfg(feature = "pool")]
+pub(crate) const NEVER: usize = 1 << (usize::BITS - 1);
+
+/// The part of a further block of a growing pool.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Further {
+    /// The previous block.
+    pub(crate) prev: *mut Pool,
+    /// The number of live cells at which the block is looked at.
+    pub(crate) threshold: usize,
 }
 
 /// 64 neighbouring cells. The groups of a pool lie between its header and its first cell. A group is written when its first cell is
@@ -352,9 +386,10 @@ impl Node {
     }
 }
 
-/// Returns the first word of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`.
+/// Returns the first 8 bytes of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`.
 /// Safety: `cell` is a readable and aligned prefix that no other thread writes to.
 #[inline(always)]
+#[cfg(feature = "arena")]
 pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     #[cfg(target_pointer_width = "64")]
     // SAFETY: [caller] the prefix is readable and aligned to 8 bytes.
@@ -368,7 +403,7 @@ pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     }
 }
 
-/// Returns what [`prefix_word`] reads from a prefix with these fields.
+/// Returns the first 8 bytes of a prefix with these fields.
 #[inline(always)]
 pub(crate) const fn prefix_word_of(kind: i32, shred: u8, flags: u8, align: u8, heap: u8) -> u64 {
     let [a, b, c, d] = kind.to_ne_bytes();

@@ -131,8 +131,8 @@ pub use layout::Node;
 pub use layout::Ref;
 #[cfg(feature = "pool")]
 pub use layout::{
-    POOL_GROWS, POOL_HAS_SECRETS, POOL_IN_BUFFER, POOL_IN_DTOR, POOL_MAY_HAVE_FREE_BLOCKS, POOL_SLOW_FREE,
-    Pool, PoolCell,
+    POOL_GROWS, POOL_HAS_CHAIN, POOL_HAS_DTOR, POOL_HAS_SECRETS, POOL_HAS_SOURCE, POOL_IN_BUFFER,
+    POOL_IN_DTOR, Pool, PoolCell,
 };
 pub use request::{Destructor, Drop as DropFn, Fill, MAX_ALIGN, Request};
 pub use source::*;

@@ -23,7 +23,7 @@ pub(crate) unsafe fn cell(kind: Option<Kind>, data: *mut u8) -> *mut Cell {
     match kind {
         #[cfg(feature = "pool")]
         // SAFETY: [caller, tag] the caller gives a live pool cell, whose header names its pool.
-        Some(Kind::Pool) => unsafe { super::pool::cell::block_of(data).cast() },
+        Some(Kind::Pool) => unsafe { super::pool::cell::pool_of(data).cast() },
         _ => CellAt::of(kind, data).map_or(core::ptr::null_mut(), CellAt::cell),
     }
 }
@@ -48,10 +48,7 @@ pub(crate) unsafe fn check(call: Call, handle: Handle, what: Check) -> bool {
                 Check::Write => check::check(call, at),
             },
             #[cfg(feature = "pool")]
-            (Some(Kind::Pool), _) if agrees(handle, cell(kind, data)) => match what {
-                Check::Read => super::pool::cell::check_readable(call, data),
-                Check::Write => super::pool::cell::check(call, data).is_some(),
-            },
+            (Some(Kind::Pool), _) => super::pool::cell::check_handle(call, handle, what == Check::Read),
             (Some(Kind::None), _) => true,
             _ => {
                 report_bad_handle(call, data, kind);
@@ -77,9 +74,7 @@ macro_rules! release_by_kind {
             #[cfg(feature = "heap")]
             Some(Kind::Heap) if agrees($crate::raw::heap::cell($data)) => $crate::raw::heap::release($data, $call, $shred),
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) if agrees($crate::raw::pool::cell::block_of($data).cast()) => {
-                $crate::raw::pool::release::release($data, $call, $shred)
-            }
+            Some(Kind::Pool) => $crate::raw::pool::release::release_handle($handle, $call, $shred),
             $($(#[$cfg])* Some(Kind::$kind) if agrees($crate::raw::layout::CellAt::new(Kind::$kind, $data).cell()) => {
                 $release
             })*

@@ -3,6 +3,7 @@
 //! A pool belongs to one thread at a time.
 
 pub(crate) mod announce;
+pub(crate) mod blocks;
 pub(crate) mod cell;
 mod count;
 pub(crate) mod free_list;
@@ -16,7 +17,7 @@ use core::ffi::CStr;
 use core::ptr::{NonNull, null_mut};
 
 use super::Handle;
-use super::chain::shreds;
+use super::chain::{flags_of_source, shreds};
 use super::layout::{Group, Pool};
 use super::request::{Fill, Request};
 use super::sanitizer;
@@ -27,7 +28,7 @@ use crate::error::AllocError;
 use crate::fault::{self, Misuse, call};
 use crate::raw::layout::{POOL_GROWS, POOL_IN_BUFFER, POOL_IN_DTOR};
 use crate::shred;
-use cell::{block_of, is_tainted};
+use cell::{block_of, is_tainted, pool_of};
 use header::check_pool;
 use plan::{GROUP, Plan, write};
 use release::{release, tear_down};
@@ -55,7 +56,8 @@ pub unsafe fn i(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
 /// As for [`i`]. The destructor, if any, may be called with every cell of the pool.
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Pool>, AllocError> {
     let plan = Plan::new(spec, if src.is_null() { announce::RED_ZONE } else { 0 })?;
-    let mut flags = if spec.grows { POOL_GROWS } else { 0 };
+    // SAFETY: [caller] the caller gives null or a live cell.
+    let mut flags = unsafe { flags_of_source(src) } | if spec.grows { POOL_GROWS } else { 0 };
     // SAFETY: [caller] the caller gives null or a live cell.
     let base = if !src.is_null() && unsafe { (*src).kind } == Kind::Tree as i32 {
         flags |= FLAG_HOST;
@@ -194,15 +196,23 @@ unsafe fn allocate(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     unsafe { alloc(pool, &Request { fill, ..Request::new(size) }) }.map_or(null_mut(), NonNull::as_ptr)
 }
 
-/// Returns the handle of a cell, or the null handle for null. C: `kmpoolo`.
+/// Returns the handle of a cell, or the null handle for null. The cell of the handle is the pool. C: `kmpoolo`.
 ///
 /// # Safety
 /// `data` is null or that of a live cell of a pool.
-#[inline(always)]
+#[inline]
 #[must_use]
 pub unsafe fn handle(data: *mut u8) -> Handle {
     // SAFETY: [tag] the data is null or that of a cell, whose header names its pool.
-    let pool = if data.is_null() { null_mut() } else { unsafe { block_of(data) } };
+    let pool = if data.is_null() { null_mut() } else { unsafe { pool_of(data) } };
+    Handle::on(Kind::Pool, data, pool.cast())
+}
+
+/// [`handle`] of a new cell, or null. Safety: `data` is null or that of a live cell.
+#[inline(always)]
+unsafe fn handle_of_new(data: *mut u8) -> Handle {
+    // SAFETY: [caller, blocks] the header of a live cell names its block, which names the pool.
+    let pool = if data.is_null() { null_mut() } else { unsafe { (*block_of(data)).head } };
     Handle::on(Kind::Pool, data, pool.cast())
 }
 
@@ -241,6 +251,7 @@ pub(crate) unsafe fn resize_in_place(data: *mut u8, from: usize, to: usize) -> b
 
 verbs! {
     call: "kmpool",
+    new: handle_of_new,
     a: (pool: *mut Pool) => (pool, 0),
     z: (pool: *mut Pool, size: usize) => (pool, size),
     f: "Frees a cell, after the destructor of the pool ran on it." -> (),

@@ -189,6 +189,7 @@ pub unsafe fn count(data: *mut u8) -> usize {
 
 verbs! {
     call: "kmref",
+    new: handle,
     a: (src: *mut Cell, size: usize) => (src, size),
     z: (src: *mut Cell, size: usize) => (src, size),
     f: "Drops a reference. The last one frees the cell." -> (),

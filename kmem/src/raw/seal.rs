@@ -87,7 +87,7 @@ fn is_no_place(addr: usize, align: usize) -> bool {
 
 /// Returns true if the address cannot be that of a header.
 #[inline(always)]
-#[cfg(feature = "tree")]
+#[cfg(any(feature = "pool", feature = "tree"))]
 pub(crate) fn is_no_header(addr: usize) -> bool {
     is_no_place(addr, super::request::BASE_ALIGN)
 }
@@ -229,6 +229,14 @@ pub(crate) fn of_pool(pool: usize, key: usize) -> u32 {
 #[cfg(feature = "arena")]
 pub(crate) fn of_arena(arena: usize) -> u32 {
     (arena.rotate_left(11) ^ key()) as u32
+}
+
+/// Returns the seal of the address of a pool's name.
+#[inline(always)]
+#[cfg(feature = "pool")]
+pub(crate) fn of_pool_name(name: usize) -> [u8; 3] {
+    let mixed = (name ^ key()).wrapping_mul(SPREAD) >> (usize::BITS - 24);
+    [mixed as u8, (mixed >> 8) as u8, (mixed >> 16) as u8]
 }
 
 /// Returns the word that hides a value stored at the address `at`. It depends on the key, on `at` and on `of`.

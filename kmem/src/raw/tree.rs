@@ -147,6 +147,7 @@ pub unsafe fn x(node: *mut u8) {
 
 verbs! {
     call: "kmtree",
+    new: handle,
     a: (src: *mut Cell, parent: *mut u8, size: usize) => (src, parent, size),
     z: (src: *mut Cell, parent: *mut u8, size: usize) => (src, parent, size),
     f: "Frees a node and everything below it, deepest first. Returns the handle of its parent, or the null handle for a root." -> Handle,

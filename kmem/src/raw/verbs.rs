@@ -1,7 +1,8 @@
 //! The functions that every method has, written once: `a`, `z`, `ao`, `zo`, `f` and `s`, and `r` and `resize` for cells of any
 //! size.
 //!
-//! The module of each method defines `allocate`, `release`, `handle` and `resize_kept`, which these macros call.
+//! The module of each method defines `allocate`, `release` and `resize_kept`, which these macros call.
+//! `new` names the function that returns the handle of a new cell.
 
 use core::ffi::CStr;
 
@@ -16,6 +17,7 @@ pub(super) const fn name(name: &'static str) -> &'static CStr {
 macro_rules! verbs {
     (
         call: $call:literal,
+        new: $handle:ident,
         a: ($($a:ident: $at:ty),*) => ($($call_a:expr),*),
         z: ($($z:ident: $zt:ty),*) => ($($call_z:expr),*),
         f: $frees:literal -> $ret:ty,
@@ -41,7 +43,7 @@ macro_rules! verbs {
         #[inline]
         pub unsafe fn ao($($z: $zt),*) -> Handle {
             // SAFETY: [caller] the contract is the caller's, and `allocate` returns null or the data of a new cell.
-            unsafe { handle(allocate($($call_z),*, Fill::Undefined)) }
+            unsafe { $handle(allocate($($call_z),*, Fill::Undefined)) }
         }
 
         #[doc = concat!("Like [`z`], but returns a [`Handle`]. C: `", $call, "zo`.")]
@@ -49,7 +51,7 @@ macro_rules! verbs {
         #[inline]
         pub unsafe fn zo($($z: $zt),*) -> Handle {
             // SAFETY: [caller] the contract is the caller's, and `allocate` returns null or the data of a new cell.
-            unsafe { handle(allocate($($call_z),*, Fill::Zeroed)) }
+            unsafe { $handle(allocate($($call_z),*, Fill::Zeroed)) }
         }
 
         #[doc = concat!($frees, " Ignores null. C: `", $call, "f`.")]

@@ -428,11 +428,14 @@ fn each_block_of_a_pool_has_its_name_unless_that_was_written_over() {
     unsafe {
         let block = (*two.byte_sub(16).cast::<raw::PoolCell>()).pool;
         assert_eq!(pool::name(block), Some(c"numbers"));
-        for word in &mut *block.add(1).cast::<[usize; 2]>().sub(1) {
-            let before = std::mem::replace(word, two.addr());
-            assert_eq!(pool::name(block), None);
-            *word = before;
-        }
+        let name = block.add(1).cast::<usize>().sub(2);
+        let seal = block.byte_add(16 + 7 * size_of::<usize>()).cast::<u32>();
+        let before = (name.replace(two.addr()), seal.read());
+        assert_eq!(pool::name(block), None);
+        name.write(before.0);
+        seal.write(!before.1);
+        assert_eq!(pool::name(block), None);
+        seal.write(before.1);
         pool::set_name(block, Some(c"figures"));
         assert_eq!(pool::name(block), Some(c"figures"));
         pool::set_name(block, None);

@@ -59,6 +59,8 @@ fn what_is_wrong_with_a_pool_is_found() {
         let last = &raw mut (*header(other)).last;
         assert_eq!(found_in_pool(pool, last, header(free)), "a cell that is free twice");
         assert_eq!(found_in_pool(pool, last, live.cast()), "a cell on the free list that is not free");
+        let slack = pool.add(1).cast::<usize>().sub(1);
+        assert_eq!(found_in_pool(pool, slack, slack.read() - 1), "a wrong number of live cells");
         let of = |data: *mut u8| &raw mut (*header(data)).pool;
         assert_eq!(found_in_pool(pool, of(live), null_mut()), "a cell that names another pool");
         assert_eq!(found_in_pool(pool, of(live), mark(free)), "a free cell that is on no list");

@@ -1,7 +1,8 @@
 //! A pool's cell: the checks of its header, and its taint.
 
-use crate::cell::Kind;
+use crate::cell::{Cell, Kind};
 use crate::fault::{self, Call, Misuse};
+use crate::raw::Handle;
 use crate::raw::layout::{DYING, FREE, POOL_HAS_SECRETS, Pool, PoolCell, TAINTED};
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::seal;
@@ -74,6 +75,64 @@ unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
     }
 }
 
+/// Returns true if the header of a cell may name this block: neither address is misaligned. On 64-bit machines the address of the data is
+/// checked with the index of the cell. Safety: the header of the cell is readable.
+#[inline(always)]
+pub(crate) unsafe fn may_name_its_block(data: *mut u8, block: *mut Pool) -> bool {
+    #[cfg(target_pointer_width = "32")]
+    // SAFETY: [caller] the header is readable, and aligned if the first condition is true.
+    unsafe {
+        data.addr() & (BASE_ALIGN - 1) == 0 && PoolCell::may_follow(PoolCell::of(data), block)
+    }
+    #[cfg(not(target_pointer_width = "32"))]
+    {
+        let _ = (data, block);
+        true
+    }
+}
+
+/// Returns true if there is a live block of a pool at this address. Safety: if the address is aligned and plausible, a pool's header is
+/// readable there.
+#[inline(always)]
+pub(crate) unsafe fn is_block(block: *mut Pool) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        !seal::is_no_header(block.addr())
+            && (*block).cell.kind == Kind::Pool as i32
+            && (*block).seal == seal::of_pool(block.addr(), seal::known_key())
+    }
+}
+
+/// [`is_block`] of an address in a cell of a live pool, which needs no check of the kind.
+#[inline(always)]
+pub(crate) unsafe fn is_sealed(block: *mut Pool) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        !seal::is_no_header(block.addr()) && (*block).seal == seal::of_pool(block.addr(), seal::known_key())
+    }
+}
+
+/// Returns true if the cell of a handle agrees with a pool's cell with this data: it is the pool, or the block, or null. Safety: the
+/// header of the cell is readable.
+#[inline(always)]
+pub(crate) unsafe fn agrees(handle: *mut Cell, data: *mut u8) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    let block = unsafe { block_of(data) };
+    // SAFETY: [caller] as above.
+    handle == block.cast() || handle.is_null() || unsafe { pool_of(data) } == handle.cast()
+}
+
+/// Returns the pool of a cell, or the address that the cell names if there is no block at that address. Safety: the header of the cell
+/// is readable.
+#[inline(never)]
+pub(crate) unsafe fn pool_of(data: *mut u8) -> *mut Pool {
+    // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
+    unsafe {
+        let block = block_of(data);
+        if may_name_its_block(data, block) && is_block(block) { (*block).head } else { block }
+    }
+}
+
 /// Returns true if `pool` is live and the cell with this data was used before. Safety: `pool` is the address that the header of
 /// the cell names, without tags.
 #[inline(always)]
@@ -106,6 +165,20 @@ pub(crate) unsafe fn check_readable(call: Call, data: *mut u8) -> bool {
             && (*pool).seal == seal::of_pool(pool.addr(), seal::key())
             && (*pool).index(PoolCell::of(data)) < (*pool).high_water
             || check(call, data).is_some()
+    }
+}
+
+/// Checks the cell of a handle, which must agree with the header of the cell. With `reads`, also accepts a dying cell. Safety: as for
+/// [`check`].
+#[inline(never)]
+pub(crate) unsafe fn check_handle(call: Call, handle: Handle, reads: bool) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        if !agrees(handle.cell, handle.data) {
+            fault::report(call, handle.data, Misuse::BadHandle);
+            return false;
+        }
+        if reads { check_readable(call, handle.data) } else { check(call, handle.data).is_some() }
     }
 }
 

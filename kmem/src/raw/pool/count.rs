@@ -2,7 +2,8 @@
 
 use core::ptr::null_mut;
 
-use super::cell::{block_of, is_live};
+use super::blocks::{self, after};
+use super::cell::is_live;
 use super::header::{blocks, check_pool_readable};
 use crate::fault::call;
 use crate::raw::layout::{Pool, PoolCell};
@@ -14,7 +15,7 @@ use crate::raw::layout::{Pool, PoolCell};
 #[must_use]
 pub unsafe fn capacity(pool: *mut Pool) -> usize {
     // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
-    unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells }).sum()
+    unsafe { blocks(pool) }.map(|block| unsafe { (*block).cells() }).sum()
 }
 
 /// Returns the peak number of live cells. This number is kept at no cost: a cell is used for the first time only if
@@ -27,7 +28,7 @@ pub unsafe fn capacity(pool: *mut Pool) -> usize {
 #[must_use]
 pub unsafe fn peak(pool: *mut Pool) -> usize {
     // SAFETY: [blocks] the caller's pool is live, and so are its blocks.
-    unsafe { blocks(pool) }.map(|block| unsafe { (*block).high_water }).sum()
+    unsafe { blocks::peak((*pool).head) }
 }
 
 /// Returns the number of live cells. Visits each cell that was ever used.
@@ -36,7 +37,7 @@ pub unsafe fn peak(pool: *mut Pool) -> usize {
 /// As for [`capacity`].
 #[must_use]
 pub unsafe fn live(pool: *mut Pool) -> usize {
-    Walk { block: pool, index: 0 }.count()
+    Walk { pool, block: pool, index: 0 }.count()
 }
 
 /// The numbers of cells of a pool, over all its blocks: see [`count`]. C: `kmpoolcount`.
@@ -85,10 +86,9 @@ pub unsafe fn count(pool: *mut Pool) -> Count {
         }
         let head = (*pool).head;
         count.cellsz = (*head).cellsz;
-        count.live = live(head);
+        (count.live, count.peak) = (live(head), peak(head));
         for block in blocks(head) {
-            count.cells += (*block).cells;
-            count.peak += (*block).high_water;
+            count.cells += (*block).cells();
             count.block += (*block).cell.size;
         }
     }
@@ -111,7 +111,9 @@ pub unsafe fn count(pool: *mut Pool) -> Count {
 /// ```
 #[derive(Debug)]
 pub struct Walk {
-    /// The current block; null at the end.
+    /// The pool; null for a walk over nothing.
+    pool: *mut Pool,
+    /// The current block, which may have been given back to its source since; null at the end.
     block: *mut Pool,
     /// The index of the next cell to visit.
     index: usize,
@@ -123,16 +125,21 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<*mut u8> {
         while !self.block.is_null() {
             let block = self.block;
-            // SAFETY: [caller, blocks, high_water] the caller of `walk` keeps the pool live; used cells have a header.
+            // SAFETY: [caller, blocks, high_water] the caller of `walk` keeps the pool live; used cells have a header. A block is read
+            // only if it is still one of the pool's.
             unsafe {
-                while self.index < (*block).high_water {
-                    let cell = (*block).first.byte_add(self.index * (*block).stride);
-                    self.index += 1;
-                    if is_live(cell, block) {
-                        return Some(PoolCell::data(cell));
+                if block == self.pool || blocks(self.pool).any(|other| other == block) {
+                    while self.index < (*block).high_water {
+                        let cell = (*block).first.byte_add(self.index * (*block).stride);
+                        self.index += 1;
+                        if is_live(cell, block) {
+                            return Some(PoolCell::data(cell));
+                        }
                     }
                 }
-                self.block = (*block).next;
+                // The order of the list may change between steps, but that of the addresses does not.
+                let before = if block == self.pool { 0 } else { block.addr() };
+                self.block = after(self.pool, before);
                 self.index = 0;
             }
         }
@@ -142,7 +149,7 @@ impl Iterator for Walk {
 
 impl core::iter::FusedIterator for Walk {}
 
-/// Visits the live cells of a pool, those of each block in the order of their addresses; also cells allocated for
+/// Visits the live cells of a pool, those of the first block first, and otherwise in the order of their addresses; also cells allocated for
 /// other methods. Visits nothing for null, and after a report if this is no live pool. C: `kmpooln`.
 ///
 /// Between steps cells may be allocated and freed, including the current one. The walk may visit such cells or not.
@@ -158,18 +165,23 @@ pub unsafe fn walk(pool: *mut Pool) -> Walk {
 /// code keeps only the last cell between steps.
 ///
 /// # Safety
-/// As for [`walk`]. `after` is null or the data of a cell of this pool, live or free.
+/// As for [`walk`]. `after` is null or the data of a cell of this pool, live or free, also one whose block is no longer the pool's.
 pub unsafe fn walk_after(pool: *mut Pool, after: *mut u8) -> Walk {
     // SAFETY: [caller, tag, blocks] the caller's headers are readable; that of a cell names its block, live or free.
     unsafe {
         if pool.is_null() || !check_pool_readable(call!(c"kmpooln"), pool) {
-            Walk { block: null_mut(), index: 0 }
-        } else if after.is_null() {
-            Walk { block: (*pool).head, index: 0 }
-        } else {
-            let block = block_of(after);
+            return Walk { pool: null_mut(), block: null_mut(), index: 0 };
+        }
+        let pool = (*pool).head;
+        if after.is_null() {
+            return Walk { pool, block: pool, index: 0 };
+        }
+        // The block of the cell may have been given back since, so the cell is not read.
+        let is_within = |block: &*mut Pool| after.addr().wrapping_sub(block.addr()) < (**block).cell.size;
+        match blocks(pool).find(is_within) {
             // The index of an address that is no cell of the block is above all others.
-            Walk { block, index: (*block).index(PoolCell::of(after)).saturating_add(1) }
+            Some(block) => Walk { pool, block, index: (*block).index(PoolCell::of(after)).saturating_add(1) },
+            None => Walk { pool, block: blocks::after(pool, after.addr()), index: 0 },
         }
     }
 }

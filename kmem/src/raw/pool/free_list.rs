@@ -12,7 +12,7 @@ use core::ptr::{NonNull, null_mut};
 
 use super::plan::GROUP;
 use crate::fault::{self, Misuse, call};
-use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, POOL_MAY_HAVE_FREE_BLOCKS, Pool, PoolCell};
+use crate::raw::layout::{FREE, Group, POOL, POOL_CELL as HEADER, Pool, PoolCell};
 use crate::raw::pool::announce;
 
 /// Cells at most this many bytes apart may be neighbours on the free list. These are a few pages, which the TLB and the prefetcher
@@ -37,32 +37,13 @@ pub(crate) unsafe fn pop(pool: *mut Pool) -> *mut PoolCell {
     }
 }
 
-/// Returns a parked cell of this block, or one that was never used, or null. Called only after [`pop`] returned null.
-#[inline]
-pub(crate) unsafe fn pop_distant(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe {
-        let cell = pop_parked(pool);
-        if cell.is_null() { pop_fresh(pool) } else { cell }
-    }
-}
-
-/// [`pop_distant`], out of line.
-#[inline(never)]
-pub(crate) unsafe fn pop_distant_cold(pool: *mut Pool) -> *mut PoolCell {
-    // SAFETY: [caller] the contract is the caller's.
-    unsafe { pop_distant(pool) }
-}
-
 /// Returns a parked cell of this block, or null. Called only after [`pop`] returned null.
 #[inline]
-unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
+pub(crate) unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [free-list] the caller gives a live pool on its own thread. A bit in a group stands for a free cell.
     unsafe {
         if !(*pool).bottom.is_null() {
-            // The list is corrupt: the pool loses the cells on it.
-            fault::report(call!(c"kmpoola"), PoolCell::data((*pool).bottom), Misuse::Damaged);
-            (*pool).bottom = null_mut();
+            lose_list(pool);
         }
         let group = (*pool).parked;
         if group.is_null() {
@@ -74,7 +55,20 @@ unsafe fn pop_parked(pool: *mut Pool) -> *mut PoolCell {
             (*pool).parked = (*group).next;
         }
         let at = (group.addr() - groups(pool).addr()) / size_of::<Group>();
-        (*pool).first.byte_add((at * GROUP + free.trailing_zeros() as usize) * (*pool).stride)
+        let cell = (*pool).first.byte_add((at * GROUP + free.trailing_zeros() as usize) * (*pool).stride);
+        core::hint::assert_unchecked(!cell.is_null());
+        cell
+    }
+}
+
+/// Reports that the free list of a block is corrupt. The pool loses the cells on it.
+#[cold]
+#[inline(never)]
+unsafe fn lose_list(pool: *mut Pool) {
+    // SAFETY: [caller] the caller's block is live.
+    unsafe {
+        fault::report(call!(c"kmpoola"), PoolCell::data((*pool).bottom), Misuse::Damaged);
+        (*pool).bottom = null_mut();
     }
 }
 
@@ -85,14 +79,17 @@ pub(crate) unsafe fn pop_fresh(pool: *mut Pool) -> *mut PoolCell {
     // SAFETY: [high_water] the caller's pool is live; the next unused cell and its group lie inside the block.
     unsafe {
         let index = (*pool).high_water;
-        if index >= (*pool).cells {
+        // A negative number of cells says that all were used.
+        if index as isize >= (*pool).cells as isize {
             return null_mut();
         }
         if index % GROUP == 0 {
             groups(pool).add(index / GROUP).write(Group { free: 0, next: null_mut() });
         }
         (*pool).high_water = index + 1;
-        (*pool).first.byte_add(index * (*pool).stride)
+        let cell = (*pool).first.byte_add(index * (*pool).stride);
+        core::hint::assert_unchecked(!cell.is_null());
+        cell
     }
 }
 
@@ -115,6 +112,7 @@ pub(crate) unsafe fn hand_out(block: *mut Pool, cell: *mut PoolCell) -> NonNull<
         (*cell).last = (*block).top;
         PoolCell::name(cell, block);
         (*block).top = cell;
+        (*block).slack = (*block).slack.wrapping_add(1);
         NonNull::new_unchecked(PoolCell::data(cell))
     }
 }
@@ -124,21 +122,24 @@ pub(crate) fn groups(pool: *mut Pool) -> *mut Group {
     pool.cast::<u8>().wrapping_add(POOL).cast()
 }
 
-/// Parks the cell at the head of the free list, then the next ones while they lie far from `near`. Returns the rest of the list.
+/// Parks the cell at the head of the free list, then the next ones while they lie far from `near`.
 ///
 /// Parks at most 16 cells in one call, to bound the time of a free. Each free puts one cell on the list, and that cell is parked at
 /// most once.
-#[inline(never)]
-unsafe fn park(pool: *mut Pool, near: *mut PoolCell, mut cell: *mut PoolCell) -> *mut PoolCell {
+#[inline]
+pub(crate) unsafe fn park(pool: *mut Pool, near: *mut PoolCell) {
     const MOST: usize = 16;
-    for _ in 0..MOST {
-        // SAFETY: [free-list] the contract is the caller's, and each cell of the list leads to the next.
-        cell = unsafe { park_one(pool, cell) };
-        if cell.is_null() || !is_far(near, cell) {
-            break;
+    // SAFETY: [free-list] the contract is the caller's, and each cell of the list leads to the next.
+    unsafe {
+        let mut cell = (*pool).bottom;
+        for _ in 0..MOST {
+            cell = park_one(pool, cell);
+            if cell.is_null() || !is_far(near, cell) {
+                break;
+            }
         }
+        (*pool).bottom = cell;
     }
-    cell
 }
 
 /// Returns true if two cells are too far apart to be neighbours on the free list.
@@ -174,33 +175,24 @@ unsafe fn park_one(pool: *mut Pool, cell: *mut PoolCell) -> *mut PoolCell {
     }
 }
 
-/// Pushes a cell onto the free list.
-#[inline]
-pub(crate) unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) {
+/// Returns true if a cell may be pushed onto the free list as it is. Otherwise the list must be [`park`]ed first.
+#[inline(always)]
+pub(crate) unsafe fn is_near(pool: *mut Pool, cell: *mut PoolCell) -> bool {
+    // SAFETY: [caller] the caller's block is live.
+    let below = unsafe { (*pool).bottom };
+    below.is_null() || !is_far(cell, below)
+}
+
+/// Pushes a cell onto the free list. Returns true if the number of live cells of the block is at its threshold now.
+#[inline(always)]
+pub(crate) unsafe fn put(pool: *mut Pool, cell: *mut PoolCell) -> bool {
     // SAFETY: [free-list, one-thread] the caller gives a cell of this pool that nobody uses any more.
     unsafe {
-        let mut below = (*pool).bottom;
-        if !below.is_null() && is_far(cell, below) {
-            below = park(pool, cell, below);
-        }
-        (*cell).last = below;
+        (*cell).last = (*pool).bottom;
         PoolCell::name(cell, pool.map_addr(|addr| addr | FREE));
         (*pool).bottom = cell;
         announce::given_back(pool, PoolCell::data(cell), (*pool).stride - HEADER);
-    }
-}
-
-/// Pushes a cell onto the free list of its block, and makes a growing pool look there first. Safety: as for [`put`].
-#[inline]
-pub(crate) unsafe fn put_back(pool: *mut Pool, cell: *mut PoolCell) {
-    // SAFETY: [caller, blocks] the contract is the caller's, and each block of a pool names the first.
-    unsafe {
-        let head = (*pool).head;
-        put(pool, cell);
-        // The first block is always searched first, even if another block is current.
-        if pool != (*head).current && pool != head {
-            (*head).current = pool;
-            (*head).cell.flags |= POOL_MAY_HAVE_FREE_BLOCKS;
-        }
+        (*pool).slack = (*pool).slack.wrapping_sub(1);
+        (*pool).slack == 0
     }
 }

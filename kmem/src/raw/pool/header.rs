@@ -97,8 +97,8 @@ pub(crate) unsafe fn layout_of(pool: *mut Pool) -> Layout {
 
 /// Returns the destructor of a pool's cells, which may be empty, or `None` if it is corrupt.
 pub(crate) unsafe fn destructor(pool: *mut Pool) -> Option<Destructor> {
-    // SAFETY: [caller] the caller gives a live pool.
-    unsafe { SealedDtor::read(&raw mut (*pool).drop) }
+    // SAFETY: [caller, blocks] the caller gives a live pool, and the part of its first block is the destructor.
+    unsafe { SealedDtor::read(&raw mut (*(*pool).head).part.drop) }
 }
 
 /// Returns the name of a pool, or `None` if it has none or the name is corrupt.
@@ -111,7 +111,7 @@ pub unsafe fn name(pool: *mut Pool) -> Option<&'static CStr> {
     // SAFETY: [caller, seal] the caller gives a readable header. A name with a correct seal is static.
     unsafe {
         let Pool { name, named, .. } = *pool;
-        (!name.is_null() && name.addr() ^ seal::key() == named).then(|| CStr::from_ptr(name))
+        (!name.is_null() && seal::of_pool_name(name.addr()) == named).then(|| CStr::from_ptr(name))
     }
 }
 
@@ -124,6 +124,6 @@ pub unsafe fn set_name(pool: *mut Pool, name: Option<&'static CStr>) {
     for block in unsafe { blocks(pool) } {
         let name = name.map_or(null(), CStr::as_ptr);
         // SAFETY: [blocks] as above.
-        unsafe { ((*block).name, (*block).named) = (name, name.addr() ^ seal::key()) };
+        unsafe { ((*block).name, (*block).named) = (name, seal::of_pool_name(name.addr())) };
     }
 }

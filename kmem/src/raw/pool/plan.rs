@@ -6,7 +6,7 @@ use core::ptr::{NonNull, null, null_mut};
 
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
-use crate::raw::layout::{Group, POOL, POOL_CELL as HEADER, POOL_SLOW_FREE, Pool, PoolCell};
+use crate::raw::layout::{Group, NEVER, POOL, POOL_CELL as HEADER, POOL_HAS_DTOR, Part, Pool, PoolCell};
 use crate::raw::pool::announce;
 use crate::raw::request::{BASE_ALIGN, Destructor, align_byte, data_align, round_up};
 use crate::raw::seal::{self, SealedDtor, heap_id};
@@ -79,6 +79,12 @@ impl Plan {
 }
 
 impl Pool {
+    /// Returns the number of cells in this block.
+    #[inline]
+    pub(crate) fn cells(&self) -> usize {
+        if self.cells as isize >= 0 { self.cells } else { self.high_water }
+    }
+
     /// Returns the index of a cell. For any other address, returns a number that is at least `cells`.
     ///
     /// One multiplication divides the offset by the stride and shows if the offset is a multiple of the stride. With `stride = odd
@@ -88,7 +94,7 @@ impl Pool {
     #[inline]
     pub(crate) fn index(&self, cell: *mut PoolCell) -> usize {
         let offset = cell.addr().wrapping_sub(self.first.addr());
-        offset.wrapping_mul(self.inverse).rotate_right(self.shift)
+        offset.wrapping_mul(self.inverse).rotate_right(self.shift.into())
     }
 }
 
@@ -133,8 +139,8 @@ pub(crate) unsafe fn write(
 ) -> NonNull<Pool> {
     let pool = base.cast::<Pool>();
     let align = data_align(spec.align).unwrap_or(BASE_ALIGN);
-    let slow = if spec.drop.is_some() || !src.is_null() { POOL_SLOW_FREE } else { 0 };
-    let flags = flags | slow;
+    let flags = flags | if spec.drop.is_some() { POOL_HAS_DTOR } else { 0 };
+    let name = spec.name.map_or(null(), CStr::as_ptr);
     let header = Pool {
         cell: Cell::new(Kind::Pool, flags, align_byte(align), heap_id(), plan.layout.size()),
         cellsz: spec.size,
@@ -145,21 +151,24 @@ pub(crate) unsafe fn write(
         first: unsafe { base.add(plan.data - HEADER) }.as_ptr().cast(),
         stride: plan.stride,
         inverse: inverse(plan.stride >> plan.stride.trailing_zeros()),
-        shift: plan.stride.trailing_zeros(),
+        shift: plan.stride.trailing_zeros() as u8,
+        named: seal::of_pool_name(name.addr()),
         seal: seal::of_pool(pool.as_ptr().addr(), seal::key()),
         high_water: 0,
         cells: spec.cells,
-        drop: SealedDtor::sealed(
-            // SAFETY: [extent] the caller's block has room for a pool.
-            unsafe { &raw mut (*pool.as_ptr()).drop },
-            spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),
-        ),
+        part: Part {
+            drop: SealedDtor::sealed(
+                // SAFETY: [extent] the caller's block has room for a pool.
+                unsafe { &raw mut (*pool.as_ptr()).part.drop },
+                spec.drop.unwrap_or(Destructor { run: None, arg: null_mut() }),
+            ),
+        },
         head: pool.as_ptr(),
         next: null_mut(),
         current: pool.as_ptr(),
         parked: null_mut(),
-        name: spec.name.map_or(null(), CStr::as_ptr),
-        named: spec.name.map_or(null(), CStr::as_ptr).addr() ^ seal::key(),
+        name,
+        slack: NEVER,
     };
     let (cells, len) = (header.first.cast(), plan.stride * spec.cells);
     totals::made(Kind::Pool, plan.layout.size());

@@ -2,22 +2,22 @@
 
 use core::ptr::null_mut;
 
-use super::cell::{block_of, check, is_live, is_tainted, names_its_pool};
-use super::free_list::{put, put_back};
-use super::header::{destructor, layout_of};
-use crate::cell::{FLAG_HOST, Kind, Shred};
+use super::blocks::{give_back, put_back};
+use super::cell::{
+    agrees, block_of, check, is_block, is_live, is_tainted, may_name_its_block, names_its_pool,
+};
+use super::header::destructor;
+use crate::cell::{Kind, Shred};
 use crate::fault::{self, Call, Misuse, call};
+use crate::raw::Handle;
 use crate::raw::chain::shreds;
-use crate::raw::layout::{DYING, POOL_HAS_SECRETS, POOL_IN_BUFFER, POOL_IN_DTOR, Pool, PoolCell, TAINTED};
+use crate::raw::layout::{DYING, POOL_HAS_SECRETS, POOL_IN_DTOR, Pool, PoolCell, TAINTED};
 use crate::raw::pool::announce;
-use crate::raw::request::BASE_ALIGN;
-use crate::raw::seal::{self, heap_id};
-use crate::raw::source::give_back;
-use crate::raw::source::pool::is_plain;
-use crate::raw::totals;
+use crate::raw::source::BELOW;
+use crate::raw::source::pool::is_plain_pool;
 use crate::shred;
 
-/// A cell that is being freed, and needs more than a [`put`]. Dropping this zeroes the data if needed and frees the cell, even if
+/// A cell that is being freed, and needs more than a [`put_back`]. Dropping this zeroes the data if needed and frees the cell, even if
 /// the destructor unwinds.
 struct PoolCellFreeGuard {
     /// Zeroed if it is tainted.
@@ -39,7 +39,7 @@ impl Drop for PoolCellFreeGuard {
                 announce::widened(PoolCell::data(cell), (*pool).cellsz);
                 shred::zero(PoolCell::data(cell), (*pool).cellsz);
             }
-            put_back(pool, cell);
+            put_back(pool, cell, &BELOW);
         }
     }
 }
@@ -63,20 +63,61 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     unsafe {
         let pool = (&raw const (*cell).pool).read_unaligned();
         if !shred.is_yes()
-            && (pool.addr() | data.addr()) & (BASE_ALIGN - 1) == 0
-            && PoolCell::may_follow(cell, pool)
-            && is_plain(pool.cast())
-            && (*pool).seal == seal::of_pool(pool.addr(), seal::known_key())
+            && may_name_its_block(data, pool)
+            && is_block(pool)
+            && is_plain_pool((*pool).head)
             && (*pool).index(cell) < (*pool).high_water
         {
-            put(pool, cell);
+            if cfg!(kmem_standalone) { put_back_cold(pool, cell) } else { put_back(pool, cell, &BELOW) }
         } else {
             release_slow(data, call, shred);
         }
     }
 }
 
-/// [`release`] of a cell that needs more than a [`put`], or of a pointer to no live cell.
+/// [`release`] of the cell of a handle, which must agree with the header of the cell.
+#[inline(always)]
+pub(crate) unsafe fn release_handle(handle: Handle, call: Call, shred: Shred) {
+    let Handle { data, cell: named, .. } = handle;
+    let cell = PoolCell::of(data);
+    // SAFETY: [caller, tag] as in `release`.
+    unsafe {
+        let pool = (&raw const (*cell).pool).read_unaligned();
+        if !shred.is_yes()
+            && may_name_its_block(data, pool)
+            && is_block(pool)
+            && (*pool).head == named.cast()
+            && is_plain_pool((*pool).head)
+            && (*pool).index(cell) < (*pool).high_water
+        {
+            put_back_cold(pool, cell);
+        } else {
+            release_handle_slow(handle, call, shred);
+        }
+    }
+}
+
+/// [`release_handle`] of a cell that needs more than a [`put_back`], or of a handle that is wrong.
+#[inline(never)]
+unsafe fn release_handle_slow(handle: Handle, call: Call, shred: Shred) {
+    // SAFETY: [caller] the caller's header is readable.
+    unsafe {
+        if agrees(handle.cell, handle.data) {
+            release_slow(handle.data, call, shred);
+        } else {
+            fault::report(call, handle.data, Misuse::BadHandle);
+        }
+    }
+}
+
+/// [`put_back`], out of line.
+#[inline(never)]
+unsafe fn put_back_cold(pool: *mut Pool, cell: *mut PoolCell) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { put_back(pool, cell, &BELOW) }
+}
+
+/// [`release`] of a cell that needs more than a [`put_back`], or of a pointer to no live cell.
 #[inline(never)]
 unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
@@ -167,24 +208,11 @@ impl Drop for TearDown {
             let shred = shreds(self.head.cast());
             let mut block = self.head;
             while !block.is_null() {
-                let Pool { next, first, high_water, cells, stride, src, .. } = *block;
-                announce::pool_gone(block, first.cast(), cells * stride);
-                if shred {
-                    shred::zero(first.cast(), high_water * stride);
-                } else if (*block).cell.flags & POOL_HAS_SECRETS != 0 {
+                let next = (*block).next;
+                if !shred && (*block).cell.flags & POOL_HAS_SECRETS != 0 {
                     zero_tainted(block);
                 }
-                let (flags, heap) = ((*block).cell.flags, (*block).cell.heap);
-                let layout = layout_of(block);
-                (*block).cell.kind = Kind::Pool.freed();
-                totals::ended(Kind::Pool, layout.size());
-                if flags & (POOL_IN_BUFFER | FLAG_HOST) == 0 {
-                    if src.is_null() && heap != heap_id() {
-                        fault::report(call!(c"kmpoolx"), block.cast(), Misuse::OtherHeap);
-                    } else {
-                        give_back(src, block.cast(), layout);
-                    }
-                }
+                give_back(call!(c"kmpoolx"), block, shred, &BELOW);
                 block = next;
             }
         }

@@ -1,5 +1,6 @@
 //! Verifies that all parts of a pool agree with each other.
 
+use super::blocks::live;
 use super::free_list::groups;
 use super::header::blocks;
 use super::plan::GROUP;
@@ -49,16 +50,30 @@ pub unsafe fn verify(pool: *mut Pool) -> Result<Census, Damage> {
     let mut census = Census::default();
     // SAFETY: [caller, blocks] the caller's pool is readable; a block is verified before its `next` is followed.
     unsafe {
+        let mut before = pool;
         for block in blocks(pool) {
             header(pool, block)?;
+            if block != pool && (*block).part.further.prev != before {
+                return Err(Damage { at: block.cast(), what: "blocks whose links disagree" });
+            }
+            before = block;
+            let counted = census.live + census.dying;
             cells(block, &mut census)?;
             free_cells(block)?;
             names(block)?;
+            if live(block) != census.live + census.dying - counted {
+                return Err(Damage { at: block.cast(), what: "a wrong number of live cells" });
+            }
             census.blocks += 1;
         }
         let current = (*pool).current;
         if !blocks(pool).any(|block| block == current) {
             return Err(Damage { at: pool.cast(), what: "the current block is not one of the pool's" });
+        }
+        let skipped = if current == pool { 2 } else { 1 };
+        let mut rest = blocks(current).skip(skipped);
+        if rest.any(|block| live(block) != (*block).cells()) {
+            return Err(Damage { at: pool.cast(), what: "free cells in a block behind the current one" });
         }
     }
     Ok(census)
@@ -78,13 +93,13 @@ pub(crate) unsafe fn header(head: *mut Pool, block: *mut Pool) -> Result<(), Dam
     if pool.head != head {
         return err("a block of another pool");
     }
-    if pool.cell.size < size_of::<Pool>() || pool.high_water > pool.cells {
+    if pool.cell.size < size_of::<Pool>() || pool.high_water > pool.cells() {
         return err("more cells used than the block has");
     }
     if pool.first.addr() < block.addr() + size_of::<Pool>()
         || pool.stride < pool.cellsz
-        || pool.cells.checked_mul(pool.stride).is_none_or(|bytes| bytes > pool.cell.size)
-        || pool.first.addr() - block.addr() > pool.cell.size - pool.cells * pool.stride
+        || pool.cells().checked_mul(pool.stride).is_none_or(|bytes| bytes > pool.cell.size)
+        || pool.first.addr() - block.addr() > pool.cell.size - pool.cells() * pool.stride
     {
         return err("cells beyond the end of the block");
     }
@@ -111,7 +126,7 @@ pub(crate) unsafe fn cells(block: *mut Pool, census: &mut Census) -> Result<(), 
                 _ => return Err(Damage { at: PoolCell::data(cell), what: "a cell that names another pool" }),
             }
         }
-        census.unused += (*block).cells - (*block).high_water;
+        census.unused += (*block).cells() - (*block).high_water;
     }
     Ok(())
 }

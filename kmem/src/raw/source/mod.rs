@@ -105,7 +105,7 @@ unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, Alloc
 }
 
 /// The functions that are passed to sources for the source below them.
-pub(crate) static BELOW: Below = Below { draw: draw_undefined, give_back };
+pub(crate) static BELOW: Below = Below { draw: draw_undefined, give_back, shreds };
 
 unsafe fn draw_undefined(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
@@ -149,14 +149,15 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
 }
 
 /// Frees a block of this size by the fast path of its source. Safety: as for [`give_back`], and [`is_plain`] is true.
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
+#[cfg_attr(kmem_standalone, inline(never))]
 pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, size: usize) {
     let _ = (src, block, size);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         #[cfg(feature = "pool")]
         if (*src).kind == Kind::Pool as i32 {
-            pool::give_back_fast(src, block);
+            return pool::give_back_fast(src, block, &BELOW);
         }
         #[cfg(feature = "arena")]
         if (*src).kind == Kind::Arena as i32 {
@@ -237,5 +238,36 @@ pub(crate) unsafe fn zeroes(src: *mut Cell) -> bool {
     // SAFETY: [caller, live] the caller's header is readable. Another thread may write the flags beside the mark.
     unsafe {
         by_source!(live_or_dying(src), source => source::zeroes(src), _other => shared::is_marked(&(*src).shred))
+    }
+}
+
+/// Returns true if the source is tainted, or was allocated from one that is: it zeroes everything allocated from it. For a cell
+/// that is no source, returns true if the cell is zeroed when freed.
+/// Safety: `src` is null or a live cell, and so are the sources that it was allocated from.
+pub(crate) unsafe fn shreds(mut src: *mut Cell) -> bool {
+    // SAFETY: [caller, outlives, blocks] the whole chain is live.
+    unsafe {
+        while !src.is_null() {
+            if zeroes(src) {
+                return true;
+            }
+            src = source_of(src);
+        }
+    }
+    false
+}
+
+/// Returns the source of a cell. Returns null for the heap, and if kmem does not know the source. Safety: as for [`below`].
+pub(crate) unsafe fn source_of(src: *mut Cell) -> *mut Cell {
+    // SAFETY: [caller, prefix, live] the header is readable even while the cell is being freed, and its kind says which header it
+    // is.
+    unsafe {
+        match live_or_dying(src) {
+            #[cfg(feature = "tree")]
+            Some(Kind::Tree) => (*src.cast::<super::Node>()).src,
+            #[cfg(feature = "ref")]
+            Some(Kind::Ref) => (*src.cast::<super::Ref>()).src,
+            _ => below(src),
+        }
     }
 }

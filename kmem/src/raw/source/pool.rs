@@ -6,18 +6,17 @@ use core::ptr::{NonNull, null_mut};
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault::call;
-use crate::raw::layout;
-use crate::raw::layout::{POOL_GROWS, POOL_MAY_HAVE_FREE_BLOCKS, POOL_SLOW_FREE, Pool, PoolCell};
-use crate::raw::pool::announce;
-use crate::raw::pool::cell::check;
-use crate::raw::pool::free_list::{
-    hand_out, pop, pop_distant, pop_distant_cold, pop_free, pop_fresh, put, put_back,
+use crate::raw::layout::{
+    Further, NEVER, POOL_GROWS, POOL_HAS_CHAIN, POOL_HAS_DTOR, POOL_HAS_SOURCE, Part, Pool, PoolCell,
 };
-use crate::raw::pool::header::{blocks, destructor, growth_source, layout_of, name};
+use crate::raw::pool::announce;
+use crate::raw::pool::blocks::{self, put_back};
+use crate::raw::pool::cell::{check, is_sealed, may_name_its_block};
+use crate::raw::pool::free_list::{hand_out, pop, pop_fresh, pop_parked};
+use crate::raw::pool::header::{blocks as blocks_of, growth_source, layout_of, name};
 use crate::raw::pool::plan::{Plan, Spec, write};
 use crate::raw::request::{BASE_ALIGN, Below};
 use crate::raw::sanitizer;
-use crate::raw::seal::SealedDtor;
 use crate::shred;
 
 /// The largest block, in bytes, to which a growing pool doubles its blocks.
@@ -29,8 +28,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
     let pool: *mut Pool = src.cast();
     // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
     unsafe {
-        if (*pool).cell.flags & POOL_SLOW_FREE != 0 && destructor(pool).is_none_or(|drop| drop.run.is_some())
-        {
+        if (*pool).cell.flags & POOL_HAS_DTOR != 0 {
             return Err(AllocError::Source(Some(Kind::Pool)));
         }
         fits(pool, layout.size(), layout.align())?;
@@ -43,7 +41,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
 }
 
 /// Allocates a block aligned to 16. Returns null if only [`draw`] can decide: the pool is full, its cells are too small, it has
-/// [`POOL_SLOW_FREE`], or this is no live pool. Safety: `src` is the readable prefix of a source, and belongs to this thread if it
+/// a destructor, or this is no live pool. Safety: `src` is the readable prefix of a source, and belongs to this thread if it
 /// is a pool.
 #[inline]
 pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
@@ -54,53 +52,95 @@ pub(super) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
         if sanitizer::ON {
             return null_mut();
         }
-        if (*src).kind != Kind::Pool as i32 || (*src).flags & POOL_SLOW_FREE != 0 || size > (*pool).cellsz {
+        if (*src).kind != Kind::Pool as i32 || (*src).flags & POOL_HAS_DTOR != 0 || size > (*pool).cellsz {
             return null_mut();
         }
-        let mut cell = pop(pool);
-        if cell.is_null() {
-            cell = pop_distant_cold(pool);
-            if cell.is_null() {
-                return null_mut();
-            }
-        }
-        hand_out(pool, cell).as_ptr()
+        let block = (*pool).current;
+        let cell = pop(block);
+        if cell.is_null() { draw_distant(pool, block) } else { hand_out(block, cell).as_ptr() }
     }
 }
 
-/// Returns true if this is a live pool whose cells are freed by a [`put`] alone. Compares the first word, in which
-/// kind, taint mark and flags lie. Safety: `src` is the readable prefix of a source of any kind.
-#[inline]
+/// [`draw_fast`] of a cell that is not on the free list of the current block.
+#[inline(never)]
+unsafe fn draw_distant(pool: *mut Pool, block: *mut Pool) -> *mut u8 {
+    // SAFETY: [caller, blocks] the caller gives a live pool on its own thread.
+    unsafe {
+        let mut cell = pop_parked(block);
+        if cell.is_null() {
+            cell = pop_next(pool, block);
+            if cell.is_null() {
+                return draw_grown(pool);
+            }
+        }
+        hand_out(block, cell).as_ptr()
+    }
+}
+
+/// [`draw_distant`] from another block of a growing pool.
+#[inline(never)]
+unsafe fn draw_grown(pool: *mut Pool) -> *mut u8 {
+    // SAFETY: [caller, blocks] the caller gives a live pool on its own thread.
+    unsafe {
+        if (*pool).cell.flags & POOL_GROWS == 0 {
+            return null_mut();
+        }
+        let cell = blocks::take(pool);
+        if cell.is_null() { null_mut() } else { hand_out((*pool).current, cell).as_ptr() }
+    }
+}
+
+/// Returns true if this is a live pool whose cells are freed by a [`put_back`] alone. Safety: `src` is the readable prefix of
+/// a source of any kind.
+#[inline(always)]
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
-    // SAFETY: [caller, one-thread] the prefix is the caller's; no other thread writes to it.
-    let first = unsafe { layout::prefix_word(src) };
-    first & layout::prefix_word_of(-1, u8::MAX, POOL_SLOW_FREE, 0, 0)
-        == layout::prefix_word_of(Kind::Pool as i32, 0, 0, 0, 0)
+    // SAFETY: [caller] the contract is the caller's; the kind says if this is a pool.
+    unsafe { (*src).kind == Kind::Pool as i32 && is_plain_pool(src.cast()) }
+}
+
+/// Returns true if a pool has no destructor, and neither it nor a source is tainted. Safety: `pool` is the first block of a pool, or
+/// a further block, which is never plain by itself.
+#[inline(always)]
+pub(crate) unsafe fn is_plain_pool(pool: *mut Pool) -> bool {
+    // The taint mark and the flags are neighbours.
+    const fn marks(flags: u8) -> u16 {
+        u16::from_ne_bytes([u8::MAX, flags])
+    }
+    // SAFETY: [caller, one-thread, outlives] the prefix is the caller's; no other thread writes to it. With its flag the pool has
+    // a source, which is live.
+    unsafe {
+        let found = (&raw const (*pool).cell.shred).cast::<u16>().read();
+        found & marks(POOL_HAS_DTOR | POOL_HAS_SOURCE) == 0
+            || found & marks(POOL_HAS_DTOR | POOL_HAS_CHAIN) == 0 && !(*(*pool).src).tainted()
+    }
 }
 
 /// Frees a block that was allocated from this pool. Safety: as for [`give_back`], and [`is_plain`] is true.
 #[inline]
-pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8) {
+pub(super) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, below: &Below) {
     let (pool, cell): (*mut Pool, _) = (src.cast(), PoolCell::of(block));
-    // SAFETY: [caller, tag] the caller gives a live pool of this thread and a block from it.
+    // SAFETY: [caller, tag, blocks] the caller gives a live pool of this thread and a block from it.
     unsafe {
-        if (*cell).pool == pool && (*pool).index(cell) < (*pool).high_water {
-            put(pool, cell);
+        let named = (*cell).pool;
+        if (named == pool || may_name_its_block(block, named) && is_sealed(named) && (*named).head == pool)
+            && (*named).index(cell) < (*named).high_water
+        {
+            put_back(named, cell, below);
         } else {
-            take_back(block);
+            take_back(block, below);
         }
     }
 }
 
-pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout, _below: &Below) {
+pub(super) unsafe fn give_back(_src: *mut Cell, block: *mut u8, _layout: Layout, below: &Below) {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { take_back(block) }
+    unsafe { take_back(block, below) }
 }
 
 /// Frees a block to the pool that its header names. If the cell or the pool is tainted, zeroes the whole cell. Safety: `block` is
 /// the data of a live cell of a live pool.
 #[inline(never)]
-unsafe fn take_back(block: *mut u8) {
+unsafe fn take_back(block: *mut u8, below: &Below) {
     // SAFETY: [caller, tag] the caller's header is readable, and its contents are checked.
     unsafe {
         let Some(pool) = check(call!(c"kmpoolf"), block) else { return };
@@ -109,7 +149,7 @@ unsafe fn take_back(block: *mut u8) {
             announce::widened(block, (*pool).cellsz);
             shred::zero(block, (*pool).cellsz);
         }
-        put_back(pool, PoolCell::of(block));
+        put_back(pool, PoolCell::of(block), below);
     }
 }
 
@@ -165,23 +205,6 @@ pub(crate) unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<
     Ok(())
 }
 
-/// Takes a cell by `take` from the first block of a growing pool that has one, and makes that block the current one. Returns null
-/// if no block has one.
-#[inline(never)]
-pub(crate) unsafe fn search(head: *mut Pool, take: unsafe fn(*mut Pool) -> *mut PoolCell) -> *mut PoolCell {
-    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
-    unsafe {
-        for block in blocks(head) {
-            let cell = take(block);
-            if !cell.is_null() {
-                (*head).current = block;
-                return cell;
-            }
-        }
-    }
-    null_mut()
-}
-
 /// Returns the pool that must grow first so that this full pool can grow. That is this pool itself, unless it allocates its blocks
 /// from a growing pool that is full too; then it is that pool, or in turn the one below. So a chain of pools grows without
 /// recursion. Safety: `head` is the first block of a live growing pool, whose source is alive.
@@ -198,9 +221,9 @@ unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
             let has_a_cell = |block: *mut Pool| {
                 !(*block).bottom.is_null()
                     || !(*block).parked.is_null()
-                    || (*block).high_water < (*block).cells
+                    || (*block).high_water < (*block).cells()
             };
-            if (*below).cell.flags & POOL_GROWS == 0 || blocks(below).any(has_a_cell) {
+            if (*below).cell.flags & POOL_GROWS == 0 || blocks_of(below).any(has_a_cell) {
                 return pool;
             }
             pool = below;
@@ -211,61 +234,56 @@ unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
 /// Allocates a cell, from the free list if that has one.
 #[inline(always)]
 pub(crate) unsafe fn take(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the caller gives a live pool on its own thread.
+    // SAFETY: [caller, blocks] the caller gives a live pool on its own thread, and the current block is one of its blocks.
     unsafe {
-        let cell = pop(pool);
-        if cell.is_null() { take_distant(pool, below) } else { Ok(hand_out(pool, cell)) }
+        let block = (*pool).current;
+        let cell = pop(block);
+        if cell.is_null() { take_distant(pool, below) } else { Ok(hand_out(block, cell)) }
     }
 }
 
-/// Allocates a cell that is not on the free list.
+/// Allocates a cell that is not on the free list of the current block.
 #[inline(never)]
 unsafe fn take_distant(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [caller] the caller gives a live pool on its own thread.
+    // SAFETY: [caller, blocks] the caller gives a live pool on its own thread.
     unsafe {
-        let cell = pop_distant(pool);
-        if !cell.is_null() {
-            return Ok(hand_out(pool, cell));
+        let block = (*pool).current;
+        let mut cell = pop_parked(block);
+        if cell.is_null() {
+            cell = pop_next(pool, block);
+            if cell.is_null() {
+                return take_grown(pool, below);
+            }
         }
+        Ok(hand_out(block, cell))
+    }
+}
+
+/// Returns a cell of the current block that was never used, or null. Null too if another block has a free cell. Called only if the
+/// current block has no free cell.
+#[inline(always)]
+unsafe fn pop_next(pool: *mut Pool, block: *mut Pool) -> *mut PoolCell {
+    // SAFETY: [caller, blocks] the caller gives a live pool on its own thread, and its current block.
+    unsafe {
+        if (*pool).cell.flags & POOL_GROWS == 0 { pop_fresh(block) } else { blocks::pop_next(pool, block) }
+    }
+}
+
+/// Allocates a cell of another block of a growing pool, which grows if it is full.
+#[inline(never)]
+unsafe fn take_grown(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller, blocks] the caller gives a live pool on its own thread.
+    unsafe {
         if (*pool).cell.flags & POOL_GROWS == 0 {
             return Err(AllocError::Exhausted { size: (*pool).cellsz });
         }
-        take_grown(pool, below)
-    }
-}
-
-/// Allocates a cell from the further blocks of a growing pool, or from a new one if all are full.
-#[cold]
-unsafe fn take_grown(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [blocks] the caller gives the first block of a live pool, whose blocks are live pools.
-    unsafe {
-        let current = (*head).current;
-        let mut cell = pop_free(current);
-        // A cell that was never used is taken only if no other cell is free: see `pop_fresh`.
-        if cell.is_null() && (*head).cell.flags & POOL_MAY_HAVE_FREE_BLOCKS == 0 {
-            cell = pop_fresh(current);
-        }
-        if cell.is_null() { take_searching(head, below) } else { Ok(hand_out(current, cell)) }
-    }
-}
-
-/// [`take_grown`] if the current block has no cell.
-#[cold]
-#[inline(never)]
-unsafe fn take_searching(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: [blocks] as in `take_grown`.
-    unsafe {
         loop {
-            let mut cell = search(head, pop_free);
-            if cell.is_null() {
-                (*head).cell.flags &= !POOL_MAY_HAVE_FREE_BLOCKS;
-                cell = search(head, pop_fresh);
-            }
+            let cell = blocks::take(pool);
             if !cell.is_null() {
-                return Ok(hand_out((*head).current, cell));
+                return Ok(hand_out((*pool).current, cell));
             }
             // The source may free cells of the pool meanwhile, so search again.
-            grow(first_to_grow(head), below)?;
+            grow(first_to_grow(pool), below)?;
         }
     }
 }
@@ -274,7 +292,7 @@ unsafe fn take_searching(head: *mut Pool, below: &Below) -> Result<NonNull<u8>, 
 pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocError> {
     // SAFETY: [blocks] the blocks of a live pool are live pools; the new one is complete when it is linked.
     unsafe {
-        let cells = blocks(head).map(|block| (*block).cells).max().unwrap_or(0);
+        let cells = blocks_of(head).map(|block| (*block).cells()).max().unwrap_or(0);
         let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
         let align = layout_of(head).align();
         let mut spec = Spec {
@@ -286,17 +304,15 @@ pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocErr
         let src = growth_source(head);
         let new = make(src, &spec, below).or_else(|_| {
             // The source may still have room for a block of the size of the first.
-            spec.cells = (*head).cells.max(1);
+            spec.cells = (*head).cells().max(1);
             make(src, &spec, below)
         })?;
         let new = new.as_ptr();
-        (*new).cell.flags |= POOL_SLOW_FREE;
+        // The flags of the first block decide.
+        (*new).cell.flags |= POOL_HAS_SOURCE | POOL_HAS_CHAIN | (*head).cell.flags & POOL_HAS_DTOR;
         (*new).head = head;
-        if let Some(drop) = destructor(head) {
-            SealedDtor::write(&raw mut (*new).drop, drop);
-        }
-        (*new).next = (*head).next;
-        (*head).next = new;
+        (*new).part = Part { further: Further { prev: head, threshold: NEVER } };
+        blocks::add(head, new);
         Ok(())
     }
 }

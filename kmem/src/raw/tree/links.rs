@@ -9,9 +9,9 @@ use crate::fault::{self, Call, Misuse};
 use crate::raw::arena::header::{ARENA_OF_TREE, Arena};
 #[cfg(feature = "arena")]
 use crate::raw::arena::scope as arena;
-#[cfg(feature = "pool")]
-use crate::raw::layout::Pool;
 use crate::raw::layout::{CellAt, NODE, Node};
+#[cfg(feature = "pool")]
+use crate::raw::layout::{POOL_HAS_CHAIN, POOL_HAS_SOURCE, Pool};
 #[cfg(feature = "pool")]
 use crate::raw::pool::header as pool;
 use crate::raw::sanitizer::{self, HeaderLinks};
@@ -350,7 +350,12 @@ pub(crate) unsafe fn set_hosted_source(node: *mut Node, parent: *mut Node) {
     unsafe {
         match hosted(node) {
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) => (*Node::data(node).cast::<Pool>()).src = parent.cast(),
+            Some(Kind::Pool) => {
+                let pool: *mut Pool = Node::data(node).cast();
+                (*pool).src = parent.cast();
+                (*pool).cell.flags &= !(POOL_HAS_SOURCE | POOL_HAS_CHAIN);
+                (*pool).cell.flags |= chain::flags_of_source(parent.cast());
+            }
             #[cfg(feature = "arena")]
             Some(Kind::Arena) => (*Node::data(node).cast::<Arena>()).src = parent.cast(),
             _ => {}
