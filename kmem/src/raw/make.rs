@@ -28,36 +28,44 @@ pub(crate) const ALLOC_CELL_SMALL: AllocCell =
 /// Safety: `src` is null or a live source. The kind has a prefix.
 #[inline(always)]
 pub(crate) unsafe fn alloc_cell(kind: Kind, src: *mut Cell, request: &Request, flags: u8) -> AllocResult {
+    if !is_plain_request(request) {
+        // SAFETY: [caller] the contract is the caller's.
+        return unsafe { alloc_cell_cold(kind, src, request, flags) };
+    }
     // The plain cell from the heap is by far the most frequent. If the request is a constant, most of this is computed at compile
     // time.
-    if src.is_null() && is_plain_request(request) {
-        // SAFETY: [extent] the size is not zero and cannot overflow. The block has this layout.
-        unsafe {
-            let layout = plain_layout(kind, request);
-            Ok(write_plain(draw_heap(layout, request.fill)?, kind, layout.size(), flags))
+    // SAFETY: [caller, extent, drawn] the size is not zero and cannot overflow. The block has this layout. A source that is not null
+    // has a readable prefix.
+    unsafe {
+        let layout = plain_layout(kind, request);
+        if src.is_null() {
+            return Ok(write_plain(draw_heap(layout, request.fill)?, kind, layout.size(), flags));
         }
-    } else {
-        if !src.is_null() && is_plain_request(request) {
-            // SAFETY: [caller, drawn] as above. A source that is not null has a readable prefix.
-            unsafe {
-                let size = plain_layout(kind, request).size();
-                if let Some(block) = NonNull::new(draw_fast(src, size)) {
-                    if request.fill == Fill::Zeroed {
-                        block.write_bytes(0, size);
-                        sanitizer::written(block.as_ptr(), size);
-                    }
-                    return Ok(write_plain(block, kind, size, flags));
-                }
-            }
+        let Some(block) = NonNull::new(draw_fast(src, layout.size())) else {
+            // The parts of a request are passed in registers, so that the fast path need not write it to memory.
+            return alloc_plain_cold(kind, src, request.size, request.fill, flags);
+        };
+        if request.fill == Fill::Zeroed {
+            block.write_bytes(0, layout.size());
+            sanitizer::written(block.as_ptr(), layout.size());
         }
-        // SAFETY: [caller] the contract is the caller's.
-        unsafe { alloc_cell_cold(kind, src, request, flags) }
+        Ok(write_plain(block, kind, layout.size(), flags))
+    }
+}
+
+/// [`alloc_cell_cold`] of a plain cell. Safety: as for [`alloc_cell`].
+#[inline(never)]
+unsafe fn alloc_plain_cold(kind: Kind, src: *mut Cell, size: usize, fill: Fill, flags: u8) -> AllocResult {
+    // SAFETY: [caller, extent] the contract is the caller's.
+    unsafe {
+        let layout = plain_layout(kind, &Request::new(size));
+        Ok(write_plain(draw(src, layout, fill)?, kind, layout.size(), flags))
     }
 }
 
 /// Returns true if the cell will be plain: default alignment, no destructor or name.
 #[inline(always)]
-fn is_plain_request(request: &Request) -> bool {
+pub(crate) fn is_plain_request(request: &Request) -> bool {
     request.drop.is_none()
         && request.name.is_none()
         && request.size <= MOST
@@ -94,8 +102,7 @@ unsafe fn alloc_cell_cold(kind: Kind, src: *mut Cell, request: &Request, flags: 
         if !is_plain_request(request) {
             return alloc_cell_slow(kind, src, request, flags);
         }
-        let layout = plain_layout(kind, request);
-        Ok(write_plain(draw(src, layout, request.fill)?, kind, layout.size(), flags))
+        alloc_plain_cold(kind, src, request.size, request.fill, flags)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use core::ptr::null_mut;
 
-use super::links::INTERNAL;
+use super::links::{INTERNAL, hosts_arena_of_tree};
 use crate::cell::{Cell, FLAG_DEEP, FLAG_HOOK, FLAG_HOST, Kind};
 use crate::error::AllocError;
 use crate::raw::arena::header::{self, ARENA_OF_TREE, ARENA_WATCH, Arena, Watch, as_watch};
@@ -25,11 +25,12 @@ pub fn same() -> *mut Cell {
     (&raw const SAME).cast_mut()
 }
 
-/// Returns true if this source may be [`SAME`], a tree's arena or a watch. Safety: `src` is null or a readable prefix.
-#[inline(always)]
-pub(crate) unsafe fn is_special(src: *mut Cell) -> bool {
+/// Returns true if one of two sources may be [`SAME`], a tree's arena or a watch. Safety: each is null or a readable prefix.
+#[inline(never)]
+pub(crate) unsafe fn any_is_special(one: *mut Cell, other: *mut Cell) -> bool {
     // SAFETY: [caller] the prefix is readable.
-    !src.is_null() && matches!(unsafe { (*src).kind }, ARENA | NONE)
+    let is_special = |src: *mut Cell| !src.is_null() && matches!(unsafe { (*src).kind }, ARENA | NONE);
+    is_special(one) || is_special(other)
 }
 
 const ARENA: i32 = Kind::Arena as i32;
@@ -177,12 +178,12 @@ pub(crate) unsafe fn must_walk(node: *mut Node) {
 }
 
 /// Returns true if a node may become a child of `parent`: a node in the arena of a tree stays below the owner of that arena, and its
-/// parent belongs to the arena too. Safety: the node is live; the parent is null or live.
+/// parent belongs to the arena too. The node that hosts the arena does not move. Safety: the node is live; the parent is null or live.
 pub(crate) unsafe fn may_move(node: *mut Node, parent: *mut Node) -> bool {
     // SAFETY: [caller] the nodes are live.
     unsafe {
         let home = home(node);
-        home.is_null() || home == arena_below(parent)
+        !hosts_arena_of_tree(node) && (home.is_null() || home == arena_below(parent))
     }
 }
 

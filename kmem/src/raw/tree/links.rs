@@ -365,6 +365,18 @@ pub(crate) unsafe fn set_hosted_source(node: *mut Node, parent: *mut Node) {
 
 /// Returns a misuse if a node must not be freed or resized now. Safety: the node is live or dying.
 pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
+    // SAFETY: [caller] the caller's node is readable.
+    let flags = unsafe { (*node).cell.flags };
+    // SAFETY: [caller] the contract is the caller's.
+    match if flags & FLAG_HOST == 0 { None } else { unsafe { hosted_in_use(node) } } {
+        None => (flags & FLAG_BUSY != 0).then_some(Misuse::FreeingBelow),
+        misuse => misuse,
+    }
+}
+
+/// Returns a misuse if the pool or arena that a node hosts must not be destroyed now. Safety: as for [`in_use`].
+#[inline(never)]
+unsafe fn hosted_in_use(node: *mut Node) -> Option<Misuse> {
     // SAFETY: [caller, hosted] the caller's node is readable, and so is what it hosts.
     unsafe {
         let in_dtor = match hosted(node) {
@@ -379,10 +391,8 @@ pub(crate) unsafe fn in_use(node: *mut Node) -> Option<Misuse> {
         }
         // The nodes in it are linked to the parent.
         let above = (*node).parent;
-        if hosts_arena_of_tree(node) && !above.is_null() && (*above).cell.kind == Kind::Tree as i32 {
-            return Some(Misuse::FreeingBelow);
-        }
-        ((*node).cell.flags & FLAG_BUSY != 0).then_some(Misuse::FreeingBelow)
+        (hosts_arena_of_tree(node) && !above.is_null() && (*above).cell.kind == Kind::Tree as i32)
+            .then_some(Misuse::FreeingBelow)
     }
 }
 

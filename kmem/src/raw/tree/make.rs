@@ -12,6 +12,8 @@ use crate::cell::{Cell, FLAG_HOST, Kind};
 use crate::error::AllocError;
 use crate::fault::{Call, call};
 use crate::raw::layout::{CellAt, Node};
+#[cfg(feature = "arena")]
+use crate::raw::request::Fill;
 use crate::raw::request::Request;
 use crate::raw::{check, make};
 
@@ -68,20 +70,49 @@ unsafe fn alloc_by(
     let parent = if parent.is_null() { null_mut() } else { Node::of(parent) };
     #[cfg(feature = "arena")]
     // SAFETY: [caller] the parent is null or live, and the source null or a readable prefix.
-    let src = unsafe {
-        let src = if src == land::same() { land::same_below(parent) } else { src };
+    unsafe {
+        let plain = request.drop.is_none() && flags & INTERNAL == 0;
         let above = if parent.is_null() { null_mut() } else { (*parent).src };
-        let plain = src == above && request.drop.is_none() && flags & INTERNAL == 0;
-        if !plain && (land::is_special(src) || land::is_special(above)) {
-            return alloc_special(src, parent, request, flags);
+        if (src != above || !plain) && land::any_is_special(src, above) {
+            // A plain request is passed in registers, so that the fast path need not write it to memory.
+            return if make::is_plain_request(request) && flags == 0 {
+                alloc_special_plain(src, parent, request.size, request.fill)
+            } else {
+                alloc_special(src, parent, request, flags)
+            };
         }
-        src
-    };
+    }
     // SAFETY: [caller] the caller's source is null or live.
     unsafe {
         let data = alloc_cell(Kind::Tree, src, request, flags)?;
         complete(data, src, parent);
         Ok(data)
+    }
+}
+
+/// [`alloc_special`] of a plain node. Safety: as for [`alloc_special`].
+#[cfg(feature = "arena")]
+#[inline(never)]
+unsafe fn alloc_special_plain(
+    mut src: *mut Cell,
+    parent: *mut Node,
+    size: usize,
+    fill: Fill,
+) -> Result<NonNull<u8>, AllocError> {
+    let request = Request { fill, ..Request::new(size) };
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let above = land::same_below(parent);
+        if src == land::same() {
+            src = above;
+        }
+        // Below the owner of an arena the source of the parent is another one.
+        if src == above {
+            let data = make::alloc_cell(Kind::Tree, src, &request, 0)?;
+            complete(data, src, parent);
+            return Ok(data);
+        }
+        alloc_special(src, parent, &request, 0)
     }
 }
 

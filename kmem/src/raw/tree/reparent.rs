@@ -4,8 +4,6 @@ use core::ptr::null_mut;
 
 #[cfg(feature = "arena")]
 use super::land;
-#[cfg(feature = "arena")]
-use super::links::hosts_arena_of_tree;
 use super::links::{
     INTERNAL, attach, attach_any, check, check_end, check_movable, is_child, is_linked, is_within,
     last_child, past_hooks, unlink_checked, unlink_cold,
@@ -69,9 +67,12 @@ pub(crate) unsafe fn move_into(
     unsafe {
         let node = check_movable(call, moved, INTERNAL & !FLAG_HOST)?;
         #[cfg(feature = "arena")]
-        let special = land::is_special((*node).src) || !parent.is_null() && land::is_special((*parent).src);
+        let special = {
+            let above = if parent.is_null() { null_mut() } else { (*parent).src };
+            !((*node).src.is_null() && above.is_null()) && land::any_is_special((*node).src, above)
+        };
         #[cfg(feature = "arena")]
-        if hosts_arena_of_tree(node) || special && !land::may_move(node, parent) {
+        if special && !land::may_move(node, parent) {
             return Err(AllocError::Fixed(Kind::Tree));
         }
         if !parent.is_null() {
@@ -111,6 +112,12 @@ unsafe fn move_host(call: Call, node: *mut Node, parent: *mut Node) -> Result<()
         if !parent.is_null() && (*node).parent == parent {
             return Ok(());
         }
+        #[cfg(feature = "arena")]
+        if !land::may_move(node, parent) {
+            return Err(AllocError::Fixed(Kind::Tree));
+        }
+        #[cfg(feature = "arena")]
+        land::moves(node, parent);
         if !unlink_cold(node) {
             fault::report(call, Node::data(node), Misuse::Damaged);
             return Err(AllocError::Misused);
@@ -201,7 +208,7 @@ unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(
                 return Err(AllocError::Below);
             }
             #[cfg(feature = "arena")]
-            if hosts_arena_of_tree(child) || !land::may_move(child, to) {
+            if !land::may_move(child, to) {
                 return Err(AllocError::Fixed(Kind::Tree));
             }
             // The source of a holder may be destroyed before the object is freed.
