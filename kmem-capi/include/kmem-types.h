@@ -17,10 +17,12 @@ extern "C" {
 #  define KM_USED   __attribute__((warn_unused_result))
 #  define KM_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
 #  define KM_SIZED(n) __attribute__((alloc_size(n)))
+#  define KM_CONST  __attribute__((const))
 #else
 #  define KM_USED
 #  define KM_NONNULL(...)
 #  define KM_SIZED(n)
+#  define KM_CONST
 #endif
 /* The function that frees the result, for the analyser of gcc 11 and later. */
 #if defined __GNUC__ && !defined __clang__ && !defined __cplusplus && __GNUC__ >= 11 && !defined KFmem_noheap
@@ -55,6 +57,11 @@ extern "C" {
 #  define KM_POOL KM_LEFT_OUT("with KFmem_nopool")
 #else
 #  define KM_POOL
+#endif
+#ifdef KFmem_noarena
+#  define KM_ARENA KM_LEFT_OUT("with KFmem_noarena")
+#else
+#  define KM_ARENA
 #endif
 #ifdef KFmem_notree
 #  define KM_TREE KM_LEFT_OUT("with KFmem_notree")

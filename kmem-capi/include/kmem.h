@@ -16,6 +16,8 @@
  *
  *     action                                  heap      ref       pool    tree      any object
  *     make a pool; with options                                   i iw
+ *     make a node with an arena of its own                                i
+ *     get the source that is the parent's                                           kmsame
  *     make a pool in a buffer; with options                       if ifw
  *     destroy a pool                                              x
  *     allocate: contents undefined; zeroed    a z       a z       a z     a z
@@ -325,6 +327,16 @@ void *kmtreea(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3) KM_TREE;
 void *kmtreez(kmcell *src, void *parent, size_t) KM_USED KM_SIZED(3) KM_TREE;
 /* Allocates a node with options. To add more destructors, see kmtreeh(). */
 void *kmtreew(kmcell *src, void *parent, const kmopt *) KM_USED KM_NONNULL(3) KM_TREE;
+/* Allocates a node with an arena of its own, whose first block has first bytes, or a default if that is 0. For all nodes
+ * below it, Kmsame means this arena. Freeing the node frees them together: in time proportional to the blocks of the
+ * arena, and to the objects below that have a destructor, are tainted, or are not from the arena. Destructors run
+ * newest first, so children before parents. A node of the arena stays below its parents: kmtreem() out of the arena
+ * fails. Objects of any source may be added below, and are freed too. */
+void *kmtreei(kmcell *src, void *parent, size_t, size_t first) KM_USED KM_SIZED(3) KM_TREE KM_ARENA;
+/* As the source of a node: the arena of the parent if the parent has one of its own, otherwise the source of the parent.
+ * For a root it is the heap. Other methods refuse it. */
+#define Kmsame (kmsame())
+kmcell *kmsame(void) KM_CONST KM_TREE KM_ARENA;
 /* Like kmtreea(), kmtreez() and kmtreew(), but return a handle. */
 kmptr kmtreeao(kmcell *src, void *parent, size_t) KM_USED KM_TREE;
 kmptr kmtreezo(kmcell *src, void *parent, size_t) KM_USED KM_TREE;

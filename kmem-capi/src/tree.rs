@@ -36,6 +36,24 @@ pub unsafe extern "C" fn kmtreew(
     unsafe { kmtreewo(src, parent, options) }.data.cast()
 }
 
+#[cfg(feature = "arena")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmtreei(
+    src: *mut Cell,
+    parent: *mut c_void,
+    size: usize,
+    first: usize,
+) -> *mut c_void {
+    // SAFETY: the caller vouches for source and parent.
+    or_null(unsafe { tree::init(src, parent.cast(), size, first) }).cast()
+}
+
+#[cfg(feature = "arena")]
+#[unsafe(no_mangle)]
+pub extern "C" fn kmsame() -> *mut Cell {
+    tree::same()
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmtreeao(src: *mut Cell, parent: *mut c_void, size: usize) -> Handle {
     // SAFETY: null or the data of a new node.

@@ -128,12 +128,72 @@ TEST(freeing_twice_is_reported) {
 }
 #endif
 
+#ifndef KFmem_noarena
+TEST(a_tree_in_an_arena_of_its_own_is_freed_as_a_whole) {
+    void *root = kmtreei(SRC, NULL, 8, 4096);
+    long blocks = source.out;
+    void *one = NULL;
+    for (int i = 0; i < 10; i++) {
+        one = kmtreea(Kmsame, one ? one : root, 32);
+        CHECK(one && source.out == blocks);
+    }
+    void *elsewhere = kmtreea(SRC, one, 8);
+    order[0] = 0;
+    kmopt o = {0};
+    o.sz = 8;
+    o.drop = note;
+    o.arg = (void *)(uintptr_t)"d";
+    kmtreew(Kmsame, elsewhere, &o);
+    kmtreew(Kmsame, one, &o);
+    void *other = kmtreea(SRC, NULL, 8);
+    errno = 0;
+    CHECK(kmtreem(one, other) == NULL && errno == EINVAL);
+    errno = 0;
+    CHECK(kmtreem(one, NULL) == NULL && errno == EINVAL);
+    CHECK(kmtreem(elsewhere, other) == elsewhere);
+    kmtreef(root);
+    CHECK(strcmp(order, "d") == 0);
+    kmtreef(other);
+    CHECK(strcmp(order, "dd") == 0 && source.out == 0);
+}
+
+TEST(a_failure_of_the_source_leaves_nothing_behind) {
+    for (int at = 0; at < 2; at++) {
+        source.left = at;
+        CHECK(kmtreei(SRC, NULL, 8, 0) == NULL && errno == ENOMEM);
+        source.left = 1000000;
+        CHECK(source.out == 0);
+    }
+}
+
+TEST(same_is_the_source_of_the_parent) {
+    void *root = kmtreea(SRC, NULL, 8);
+    long blocks = source.out;
+    kmtreea(Kmsame, root, 8);
+    CHECK(source.out == blocks + 1);
+    kmtreef(root);
+#ifndef KFmem_noref
+    errno = 0;
+    CHECK(kmrefa(Kmsame, 8) == NULL && errno == EINVAL);
+#endif
+#ifndef KFmem_nopool
+    errno = 0;
+    CHECK(kmpooli(Kmsame, 8, 8) == NULL && errno == EINVAL);
+#endif
+}
+#endif
+
 int main(void) {
     counting_init(&source);
     the_links_are_as_documented();
     children_go_first_the_first_of_them_before_the_second();
     a_chain_of_a_million_is_freed_in_constant_stack();
     options_align_and_zero();
+#ifndef KFmem_noarena
+    a_tree_in_an_arena_of_its_own_is_freed_as_a_whole();
+    a_failure_of_the_source_leaves_nothing_behind();
+    same_is_the_source_of_the_parent();
+#endif
     refusals_change_nothing();
 #ifndef KFmem_nopool
     a_pool_on_a_node_dies_with_it();

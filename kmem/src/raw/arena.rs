@@ -75,6 +75,7 @@ pub unsafe fn i(src: *mut Cell, first: usize) -> *mut Arena {
 ///
 /// # Safety
 /// As for [`i`].
+#[inline(never)]
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Arena>, AllocError> {
     let first = if spec.first == 0 { FIRST } else { spec.first }.max(ARENA + HEADER + BASE_ALIGN);
     let size = first.checked_next_multiple_of(BASE_ALIGN).ok_or(AllocError::Overflow)?;

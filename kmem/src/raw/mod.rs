@@ -7,6 +7,8 @@
 //! | action | heap | ref | pool | tree | any object |
 //! |---|---|---|---|---|---|
 //! | make a pool; with options | | | [`i`](pool::i) [`init`](pool::init) | | |
+//! | make a node with an arena of its own | | | | [`i`](tree::i) [`init`](tree::init) | |
+//! | get the source that is the parent's | | | | [`same`](tree::same) | |
 //! | make a pool in a buffer; with options | | | [`in_buffer`](pool::in_buffer) [`init_in_buffer`](pool::init_in_buffer) | | |
 //! | destroy a pool | | | [`x`](pool::x) | | |
 //! | allocate: contents undefined; zeroed | [`a`](heap::a) [`z`](heap::z) | [`a`](refs::a) [`z`](refs::z) | [`a`](pool::a) [`z`](pool::z) | [`a`](tree::a) [`z`](tree::z) | |

@@ -39,7 +39,7 @@ use links::{INTERNAL, Links, check, check_links, check_movable, in_use, is_child
 use reparent::past_hooks_of;
 
 #[cfg(feature = "arena")]
-pub use arena::{i, own};
+pub use arena::{i, init, own};
 pub use hold::*;
 pub use hook::*;
 #[cfg(feature = "arena")]

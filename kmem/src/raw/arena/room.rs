@@ -28,7 +28,9 @@ impl Rooms {
 /// Returns the number of the list for this size, a multiple of 16 that is not zero.
 fn list_of(size: usize) -> usize {
     let units = size / BASE_ALIGN;
-    if units <= EXACT { units - 1 } else { (EXACT - 4 + units.ilog2() as usize).min(LISTS - 1) }
+    let list = if units <= EXACT { units.wrapping_sub(1) } else { EXACT - 4 + units.ilog2() as usize };
+    // Without a panic for the sizes that cannot be.
+    list.min(LISTS - 1)
 }
 
 impl Room {

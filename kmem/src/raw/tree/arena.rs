@@ -1,6 +1,6 @@
 //! Nodes that own an arena, from which the nodes below them are allocated.
 
-use core::ptr::null_mut;
+use core::ptr::{NonNull, null_mut};
 
 use super::free::release;
 use super::land::{become_owner, owned};
@@ -8,7 +8,7 @@ use super::links::check;
 use super::make::alloc_internal;
 use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
-use crate::fault::{Call, call};
+use crate::fault::Call;
 use crate::raw::arena::Spec;
 use crate::raw::request::Request;
 
@@ -20,17 +20,29 @@ use crate::raw::request::Request;
 /// # Safety
 /// As for [`alloc`](super::alloc).
 pub unsafe fn i(src: *mut Cell, parent: *mut u8, size: usize, first: usize) -> *mut u8 {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { init(src, parent, size, first) }.map_or(null_mut(), NonNull::as_ptr)
+}
+
+/// Like [`i`], but returns the reason for a failure.
+///
+/// # Safety
+/// As for [`alloc`](super::alloc).
+pub unsafe fn init(
+    src: *mut Cell,
+    parent: *mut u8,
+    size: usize,
+    first: usize,
+) -> Result<NonNull<u8>, AllocError> {
+    const CALL: Call = Call::new(c"kmtreei");
     // SAFETY: [caller] the contract is the caller's; the node is new.
     unsafe {
-        let Ok(node) = alloc_internal(src, parent, &Request::new(size), 0, call!(c"kmtreei")) else {
-            return null_mut();
-        };
-        let node = node.as_ptr();
-        if own(node, first).is_err() {
-            release(node, call!(c"kmtreei"), Shred::No);
-            return null_mut();
+        let node = alloc_internal(src, parent, &Request::new(size), 0, CALL)?;
+        if let Err(error) = own(node.as_ptr(), first) {
+            release(node.as_ptr(), CALL, Shred::No);
+            return Err(error);
         }
-        node
+        Ok(node)
     }
 }
 
