@@ -5,7 +5,7 @@
 
 use core::ptr::null_mut;
 
-use super::block::{bump, contains, untaken};
+use super::block::{bump, contains, taken, untaken};
 use super::header::{ARENA_HAS_ROOMS, Arena, Room, Rooms};
 use crate::fault::{self, Misuse, call};
 use crate::raw::request::BASE_ALIGN;
@@ -116,6 +116,8 @@ pub(crate) unsafe fn put(arena: *mut Arena, start: *mut u8, size: usize) {
     }
     // SAFETY: [caller, rooms] the contract is the caller's.
     unsafe {
+        // These bytes may be part of a larger room, or have been in use.
+        taken(start.add(OFFSET), LEAST - OFFSET);
         untaken(start.add(LEAST), start.add(size));
         let room = start.add(OFFSET).cast::<Room>();
         if is_older(arena, start.addr()) {

@@ -158,9 +158,8 @@ impl Ending {
             match &self.what {
                 What::Scope(mark) => {
                     self.zero(mark.block, mark.at);
-                    enter(arena, mark.block);
                     let this = &mut *arena;
-                    this.at = mark.at;
+                    (this.block, this.at, this.end) = (mark.block, mark.at, (*mark.block).end);
                     untaken(this.at, this.end);
                     (this.rooms, this.scope) = (mark.rooms, mark.outer);
                     (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
