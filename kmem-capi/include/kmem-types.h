@@ -208,6 +208,12 @@ typedef struct kmopt {
     int zero;                              /* nonzero: zero the data */
     int grow;                              /* for a pool, nonzero: allocate another block when full */
     const char *name;                      /* or NULL; must outlive the object. For reports and kmcast() */
+#ifndef KFmem_noshred
+    enum kmshred shred;                    /* for a pool, kmshred_yes: taint the pool, so every cell is zeroed when it is
+                                              freed */
+#else
+    int km_unused_;
+#endif
 } kmopt;
 
 /* A method and a source, for functions that allocate by any method: Kmheap, Kmref(src), Kmpool(pool) or Kmtree(src,

@@ -20,6 +20,7 @@
  *     get the source that is the parent's                                           kmsame
  *     make a pool in a buffer; with options                       if ifw
  *     destroy a pool                                              x
+ *     free all cells of a pool and keep it                        c
  *     allocate: contents undefined; zeroed    a z       a z       a z     a z
  *     allocate with options                   w         w                 w         kmnew
  *     allocate and return a handle            ao zo wo  ao zo wo  ao zo   ao zo wo  kmnew
@@ -283,8 +284,9 @@ kmptr kmrefl(void *ref, const void *object) KM_USED KM_REF KM_TREE;
 #define Kmpool(pool) (KM_AT(kmkind_pool, KM_CELL(pool), KM_NULL))
 /* Makes a pool of n cells of sz bytes. Takes constant time, since cells are written only when they are used. */
 kmpool *kmpooli(kmcell *src, size_t sz, size_t n) KM_USED KM_POOL;
-/* Makes a pool with options: alignment, name, growing, and one destructor for all cells. A pool with a destructor
- * cannot be a source. */
+/* Makes a pool with options: alignment, name, growing, taint, and one destructor for all cells. A pool with a destructor
+ * cannot be a source. A growing pool gives a block back to its source when the block is empty and another one is at least
+ * half empty. */
 kmpool *kmpooliw(kmcell *src, const kmopt *cell, size_t n) KM_USED KM_NONNULL(2) KM_POOL;
 /* The size of a buffer for kmpoolif() with n cells of sz bytes, wherever the buffer begins. */
 #define Kmpoolsz(sz, n) \
@@ -296,6 +298,9 @@ kmpool *kmpoolif(void *buf, size_t bufsz, size_t sz) KM_USED KM_POOL;
 kmpool *kmpoolifw(void *buf, size_t bufsz, const kmopt *cell) KM_USED KM_NONNULL(3) KM_POOL;
 /* Destroys a pool: runs the destructor of each live cell, zeroes what is tainted, and frees the memory of the pool. */
 void kmpoolx(kmpool *) KM_POOL;
+/* Frees all live cells of a pool, and keeps the pool: runs the destructor of each cell, zeroes what is tainted, and frees
+ * the memory of all blocks of a growing pool but the first. Ignores NULL. */
+void kmpoolc(kmpool *) KM_POOL;
 /* Allocates a cell, contents undefined. ENOMEM if the pool is full. */
 void *kmpoola(kmpool *) KM_USED KM_POOL;
 /* Allocates a cell and zeroes all of it. ENOMEM if the pool is full, EINVAL if its cells are smaller than the size. */

@@ -20,6 +20,7 @@ pub struct Options {
     pub zero: c_int,
     pub grow: c_int,
     pub name: *const c_char,
+    pub shred: c_int,
 }
 
 const _: () = {
@@ -27,7 +28,8 @@ const _: () = {
     assert!(offset_of!(Options, sz) == 0 && offset_of!(Options, align) == WORD);
     assert!(offset_of!(Options, drop) == 2 * WORD && offset_of!(Options, arg) == 3 * WORD);
     assert!(offset_of!(Options, zero) == 4 * WORD && offset_of!(Options, grow) == 4 * WORD + 4);
-    assert!(offset_of!(Options, name) == 4 * WORD + 8 && size_of::<Options>() == 5 * WORD + 8);
+    assert!(offset_of!(Options, name) == 4 * WORD + 8 && offset_of!(Options, shred) == 5 * WORD + 8);
+    assert!(size_of::<Options>() == (5 * WORD + 12).next_multiple_of(WORD));
 };
 
 impl Options {

@@ -1,7 +1,8 @@
 //! `kmpool…`
 
 use core::ffi::{c_int, c_void};
-use core::ptr::null_mut;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::Ordering;
 
 use kmem::raw::pool::{self, Count, Spec};
 use kmem::raw::{Cell, Fill, Handle, Pool};
@@ -22,6 +23,15 @@ fn spec(options: &Options, cells: usize) -> Spec {
     }
 }
 
+/// Taints a new pool if the options say so. Safety: the pool is live.
+unsafe fn tainted(pool: NonNull<Pool>, options: &Options) -> NonNull<Pool> {
+    if cfg!(feature = "shred") && options.shred != 0 {
+        // SAFETY: the pool is the caller's.
+        unsafe { pool.as_ref().cell.shred.store(1, Ordering::Relaxed) };
+    }
+    pool
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpooli(src: *mut Cell, size: usize, cells: usize) -> *mut Pool {
     // SAFETY: the caller vouches for the source.
@@ -31,7 +41,7 @@ pub unsafe extern "C" fn kmpooli(src: *mut Cell, size: usize, cells: usize) -> *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpooliw(src: *mut Cell, options: *const Options, cells: usize) -> *mut Pool {
     // SAFETY: the caller vouches for the source, and gives options whose destructor suits the cells.
-    or_null(unsafe { pool::init(src, &spec(&*options, cells)) })
+    or_null(unsafe { pool::init(src, &spec(&*options, cells)).map(|pool| tainted(pool, &*options)) })
 }
 
 #[unsafe(no_mangle)]
@@ -43,13 +53,21 @@ pub unsafe extern "C" fn kmpoolif(buffer: *mut c_void, len: usize, size: usize) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolifw(buffer: *mut c_void, len: usize, options: *const Options) -> *mut Pool {
     // SAFETY: the caller gives the buffer to the pool, and options whose destructor suits the cells.
-    or_null(unsafe { pool::init_in_buffer(buffer.cast(), len, &spec(&*options, 0)) })
+    or_null(unsafe {
+        pool::init_in_buffer(buffer.cast(), len, &spec(&*options, 0)).map(|pool| tainted(pool, &*options))
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmpoolx(pool: *mut Pool) {
     // SAFETY: the contract is the caller's.
     unsafe { pool::x(pool) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kmpoolc(pool: *mut Pool) {
+    // SAFETY: the contract is the caller's.
+    unsafe { pool::c(pool) }
 }
 
 #[inline(always)]

@@ -61,7 +61,10 @@ AT(kmopt, arg, 24, 12);
 AT(kmopt, zero, 32, 16);
 AT(kmopt, grow, 36, 20);
 AT(kmopt, name, 40, 24);
-SIZE(kmopt, 48, 28);
+#ifndef KFmem_noshred
+AT(kmopt, shred, 48, 28);
+#endif
+SIZE(kmopt, 56, 32);
 AT(kmwalk, root, 0, 0);
 AT(kmwalk, at, 8, 4);
 AT(kmwalk, depth, 32, 20);

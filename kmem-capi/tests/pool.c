@@ -239,6 +239,143 @@ TEST(a_walk_comes_by_each_live_cell_once) {
     CHECK(!kmpooln(&w) && n.cells == 0 && n.block == 0 && kmpoolo(NULL).kind == kmkind_none);
 }
 
+static int ended_cells;
+static void counts_ends(void *data, void *arg) {
+    (void)arg;
+    CHECK(all(data, 32, 's'));
+    ended_cells++;
+}
+
+TEST(a_cleared_pool_has_no_live_cell_and_only_its_first_block) {
+    for (int ends = 0; ends < 2; ends++) {
+        kmopt o = {0};
+        o.sz = 32;
+        o.grow = 1;
+        o.drop = ends ? counts_ends : NULL;
+        kmpool *pool = kmpooliw(SRC, &o, 3);
+        ended_cells = 0;
+        for (int round = 1; round < 4; round++) {
+            for (int i = 0; i < 100; i++) memset(kmpoola(pool), 's', 32);
+            CHECK(source.out > 4 && kmpoolq(pool).live == 100);
+            kmpoolc(pool);
+            kmpoolcount n = kmpoolq(pool);
+            CHECK(n.live == 0 && n.cells == 3 && n.peak == 100 && source.out == 1 && ended_cells == 100 * round * ends);
+        }
+        kmpoolc(pool);
+        kmpoolx(pool);
+    }
+    kmpool *pool = kmpoolif(fixed.bytes, sizeof fixed.bytes, 40);
+    void *p = kmpoola(pool);
+    kmpoola(pool);
+    kmpoolc(pool);
+    FAULT(kmpoolf(p), "kmpoolf", "already freed");
+    CHECK(kmpoolq(pool).live == 0 && kmpoola(pool) && kmpoolq(pool).peak == 2);
+    kmpoolx(pool);
+    FAULT(kmpoolc(pool), "kmpoolc", "already freed");
+    kmpoolc(NULL);
+}
+
+TEST(a_million_cells_freed_in_any_order_go_back_to_the_source) {
+    enum { N = 1000003 };
+    void **cells = (void **)malloc(N * sizeof *cells);
+    for (size_t step = 1; step < N; step = step * 7919 % N + N / 2) {
+        kmopt o = {0};
+        o.sz = 48;
+        o.grow = 1;
+        kmpool *pool = kmpooliw(SRC, &o, 64);
+        for (size_t i = 0; i < N; i++) cells[i] = kmpoola(pool);
+        CHECK(kmpoolq(pool).block > (size_t)N * 64);
+        for (size_t i = 0; i < N; i++) kmpoolf(cells[i * step % N]);
+        kmpoolcount n = kmpoolq(pool);
+        CHECK(n.live == 0 && n.cells == 64 && n.peak == N && n.block < 8000 && source.out == 1);
+        kmpoolx(pool);
+    }
+    free(cells);
+}
+
+TEST(a_source_that_fails_when_a_pool_grows_changes_nothing) {
+    kmopt o = {0};
+    o.sz = 8;
+    o.grow = 1;
+    kmpool *pool = kmpooliw(SRC, &o, 2);
+    void *cells[64];
+    for (int round = 0; round < 10; round++) {
+        int n = 0;
+        source.left = round / 2;
+        while (n < 64 && (cells[n] = kmpoola(pool)) != NULL) memset(cells[n++], round + 1, 8);
+        source.left = -1;
+        CHECK(n == 64 || errno == ENOMEM);
+        for (int i = 0; i < n; i++) {
+            CHECK(all(cells[i], 8, (unsigned char)(round + 1)));
+            kmpoolf(cells[i]);
+        }
+        CHECK(kmpoolq(pool).live == 0 && source.out == 1);
+    }
+    kmpoolx(pool);
+}
+
+#ifndef KFmem_noshred
+TEST(a_pool_of_any_kind_made_to_be_zeroed_is) {
+    for (int kind = 0; kind < 3; kind++) {
+        kmopt o = {0};
+        o.sz = 64;
+        o.grow = kind > 0;
+        o.shred = kmshred_yes;
+#ifndef KFmem_notree
+        void *node = kmtreea(SRC, NULL, 0);
+        kmcell *src = kind == 2 ? kmtreeo(node).cell : SRC;
+#else
+        kmcell *src = SRC;
+#endif
+        kmpool *pool = kind ? kmpooliw(src, &o, 2) : kmpoolifw(fixed.bytes, sizeof fixed.bytes, &o);
+        void *cells[3] = {kmpoola(pool), kmpoola(pool), kmpoola(pool)};
+        for (int i = 0; i < 3; i++) memset(cells[i], 's', 64);
+        kmpoolf(cells[0]);
+        OF_FREED(CHECK(all(cells[0], 64, 0) && all(cells[2], 64, 's')));
+        if (!kind) {
+            kmpoolc(pool);
+            OF_FREED(CHECK(all(cells[2], 64, 0)));
+        }
+        kmpoolx(pool);
+#ifndef KFmem_notree
+        kmtreef(node);
+#endif
+    }
+}
+
+TEST(a_tainted_cell_of_a_growing_pool_or_one_on_a_node_is_zeroed_whoever_frees_it) {
+    for (int how = 0; how < 8; how++) {
+        kmopt o = {0};
+        o.sz = 64;
+        o.grow = how / 4 == 0;
+        kmcell *src = SRC;
+#ifndef KFmem_notree
+        void *node = kmtreea(SRC, NULL, 0);
+        if (how / 4) src = kmtreeo(node).cell;
+#endif
+        kmpool *pool = kmpooliw(src, &o, o.grow ? 1 : 4);
+        void *kept = kmpoola(pool);
+        void *other = kmpoola(pool);
+        kmptr p = kmpoolao(pool, 64), same = p;
+        memset(p.ref, 's', 64);
+        memset(other, 's', 64);
+        kmtaint(&p);
+        switch (how % 4) {
+        case 0: kmpoolf(p.ref); break;
+        case 1: kmfree(same); break;
+        case 2: kmpoolc(pool); break;
+        default: kmfree(kmpoolo(p.ref)); break;
+        }
+        if (how != 2) OF_FREED(CHECK(all(p.ref, 64, 0) && all(other, 64, 's')));
+        if (how % 4 != 2) kmpoolf(kept);
+        kmpoolx(pool);
+#ifndef KFmem_notree
+        kmtreef(node);
+#endif
+    }
+}
+#endif
+
 TEST(null_is_ignored) {
     kmpoolx(NULL);
     kmpoolf(NULL);
@@ -265,6 +402,13 @@ int main(void) {
     a_wrong_free_is_reported();
     a_pool_torn_down_by_the_destructor_of_its_own_cell_is_reported();
     a_walk_comes_by_each_live_cell_once();
+    a_cleared_pool_has_no_live_cell_and_only_its_first_block();
+    a_million_cells_freed_in_any_order_go_back_to_the_source();
+    a_source_that_fails_when_a_pool_grows_changes_nothing();
+#ifndef KFmem_noshred
+    a_pool_of_any_kind_made_to_be_zeroed_is();
+    a_tainted_cell_of_a_growing_pool_or_one_on_a_node_is_zeroed_whoever_frees_it();
+#endif
     null_is_ignored();
     CHECK(source.out == 0);
     return 0;

@@ -53,6 +53,7 @@ fn what_c_made_rust_owns_and_frees() {
         zero: 1,
         grow: 0,
         name: std::ptr::null(),
+        shred: 0,
     };
     // SAFETY: the cells hold eight bytes, zeroed, which is a u64; each handle has one owner; the pool is destroyed last.
     unsafe {

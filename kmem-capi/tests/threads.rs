@@ -45,6 +45,7 @@ fn made_by_c(extent: (usize, usize)) {
         zero: 0,
         grow: 0,
         name: std::ptr::null(),
+        shred: 0,
     };
     let make = |value| {
         // SAFETY: the cell has room for the value, which its destructor suits.
@@ -87,6 +88,7 @@ fn heap_cells_are_freed_on_another_thread_than_made_them() {
             zero: 0,
             grow: 0,
             name: std::ptr::null(),
+            shred: 0,
         };
         // SAFETY: the destructor does not look at the data.
         (0..100).map(|_| Sent(unsafe { heap::kmheapwo(&raw const options) })).collect::<Vec<_>>()

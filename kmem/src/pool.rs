@@ -256,6 +256,23 @@ impl<T: ?Sized, S> Pool<T, S> {
         crate::text::written(|write| unsafe { raw::report::pool_json(self.pool.as_ptr(), write) })
     }
 
+    /// Frees all cells and keeps the pool. Drops the values that were leaked or forgotten, and gives all blocks of a growing pool but
+    /// the first back to the source.
+    ///
+    /// ```
+    /// let mut pool = kmem::Pool::growing();
+    /// for number in 0..10_000 {
+    ///     pool.alloc(number).leak();
+    /// }
+    /// pool.clear();
+    /// assert_eq!((pool.live(), pool.capacity()), (0, 64));
+    /// ```
+    pub fn clear(&mut self) {
+        // SAFETY: [sole, outlives, typed] owners of cells borrow the pool, and nothing that was allocated from it is used any more, so no
+        // cell is in use.
+        unsafe { raw::pool::c(self.pool.as_ptr()) }
+    }
+
     /// Names the pool, for reports.
     ///
     /// ```

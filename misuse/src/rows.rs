@@ -58,6 +58,8 @@ pub const GROUPS: [Group; 16] = [
             ("node-gone", "a pool cell after the node of the pool was freed"),
             ("node-gone-torn", "a pool destroyed after its node was freed"),
             ("torn-twice", "a pool destroyed twice"),
+            ("cleared-gone", "a destroyed pool cleared"),
+            ("cleared-twice", "a cell after its pool was cleared"),
             ("own-destructor", "freed by its own destructor"),
             ("child-destructor", "freed by the destructor of a descendant"),
             ("child-leaving", "freed by the hook of a child that is being freed"),

@@ -58,6 +58,7 @@ impl Ask {
             zero: self.zero.into(),
             grow: grow.into(),
             name: name.map_or(null(), CStr::as_ptr),
+            shred: 0,
         }
     }
 }
@@ -149,6 +150,8 @@ pub trait Face {
     unsafe fn walk(pool: *mut Pool) -> Vec<*mut u8>;
     /// Counts a pool.
     unsafe fn count(pool: *mut Pool) -> pool::Count;
+    /// Frees all cells of a pool.
+    unsafe fn clear_pool(pool: *mut Pool);
     /// Destroys a pool.
     unsafe fn end_pool(pool: *mut Pool);
     /// Frees an object, and returns the parent that the call returned, or null.

@@ -97,6 +97,8 @@ enum Op {
     FreeLast { way: Way },
     /// Destroys a pool. A pool on a node may be freed as the node.
     EndPool { at: u8, way: Way },
+    /// Frees all cells of a pool.
+    ClearPool { at: u8 },
     /// Adds a reference.
     Up { at: u8 },
     /// Taints an object.
@@ -254,6 +256,11 @@ impl<F: Face> Run<F> {
             Op::EndPool { at, way } => {
                 if let Some(store) = self.store(at) {
                     self.end_pool(store, way);
+                }
+            }
+            Op::ClearPool { at } => {
+                if let Some(store) = self.store(at) {
+                    self.clear_pool(store);
                 }
             }
             Op::Up { at } => {

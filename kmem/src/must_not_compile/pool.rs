@@ -84,6 +84,15 @@ cases! { a_destructor_that_drops_its_own_store
     fails { let cell = pool.borrow().as_ref().unwrap().alloc(7); pool.borrow_mut().take(); drop(cell); }
 }
 
+cases! { a_pool_that_is_cleared_while_something_is_allocated_from_it
+    given { let mut pool = kmem::Pool::bytes(100, 2); }
+    ok { drop(kmem::Ref::new_in(7, &pool)); pool.clear(); }
+    E0502 { let cell = kmem::Ref::new_in(7, &pool); pool.clear(); drop(cell); }
+    E0502 { let cell = pool.try_alloc_str("text").unwrap(); pool.clear(); drop(cell); }
+    given { let mut pool = kmem::Pool::new(2); }
+    E0502 { let value = pool.alloc(7).leak(); pool.clear(); *value = 8; }
+}
+
 cases! { a_collection_that_outlives_its_pool_or_clones_it
     ok {
         #[cfg(feature = "allocator-api2-02")] {

@@ -11,6 +11,7 @@
 //! | get the source that is the parent's | | | | [`same`](tree::same) | |
 //! | make a pool in a buffer; with options | | | [`in_buffer`](pool::in_buffer) [`init_in_buffer`](pool::init_in_buffer) | | |
 //! | destroy a pool | | | [`x`](pool::x) | | |
+//! | free all cells of a pool and keep it | | | [`c`](pool::c) | | |
 //! | allocate: contents undefined; zeroed | [`a`](heap::a) [`z`](heap::z) | [`a`](refs::a) [`z`](refs::z) | [`a`](pool::a) [`z`](pool::z) | [`a`](tree::a) [`z`](tree::z) | |
 //! | allocate with options | [`alloc`](heap::alloc) | [`alloc`](refs::alloc) | [`alloc`](pool::alloc) | [`alloc`](tree::alloc) | [`alloc`](ptr::At::alloc) |
 //! | allocate and return a handle | [`ao`](heap::ao) [`zo`](heap::zo) | [`ao`](refs::ao) [`zo`](refs::zo) | [`ao`](pool::ao) [`zo`](pool::zo) | [`ao`](tree::ao) [`zo`](tree::zo) | |

@@ -5,7 +5,7 @@
 pub(crate) mod announce;
 pub(crate) mod blocks;
 pub(crate) mod cell;
-mod count;
+pub(crate) mod count;
 pub(crate) mod free_list;
 pub(crate) mod header;
 pub(crate) mod plan;
@@ -31,7 +31,7 @@ use crate::shred;
 use cell::{block_of, is_tainted, pool_of};
 use header::check_pool;
 use plan::{GROUP, Plan, write};
-use release::{release, tear_down};
+use release::{clear, release, tear_down};
 
 pub use count::{Count, Walk, capacity, count, live, peak, walk, walk_after};
 pub use header::{name, set_name};
@@ -143,6 +143,35 @@ pub unsafe fn x(pool: *mut Pool) {
                 return;
             }
             tear_down(pool);
+        }
+    }
+}
+
+/// Frees all live cells of a pool, and keeps the pool: runs its destructor on each cell, zeroes what is tainted, and frees
+/// all blocks but the first. Cells that a destructor allocates meanwhile may be freed or not. Ignores null. C: `kmpoolc`.
+///
+/// # Safety
+/// As for [`x`].
+///
+/// ```
+/// use kmem::raw::pool;
+/// unsafe {
+///     let pool = pool::i(std::ptr::null_mut(), 8, 10);
+///     (0..10).for_each(|_| assert!(!pool::a(pool).is_null()));
+///     pool::c(pool);
+///     assert_eq!((pool::live(pool), pool::peak(pool)), (0, 10));
+///     pool::x(pool);
+/// }
+/// ```
+pub unsafe fn c(pool: *mut Pool) {
+    // SAFETY: [caller, blocks] the caller's header is readable if it is not null.
+    unsafe {
+        if !pool.is_null() && check_pool(call!(c"kmpoolc"), pool) {
+            let pool = (*pool).head;
+            if (*pool).cell.flags & POOL_IN_DTOR != 0 {
+                return fault::report(call!(c"kmpoolc"), pool.cast(), Misuse::BeingFreed);
+            }
+            clear(call!(c"kmpoolc"), pool);
         }
     }
 }

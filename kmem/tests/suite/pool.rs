@@ -1,11 +1,12 @@
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 
-use kmem::{AllocError, Heap, Pool, PoolBox, raw};
+use kmem::{AllocError, CellSource, Heap, Pool, PoolBox, raw};
 use raw::pool::{self, Spec};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use crate::support::{Ends, leaks_nothing, live_blocks};
+use crate::support::{Ends, leaks_nothing, live_blocks, quietly, unwind};
 
 assert_impl_all!(Pool<u32>: Send);
 assert_not_impl_any!(Pool<u32>: Sync);
@@ -361,7 +362,7 @@ fn the_peak_is_that_of_a_plain_count(source: *mut raw::Cell, drop: bool, grows: 
 #[test]
 fn the_peak_of_a_pool_is_the_most_cells_that_were_in_use_at_once() {
     let bytes = Pool::growing_bytes(1 << 20);
-    let of_bytes = kmem::CellSource::as_cell(&&bytes);
+    let of_bytes = CellSource::as_cell(&&bytes);
     for seed in 0..200 {
         for source in [null_mut(), of_bytes] {
             for (drop, grows) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -486,6 +487,90 @@ fn a_walk_gives_each_live_cell_in_order_whatever_is_freed_and_taken_meanwhile() 
         pool::x(pool);
         assert_eq!(pool::walk(null_mut()).next(), None);
     }
+}
+
+#[test]
+fn a_growing_pool_gives_its_blocks_back_whatever_is_allocated_from_it() {
+    leaks_nothing(|| unsafe {
+        let pool = Pool::try_growing_bytes_in(200, 2, Heap).unwrap();
+        for _ in 0..3 {
+            let mut refs: Vec<_> = (0..1000).map(|at| kmem::Ref::new_in(at, &pool)).collect();
+            let more = pool.capacity();
+            assert!(more >= 1000);
+            // Blocks in the middle are empty first.
+            refs.drain(100..900);
+            assert!(pool.capacity() < more);
+            drop(refs);
+            let census = pool::verify((&pool).as_cell().cast()).unwrap();
+            assert_eq!((pool.capacity(), pool.peak(), census.blocks), (2, 1000, 1));
+        }
+    });
+}
+
+#[test]
+fn the_last_cell_of_a_block_freed_and_allocated_again_keeps_the_block() {
+    unsafe {
+        let pool = pool::init(null_mut(), &Spec { grows: true, ..Spec::new(8, 4) }).unwrap().as_ptr();
+        let cells = [0; 4].map(|_| pool::a(pool));
+        let last = pool::a(pool);
+        for _ in 0..10 {
+            pool::f(last);
+            assert_eq!(pool::capacity(pool), 12, "no other block is half empty");
+            assert_eq!(pool::a(pool), last);
+        }
+        pool::f(cells[0]);
+        pool::f(last);
+        assert_eq!(pool::capacity(pool), 12);
+        pool::f(cells[1]);
+        assert_eq!(pool::capacity(pool), 4, "the first block is half empty now");
+        pool::x(pool);
+    }
+}
+
+#[test]
+fn a_walk_goes_on_behind_a_block_that_was_given_back() {
+    unsafe {
+        let spec = Spec { grows: true, ..Spec::new(5000, 3) };
+        let pool = pool::init(null_mut(), &spec).unwrap().as_ptr();
+        for by_cell in [false, true] {
+            let mut live = (0..200).map(|_| pool::a(pool)).collect::<std::collections::BTreeSet<_>>();
+            let (mut walk, mut at) = (pool::walk(pool), null_mut());
+            loop {
+                let next = if by_cell { pool::walk_after(pool, at).next() } else { walk.next() };
+                let Some(cell) = next else { break };
+                assert!(live.remove(&cell));
+                pool::f(cell);
+                at = cell;
+            }
+            assert!(live.is_empty());
+            assert_eq!(pool::verify(pool).unwrap().blocks, 1);
+        }
+        pool::x(pool);
+    }
+}
+
+#[test]
+fn a_cleared_pool_drops_what_was_forgotten_also_if_a_destructor_panics() {
+    struct Panics<'a>(usize, &'a Cell<usize>);
+    impl Drop for Panics<'_> {
+        fn drop(&mut self) {
+            self.1.set(self.1.get() + 1);
+            if self.0 == 7 {
+                unwind();
+            }
+        }
+    }
+    leaks_nothing(|| {
+        let ended = Cell::new(0);
+        let mut pool = Pool::growing();
+        for round in 1..4 {
+            (0..100).for_each(|at| std::mem::forget(pool.alloc(Panics(at, &ended))));
+            assert!(quietly(|| pool.clear()).is_err());
+            assert_eq!((ended.get(), pool.live()), (100 * round, 0));
+        }
+        pool.clear();
+        assert_eq!((pool.capacity(), pool.peak()), (64, 100));
+    });
 }
 
 #[test]

@@ -176,6 +176,65 @@ mod refs {
         }
     }
 
+    #[cfg(all(feature = "pool", feature = "tree"))]
+    #[test]
+    #[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks at freed memory")]
+    fn a_cell_is_zeroed_if_a_source_of_its_pool_is_tainted_after_the_pool_was_made() {
+        use kmem::raw::{Handle, Source, pool, ptr, tree};
+        use std::ffi::c_void;
+        use std::ptr::null_mut;
+        unsafe extern "C-unwind" fn allocate(_: *mut Source, size: usize, _: usize) -> *mut c_void {
+            unsafe { std::alloc::alloc(std::alloc::Layout::from_size_align_unchecked(size, 16)).cast() }
+        }
+        unsafe extern "C-unwind" fn free(_: *mut Source, block: *mut c_void, size: usize, _: usize) {
+            unsafe {
+                std::alloc::dealloc(block.cast(), std::alloc::Layout::from_size_align_unchecked(size, 16))
+            }
+        }
+        for (which, grows) in (0..6).flat_map(|which| [(which, false), (which, true)]) {
+            unsafe {
+                let mut custom = Source::new(allocate, free, null_mut());
+                let custom = &raw mut custom;
+                let store = pool::i(custom.cast(), 4000, 6);
+                let node = tree::a(if which < 4 { null_mut() } else { store.cast() }, null_mut(), 8);
+                let node_cell = tree::handle(node).cell;
+                let host = pool::i(node_cell, 1000, 2);
+                // The source of the pool, and the cell that is tainted.
+                let (src, tainted): (_, *mut raw::Cell) = [
+                    (custom.cast(), custom.cast()),
+                    (store.cast(), store.cast()),
+                    (store.cast(), custom.cast()),
+                    (node_cell, node_cell),
+                    (node_cell, store.cast()),
+                    (host.cast(), node_cell),
+                ][which];
+                let pool = pool::init(src, &pool::Spec { grows, ..pool::Spec::new(32, 1) }).unwrap().as_ptr();
+                let cell = if grows { [(); 2].map(|()| pool::a(pool))[1] } else { pool::a(pool) };
+                let freed = |way: usize| {
+                    cell.write_bytes(MARK, 32);
+                    if way == 0 {
+                        pool::f(cell)
+                    } else {
+                        ptr::free(pool::handle(cell))
+                    }
+                    let left = (0..32).any(|at| cell.add(at).read() == MARK);
+                    assert_eq!(pool::a(pool), cell);
+                    left
+                };
+                assert!(freed(0) && freed(1), "{which} {grows}");
+                (*tainted).shred.store(1, std::sync::atomic::Ordering::Relaxed);
+                assert!(!freed(0) && !freed(1), "{which} {grows}");
+                (*tainted).shred.store(0, std::sync::atomic::Ordering::Relaxed);
+                let mut handle: Handle = pool::handle(cell);
+                ptr::taint(&mut handle);
+                assert!(!freed(which % 2), "{which} {grows}");
+                pool::x(pool);
+                tree::f(node);
+                pool::x(store);
+            }
+        }
+    }
+
     #[test]
     fn shredding_a_shared_cell_drops_one_reference_and_marks_it() {
         let freed = marked_when_freed(|| unsafe {

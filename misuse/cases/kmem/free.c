@@ -55,6 +55,22 @@ CASE(torn_twice, "pool pool@buffer pool@tree")
     pool = NULL;
 }
 
+CASE(cleared_gone, "pool pool@buffer pool@tree")
+{
+    m->alloc(SIZE);
+    kmpool *torn = pool;
+    kmpoolx(torn);
+    WRONG(kmpoolc(torn));
+    pool = NULL;
+}
+
+CASE(cleared_twice, "pool pool@buffer pool@tree")
+{
+    void *one = m->alloc(SIZE);
+    kmpoolc(pool);
+    WRONG(m->free(one));
+}
+
 CASE(drawn_gone, "ref@pool tree@pool")
 {
     void *one = m->alloc(SIZE);

@@ -140,6 +140,10 @@ impl Face for C {
         unsafe { c::pool::kmpoolq(pool) }
     }
 
+    unsafe fn clear_pool(pool: *mut Pool) {
+        unsafe { c::pool::kmpoolc(pool) }
+    }
+
     unsafe fn end_pool(pool: *mut Pool) {
         unsafe { c::pool::kmpoolx(pool) }
     }

@@ -98,6 +98,10 @@ impl Face for Rust {
         unsafe { pool::count(pool) }
     }
 
+    unsafe fn clear_pool(pool: *mut Pool) {
+        unsafe { pool::c(pool) }
+    }
+
     unsafe fn end_pool(pool: *mut Pool) {
         unsafe { pool::x(pool) }
     }

@@ -142,6 +142,25 @@ impl<F: Face> Run<F> {
         true
     }
 
+    /// Frees all cells of a pool, unless something else was allocated from it or owns one of them.
+    pub(super) fn clear_pool(&mut self, id: Id) {
+        let made = self.things.stores[&id].pool;
+        let cells = self.things.objects.iter().filter(|(_, object)| object.origin == Origin::Pool(id));
+        let by_data: HashMap<_, _> = cells.map(|(&id, object)| (object.data, id)).collect();
+        if self.things.serves_others(id) || by_data.values().any(|&cell| self.things.held(cell) > 0) {
+            return;
+        }
+        let order: Vec<Id> = unsafe { pool::walk(made) }.map(|data| by_data[&data]).collect();
+        let plan = self.things.plan(&order, false).expect("cells that may be freed");
+        self.going(&plan, || unsafe {
+            F::clear_pool(made);
+            null_mut()
+        });
+        let census = unsafe { pool::verify(made) }.expect("a sound pool");
+        assert_eq!((census.live, census.blocks), (0, 1), "a cleared pool has one empty block");
+        self.did("clear a pool");
+    }
+
     pub(super) fn misuse(&mut self, at: u8, how: Misuse) {
         let Some(id) = self.object(at, |_| true) else { return };
         let object = &self.things.objects[&id];

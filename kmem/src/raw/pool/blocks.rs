@@ -273,13 +273,30 @@ unsafe fn crossed(block: *mut Pool, below: &Below) {
         } else {
             others().find(|&other| other != head && self::live(other) == 0).unwrap_or(null_mut())
         };
-        // A block from the heap of another copy of kmem stays until that copy destroys the pool.
-        if empty.is_null() || (*empty).src.is_null() && (*empty).cell.heap != heap_id() {
+        if empty.is_null() || !may_give_back(empty) {
             watch(head, (*head).current);
         } else {
             remove(head, empty, below);
         }
     }
+}
+
+/// Gives all empty blocks but the first back to their source. Safety: `head` is the first block of a live pool of this thread.
+pub(crate) unsafe fn remove_empty(head: *mut Pool, below: &Below) {
+    // SAFETY: [caller, blocks, live-cells] the caller's pool is live. The source may use it, so each search begins anew.
+    unsafe {
+        let is_empty = |block: &*mut Pool| *block != head && live(*block) == 0 && may_give_back(*block);
+        while let Some(block) = blocks(head).find(is_empty) {
+            remove(head, block, below);
+        }
+    }
+}
+
+/// Returns true if this copy of kmem may give a block back. A block from the heap of another copy stays until that copy destroys the
+/// pool. Safety: the block is live.
+unsafe fn may_give_back(block: *mut Pool) -> bool {
+    // SAFETY: [caller] the caller's block is live.
+    unsafe { !(*block).src.is_null() || (*block).cell.heap == heap_id() }
 }
 
 /// Gives an empty block back to its source. Safety: the block is a further one of this pool.
@@ -334,4 +351,55 @@ pub(crate) unsafe fn after(head: *mut Pool, addr: usize) -> *mut Pool {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::pool::{Spec, a, f, init, verify, x};
+
+    /// Returns true if no further block is empty while another block is at least half empty.
+    unsafe fn has_no_spare_block(head: *mut Pool) -> bool {
+        // SAFETY: the caller gives a live pool.
+        unsafe {
+            let half_empty = blocks(head).filter(|&block| is_half_empty(block)).count();
+            half_empty < 2 || blocks(head).all(|block| block == head || live(block) > 0)
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "heap")]
+    fn a_block_is_given_back_when_it_is_empty_and_another_is_at_least_half_empty() {
+        let mut state = 1u64;
+        let mut below = |most: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % most
+        };
+        for first in 1..12 {
+            // SAFETY: each cell is freed once, before its pool.
+            unsafe {
+                let spec = Spec { grows: true, ..Spec::new(8, first) };
+                let pool = init(null_mut(), &spec).unwrap().as_ptr();
+                let mut cells = std::vec::Vec::new();
+                for _ in 0..60 {
+                    let odds = below(11);
+                    for _ in 0..below(200) {
+                        if below(10) < odds || cells.is_empty() {
+                            cells.push(a(pool));
+                        } else {
+                            f(cells.swap_remove(below(cells.len())));
+                        }
+                        assert!(has_no_spare_block(pool), "{first}");
+                        verify(pool).unwrap();
+                    }
+                }
+                while !cells.is_empty() {
+                    f(cells.swap_remove(below(cells.len())));
+                    assert!(has_no_spare_block(pool), "{first}");
+                }
+                assert_eq!(verify(pool).unwrap().blocks, 1);
+                x(pool);
+            }
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use core::ptr::null_mut;
 
-use super::blocks::{give_back, put_back};
+use super::blocks::{give_back, put_back, remove_empty};
 use super::cell::{
     agrees, block_of, check, is_block, is_live, is_tainted, may_name_its_block, names_its_pool,
 };
+use super::count::{Walk, walk};
 use super::header::destructor;
 use crate::cell::{Kind, Shred};
 use crate::fault::{self, Call, Misuse, call};
@@ -158,6 +159,46 @@ unsafe fn release_tainted(data: *mut u8, call: Call) {
         }
         PoolCell::name(PoolCell::of(data), pool);
         release_slow(data, call, Shred::Yes);
+    }
+}
+
+/// A pool whose cells are being freed. Dropping this frees the remaining ones, even after a destructor unwinds, and then the further
+/// blocks.
+struct Clear {
+    call: Call,
+    head: *mut Pool,
+    walk: Walk,
+}
+
+impl Clear {
+    unsafe fn run(&mut self) {
+        for data in self.walk.by_ref() {
+            // SAFETY: [caller, blocks] the walk gives live cells, which nobody uses any more.
+            unsafe { release(data, self.call, Shred::No) };
+        }
+    }
+}
+
+impl Drop for Clear {
+    fn drop(&mut self) {
+        // SAFETY: [guard, blocks] as in `clear`.
+        unsafe {
+            self.run();
+            remove_empty(self.head, &BELOW);
+        }
+    }
+}
+
+/// Frees all cells of a pool and its further blocks. Safety: `head` is the first block of a live pool whose cells nobody uses any more.
+pub(crate) unsafe fn clear(call: Call, head: *mut Pool) {
+    // SAFETY: [caller, blocks] the caller's pool is live.
+    unsafe {
+        if destructor(head).is_none() {
+            return fault::report(call, head.cast(), Misuse::Damaged);
+        }
+        let mut clear = Clear { call, head, walk: walk(head) };
+        clear.run();
+        drop(clear);
     }
 }
 
