@@ -234,7 +234,8 @@ unsafe fn free(call: Call, arena: *mut Arena, what: What) {
     unsafe {
         let before = (*arena).ending;
         (*arena).ending = (*arena).serial + 1;
-        drop(Ending { call, arena, what, before });
+        let ending = Ending { call, arena, what, before };
+        ending.run();
     }
 }
 
