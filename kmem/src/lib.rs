@@ -57,6 +57,8 @@ mod traits;
 #[macro_use]
 pub mod unsize;
 
+#[cfg(feature = "arena")]
+mod arena;
 #[cfg(feature = "heap")]
 mod heap;
 #[cfg(feature = "pool")]
@@ -76,6 +78,8 @@ mod must_not_compile;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(feature = "arena")]
+pub use arena::{Arena, ArenaScope};
 pub use cell::{Kind, Shred};
 pub use emplace::Elements;
 pub use error::{AllocError, Refused};
@@ -84,7 +88,7 @@ pub use heap::HeapBox;
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub use pool::InNode;
 #[cfg(feature = "pool")]
-pub use pool::{Buffer, Pool, PoolBox, PoolIterMut};
+pub use pool::{Pool, PoolBox, PoolIterMut};
 pub use ptr::Ptr;
 #[cfg(feature = "totals")]
 pub use raw::totals;
@@ -92,6 +96,6 @@ pub use raw::totals;
 pub use refs::Ref;
 #[cfg(feature = "shred")]
 pub use shredding::Shredding;
-pub use source::{CellSource, Heap, Named, Place, Source, SourceCell};
+pub use source::{Buffer, CellSource, Heap, Named, Place, Source, SourceCell};
 #[cfg(feature = "tree")]
 pub use tree::{Adopt, Adopted, Hook, Node, NodeRef, Tree, Visit, Walk};

@@ -29,6 +29,8 @@ macro_rules! cases {
     };
 }
 
+#[cfg(feature = "arena")]
+mod arena;
 mod life;
 mod owned;
 mod pool;

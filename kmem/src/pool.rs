@@ -14,7 +14,6 @@ use crate::error::{AllocError, Refused};
 use crate::raw;
 use crate::source::{CellSource, Heap, Source};
 
-pub use make::Buffer;
 #[cfg(feature = "tree")]
 pub use make::InNode;
 pub use owner::PoolBox;

@@ -3,12 +3,14 @@
 use core::alloc::Layout;
 use core::ffi::{CStr, c_int, c_void};
 use core::fmt;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
 
 use crate::error::AllocError;
 use crate::raw::{self, Fill};
 
-/// An allocator of blocks. The heap, pools of bytes and [`Shredding`](crate::Shredding) wrappers are sources.
+/// An allocator of blocks. The heap, pools of bytes, arenas and [`Shredding`](crate::Shredding) wrappers are sources.
 ///
 /// [`SourceCell`] makes a source serve counted cells, pools and trees. With the `allocator-api2-…` features, every source is an allocator
 /// for collections, and every such allocator a source. The trait is object-safe: a `&dyn Source` can be chosen at run time.
@@ -16,7 +18,7 @@ use crate::raw::{self, Fill};
 /// # Safety
 /// A block that [`draw`](Source::draw) or [`draw_zeroed`](Source::draw_zeroed) returns is aligned to the layout's alignment. It is valid
 /// for reads and writes of the layout's size, or of the size that [`resize_in_place`](Source::resize_in_place) gave it, until it is
-/// freed, the source is dropped, or a lifetime in the source's type ends. It stays valid if the source is moved. Live blocks do not overlap.
+/// freed, the source is dropped or borrowed mutably, or a lifetime in the source's type ends. It stays valid if the source is moved. Live blocks do not overlap.
 /// A block from `draw_zeroed` is all zero.
 ///
 /// ```
@@ -219,7 +221,20 @@ pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
     unsafe { NonNull::new_unchecked(core::ptr::without_provenance_mut(layout.align())) }
 }
 
-/// A source that a cell's header can refer to: [`Heap`], a reference to a pool of bytes, or a reference to a [`SourceCell`].
+/// The source of a pool or an arena in a caller's buffer. It borrows the buffer.
+///
+/// ```
+/// use kmem::{Buffer, Pool};
+/// use std::mem::MaybeUninit;
+/// let mut buffer = [MaybeUninit::uninit(); 1024];
+/// let pool: Pool<u32, Buffer<'_>> = Pool::in_buffer(&mut buffer)?;
+/// # Ok::<(), kmem::AllocError>(())
+/// ```
+#[derive(Debug)]
+pub struct Buffer<'b>(PhantomData<&'b mut [MaybeUninit<u8>]>);
+
+/// A source that a cell's header can refer to: [`Heap`], or a reference to a pool of bytes, an arena or a scope of one, or a
+/// [`SourceCell`].
 ///
 /// # Safety
 /// The pointer is null for the heap. Otherwise it is that of a source cell that stays in place and alive for the lifetime of the type, even

@@ -10,19 +10,7 @@ use crate::emplace;
 use crate::error::AllocError;
 use crate::raw;
 use crate::raw::pool::{Spec, in_buffer_size};
-use crate::source::{CellSource, Heap};
-
-/// The source of a pool in a caller's buffer. It borrows the buffer.
-///
-/// ```
-/// use kmem::{Buffer, Pool};
-/// use std::mem::MaybeUninit;
-/// let mut buffer = [MaybeUninit::uninit(); 1024];
-/// let pool: Pool<u32, Buffer<'_>> = Pool::in_buffer(&mut buffer)?;
-/// # Ok::<(), kmem::AllocError>(())
-/// ```
-#[derive(Debug)]
-pub struct Buffer<'b>(PhantomData<&'b mut [MaybeUninit<u8>]>);
+use crate::source::{Buffer, CellSource, Heap};
 
 /// The source of a pool that is a child of a tree node. It borrows the node.
 ///

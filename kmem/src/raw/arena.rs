@@ -2,6 +2,7 @@
 //!
 //! An arena belongs to one thread at a time.
 
+pub(crate) mod bare;
 pub(crate) mod block;
 pub(crate) mod header;
 pub(crate) mod room;
@@ -402,6 +403,16 @@ pub unsafe fn name(arena: *mut Arena) -> Option<&'static CStr> {
         let Arena { name, named, .. } = *arena;
         (!name.is_null() && name.addr() ^ seal::key() == named).then(|| CStr::from_ptr(name))
     }
+}
+
+/// Names an arena, or removes its name.
+///
+/// # Safety
+/// As for [`count`].
+pub unsafe fn set_name(arena: *mut Arena, name: Option<&'static CStr>) {
+    let name = name.map_or(null(), CStr::as_ptr);
+    // SAFETY: [caller] the header is writable.
+    unsafe { ((*arena).name, (*arena).named) = (name, name.addr() ^ seal::key()) }
 }
 
 verbs! {

@@ -56,6 +56,17 @@ mod each_type_crosses_where_its_value_and_source_may {
     assert_not_impl_any!(Pool<u8, &'static SourceCell<Pool>>: Send, Sync);
     assert_not_impl_any!(Pool<u8, InNode<'static>>: Send, Sync);
 
+    #[cfg(feature = "arena")]
+    const _: () = {
+        use kmem::{Arena, ArenaScope};
+        assert_impl_all!(Arena<'static>: Send);
+        assert_impl_all!(Arena<'static, Buffer<'static>>: Send);
+        assert_not_impl_any!(Arena<'static>: Sync);
+        assert_not_impl_any!(Arena<'static, &'static Arena<'static>>: Send, Sync);
+        assert_not_impl_any!(ArenaScope<'static, 'static>: Send, Sync);
+        assert_not_impl_any!(Ref<u8, &'static Arena<'static>>: Send, Sync);
+    };
+
     assert_impl_all!(PoolBox<'static, u8>: Sync);
     assert_not_impl_any!(PoolBox<'static, u8>: Send);
     assert_not_impl_any!(PoolBox<'static, Sent>: Send, Sync);

@@ -3,6 +3,8 @@
 #![allow(clippy::redundant_closure, reason = "a function that is given as a value has no caller")]
 
 use std::cell::Cell;
+#[cfg(feature = "arena")]
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -87,6 +89,30 @@ fn of_a_pool_or_one_of_its_cells() {
     let pool = Pool::new(1);
     let _taken = pool.alloc(1);
     names_this_file(|| pool.alloc(2));
+}
+
+#[test]
+#[cfg(feature = "arena")]
+fn of_an_arena_or_one_of_its_values() {
+    use kmem::Arena;
+    names_this_file(|| Arena::with_capacity(usize::MAX));
+    names_this_file(|| with_one_refusal(|| Arena::new()));
+    names_this_file(|| with_one_refusal(|| Arena::default()));
+    names_this_file(|| Arena::new_in(Heap, usize::MAX));
+    let mut arena = Arena::new();
+    names_this_file(|| arena.alloc(Wide(1)).0);
+    names_this_file(|| arena.alloc_with(|| Wide(1)).0);
+    names_this_file(|| arena.alloc_uninit::<Wide>().as_ptr());
+    names_this_file(|| arena.alloc_slice_clone(&[Wide(1)]).len());
+    names_this_file(|| arena.alloc_slice_fill_with(usize::MAX, |index| index).len());
+    names_this_file(|| arena.alloc_iter([Wide(1)]).len());
+    names_this_file(|| arena.own(Wide(1)).0);
+    names_this_file(|| arena.own_iter([Wide(1)]).len());
+    let mut buffer = [MaybeUninit::uninit(); 600];
+    let small = Arena::in_buffer(&mut buffer).unwrap();
+    names_this_file(|| small.alloc_slice_copy(&[1; 1000]).len());
+    names_this_file(|| small.alloc_str(&"text".repeat(1000)).len());
+    arena.scope(|scope| names_this_file(|| scope.alloc(Wide(1)).0));
 }
 
 #[test]

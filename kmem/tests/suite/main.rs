@@ -12,6 +12,8 @@ mod support;
 
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "arena", feature = "tree"))]
 mod arena;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "arena", feature = "tree"))]
+mod arena_owners;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_adopt;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
