@@ -116,7 +116,8 @@ typedef enum kmkind {
     kmkind_pool = 2,
     kmkind_ref  = 3,
     kmkind_tree = 4,
-    kmkind_source = 5 /* a kmsource; never the kind of a handle */
+    kmkind_source = 5, /* a kmsource; never the kind of a handle */
+    kmkind_limit = 7  /* a kmlimit; never the kind of a handle */
 } kmkind;
 
 /* Not tainted, tainted. This tag has no typedef: kmshred() is a function. */
@@ -195,6 +196,21 @@ typedef struct kmsourceopt {
     void (*free)(kmsource *, void *block, size_t size, size_t align);
     int (*resize)(kmsource *, void *block, size_t from, size_t to, size_t align); /* or NULL */
 } kmsourceopt;
+
+/* A limit: see kmlimiti(). */
+typedef struct kmlimit {
+    KM_PREFIX(size)
+    kmcell *src; /* the source, NULL for the heap */
+    size_t km_private_[11];
+} kmlimit;
+
+/* The result of kmlimitq(), in bytes. */
+typedef struct kmlimitcount {
+    size_t used;    /* allocated through the limit now, headers included */
+    size_t peak;    /* peak of used */
+    size_t max;     /* the most that may be used at once */
+    size_t refused; /* requests that the limit refused */
+} kmlimitcount;
 
 /* Options of an allocation: `kmopt o = { 0 }; o.sz = 100; o.align = 64;` */
 typedef struct kmopt {

@@ -46,6 +46,8 @@
  *     make a string                                                                 kmdups kmdupn kmprintf kmvprintf
  *     append bytes; to a string                                                     kmcat kmcats kmroom kmprintfa kmvprintfa
  *     make a source; with options                                                   kmsourcei kmsourceiw
+ *     make a limit, destroy it                                                      kmlimiti kmlimitx
+ *     change, count a limit; set a callback                                         kmlimitto kmlimitq kmlimith
  *     set the fault handler                                                         kmonfault
  *
  * kmprintf(), kmprintfa() and kmtofile() are in <kmem-printf.h>, which includes <stdio.h>.
@@ -65,7 +67,7 @@
  * them may be used by only one thread at a time.
  *
  * SOURCES. The argument src says what a cell is allocated from: NULL is the heap, (kmcell *)pool is a pool, and
- * (kmcell *)&source is a kmsource of your own. A pool may also be allocated from a node, with kmtreeo(node).cell: it is
+ * (kmcell *)&source is a kmsource of your own, and (kmcell *)limit is a limit on the bytes of another source. A pool may also be allocated from a node, with kmtreeo(node).cell: it is
  * then a pool on the node, and freeing the node frees it after everything else below the node. A source must outlive
  * the cells that are allocated from it. Heap cells and counted cells cannot be sources.
  *
@@ -435,6 +437,33 @@ void kmsourcei(kmsource *, void *(*alloc)(kmsource *, size_t size, size_t align)
  * then receives the new size. If it cannot, it changes nothing and returns 0; the cell is then copied to a new block.
  * resize may be NULL. Bytes that are cut off a tainted cell are zeroed before resize is called. */
 void kmsourceiw(kmsource *, const kmsourceopt *, void *ctx) KM_NONNULL(1, 2);
+
+/* ---- limits: at most so many bytes from a source ----------------------------------------------------------------- */
+
+/* Makes a limit: a source that allocates from src, and at most max bytes at once, headers included. A request beyond
+ * that fails with ENOMEM and changes nothing. Limits nest: src may be a limit, and both then count a cell. The header of
+ * the limit is allocated from src and not counted. EINVAL if src is a node.
+ *
+ *     kmlimit *limit = kmlimiti(NULL, 64 << 20);
+ *     void *request = kmtreea((kmcell *)limit, NULL, 100);
+ *
+ * A limit may be used from any thread if its source may. The count is exact as long as one thread uses it. If several
+ * do, a sixteenth of max, and at most 8 KiB, may be set aside for the first of them, and others are refused these
+ * bytes. */
+kmlimit *kmlimiti(kmcell *src, size_t max) KM_USED;
+/* Destroys a limit. Destroying one through which bytes are still allocated is a misuse: it is reported, and the limit
+ * stays. */
+void kmlimitx(kmlimit *);
+/* Changes the number of bytes. If more are in use, all further requests are refused until they fit. May be called from
+ * any thread. */
+void kmlimitto(kmlimit *, size_t max) KM_NONNULL(1);
+/* Sets the function that a limit calls before it refuses a request of `want` bytes, or removes it if over is NULL. The
+ * function frees something, of a cache for example, and returns 1; the limit then tries again, and calls the function
+ * again as long as less is in use afterwards. If it returns 0, the request is refused. It may use the limit. It is not
+ * called while it is running, on any thread. No other thread may use the limit during kmlimith(). */
+void kmlimith(kmlimit *, int (*over)(kmlimit *, size_t want, void *arg), void *arg) KM_NONNULL(1);
+/* Returns the state of a limit, or zeros for NULL. May be called from any thread. */
+kmlimitcount kmlimitq(kmlimit *);
 
 /* ---- totals: memory in use, by method ---------------------------------------------------------------------------- */
 

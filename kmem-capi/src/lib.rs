@@ -17,6 +17,7 @@ mod standalone;
 pub mod fault;
 #[cfg(feature = "heap")]
 pub mod heap;
+pub mod limit;
 mod options;
 #[cfg(feature = "pool")]
 pub mod pool;

@@ -37,6 +37,10 @@ mod by_load_and_store {
             self.0.load(order)
         }
 
+        pub(crate) fn store(&self, value: usize, order: Ordering) {
+            self.0.store(value, order);
+        }
+
         pub(crate) fn compare_exchange(
             &self,
             from: usize,

@@ -39,7 +39,7 @@ macro_rules! kinds {
 kinds! {
 /// The method with which an object was allocated, and with which it is freed.
 ///
-/// The numbers are those of the C `enum kmkind`. [`Kind::Source`] is never the kind of a handle.
+/// The numbers are those of the C `enum kmkind`. [`Kind::Source`] and [`Kind::Limit`] are never the kind of a handle.
 ///
 /// ```
 /// use kmem::Kind;
@@ -65,6 +65,8 @@ pub enum Kind {
     Source = 5, "source";
     /// An object of an arena, or an arena.
     Arena = 6, "arena";
+    /// A limit.
+    Limit = 7, "limit";
 }
 }
 
@@ -175,7 +177,7 @@ pub const FLAG_BUSY: u8 = 64;
 pub const FLAG_DEEP: u8 = 128;
 
 impl Cell {
-    pub(crate) fn new(kind: Kind, flags: u8, align: u8, heap: u8, size: usize) -> Cell {
+    pub(crate) const fn new(kind: Kind, flags: u8, align: u8, heap: u8, size: usize) -> Cell {
         Cell {
             kind: kind as i32,
             shred: AtomicU8::new(0),

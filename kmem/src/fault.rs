@@ -67,6 +67,8 @@ pub enum Misuse {
     OtherHeap,
     /// The mark is not that of the innermost open scope of the arena.
     NotInnermost,
+    /// Bytes are still allocated through the limit.
+    InUse,
 }
 
 impl Misuse {
@@ -88,6 +90,7 @@ impl Misuse {
             Misuse::NotBuilt(_) => "of a method that this kmem was built without",
             Misuse::OtherHeap => "from the heap of another copy of kmem, or a damaged header",
             Misuse::NotInnermost => "not the innermost open scope",
+            Misuse::InUse => "bytes are still allocated through it",
         }
     }
 

@@ -44,6 +44,7 @@ mod emplace;
 mod error;
 pub mod fault;
 mod os;
+mod quota;
 pub mod raw;
 mod shared;
 mod shred;
@@ -61,6 +62,7 @@ pub mod unsize;
 mod arena;
 #[cfg(feature = "heap")]
 mod heap;
+mod limit;
 #[cfg(feature = "pool")]
 mod pool;
 mod ptr;
@@ -85,11 +87,13 @@ pub use emplace::Elements;
 pub use error::{AllocError, Refused};
 #[cfg(feature = "heap")]
 pub use heap::HeapBox;
+pub use limit::Limit;
 #[cfg(all(feature = "pool", feature = "tree"))]
 pub use pool::InNode;
 #[cfg(feature = "pool")]
 pub use pool::{Pool, PoolBox, PoolIterMut};
 pub use ptr::Ptr;
+pub use quota::LimitCount;
 #[cfg(feature = "totals")]
 pub use raw::totals;
 #[cfg(feature = "ref")]

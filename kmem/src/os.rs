@@ -52,6 +52,38 @@ pub(crate) fn abort() -> ! {
     }
 }
 
+/// Returns a number that no other thread has meanwhile, or 0 if the system does not provide one quickly. A thread may get the number
+/// of one that ended before.
+#[inline(always)]
+pub(crate) fn thread() -> usize {
+    // The register with the address of the thread's own data.
+    #[cfg(all(target_os = "linux", target_pointer_width = "64", target_arch = "x86_64", not(miri)))]
+    {
+        let number;
+        // SAFETY: [platform] the first word of the data is its address.
+        unsafe {
+            core::arch::asm!("mov {}, fs:0", out(reg) number, options(nostack, preserves_flags, readonly))
+        };
+        number
+    }
+    #[cfg(all(target_os = "linux", target_pointer_width = "64", target_arch = "aarch64", not(miri)))]
+    {
+        let number;
+        // SAFETY: [platform] any code may read this register.
+        unsafe {
+            core::arch::asm!("mrs {}, tpidr_el0", out(reg) number, options(nostack, preserves_flags, nomem))
+        };
+        number
+    }
+    #[cfg(not(all(
+        target_os = "linux",
+        target_pointer_width = "64",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(miri)
+    )))]
+    0
+}
+
 /// Returns a random number, or `None` if the system provides none. On Linux, Android, Apple's systems and Windows, all copies of
 /// kmem in a process get the same number, so that they can free each other's cells.
 pub(crate) fn random() -> Option<usize> {

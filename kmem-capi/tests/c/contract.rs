@@ -97,6 +97,21 @@ fn every_source_serves_every_method() {
 }
 
 #[test]
+fn a_limit_counts_every_method_over_every_source() {
+    both("tests/limit.c", "limit");
+}
+
+#[test]
+fn the_budget_of_a_request_is_refused_or_found_in_a_cache() {
+    let out = both("examples/budget.c", "budget");
+    assert_eq!(
+        out,
+        "small: 2000 bytes served\nlarge: 60000 bytes served, after 2 pages left the cache\n\
+         bomb: refused, its budget is 65536 bytes\nthe server used 0 of 131072 bytes afterwards\n"
+    );
+}
+
+#[test]
 fn the_bytes_lie_where_the_contract_has_them() {
     both("tests/layout.c", "layout");
 }

@@ -102,7 +102,7 @@ fn a_cxx_program_uses_every_macro_without_a_warning() {
 
 /// Calls that return an object, or whose result is the only sign of a failure.
 const NOT_TO_BE_DROPPED: &str = "\
-    kmheapa(1); kmheapz(1); kmheapw(o); kmheapao(1); kmheapzo(1); kmheapwo(o); kmheapr(p, 1);
+    kmheapa(1); kmheapz(1); kmheapw(o); kmheapao(1); kmheapzo(1); kmheapwo(o); kmheapr(p, 1); kmlimiti(0, 1);
     kmrefa(0, 1); kmrefz(0, 1); kmrefw(0, o); kmrefao(0, 1); kmrefzo(0, 1); kmrefwo(0, o); kmrefr(p, 1);
     kmpooli(0, 1, 1); kmpooliw(0, o, 1); kmpoolif(p, 1, 1); kmpoolifw(p, 1, o);
     kmpoola(p); kmpoolz(p, 1); kmpoolao(p, 1); kmpoolzo(p, 1);
@@ -219,6 +219,9 @@ fn c_type(rust: &str) -> String {
         "KindNumber" => "kmkind",
         "Total" => "kmtotals",
         "*mut Source" => "kmsource *",
+        "*mut Limit" => "kmlimit *",
+        "LimitCount" => "kmlimitcount",
+        "Option<OverFn>" => "over",
         "*const Options" => "const kmopt *",
         "*const SourceOptions" => "const kmsourceopt *",
         "Allocate" => "allocate",
@@ -257,7 +260,8 @@ fn header_and_sources_agree_on_every_signature() {
         "#include \"kmem.h\"\n\
          typedef void *(*allocate)(kmsource *, size_t, size_t);\n\
          typedef void (*release)(kmsource *, void *, size_t, size_t);\n\
-         typedef void (*hook)(void *, void *);\n",
+         typedef void (*hook)(void *, void *);\n\
+         typedef int (*over)(kmlimit *, size_t, void *);\n",
     );
     for (_, declaration) in exported() {
         again.push_str(&declaration);

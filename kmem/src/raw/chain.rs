@@ -27,7 +27,7 @@ pub(crate) unsafe fn flags_of_source(src: *mut Cell) -> u8 {
         let pool = src.cast::<Pool>();
         let is_alone = match Kind::from_raw((*src).kind) {
             Some(Kind::Pool) => (*pool).head == pool && (*src).flags & FLAG_HOST == 0,
-            Some(Kind::Tree | Kind::Source) => true,
+            Some(Kind::Tree | Kind::Source | Kind::Limit) => true,
             _ => false,
         };
         let alone = is_alone && source::source_of(src).is_null();

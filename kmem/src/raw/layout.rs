@@ -389,7 +389,6 @@ impl Node {
 /// Returns the first 8 bytes of a prefix. On 32-bit machines a prefix need not be aligned for a `u64`.
 /// Safety: `cell` is a readable and aligned prefix that no other thread writes to.
 #[inline(always)]
-#[cfg(feature = "arena")]
 pub(crate) unsafe fn prefix_word(cell: *mut Cell) -> u64 {
     #[cfg(target_pointer_width = "64")]
     // SAFETY: [caller] the prefix is readable and aligned to 8 bytes.

@@ -34,6 +34,8 @@
 //! | count | | | [`count`](pool::count) | [`count`](report::count) | |
 //! | report as text, as JSON; to a file | | | [`pool_text`](report::pool_text) [`pool_json`](report::pool_json) | [`text`](report::text) [`json`](report::json) | |
 //! | append bytes; to a string | | | | | [`grow`](ptr::grow) |
+//! | make a limit, destroy it | | | | | [`init`](limit::init) [`x`](limit::x) |
+//! | change, count a limit; set a callback | | | | | [`to`](limit::to) [`q`](limit::q) [`h`](limit::h) |
 //!
 //! Each method also has an `alloc`. It takes a [`Request`], which adds an alignment above 16 bytes, a destructor and a name, and
 //! returns the reason for a failure.
@@ -82,6 +84,7 @@ mod check;
 mod end;
 mod handle;
 mod layout;
+pub mod limit;
 mod make;
 mod object;
 pub mod ptr;

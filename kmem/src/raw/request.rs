@@ -11,11 +11,14 @@ use crate::error::AllocError;
 /// The functions by which a source uses the source that it was itself allocated from. `src` is null (the heap) or a live source.
 pub(crate) struct Below {
     pub(crate) draw: unsafe fn(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError>,
-    #[cfg_attr(not(feature = "pool"), allow(dead_code, reason = "a pool gives blocks back"))]
     pub(crate) give_back: unsafe fn(src: *mut Cell, block: *mut u8, layout: Layout),
     /// Returns true if the source, or one below it, is tainted.
     #[cfg_attr(not(feature = "pool"), allow(dead_code, reason = "a pool zeroes blocks"))]
     pub(crate) shreds: unsafe fn(src: *mut Cell) -> bool,
+    /// Returns an error if no block from the source can have this size.
+    pub(crate) fits_in_place: unsafe fn(src: *mut Cell, size: usize) -> Result<bool, AllocError>,
+    /// Resizes a block in place, or returns false and changes nothing.
+    pub(crate) resize: unsafe fn(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool,
 }
 
 /// The default alignment of data, in bytes.

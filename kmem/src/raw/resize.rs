@@ -1,7 +1,7 @@
 //! Resizing a cell, or reserving room for it: in place if its source can, otherwise by a move.
 
 use core::alloc::Layout;
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null_mut};
 
 use super::chain::shreds;
 use super::check::{Prefix, check_prefix, is_plain};
@@ -225,7 +225,7 @@ impl Checked {
                 }
                 return each_end(least, ends, |shape| self.ask_source(shape));
             }
-            if src.is_null() && alone && !zeroes {
+            if alone && !zeroes && source::is_heap(src) {
                 return each_end(least, ends, |shape| self.ask_heap(shape));
             }
             None
@@ -276,7 +276,8 @@ impl Checked {
         unsafe {
             // A stale pointer leads to a freed cell, as long as the heap does not overwrite the old block.
             (*self.at.cell()).kind = kind.freed();
-            let Some(block) = resize_heap(self.base(), self.shape.layout(), shape.layout().size()) else {
+            let (src, layout) = (self.at.src(), self.shape.layout());
+            let Some(block) = resize_heap(src, self.base(), layout, shape.layout().size()) else {
                 (*self.at.cell()).kind = kind as i32;
                 return None;
             };
@@ -295,6 +296,10 @@ impl Checked {
         // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the data that fits.
         // The old data is that of a live cell.
         unsafe {
+            // A limit is not asked for spare room that it does not have.
+            if shape.layout().size() > source::room(at.src()) {
+                shape = least;
+            }
             let base = loop {
                 match draw(at.src(), shape.layout(), Fill::Undefined) {
                     Ok(base) => break base,
@@ -362,8 +367,8 @@ unsafe fn resize_fast(at: CellAt, size: usize) -> Option<NonNull<u8>> {
         }
         // A stale pointer leads to a freed cell, as long as the heap does not overwrite the old block.
         (*cell).kind = kind.freed();
-        let Some(block) = resize_heap(cell.cast(), Layout::from_size_align_unchecked(old, BASE_ALIGN), new)
-        else {
+        let layout = Layout::from_size_align_unchecked(old, BASE_ALIGN);
+        let Some(block) = resize_heap(null_mut(), cell.cast(), layout, new) else {
             (*cell).kind = kind as i32;
             return None;
         };

@@ -239,6 +239,12 @@ pub(crate) fn of_pool_name(name: usize) -> [u8; 3] {
     [mixed as u8, (mixed >> 8) as u8, (mixed >> 16) as u8]
 }
 
+/// Returns the seal of these words, which a header stores beside them. It does not depend on the address of the header, which may
+/// move.
+pub(crate) fn of_words(words: [usize; 3]) -> usize {
+    words.into_iter().fold(key(), mask)
+}
+
 /// Returns the word that hides a value stored at the address `at`. It depends on the key, on `at` and on `of`.
 fn mask(at: usize, of: usize) -> usize {
     let word = (key() ^ at ^ of.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD);

@@ -108,7 +108,11 @@ pub(super) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, b
     }
 }
 
-pub(super) unsafe fn fits_in_place(_src: *mut Cell, _size: usize) -> Result<bool, AllocError> {
+pub(super) unsafe fn fits_in_place(
+    _src: *mut Cell,
+    _size: usize,
+    _below: &Below,
+) -> Result<bool, AllocError> {
     Ok(false)
 }
 
@@ -118,7 +122,13 @@ pub(super) unsafe fn resizes(src: *mut Cell) -> bool {
 }
 
 /// Resizes the newest block in place, and shrinks any block in place.
-pub(super) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
+pub(super) unsafe fn resize(
+    src: *mut Cell,
+    block: *mut u8,
+    layout: Layout,
+    to: usize,
+    _below: &Below,
+) -> bool {
     // SAFETY: [caller, bump] the caller gives a block of this size.
     unsafe {
         let arena = arena_of(src);

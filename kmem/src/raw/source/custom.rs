@@ -144,7 +144,11 @@ pub(super) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout, _
     unsafe { Source::call_free(src.cast(), block, layout) }
 }
 
-pub(super) unsafe fn fits_in_place(_src: *mut Cell, _size: usize) -> Result<bool, AllocError> {
+pub(super) unsafe fn fits_in_place(
+    _src: *mut Cell,
+    _size: usize,
+    _below: &Below,
+) -> Result<bool, AllocError> {
     Ok(false)
 }
 
@@ -153,7 +157,13 @@ pub(super) unsafe fn resizes(src: *mut Cell) -> bool {
     unsafe { (*src.cast::<Source>()).resize.is_some() }
 }
 
-pub(super) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
+pub(super) unsafe fn resize(
+    src: *mut Cell,
+    block: *mut u8,
+    layout: Layout,
+    to: usize,
+    _below: &Below,
+) -> bool {
     let source = src.cast::<Source>();
     // SAFETY: [caller] the caller's source is live.
     let Some(resize) = (unsafe { (*source).resize }) else { return false };

@@ -14,9 +14,9 @@
 //! | `below` | returns the source that this source was allocated from |
 //! | `zeroes` | returns true if the source is tainted |
 //!
-//! `draw` and `give_back` get [`Below`], the functions by which a source uses the one below it.
+//! `draw`, `give_back`, `fits_in_place` and `resize` get [`Below`], the functions by which a source uses the one below it.
 //!
-//! Pools and arenas also have a fast path, for blocks aligned to 16: `draw_fast`, `is_plain`, `give_back_fast`.
+//! Pools, arenas and limits also have a fast path, for blocks aligned to 16: `draw_fast`, `is_plain`, `give_back_fast`.
 //!
 //! A cell whose source is null was allocated from the heap, which is called directly.
 
@@ -24,6 +24,7 @@
 pub(crate) mod arena;
 pub(crate) mod custom;
 mod heap;
+pub(crate) mod limit;
 #[cfg(feature = "pool")]
 pub(crate) mod pool;
 
@@ -38,7 +39,8 @@ use crate::fault::{self, call};
 use crate::shared;
 
 pub use custom::{ResizeFn, Source};
-pub(crate) use heap::{draw_heap, free_heap, resize_heap};
+pub(crate) use heap::{draw_heap, free_heap};
+pub use limit::{Limit, OverFn};
 
 /// The table of sources. Evaluates `$then` with `$source` as the module of this kind of source, or `$else` for other kinds.
 macro_rules! by_source {
@@ -56,6 +58,10 @@ macro_rules! by_source {
             }
             Some(Kind::Source) => {
                 use custom as $source;
+                $then
+            }
+            Some(Kind::Limit) => {
+                use limit as $source;
                 $then
             }
             $other => $else,
@@ -105,7 +111,7 @@ unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, Alloc
 }
 
 /// The functions that are passed to sources for the source below them.
-pub(crate) static BELOW: Below = Below { draw: draw_undefined, give_back, shreds };
+pub(crate) static BELOW: Below = Below { draw: draw_undefined, give_back, shreds, fits_in_place, resize };
 
 unsafe fn draw_undefined(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
@@ -116,7 +122,6 @@ unsafe fn draw_undefined(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, 
 /// source is not null.
 #[inline(always)]
 pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
-    let _ = (src, size);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         #[cfg(feature = "pool")]
@@ -124,16 +129,16 @@ pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
             return block.as_ptr();
         }
         #[cfg(feature = "arena")]
-        return arena::draw_fast(src, size);
+        if let Some(block) = NonNull::new(arena::draw_fast(src, size)) {
+            return block.as_ptr();
+        }
+        limit::draw_fast(src, size)
     }
-    #[allow(unreachable_code, reason = "a build with arenas returns above")]
-    null_mut()
 }
 
 /// Returns true if the fast path of this source can free a block now. Safety: the prefix of the source is readable.
 #[inline(always)]
 pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
-    let _ = src;
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         #[cfg(feature = "pool")]
@@ -144,15 +149,14 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
         if arena::is_plain(src) {
             return true;
         }
+        limit::is_plain(src)
     }
-    false
 }
 
 /// Frees a block of this size by the fast path of its source. Safety: as for [`give_back`], and [`is_plain`] is true.
 #[cfg_attr(not(kmem_standalone), inline(always))]
 #[cfg_attr(kmem_standalone, inline(never))]
 pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, size: usize) {
-    let _ = (src, block, size);
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
         #[cfg(feature = "pool")]
@@ -161,8 +165,9 @@ pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, size: usize)
         }
         #[cfg(feature = "arena")]
         if (*src).kind == Kind::Arena as i32 {
-            arena::give_back_fast(src, block, size);
+            return arena::give_back_fast(src, block, size);
         }
+        limit::give_back_fast(src, block, size);
     }
 }
 
@@ -174,6 +179,13 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
         // SAFETY: [origin] a null source allocates from the heap with this layout.
         return unsafe { free_heap(block, layout) };
     }
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { give_back_to(src, block, layout) }
+}
+
+/// [`give_back`] to a source that is not the heap.
+#[inline(never)]
+unsafe fn give_back_to(src: *mut Cell, block: *mut u8, layout: Layout) {
     // SAFETY: [origin] `draw` accepted this source, and the caller says that it is still there.
     unsafe {
         by_source!(live(src), source => source::give_back(src, block, layout, &BELOW), _other => {
@@ -189,12 +201,17 @@ pub(crate) unsafe fn give_back(src: *mut Cell, block: *mut u8, layout: Layout) {
 /// Returns true if a block from this source can get this size in place, without a call of user code. Fails if no block from the
 /// source can have this size.
 /// Safety: `src` is null or the live source of a block.
+#[inline(always)]
 pub(crate) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
-    if src.is_null() {
-        return Ok(false);
-    }
+    // SAFETY: [caller] the contract is the caller's.
+    if src.is_null() { Ok(false) } else { unsafe { fits_in_place_of(src, size) } }
+}
+
+/// [`fits_in_place`] of a source that is not the heap.
+#[cfg_attr(not(kmem_standalone), inline(always))]
+unsafe fn fits_in_place_of(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
     // SAFETY: [caller, live] the caller's source is live.
-    unsafe { by_source!(live(src), source => source::fits_in_place(src, size), _other => Ok(false)) }
+    unsafe { by_source!(live(src), source => source::fits_in_place(src, size, &BELOW), _other => Ok(false)) }
 }
 
 /// Returns true if the source can be asked to resize a block in place, see [`resize`]. Safety: `src` is null or a live source.
@@ -204,10 +221,47 @@ pub(crate) unsafe fn resizes(src: *mut Cell) -> bool {
 }
 
 /// Asks a source to resize a block in place to `to` bytes. Returns false if nothing has changed. Safety: the source
-/// is live, [`resizes`] is true, and the block was allocated from it with this layout.
+/// is live, and the block was allocated from it with this layout.
 pub(crate) unsafe fn resize(src: *mut Cell, block: *mut u8, layout: Layout, to: usize) -> bool {
     // SAFETY: [caller, live] the contract is the caller's.
-    unsafe { by_source!(live(src), source => source::resize(src, block, layout, to), _other => false) }
+    unsafe {
+        by_source!(live(src), source => source::resize(src, block, layout, to, &BELOW), _other => false)
+    }
+}
+
+/// Returns true if the source is the heap, or a limit over it. Safety: `src` is null or a live source.
+#[inline(always)]
+pub(crate) unsafe fn is_heap(src: *mut Cell) -> bool {
+    // SAFETY: [caller, outlives] the contract is the caller's.
+    src.is_null() || unsafe { limit::bottom(src).is_null() }
+}
+
+/// Resizes a block of the heap, in place or moved with as much of its contents as fits. Returns `None` and changes
+/// nothing if that fails. Safety: [`is_heap`] is true, and `block` came from this source with this layout. A layout of this size
+/// and the same alignment is valid. The old address is not used after success.
+#[inline]
+pub(crate) unsafe fn resize_heap(
+    src: *mut Cell,
+    block: *mut u8,
+    layout: Layout,
+    to: usize,
+) -> Option<NonNull<u8>> {
+    // SAFETY: [caller, origin] the contract is the caller's.
+    unsafe {
+        if src.is_null() {
+            heap::resize_heap(block, layout, to)
+        } else {
+            limit::resize_heap_counted(src, block, layout, to)
+        }
+    }
+}
+
+/// Returns the bytes that the limits between the source and the next pool, arena or custom source leave.
+/// Safety: `src` is null or a live source.
+#[inline(always)]
+pub(crate) unsafe fn room(src: *mut Cell) -> usize {
+    // SAFETY: [caller, outlives] the contract is the caller's.
+    if src.is_null() { usize::MAX } else { unsafe { limit::room(src) } }
 }
 
 /// Informs a source that a block has another size now, in place. Safety: `src` is null or the live source of this block.

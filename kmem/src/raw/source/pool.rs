@@ -3,6 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
+use super::limit;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault::call;
@@ -153,7 +154,7 @@ unsafe fn take_back(block: *mut u8, below: &Below) {
     }
 }
 
-pub(super) unsafe fn fits_in_place(src: *mut Cell, size: usize) -> Result<bool, AllocError> {
+pub(super) unsafe fn fits_in_place(src: *mut Cell, size: usize, _below: &Below) -> Result<bool, AllocError> {
     // SAFETY: [caller] the caller's source is a live pool.
     let max = unsafe { (*src.cast::<Pool>()).cellsz };
     if size <= max { Ok(true) } else { Err(AllocError::Size { size, max }) }
@@ -163,8 +164,22 @@ pub(super) unsafe fn resizes(_src: *mut Cell) -> bool {
     false
 }
 
-pub(super) unsafe fn resize(_src: *mut Cell, _block: *mut u8, _layout: Layout, _to: usize) -> bool {
-    false
+/// Resizes the part in use of a cell, for a limit. The cells of other methods ask [`fits_in_place`].
+pub(super) unsafe fn resize(
+    src: *mut Cell,
+    block: *mut u8,
+    layout: Layout,
+    to: usize,
+    below: &Below,
+) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let fits = fits_in_place(src, to, below).is_ok();
+        if fits {
+            resized(src, block, layout.size(), to);
+        }
+        fits
+    }
 }
 
 pub(super) unsafe fn resized(src: *mut Cell, block: *mut u8, from: usize, to: usize) {
@@ -213,7 +228,7 @@ unsafe fn first_to_grow(head: *mut Pool) -> *mut Pool {
     // SAFETY: [caller, outlives, blocks] the sources of a live pool are live; each block of a pool names the first.
     unsafe {
         loop {
-            let src = growth_source(pool);
+            let src = limit::bottom(growth_source(pool));
             if src.is_null() || (*src).kind != Kind::Pool as i32 {
                 return pool;
             }
@@ -295,18 +310,23 @@ pub(crate) unsafe fn grow(head: *mut Pool, below: &Below) -> Result<(), AllocErr
         let cells = blocks_of(head).map(|block| (*block).cells()).max().unwrap_or(0);
         let most = MAX_BLOCK.checked_div((*head).stride).unwrap_or(0).max(cells).max(1);
         let align = layout_of(head).align();
-        let mut spec = Spec {
+        let spec = Spec {
             align,
             cells: (cells.max(1) * 2).min(most),
             name: name(head),
             ..Spec::new((*head).cellsz, 0)
         };
         let src = growth_source(head);
-        let new = make(src, &spec, below).or_else(|_| {
-            // The source may still have room for a block of the size of the first.
-            spec.cells = (*head).cells().max(1);
-            make(src, &spec, below)
-        })?;
+        // The source may still have room for a block of the size of the first. A limit without room is not asked.
+        let first = (*head).cells().max(1);
+        let doubled = match Plan::new(&spec, 0) {
+            Ok(plan) if plan.layout.size() > limit::room(src) => None,
+            _ => make(src, &spec, below).ok(),
+        };
+        let new = match doubled {
+            Some(new) => new,
+            None => make(src, &Spec { cells: first, ..spec }, below)?,
+        };
         let new = new.as_ptr();
         // The flags of the first block decide.
         (*new).cell.flags |= POOL_HAS_SOURCE | POOL_HAS_CHAIN | (*head).cell.flags & POOL_HAS_DTOR;
