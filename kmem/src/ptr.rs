@@ -327,9 +327,9 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
     #[cfg(all(feature = "tree", feature = "heap"))]
     pub fn into_tree(self) -> Result<crate::Tree<T>, Self> {
         if self.kind() == Kind::Tree {
+            let node = raw::Node::of(self.data.as_ptr().cast());
             // SAFETY: [handle] the handle holds a live node of this thread.
-            let node = unsafe { &*raw::Node::of(self.data.as_ptr().cast()) };
-            if !node.parent.is_null() || !node.src.is_null() {
+            if unsafe { !(*node).parent.is_null() || !raw::tree::source_of(node).is_null() } {
                 return Err(self);
             }
         }

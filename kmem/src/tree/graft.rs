@@ -85,7 +85,8 @@ impl<T: ?Sized> Node<'_, T> {
     /// Makes the child, with everything below it, a tree of its own, in constant time.
     ///
     /// # Errors
-    /// Returns the owner if the child was not allocated from the heap. Other sources might not outlive the new tree.
+    /// Returns the owner if the child was not allocated from the heap. Other sources might not outlive the new tree. So a child in the
+    /// [arena](Tree::in_arena) of its tree stays there.
     ///
     /// ```
     /// use kmem::{Node, Pool, Tree};
@@ -106,7 +107,9 @@ impl<T: ?Sized> Node<'_, T> {
         // SAFETY: [sole, outlives, threads] this is the child's only owner, and nothing borrows it. What is below was allocated from the
         // heap too, or was grafted or adopted, so it may be on any thread for ever. So may the value, like every child's.
         unsafe {
-            if !(*raw::Node::of(data)).src.is_null() || raw::tree::m(data, core::ptr::null_mut()).is_err() {
+            if !raw::tree::source_of(raw::Node::of(data)).is_null()
+                || raw::tree::m(data, core::ptr::null_mut()).is_err()
+            {
                 return Err(self);
             }
             Ok(Tree::own(self.data))

@@ -28,7 +28,8 @@ pub struct Node<'p, T: ?Sized> {
     owns: PhantomData<(&'p (), *mut T)>,
 }
 
-/// Returns the function that allocates a node below another, from the same source.
+/// Returns the function that allocates a node below another: from the arena that the other has or lies in, otherwise from the same
+/// source.
 ///
 /// # Safety
 /// `parent` is the data of a live node of this thread. Its borrow bounds the use of the new node.
@@ -40,7 +41,7 @@ pub(super) unsafe fn alloc_below(
     // SAFETY: [lent, outlives] the parent and its source are live as long as the tree is. `emplace` asks for a destructor that suits
     // the value.
     move |request| unsafe {
-        let src = (*raw::Node::of(parent.as_ptr())).src;
+        let src = raw::tree::source_below(raw::Node::of(parent.as_ptr()));
         let request = raw::Request { name, ..*request };
         raw::tree::alloc_flagged(src, parent.as_ptr(), &request, flags, call!(c"kmtreea"))
     }

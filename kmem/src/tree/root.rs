@@ -28,6 +28,9 @@ use crate::source::{CellSource, Heap, Place};
 /// has 64 bytes of header, and 16 more if its value needs a destructor. A tree is used by one thread at a time. It is `Send` if its
 /// values and its source are.
 ///
+/// With [`Tree::in_arena`] the nodes lie in an arena of the tree and are freed together with it. If their values have destructors, the
+/// second child is dropped before the first there.
+///
 /// ```
 /// use kmem::Tree;
 /// let tree = Tree::new("root");
@@ -120,6 +123,80 @@ impl<T, S> Tree<T, S> {
     }
 }
 
+#[cfg(all(feature = "arena", feature = "heap"))]
+impl<T> Tree<T> {
+    /// Moves a value into a new tree on the heap, with an arena: the nodes that are added below are allocated from it, one behind the
+    /// other.
+    ///
+    /// Dropping the tree frees the nodes in the arena together. It visits only those whose values need a destructor, are tainted, or
+    /// were allocated elsewhere: pools, adopted objects and grafted trees. Destructors run the newest first, so children before
+    /// their parents. If a [function was added](NodeRef::on_free) to one of the nodes, dropping the tree visits each node.
+    ///
+    /// A node in the arena cannot leave the tree: [`Node::detach`] returns it as an error. The memory of a node that is freed alone serves
+    /// the next nodes of its size.
+    ///
+    /// # Panics
+    /// Panics if [`try_in_arena_of`](Tree::try_in_arena_of) would fail.
+    ///
+    /// ```
+    /// use kmem::Tree;
+    /// let tree = Tree::in_arena("root");
+    /// let branch = tree.node().push("branch");
+    /// for _ in 0..1000 {
+    ///     branch.push("leaf");
+    /// }
+    /// assert_eq!(branch.children().count(), 1000);
+    /// assert!(tree.push_child(7).detach().is_err());
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn in_arena(value: T) -> Self {
+        Self::in_arena_of(0, value, Heap)
+    }
+}
+
+#[cfg(feature = "arena")]
+impl<T, S: CellSource> Tree<T, S> {
+    /// Moves a value into a new tree with an [arena](Tree::in_arena), both allocated from a source. `first` is the size of the arena's first
+    /// block in bytes, or 0 for a default. Each further block is twice as large as the one before it, up to a limit.
+    ///
+    /// # Panics
+    /// Panics if [`try_in_arena_of`](Tree::try_in_arena_of) would fail.
+    ///
+    /// ```
+    /// use kmem::{Heap, Named, Tree};
+    /// let tree = Tree::in_arena_of(1 << 16, 0, Named(c"request", Heap));
+    /// tree.node().push(1);
+    /// ```
+    #[track_caller]
+    pub fn in_arena_of(first: usize, value: T, place: impl Place<Source = S>) -> Self {
+        emplace::made(Self::try_in_arena_of(first, value, place))
+    }
+
+    /// Moves a value into a new tree with an arena, as [`in_arena_of`](Tree::in_arena_of) does.
+    ///
+    /// # Errors
+    /// Returns the value and the error of [`try_new_in`](Tree::try_new_in), or that of [`try_own_arena`](Tree::try_own_arena).
+    ///
+    /// ```
+    /// use kmem::{Pool, Tree};
+    /// let cells = Pool::bytes(100, 10);
+    /// let refused = Tree::try_in_arena_of(4096, 7, &cells).unwrap_err();
+    /// assert_eq!(refused.into_value(), 7);
+    /// ```
+    pub fn try_in_arena_of(
+        first: usize,
+        value: T,
+        place: impl Place<Source = S>,
+    ) -> Result<Self, Refused<T>> {
+        let mut tree = Self::try_new_in(value, place)?;
+        match tree.try_own_arena(first) {
+            Ok(()) => Ok(tree),
+            Err(error) => Err(Refused::new(error, tree.into_inner())),
+        }
+    }
+}
+
 impl<T: ?Sized, S> Tree<T, S> {
     /// # Safety
     /// `data` is that of a live root with this value, which the cell drops, allocated from an `S`, and nothing else owns it. Children
@@ -166,6 +243,26 @@ impl<T: ?Sized, S> Tree<T, S> {
     pub fn clear(&mut self) {
         // SAFETY: [sole] the tree is borrowed exclusively, so nobody uses a child or anything below it.
         unsafe { raw::tree::x(self.data.as_ptr().cast()) };
+    }
+
+    /// Gives a root without children an arena, from which all nodes below it are allocated, see [`in_arena`](Tree::in_arena). The arena
+    /// has its blocks from the source of the root. `first` is the size of the first block in bytes, or 0 for a default.
+    ///
+    /// # Errors
+    /// Returns [`AllocError::Fixed`] if the root has children or an arena, and [`AllocError::Exhausted`] or [`AllocError::Size`] if the
+    /// source cannot serve the first block.
+    ///
+    /// ```
+    /// let mut tree = kmem::Tree::<str>::from("request");
+    /// tree.try_own_arena(0)?;
+    /// tree.push_child([7u8; 100]);
+    /// assert!(tree.try_own_arena(0).is_err());
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    #[cfg(feature = "arena")]
+    pub fn try_own_arena(&mut self, first: usize) -> Result<(), AllocError> {
+        // SAFETY: [sole, outlives] the tree is borrowed exclusively, on this thread, and its source outlives it.
+        unsafe { raw::tree::own(self.data.as_ptr().cast(), first) }
     }
 
     /// Drops the tree and zeroes all its nodes.

@@ -16,6 +16,8 @@ mod arena;
 mod arena_owners;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_adopt;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "arena", feature = "tree"))]
+mod attacks_arena_tree;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
 mod attacks_forget;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]

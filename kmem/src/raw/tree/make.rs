@@ -173,7 +173,8 @@ pub(crate) unsafe fn alloc_internal(
     unsafe { alloc_by(make::ALLOC_CELL_SMALL, src, parent, request, flags, call) }
 }
 
-/// Returns the source from which the internal children of a node are allocated. Safety: the node is live.
+/// Returns the source from which the children of a node are allocated if none is named. Safety: the node is live.
+#[inline]
 pub(crate) unsafe fn source_below(node: *mut Node) -> *mut Cell {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
