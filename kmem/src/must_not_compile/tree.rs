@@ -152,3 +152,9 @@ cases! { a_walk_while_a_node_can_be_freed
     }
     E0502 { let mut walk = tree.walk(); tree.node().push(2); walk.next(); }
 }
+
+cases! { a_tree_in_an_arena_that_outlives_its_source
+    given { let pool = kmem::Pool::bytes(4096, 2); let tree = kmem::Tree::in_arena_of(2048, 1, &pool); }
+    ok { tree.node().push(2); drop(tree); drop(pool); }
+    E0505 { drop(pool); tree.node().push(2); }
+}
