@@ -7,9 +7,12 @@ use std::ffi::c_void;
 use std::hint::black_box;
 use std::ptr::null_mut;
 
+use allocator_api2::alloc::Allocator;
+use bump_scope::Bump;
+use kmem::allocator_api2::v02::AsAllocator;
 use kmem::raw::pool::Spec;
 use kmem::raw::{Destructor, Request, Source, heap, pool, ptr, refs, tree};
-use kmem::{HeapBox, Kind, Pool, Ref, Tree};
+use kmem::{Arena, HeapBox, Kind, Pool, Ref, Tree};
 
 /// Blocks of up to this size are kept on a list and handed out again.
 const BLOCK: usize = 128;
@@ -167,6 +170,13 @@ fn free(handle: kmem::raw::Handle) {
     unsafe { ptr::free(black_box(handle)) }
 }
 
+/// Pushes onto a vector of this allocator, which grows in place.
+fn push<A: Allocator>(times: usize, allocator: A) {
+    let mut numbers = allocator_api2::vec::Vec::new_in(allocator);
+    (0..times).for_each(|number| numbers.push(black_box(number)));
+    black_box(&numbers);
+}
+
 const OPERATIONS: &[Operation] = &[
     // SAFETY: here and below each cell is freed once, by the method that made it, and its pool after it.
     ("heap a f", |n| each(n, || unsafe { heap::f(black_box(heap::a(32))) })),
@@ -211,6 +221,70 @@ const OPERATIONS: &[Operation] = &[
         let cells = Pool::growing();
         let all: Vec<_> = (0..n).map(|at| cells.alloc([at; 4])).collect();
         drop(all);
+    }),
+    ("arena alloc", |n| {
+        let arena = Arena::with_capacity(1 << 20);
+        each(n, || {
+            black_box(arena.alloc(black_box([7u64; 4])));
+        });
+    }),
+    ("bump-scope alloc", |n| {
+        let arena: Bump = Bump::with_size(1 << 20);
+        each(n, || {
+            black_box(arena.alloc(black_box([7u64; 4])).into_mut());
+        });
+    }),
+    ("arena alloc_slice_copy", |n| {
+        let arena = Arena::with_capacity(1 << 20);
+        let text = black_box("words").as_bytes();
+        each(n, || {
+            black_box(arena.alloc_slice_copy(text));
+        });
+    }),
+    ("bump-scope alloc_slice_copy", |n| {
+        let arena: Bump = Bump::with_size(1 << 20);
+        let text = black_box("words").as_bytes();
+        each(n, || {
+            black_box(arena.alloc_slice_copy(text).into_mut());
+        });
+    }),
+    ("arena own, then dropped", |n| {
+        let arena = Arena::with_capacity(1 << 20);
+        each(n, || {
+            black_box(arena.own(Some(Box::new(7))));
+        });
+    }),
+    ("arena scope", |n| {
+        let mut arena = Arena::new();
+        each(n, || {
+            black_box(arena.scope(|scope| *black_box(scope.alloc(7))));
+        });
+    }),
+    ("bump-scope scope", |n| {
+        let mut arena: Bump = Bump::with_size(4096);
+        each(n, || {
+            black_box(arena.scoped(|scope| *black_box(scope.alloc(7).into_mut())));
+        });
+    }),
+    ("arena push onto a vector", |n| {
+        let arena = Arena::with_capacity(1 << 20);
+        push(n, AsAllocator::new(&arena));
+    }),
+    ("bump-scope push onto a vector", |n| {
+        let arena: Bump = Bump::with_size(1 << 20);
+        push(n, &arena);
+    }),
+    ("arena collection of 100, grown and dropped", |n| {
+        let arena = Arena::new();
+        each(n, || push(100, AsAllocator::new(&arena)));
+    }),
+    ("bump-scope collection of 100, grown and dropped", |n| {
+        let arena: Bump = Bump::with_size(4096);
+        each(n, || push(100, &arena));
+    }),
+    ("arena ref new drop", |n| {
+        let arena = Arena::new();
+        each(n, || drop(black_box(Ref::new_in([7u64; 4], &arena))));
     }),
     ("tree node a, all freed with the root", |n| flat(n, null_mut())),
     ("tree node from a pool", |n| unsafe {

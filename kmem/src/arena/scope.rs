@@ -81,12 +81,12 @@ pub(super) unsafe fn within<'i, R>(
         fn drop(&mut self) {
             // SAFETY: [guard, outlives] this is the innermost scope: those that were begun in it have ended. The references to its
             // objects have a lifetime that `body` could not name outside.
-            unsafe { scope::end(call!(c"kmarenae"), self.0.as_ptr(), &self.1) }
+            unsafe { scope::leave(call!(c"kmarenae"), self.0.as_ptr(), &self.1) }
         }
     }
     // SAFETY: [caller] the contract is the caller's. `'i` outlives this call, in which the scope ends.
     unsafe {
-        let _end = End(arena, scope::begin(arena.as_ptr()));
+        let _end = End(arena, scope::enter_scope(arena.as_ptr()));
         body(&mut ArenaScope::new(arena))
     }
 }

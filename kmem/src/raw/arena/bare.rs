@@ -24,7 +24,7 @@ pub(crate) unsafe fn alloc(arena: *mut Arena, size: usize, align: usize) -> Resu
         return Err(AllocError::Align { align, max: MAX_ALIGN });
     }
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { NonNull::new(bump(arena, size, align)).map_or_else(|| alloc_slow(arena, size, align), Ok) }
+    unsafe { bump(arena, size, align).map_or_else(|| alloc_slow(arena, size, align), Ok) }
 }
 
 #[cold]
@@ -39,7 +39,7 @@ unsafe fn alloc_slow(arena: *mut Arena, size: usize, align: usize) -> Result<Non
                 taken(start, if start.is_null() { 0 } else { rounded });
                 return NonNull::new(start).ok_or(error);
             }
-            if let Some(start) = NonNull::new(bump(arena, size, align)) {
+            if let Some(start) = bump(arena, size, align) {
                 return Ok(start);
             }
         }

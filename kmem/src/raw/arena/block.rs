@@ -4,7 +4,7 @@
 //! that had used them.
 
 use core::alloc::Layout;
-use core::ptr::null_mut;
+use core::ptr::NonNull;
 
 use super::header::{self, ARENA_FIXED, Arena, Block};
 use crate::cell::Cell;
@@ -21,23 +21,25 @@ const MAX_BLOCK: usize = 1 << 20;
 /// Bytes of header before the objects of a block.
 pub(crate) const BLOCK: usize = size_of::<Block>();
 
-/// Takes `size` bytes of the current block, aligned to `align`, or returns null if they do not fit.
+/// Takes `size` bytes of the current block, aligned to `align`, or returns `None` if they do not fit.
 /// Safety: this is a live arena of this thread. The alignment is a power of two up to [`MAX_ALIGN`](crate::raw::MAX_ALIGN), and the
 /// size at most [`isize::MAX`].
 #[inline(always)]
-pub(crate) unsafe fn bump(arena: *mut Arena, size: usize, align: usize) -> *mut u8 {
-    // SAFETY: [caller, bump] `at` and `end` lie in the current block, `at` not behind `end`.
+pub(crate) unsafe fn bump(arena: *mut Arena, size: usize, align: usize) -> Option<NonNull<u8>> {
+    // SAFETY: [caller, bump] `at` and `end` lie in the current block, `at` not behind `end`, which is a multiple of 16.
     unsafe {
-        let at = (*arena).at;
-        let pad = at.addr().wrapping_neg() & (align - 1);
-        // Both numbers are far below half the address space.
-        if pad + size > (*arena).end.addr() - at.addr() {
-            return null_mut();
+        let (at, end) = ((*arena).at, (*arena).end);
+        let start = at.map_addr(|at| at.wrapping_add(align - 1) & !(align - 1));
+        // An alignment of more than 16 may lead behind the end, or to the start of memory.
+        if align > BASE_ALIGN && !(at.addr()..=end.addr()).contains(&start.addr()) {
+            return None;
         }
-        (*arena).at = at.add(pad + size);
-        let start = at.add(pad);
+        if size > end.addr() - start.addr() {
+            return None;
+        }
+        (*arena).at = start.add(size);
         taken(start, size);
-        start
+        Some(NonNull::new_unchecked(start))
     }
 }
 

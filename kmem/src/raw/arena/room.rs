@@ -141,16 +141,26 @@ unsafe fn lists(arena: *mut Arena) -> Option<*mut Rooms> {
             rooms = if (*arena).scope == 0 {
                 &raw mut (*arena).first_rooms
             } else {
-                bump(arena, size_of::<Rooms>(), BASE_ALIGN).cast()
+                bump(arena, size_of::<Rooms>(), BASE_ALIGN).map_or(null_mut(), |start| start.as_ptr().cast())
             };
             if rooms.is_null() {
                 return None;
             }
             rooms.write(Rooms::EMPTY);
-            (*arena).rooms = rooms;
-            (*arena).cell.flags |= ARENA_HAS_ROOMS;
+            set_lists(&mut *arena, rooms);
         }
         Some(rooms)
+    }
+}
+
+/// Makes these the lists that the arena uses: none if `rooms` is null.
+#[inline(always)]
+pub(crate) fn set_lists(arena: &mut Arena, rooms: *mut Rooms) {
+    // A store that changes nothing would delay the loads behind it.
+    if arena.rooms != rooms {
+        arena.rooms = rooms;
+        arena.cell.flags &= !ARENA_HAS_ROOMS;
+        arena.cell.flags |= if rooms.is_null() { 0 } else { ARENA_HAS_ROOMS };
     }
 }
 

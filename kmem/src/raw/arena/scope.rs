@@ -3,8 +3,8 @@
 use core::ptr::null_mut;
 
 use super::block::{BLOCK, enter, growth_source, untaken};
-use super::header::{ARENA_HAS_ROOMS, ARENA_IN_BUFFER, ARENA_SLOW_FREE, ARENA_STORE, Arena, Block, Rooms};
-use super::room::sort_older;
+use super::header::{ARENA_IN_BUFFER, ARENA_SLOW_FREE, ARENA_STORE, Arena, Block, Rooms};
+use super::room::{set_lists, sort_older};
 use super::watch;
 use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
 use crate::fault::{self, Call, Misuse};
@@ -60,10 +60,18 @@ impl Mark {
 /// Begins a scope. Safety: the arena is live and belongs to this thread.
 #[inline]
 pub(crate) unsafe fn begin(arena: *mut Arena) -> Mark {
+    // SAFETY: [caller] the contract is the caller's.
+    let mark = unsafe { enter_scope(arena) };
+    Mark { seal: mark.seal(arena), ..mark }
+}
+
+/// Begins a scope, and returns its mark without a seal, for [`leave`]. Safety: as for [`begin`].
+#[inline(always)]
+pub(crate) unsafe fn enter_scope(arena: *mut Arena) -> Mark {
     // SAFETY: [caller] the arena is live.
     unsafe {
         let this = &mut *arena;
-        let mut mark = Mark {
+        let mark = Mark {
             at: this.at,
             block: this.block,
             rooms: this.rooms,
@@ -73,12 +81,10 @@ pub(crate) unsafe fn begin(arena: *mut Arena) -> Mark {
             scope: this.serial + 1,
             seal: 0,
         };
-        mark.seal = mark.seal(arena);
         this.serial += 1;
         this.scope = this.serial;
         (this.floor, this.floor_block) = (this.at, this.block);
-        this.rooms = null_mut();
-        this.cell.flags &= !ARENA_HAS_ROOMS;
+        set_lists(this, null_mut());
         // One byte lies between the scope and the object before it, so that this object is not the newest any more.
         if this.at != this.end {
             this.at = this.at.add(1);
@@ -161,12 +167,9 @@ impl Ending {
                     let this = &mut *arena;
                     (this.block, this.at, this.end) = (mark.block, mark.at, (*mark.block).end);
                     untaken(this.at, this.end);
-                    (this.rooms, this.scope) = (mark.rooms, mark.outer);
+                    this.scope = mark.outer;
                     (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
-                    this.cell.flags &= !ARENA_HAS_ROOMS;
-                    if !this.rooms.is_null() {
-                        this.cell.flags |= ARENA_HAS_ROOMS;
-                    }
+                    set_lists(this, mark.rooms);
                     if !this.older.is_null() {
                         sort_older(arena);
                     }
@@ -175,9 +178,9 @@ impl Ending {
                     self.zero(first, first.cast::<u8>().add(BLOCK));
                     enter(arena, first);
                     let this = &mut *arena;
-                    (this.rooms, this.older, this.scope) = (null_mut(), null_mut(), 0);
+                    (this.older, this.scope) = (null_mut(), 0);
                     (this.floor, this.floor_block) = (null_mut(), null_mut());
-                    this.cell.flags &= !ARENA_HAS_ROOMS;
+                    set_lists(this, null_mut());
                 }
                 What::Arena => {
                     self.zero(first, first.cast::<u8>().add(BLOCK));
@@ -229,6 +232,7 @@ unsafe fn free_blocks(arena: *mut Arena) {
 
 /// Runs the destructors of a scope or an arena, and frees its memory. Safety: the arena is live and belongs to this thread, and
 /// nobody uses the objects any more.
+#[inline(never)]
 unsafe fn free(call: Call, arena: *mut Arena, what: What) {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
@@ -253,26 +257,31 @@ pub(crate) unsafe fn end(call: Call, arena: *mut Arena, mark: &Mark) {
         } else if mark.scope < ending {
             Misuse::BeingFreed
         } else {
-            let this = &mut *arena;
-            // Nothing to run, zero or sort.
-            if (this.watches.is_null() || (*this.watches).scope < mark.scope)
-                && this.older.is_null()
-                && this.cell.flags & ARENA_SLOW_FREE == 0
-                && !this.cell.tainted()
-                && this.block == mark.block
-            {
-                untaken(mark.at, this.end);
-                (this.at, this.rooms, this.scope) = (mark.at, mark.rooms, mark.outer);
-                (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
-                this.cell.flags &= !ARENA_HAS_ROOMS;
-                if !this.rooms.is_null() {
-                    this.cell.flags |= ARENA_HAS_ROOMS;
-                }
-                return;
-            }
-            return free(call, arena, What::Scope(*mark));
+            return leave(call, arena, mark);
         };
         fault::report(call, arena.cast(), misuse);
+    }
+}
+
+/// Ends the innermost scope, whose mark this is. Safety: as for [`end`].
+#[inline(always)]
+pub(crate) unsafe fn leave(call: Call, arena: *mut Arena, mark: &Mark) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        let this = &mut *arena;
+        let plain = (this.watches.is_null() || (*this.watches).scope < mark.scope)
+            && this.older.is_null()
+            && this.cell.flags & ARENA_SLOW_FREE == 0
+            && !this.cell.tainted()
+            && this.block == mark.block;
+        // Otherwise there is something to run, zero or sort.
+        if !plain {
+            return free(call, arena, What::Scope(*mark));
+        }
+        untaken(mark.at, this.end);
+        (this.at, this.scope) = (mark.at, mark.outer);
+        (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
+        set_lists(this, mark.rooms);
     }
 }
 

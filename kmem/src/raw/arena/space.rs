@@ -26,7 +26,7 @@ pub(crate) unsafe fn draw(
             }
         }
         loop {
-            if let Some(start) = NonNull::new(bump(arena, size, align)) {
+            if let Some(start) = bump(arena, size, align) {
                 return Ok(start);
             }
             if let Err(error) = grow(arena, size, align, below) {

@@ -71,7 +71,7 @@ pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
         if sanitizer::ON || !plain {
             return null_mut();
         }
-        bump(src.cast(), size.next_multiple_of(BASE_ALIGN), BASE_ALIGN)
+        bump(src.cast(), size.next_multiple_of(BASE_ALIGN), BASE_ALIGN).map_or(null_mut(), NonNull::as_ptr)
     }
 }
 
