@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef TALLOC
+#include <talloc.h>
+#endif
 
 // The program's own malloc. Blocks of up to BLOCK bytes are kept on a list and handed out again; larger ones are used once.
 enum { BLOCK = 128, SPACE = 1 << 26 };
@@ -226,6 +229,42 @@ static void tree_resized(size_t n) {
     EACH data = kmtreer(kmtreer(data, 32), 16);
     kmtreef(root);
 }
+// Nodes and counted cells behind a limit of the heap.
+static void limited_ref(size_t n) {
+    kmlimit *limit = kmlimiti(NULL, SPACE);
+    EACH kmrefd(seen(kmrefa((kmcell *)limit, 32)));
+    kmlimitx(limit);
+}
+static void limited_node(size_t n) {
+    kmlimit *limit = kmlimiti(NULL, SPACE);
+    EACH kmtreef(seen(kmtreea((kmcell *)limit, NULL, 32)));
+    kmlimitx(limit);
+}
+// A tree in an arena of its own.
+static void arena_tree(size_t n) {
+    void *root = kmtreei(NULL, NULL, 32, n * 112 + 4096);
+    EACH seen(kmtreea(Kmsame, root, 32));
+    kmtreef(root);
+}
+static void arena_leaf(size_t n) {
+    void *root = kmtreei(NULL, NULL, 32, 0);
+    EACH kmtreef(seen(kmtreea(Kmsame, root, 32)));
+    kmtreef(root);
+}
+#ifdef TALLOC
+static void talloc_flat(size_t n, void *root) {
+    EACH seen(talloc_named_const(root, 32, "node"));
+    talloc_free(root);
+}
+static void talloc_leaf(size_t n, void *root) {
+    EACH talloc_free(seen(talloc_named_const(root, 32, "node")));
+    talloc_free(root);
+}
+static void talloc_nodes(size_t n) { talloc_flat(n, talloc_named_const(NULL, 32, "root")); }
+static void talloc_leaves(size_t n) { talloc_leaf(n, talloc_named_const(NULL, 32, "root")); }
+static void talloc_pool_nodes(size_t n) { talloc_flat(n, talloc_pool(NULL, (n + 2) * 128)); }
+static void talloc_pool_leaves(size_t n) { talloc_leaf(n, talloc_pool(NULL, 4096)); }
+#endif
 static void string_made(size_t n) { EACH kmfree(kmdups(Kmheap, "a string")); }
 static void string_grown(size_t n) {
     EACH {
@@ -280,6 +319,16 @@ static const struct {
     {"C pool from a source: a f", from_source_cell},
     {"C pool from a source: ref a f", from_source_ref},
     {"C pool from a source: node a f", from_source_node},
+    {"C limit of the heap: ref a f", limited_ref},
+    {"C limit of the heap: node a f", limited_node},
+    {"C arena tree: node a, all freed with the root", arena_tree},
+    {"C arena tree: node a f", arena_leaf},
+#ifdef TALLOC
+    {"talloc: node, all freed with the root", talloc_nodes},
+    {"talloc: leaf, freed", talloc_leaves},
+    {"talloc_pool: node, all freed with the root", talloc_pool_nodes},
+    {"talloc_pool: leaf, freed", talloc_pool_leaves},
+#endif
     {"C string made and freed", string_made},
     {"C string made, appended to four times, freed", string_grown},
 };

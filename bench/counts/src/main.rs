@@ -11,7 +11,7 @@ use allocator_api2::alloc::Allocator;
 use bump_scope::Bump;
 use kmem::allocator_api2::v02::AsAllocator;
 use kmem::raw::pool::Spec;
-use kmem::raw::{Destructor, Request, Source, heap, pool, ptr, refs, tree};
+use kmem::raw::{Destructor, Request, Source, arena, heap, limit, pool, ptr, refs, tree};
 use kmem::{Arena, HeapBox, Kind, Pool, Ref, Tree};
 
 /// Blocks of up to this size are kept on a list and handed out again.
@@ -162,6 +162,41 @@ fn pairs(name: &str, times: usize, what: Kind) {
             }
         });
     });
+}
+
+/// Bytes of a first block with room for so many small objects.
+fn room_for(objects: usize) -> usize {
+    objects * 112 + 4096
+}
+
+/// Objects, nodes or counted cells of an arena with this source, each made and freed.
+fn arena_pairs(src: *mut kmem::raw::Cell, times: usize, what: Kind) {
+    // SAFETY: the source outlives the arena. Each cell is freed once, before its arena.
+    unsafe {
+        let cells = arena::i(src, 0);
+        each(times, || match what {
+            Kind::Arena => arena::f(black_box(arena::a(cells, 32))),
+            Kind::Ref => refs::f(black_box(refs::a(cells.cast(), 32))),
+            _ => {
+                tree::f(black_box(tree::a(cells.cast(), null_mut(), 32)));
+            }
+        });
+        arena::x(cells);
+    }
+}
+
+/// A tree in an arena of its own with so many nodes below its root. It is freed or left.
+fn arena_tree(times: usize, frees: bool) {
+    // SAFETY: nobody uses a node after the tree.
+    unsafe {
+        let root = tree::i(null_mut(), null_mut(), 32, room_for(times));
+        each(times, || {
+            black_box(tree::a(tree::same(), root, 32));
+        });
+        if frees {
+            tree::f(root);
+        }
+    }
 }
 
 /// Frees through a handle.
@@ -382,6 +417,42 @@ const OPERATIONS: &[Operation] = &[
     ("tree node from a growing pool", |n| with_pool("growing pool", 96, n, |cells| flat(n, cells.cast()))),
     ("tree node from a pool on a node", |n| {
         with_pool("pool on a node", 96, n, |cells| flat(n, cells.cast()))
+    }),
+    ("bumpalo alloc", |n| {
+        let objects = bumpalo::Bump::with_capacity(room_for(n));
+        each(n, || {
+            black_box(objects.alloc(black_box([7u64; 4])));
+        });
+    }),
+    ("arena: a f", |n| arena_pairs(null_mut(), n, Kind::Arena)),
+    ("arena: ref a f", |n| arena_pairs(null_mut(), n, Kind::Ref)),
+    ("arena: node a f", |n| arena_pairs(null_mut(), n, Kind::Tree)),
+    ("arena from a growing pool: a f", |n| {
+        with_pool("growing pool", 5000, 8, |blocks| arena_pairs(blocks.cast(), n, Kind::Arena));
+    }),
+    ("arena from a growing pool: node a f", |n| {
+        with_pool("growing pool", 5000, 8, |blocks| arena_pairs(blocks.cast(), n, Kind::Tree));
+    }),
+    ("arena tree: node a, left", |n| arena_tree(n, false)),
+    ("arena tree: node a, all freed with the root", |n| arena_tree(n, true)),
+    ("arena tree: node a f", |n| unsafe {
+        let root = tree::i(null_mut(), null_mut(), 32, 0);
+        each(n, || {
+            tree::f(black_box(tree::a(tree::same(), root, 32)));
+        });
+        tree::f(root);
+    }),
+    ("limit of the heap: ref a f", |n| unsafe {
+        let most = limit::init(null_mut(), usize::MAX / 2).unwrap().as_ptr();
+        each(n, || refs::f(black_box(refs::a(most.cast(), 32))));
+        limit::x(most);
+    }),
+    ("limit of the heap: node a f", |n| unsafe {
+        let most = limit::init(null_mut(), usize::MAX / 2).unwrap().as_ptr();
+        each(n, || {
+            tree::f(black_box(tree::a(most.cast(), null_mut(), 32)));
+        });
+        limit::x(most);
     }),
     ("tree walk, a node", |n| unsafe {
         let root = tree::a(null_mut(), null_mut(), 0);
