@@ -88,9 +88,11 @@ extern "C" {
 #if UINTPTR_MAX > 0xffffffff
 #  define KM_SPARE(name, words)
 #  define KM_POOL_WORDS 14
+#  define KM_ARENA_WORDS 53
 #else
 #  define KM_SPARE(name, words) size_t name[words];
 #  define KM_POOL_WORDS 20
+#  define KM_ARENA_WORDS 55
 #endif
 /* The first fields of every header. The name of the size differs. */
 #ifndef KFmem_noshred
@@ -117,6 +119,7 @@ typedef enum kmkind {
     kmkind_ref  = 3,
     kmkind_tree = 4,
     kmkind_source = 5, /* a kmsource; never the kind of a handle */
+    kmkind_arena = 6,
     kmkind_limit = 7  /* a kmlimit; never the kind of a handle */
 } kmkind;
 
@@ -180,6 +183,27 @@ typedef struct kmpool {
     kmcell *src;        /* the source, NULL for the heap or a buffer */
     size_t km_private_[KM_POOL_WORDS];
 } kmpool;
+
+/* The header of an arena's object. */
+typedef struct kmarenacell {
+    KM_PREFIX(sz)
+    size_t km_private_;
+    kmcell *src; /* the arena, or private if the object has a destructor or is tainted */
+    KM_SPARE(km_spare_, 2)
+    KM_DATA(unsigned char)
+} kmarenacell;
+
+/* An arena. */
+typedef struct kmarena {
+    KM_PREFIX(sz)
+    kmcell *src; /* the source, NULL for the heap or a buffer */
+    size_t km_private_[KM_ARENA_WORDS];
+} kmarena;
+
+/* The beginning of a scope of an arena: see kmarenab(). */
+typedef struct kmmark {
+    void *km_private_[8];
+} kmmark;
 
 /* A source of your own: see kmsourcei(). To give it state, make it the first field of a struct of yours. */
 typedef struct kmsource {
@@ -273,6 +297,14 @@ typedef struct kmpoolcount {
     size_t block;  /* bytes of all its blocks, headers included */
 } kmpoolcount;
 
+/* The result of kmarenaq(). */
+typedef struct kmarenacount {
+    size_t used;    /* bytes of its blocks that hold objects, or held objects that were freed one by one */
+    size_t block;   /* bytes of its blocks, headers included */
+    size_t blocks;  /* number of its blocks */
+    size_t watched; /* objects that have a destructor or are tainted */
+} kmarenacount;
+
 /* The result of kmtotal(). */
 typedef struct kmtotals {
     size_t cells; /* live cells */
@@ -282,7 +314,8 @@ typedef struct kmtotals {
 
 /* The library needs enums as wide as int, and the default packing of the compiler. */
 #define KM_LAYOUT (sizeof(kmkind) == sizeof(int) && sizeof(kmcell) == 16 && sizeof(kmptr) == 8 + 2 * sizeof(void *) && \
-                   sizeof(kmref) == 32 && sizeof(kmnode) == 64 && sizeof(kmpoolcell) == 16 && sizeof(kmpool) % 16 == 0)
+                   sizeof(kmref) == 32 && sizeof(kmnode) == 64 && sizeof(kmpoolcell) == 16 && sizeof(kmpool) % 16 == 0 && \
+                   sizeof(kmarenacell) == 32 && sizeof(kmarena) % 16 == 0)
 #if defined __cplusplus && __cplusplus >= 201103L
 static_assert(KM_LAYOUT, "compiled with other layouts than kmem, as by -fshort-enums or -fpack-struct");
 #elif defined __STDC_VERSION__ && __STDC_VERSION__ >= 201112L

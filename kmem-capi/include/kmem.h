@@ -14,41 +14,42 @@
  *
  * The name of a function has its method and the letters of its action: kmheapa() is the action a of the method heap.
  *
- *     action                                  heap      ref       pool    tree      any object
- *     make a pool; with options                                   i iw
- *     make a node with an arena of its own                                i
- *     get the source that is the parent's                                           kmsame
- *     make a pool in a buffer; with options                       if ifw
- *     destroy a pool                                              x
+ *     action                                  heap      ref       pool    arena     tree      any object
+ *     make a pool or an arena; with options                       i iw    i iw
+ *     make a node with an arena of its own                                          i
+ *     get the source that is the parent's                                                     kmsame
+ *     make it in a buffer; with options                           if ifw  if ifw
+ *     destroy it                                                  x       x
+ *     begin a scope, end it                                               b e
  *     free all cells of a pool and keep it                        c
- *     allocate: contents undefined; zeroed    a z       a z       a z     a z
- *     allocate with options                   w         w                 w         kmnew
- *     allocate and return a handle            ao zo wo  ao zo wo  ao zo   ao zo wo  kmnew
- *     get the handle of an object             o         o         o       o         kmstat
- *     free, or drop a reference               f         f d       f       f d       kmfree
- *     zero and free                           s         s         s       s         kmshred
- *     free everything below a node                                        x
+ *     allocate: contents undefined; zeroed    a z       a z       a z     a z       a z
+ *     allocate with options                   w         w                 w         w         kmnew
+ *     allocate and return a handle            ao zo wo  ao zo wo  ao zo   ao zo wo  ao zo wo  kmnew
+ *     get the handle of an object             o         o         o       o         o         kmstat
+ *     free, or drop a reference               f         f d       f       f         f d       kmfree
+ *     zero and free                           s         s         s       s         s         kmshred
+ *     free everything below a node                                                  x
  *     add a reference                                   u
- *     taint: zero when freed                                                        kmtaint
- *     resize; an array                        r         r                 r         kmresize kmresizen
- *     reserve room to grow                                                          kmreserve
- *     move: checked, unchecked, all children                              m mu mc
- *     get parent, first and last child                                    p c cl
- *     get next and previous sibling                                       cn cp
- *     get size, name; cast by name                                                  kmsize kmname kmcast Kmcast
- *     rename                                                                        kmrename
- *     adopt, release                                    k l               k l
- *     add a destructor, remove it                                         h hx      kmhook
- *     walk                                                        n       n
- *     count                                                       q       q         kmtotal
- *     report as text, as JSON; to a file                          t j     t j       kmtofile
- *     make an array or a copy                                                       kmarr kmarrz kmdup
- *     make a string                                                                 kmdups kmdupn kmprintf kmvprintf
- *     append bytes; to a string                                                     kmcat kmcats kmroom kmprintfa kmvprintfa
- *     make a source; with options                                                   kmsourcei kmsourceiw
- *     make a limit, destroy it                                                      kmlimiti kmlimitx
- *     change, count a limit; set a callback                                         kmlimitto kmlimitq kmlimith
- *     set the fault handler                                                         kmonfault
+ *     taint: zero when freed                                                                  kmtaint
+ *     resize; an array                        r         r                 r         r         kmresize kmresizen
+ *     reserve room to grow                                                                    kmreserve
+ *     move: checked, unchecked, all children                                        m mu mc
+ *     get parent, first and last child                                              p c cl
+ *     get next and previous sibling                                                 cn cp
+ *     get size, name; cast by name                                                            kmsize kmname kmcast Kmcast
+ *     rename                                                                                  kmrename
+ *     adopt, release                                    k l                         k l
+ *     add a destructor, remove it                                                   h hx      kmhook
+ *     walk                                                        n                 n
+ *     count                                                       q       q         q         kmtotal
+ *     report as text, as JSON; to a file                          t j     t j       t j       kmtofile
+ *     make an array or a copy                                                                 kmarr kmarrz kmdup
+ *     make a string                                                                           kmdups kmdupn kmprintf kmvprintf
+ *     append bytes; to a string                                                               kmcat kmcats kmroom kmprintfa kmvprintfa
+ *     make a source; with options                                                             kmsourcei kmsourceiw
+ *     make a limit, destroy it                                                                kmlimiti kmlimitx
+ *     change, count a limit; set a callback                                                   kmlimitto kmlimitq kmlimith
+ *     set the fault handler                                                                   kmonfault
  *
  * kmprintf(), kmprintfa() and kmtofile() are in <kmem-printf.h>, which includes <stdio.h>.
  *
@@ -63,17 +64,18 @@
  * ran out or a size overflowed, and EINVAL if an argument, the object or the source does not permit the call. Functions
  * that free accept NULL and the null handle.
  *
- * THREADS. Heap cells and reference counts may be used from any thread. A pool, a tree, and all that was allocated from
- * them may be used by only one thread at a time.
+ * THREADS. Heap cells and reference counts may be used from any thread. A pool, an arena, a tree, and all that was
+ * allocated from them may be used by only one thread at a time.
  *
- * SOURCES. The argument src says what a cell is allocated from: NULL is the heap, (kmcell *)pool is a pool, and
- * (kmcell *)&source is a kmsource of your own, and (kmcell *)limit is a limit on the bytes of another source. A pool may also be allocated from a node, with kmtreeo(node).cell: it is
- * then a pool on the node, and freeing the node frees it after everything else below the node. A source must outlive
- * the cells that are allocated from it. Heap cells and counted cells cannot be sources.
+ * SOURCES. The argument src says what a cell is allocated from: NULL is the heap, (kmcell *)pool is a pool,
+ * (kmcell *)arena an arena, (kmcell *)limit a limit on the bytes of another source, and (kmcell *)&source is a kmsource of
+ * your own. For a node, Kmsame is the source of its parent. A pool or an arena may also be allocated from a node, with kmtreeo(node).cell: it is then on the node, and
+ * freeing the node frees it after everything else below the node. A source must outlive the cells that are allocated
+ * from it. Heap cells, counted cells and objects of an arena cannot be sources.
  *
- * CALLBACKS. kmheapf(), kmrefd(), kmpoolf() and kmtreed() have the type void (*)(void *), as do kmheaps(), kmrefs() and
- * kmpools(), which zero the object first. Do not cast kmtreef() and kmtrees() to that type: they return a handle, and
- * the call crashes.
+ * CALLBACKS. kmheapf(), kmrefd(), kmpoolf(), kmarenaf() and kmtreed() have the type void (*)(void *), as do kmheaps(),
+ * kmrefs(), kmpools() and kmarenas(), which zero the object first. Do not cast kmtreef() and kmtrees() to that type:
+ * they return a handle, and the call crashes.
  *
  * HEADERS. The header of a heap cell, a counted cell or a node ends where its data begins. Take its address from a
  * handle: (kmnode *)kmtreeo(node).cell is the header of a node, and ->src its source. gcc may warn about
@@ -88,9 +90,10 @@
  * handler is called. Examples are a cell that was freed, a cell of another method, and memory from another allocator.
  * The default handler prints one line and aborts: see kmonfault().
  *
- * SWITCHES. KFmem_noheap, KFmem_noref, KFmem_nopool and KFmem_notree leave a method out, KFmem_noshred leaves zeroing
- * out, and KFmem_totals adds kmtotal(). The installed header defines the switches of its library. A program may leave
- * out more: layouts do not change. Using a function that was left out is an error of the compiler or the linker.
+ * SWITCHES. KFmem_noheap, KFmem_noref, KFmem_nopool, KFmem_noarena and KFmem_notree leave a method out, KFmem_noshred
+ * leaves zeroing out, and KFmem_totals adds kmtotal(). The installed header defines the switches of its library. A
+ * program may leave out more: layouts do not change. Using a function that was left out is an error of the compiler or
+ * the linker.
  */
 #ifndef KMEM_H
 #define KMEM_H
@@ -324,6 +327,61 @@ void kmpoolj(kmpool *, kmwritefn, void *ctx) KM_NONNULL(2) KM_POOL;
 void kmpoolf(void *) KM_POOL;
 /* Zeroes and frees a pool's cell. */
 void kmpools(void *) KM_POOL KM_SHREDS;
+
+/* ---- arena: objects of any size that are freed together, for one thread at a time ------------------------------ */
+/* A kmat for an object of an arena. */
+#define Kmarena(arena) (KM_AT(kmkind_arena, KM_CELL(arena), KM_NULL))
+/* Makes an arena, with blocks from a source. The first block has first bytes, or a default if that is 0; each further
+ * block is twice as large, up to 1 MiB. The objects lie in the blocks one behind the other. Takes constant time. */
+kmarena *kmarenai(kmcell *src, size_t first) KM_USED KM_ARENA;
+/* Makes an arena with options: name and taint. */
+kmarena *kmarenaiw(kmcell *src, const kmopt *, size_t first) KM_USED KM_NONNULL(2) KM_ARENA;
+/* The size of a buffer for kmarenaif() with sz bytes of objects and their headers, wherever the buffer begins. Each object
+ * takes 32 bytes more than its size, rounded up to a multiple of 16. */
+#define Kmarenasz(sz) (sizeof(kmarena) + 15 + (sz))
+/* Makes an arena in a buffer. It does not grow, and does not use the heap. EINVAL if the buffer is too small for the
+ * header. Destroy the arena before you use the buffer for anything else. See also Kmarenasz(). */
+kmarena *kmarenaif(void *buf, size_t bufsz) KM_USED KM_ARENA;
+/* Makes an arena in a buffer with options: name, taint, and growing. If it grows, its further blocks are from the heap. */
+kmarena *kmarenaifw(void *buf, size_t bufsz, const kmopt *) KM_USED KM_NONNULL(3) KM_ARENA;
+/* Destroys an arena: runs the destructors of its objects, newest first, zeroes what is tainted, and frees its blocks. */
+void kmarenax(kmarena *) KM_ARENA;
+/* Begins a scope. Scopes nest. An object that is older than the scope and is resized in it moves into the scope, unless
+ * it fits in its place.
+ *
+ *     kmmark mark = kmarenab(arena);
+ *     serve(request, arena);
+ *     kmarenae(arena, mark); */
+kmmark kmarenab(kmarena *) KM_USED KM_NONNULL(1) KM_ARENA;
+/* Ends a scope: frees all that was allocated since its beginning and still lives. Destructors run newest first, and
+ * objects are zeroed if they or the arena are tainted. Blocks are kept for later. The scope must be the innermost one.
+ * A mark of zeros empties the arena, and ends all scopes. Cells that other methods allocated from the arena since then
+ * must not be used any more; their destructors do not run. */
+void kmarenae(kmarena *, kmmark) KM_NONNULL(1) KM_ARENA;
+/* Allocates an object, contents undefined. */
+void *kmarenaa(kmarena *, size_t) KM_USED KM_SIZED(2) KM_ARENA;
+/* Allocates an object, zeroed. */
+void *kmarenaz(kmarena *, size_t) KM_USED KM_SIZED(2) KM_ARENA;
+/* Allocates an object with options. */
+void *kmarenaw(kmarena *, const kmopt *) KM_USED KM_NONNULL(2) KM_ARENA;
+/* Like kmarenaa(), kmarenaz() and kmarenaw(), but return a handle. */
+kmptr kmarenaao(kmarena *, size_t) KM_USED KM_ARENA;
+kmptr kmarenazo(kmarena *, size_t) KM_USED KM_ARENA;
+kmptr kmarenawo(kmarena *, const kmopt *) KM_USED KM_NONNULL(2) KM_ARENA;
+/* Returns the handle of an object of an arena. */
+kmptr kmarenao(void *) KM_USED KM_ARENA;
+/* Frees an object. The memory of the newest object is free at once; that of another serves the next objects of its size,
+ * the latest first. */
+void kmarenaf(void *) KM_ARENA;
+/* Zeroes and frees an object. */
+void kmarenas(void *) KM_ARENA KM_SHREDS;
+/* Resizes an object, the newest one in place, and returns it. Added bytes are undefined. EINVAL for NULL. */
+void *kmarenar(void *, size_t) KM_USED KM_SIZED(2) KM_ARENA;
+/* Counts the memory of an arena. Returns zeros for NULL. */
+kmarenacount kmarenaq(kmarena *) KM_ARENA;
+/* Report an arena as one line of text, and as JSON: see kmtreet() and kmtreej(). */
+void kmarenat(kmarena *, kmwritefn, void *ctx) KM_NONNULL(2) KM_ARENA;
+void kmarenaj(kmarena *, kmwritefn, void *ctx) KM_NONNULL(2) KM_ARENA;
 
 /* ---- tree: nodes that are freed with their parent, for one thread at a time -------------------------------------- */
 /* A kmat for a node from a source, below parent or, if parent is NULL, a root. */

@@ -14,6 +14,8 @@
 #[cfg(kmem_standalone)]
 mod standalone;
 
+#[cfg(feature = "arena")]
+pub mod arena;
 pub mod fault;
 #[cfg(feature = "heap")]
 pub mod heap;

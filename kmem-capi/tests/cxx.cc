@@ -66,9 +66,14 @@ int main() {
     void *root = kmtreea(nullptr, nullptr, 8);
     config *typed = static_cast<config *>(kmtreez(nullptr, root, sizeof(config)));
 
+    static unsigned char more[Kmarenasz(4000)];
+    kmarena *arena = kmarenaif(more, sizeof more);
+    CHECK(arena);
+    kmtreed(kmtreea(Kmsame, root, 8));
+
     const kmat places[] = {
         Kmheap,       Kmref(nullptr),        Kmref(cell),        Kmref(&source.source),  Kmref(&source),
-        Kmpool(pool), Kmtree(nullptr, root), Kmtree(cell, root), Kmtree(&source, typed), Kmtree(nullptr, nullptr),
+        Kmpool(pool), Kmarena(arena),        Kmtree(nullptr, root), Kmtree(cell, root), Kmtree(&source, typed), Kmtree(nullptr, nullptr),
     };
     for (size_t i = 0; i < Kmsz(places); i++) {
         kmptr text = kmprintf(places[i], "%s=%d", "port", 80);

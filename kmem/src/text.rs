@@ -63,7 +63,7 @@ impl<'w> Text<'w> {
 
     /// Writes a JSON string. Bytes that are not UTF-8 become U+FFFD. Characters that control a terminal, break the line or change the
     /// direction of text are escaped too, since reports are printed.
-    #[cfg(any(feature = "pool", feature = "tree"))]
+    #[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
     pub(crate) fn push_quoted(&mut self, text: &[u8]) {
         self.push("\"");
         let mut plain = text;
@@ -87,13 +87,13 @@ impl<'w> Text<'w> {
     }
 
     /// Appends bytes in which [`first_character`] found only characters.
-    #[cfg(any(feature = "pool", feature = "tree"))]
+    #[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
     fn push_characters(&mut self, bytes: Option<&[u8]>) {
         // SAFETY: [text] each character of them is valid UTF-8.
         self.push(unsafe { core::str::from_utf8_unchecked(bytes.unwrap_or(&[])) });
     }
 
-    #[cfg(any(feature = "pool", feature = "tree"))]
+    #[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
     fn push_escaped(&mut self, code: u32) {
         const SHORT: &[u8; 7] = b"\"\\\n\r\t\x08\x0c";
         self.push("\\");
@@ -122,7 +122,7 @@ impl<'w> Text<'w> {
 
 /// Returns the first character of `bytes` and its length. If the bytes are not UTF-8, returns `None` and the number of bytes that one
 /// U+FFFD replaces. The code is smaller than that of `utf8_chunks`.
-#[cfg(any(feature = "pool", feature = "tree"))]
+#[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
 fn first_character(bytes: &[u8]) -> (Option<u32>, usize) {
     let Some((&first, rest)) = bytes.split_first() else { return (None, 0) };
     // The bytes that follow the first, and the values that the second may have.
@@ -150,7 +150,7 @@ fn first_character(bytes: &[u8]) -> (Option<u32>, usize) {
 
 /// Returns true for quotation marks, backslashes, control characters (C0, DEL, C1), line breaks, and marks of text direction. Above U+00FF,
 /// all of them are in U+2000 to U+2FFF.
-#[cfg(any(feature = "pool", feature = "tree"))]
+#[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
 fn is_escaped(code: u32) -> bool {
     matches!(code, 0x22 | 0x5c | 0..=0x1f | 0x7f..=0x9f | 0x2028..=0x202e | 0x2066..=0x2069)
 }
@@ -164,14 +164,14 @@ impl Drop for Text<'_> {
 }
 
 /// Returns the whole text of a report.
-#[cfg(all(feature = "heap", any(feature = "pool", feature = "tree")))]
+#[cfg(all(feature = "heap", any(feature = "pool", feature = "arena", feature = "tree")))]
 pub(crate) fn written(report: impl FnOnce(&mut dyn FnMut(&str))) -> alloc::string::String {
     let mut written = alloc::string::String::new();
     report(&mut |text| written.push_str(text));
     written
 }
 
-#[cfg(all(test, any(feature = "pool", feature = "tree")))]
+#[cfg(all(test, any(feature = "pool", feature = "arena", feature = "tree")))]
 mod tests {
     extern crate std;
     use super::*;

@@ -147,6 +147,11 @@ pub fn compiled(source: &str, name: &str, library: &str, shared: bool) -> String
     args.extend(WARNINGS);
     args.extend(more.iter().map(String::as_str));
     args.extend([&*source, "-o", binary]);
+    // This path is looked at before LD_LIBRARY_PATH.
+    let rpath = format!("-Wl,--disable-new-dtags,-rpath,{library}");
+    if shared && !for_windows() {
+        args.push(&rpath);
+    }
     args.extend(if shared { [&*search, "-lkmem"] } else { [&*archive, "-Wl,--gc-sections"] });
     args.push("-lpthread");
     succeeds(compiler(), &args);
@@ -160,10 +165,11 @@ pub fn both(source: &str, name: &str) -> String {
 }
 
 /// The switches that leave a part out, with a function of that part.
-pub const SWITCHES: [(&str, &str); 5] = [
+pub const SWITCHES: [(&str, &str); 6] = [
     ("noheap", "kmheapa"),
     ("noref", "kmrefa"),
     ("nopool", "kmpoola"),
+    ("noarena", "kmarenaa"),
     ("notree", "kmtreea"),
     ("noshred", "kmshred"),
 ];

@@ -22,6 +22,7 @@ fn the_pool_method_keeps_the_contract() {
 #[test]
 fn the_tree_method_keeps_the_contract() {
     both("tests/tree.c", "tree");
+    both("tests/arena.c", "arena");
 }
 
 #[test]

@@ -13,7 +13,9 @@ use crate::build::{
 fn tests_under(switches: &[&str]) -> Vec<&'static str> {
     let mut tests = vec!["ptr", "source", "layout"];
     tests.extend(
-        ["heap", "ref", "pool", "tree"].iter().filter(|test| !switches.contains(&&*format!("no{test}"))),
+        ["heap", "ref", "pool", "arena", "tree"]
+            .iter()
+            .filter(|test| !switches.contains(&&*format!("no{test}"))),
     );
     tests
 }
@@ -36,6 +38,7 @@ fn combination(switches: &[&str]) {
 fn without_a_method_its_functions_are_gone_and_the_others_work() {
     combination(&["noheap"]);
     combination(&["nopool", "notree"]);
+    combination(&["noarena"]);
     combination(&["noref", "noshred"]);
 }
 
@@ -119,8 +122,8 @@ fn every_build_reports_a_misuse_and_aborts_and_has_a_random_key() {
 }
 
 #[test]
-#[ignore = "32 builds take minutes"]
-fn all_32_combinations_of_switches_pass_the_tests_that_apply() {
+#[ignore = "64 builds take minutes"]
+fn all_64_combinations_of_switches_pass_the_tests_that_apply() {
     for bits in 0..1 << SWITCHES.len() {
         let set = |at: &usize| bits >> at & 1 == 1;
         let switches: Vec<&str> = (0..SWITCHES.len()).filter(set).map(|at| SWITCHES[at].0).collect();

@@ -165,6 +165,8 @@ unsafe fn write(base: NonNull<u8>, size: usize, src: *mut Cell, spec: &Spec, fla
             name,
             named: name.addr() ^ seal::key(),
             first_rooms: Rooms::EMPTY,
+            #[cfg(target_pointer_width = "32")]
+            spare: core::mem::MaybeUninit::uninit(),
             first: Block { prev: null_mut(), next: null_mut(), end, spare: 0 },
         });
         if spec.shred.is_yes() {

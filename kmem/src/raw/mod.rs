@@ -4,38 +4,39 @@
 //! library: `kmheapa` is [`heap::a`], `kmrefu` is [`refs::u`], and `kmfree` is [`ptr::free`]. The table is written by
 //! `cargo run -p kmem-workspace --bin actions -- --write`.
 //!
-//! | action | heap | ref | pool | tree | any object |
-//! |---|---|---|---|---|---|
-//! | make a pool; with options | | | [`i`](pool::i) [`init`](pool::init) | | |
-//! | make a node with an arena of its own | | | | [`i`](tree::i) [`init`](tree::init) | |
-//! | get the source that is the parent's | | | | [`same`](tree::same) | |
-//! | make a pool in a buffer; with options | | | [`in_buffer`](pool::in_buffer) [`init_in_buffer`](pool::init_in_buffer) | | |
-//! | destroy a pool | | | [`x`](pool::x) | | |
-//! | free all cells of a pool and keep it | | | [`c`](pool::c) | | |
-//! | allocate: contents undefined; zeroed | [`a`](heap::a) [`z`](heap::z) | [`a`](refs::a) [`z`](refs::z) | [`a`](pool::a) [`z`](pool::z) | [`a`](tree::a) [`z`](tree::z) | |
-//! | allocate with options | [`alloc`](heap::alloc) | [`alloc`](refs::alloc) | [`alloc`](pool::alloc) | [`alloc`](tree::alloc) | [`alloc`](ptr::At::alloc) |
-//! | allocate and return a handle | [`ao`](heap::ao) [`zo`](heap::zo) | [`ao`](refs::ao) [`zo`](refs::zo) | [`ao`](pool::ao) [`zo`](pool::zo) | [`ao`](tree::ao) [`zo`](tree::zo) | |
-//! | get the handle of an object | [`handle`](heap::handle) | [`handle`](refs::handle) | [`handle`](pool::handle) | [`handle`](tree::handle) | [`stat`](ptr::stat) |
-//! | free, or drop a reference | [`f`](heap::f) | [`f`](refs::f) [`d`](refs::d) | [`f`](pool::f) | [`f`](tree::f) [`d`](tree::d) | [`free`](ptr::free) |
-//! | zero and free | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](tree::s) | [`shred`](ptr::shred) |
-//! | free everything below a node | | | | [`x`](tree::x) | |
-//! | add a reference | | [`u`](refs::u) | | | |
-//! | taint: zero when freed | | | | | [`taint`](ptr::taint) |
-//! | resize; an array | [`r`](heap::r) | [`r`](refs::r) | | [`r`](tree::r) | [`resize`](ptr::resize) |
-//! | reserve room to grow | | | | | [`reserve`](ptr::reserve) |
-//! | move: checked, unchecked, all children | | | | [`m`](tree::m) [`mu`](tree::mu) [`mc`](tree::mc) | |
-//! | get parent, first and last child | | | | [`p`](tree::p) [`c`](tree::c) [`cl`](tree::cl) | |
-//! | get next and previous sibling | | | | [`cn`](tree::cn) [`cp`](tree::cp) | |
-//! | get size, name; cast by name | | | | | [`size`](ptr::size) [`name`](ptr::name) [`cast`](ptr::cast) |
-//! | rename | | | | | [`rename`](ptr::rename) |
-//! | adopt, release | | [`k`](refs::k) [`l`](refs::l) | | [`k`](tree::k) [`l`](tree::l) | |
-//! | add a destructor, remove it | | | | [`h`](tree::h) [`hx`](tree::hx) | [`hook`](ptr::hook) |
-//! | walk | | | [`walk`](pool::walk) | [`walk`](tree::walk) | |
-//! | count | | | [`count`](pool::count) | [`count`](report::count) | |
-//! | report as text, as JSON; to a file | | | [`pool_text`](report::pool_text) [`pool_json`](report::pool_json) | [`text`](report::text) [`json`](report::json) | |
-//! | append bytes; to a string | | | | | [`grow`](ptr::grow) |
-//! | make a limit, destroy it | | | | | [`init`](limit::init) [`x`](limit::x) |
-//! | change, count a limit; set a callback | | | | | [`to`](limit::to) [`q`](limit::q) [`h`](limit::h) |
+//! | action | heap | ref | pool | arena | tree | any object |
+//! |---|---|---|---|---|---|---|
+//! | make a pool or an arena; with options | | | [`i`](pool::i) [`init`](pool::init) | [`i`](arena::i) [`init`](arena::init) | | |
+//! | make a node with an arena of its own | | | | | [`i`](tree::i) [`init`](tree::init) | |
+//! | get the source that is the parent's | | | | | [`same`](tree::same) | |
+//! | make it in a buffer; with options | | | [`in_buffer`](pool::in_buffer) [`init_in_buffer`](pool::init_in_buffer) | [`in_buffer`](arena::in_buffer) [`init_in_buffer`](arena::init_in_buffer) | | |
+//! | destroy it | | | [`x`](pool::x) | [`x`](arena::x) | | |
+//! | begin a scope, end it | | | | [`b`](arena::b) [`e`](arena::e) | | |
+//! | free all cells of a pool and keep it | | | [`c`](pool::c) | | | |
+//! | allocate: contents undefined; zeroed | [`a`](heap::a) [`z`](heap::z) | [`a`](refs::a) [`z`](refs::z) | [`a`](pool::a) [`z`](pool::z) | [`a`](arena::a) [`z`](arena::z) | [`a`](tree::a) [`z`](tree::z) | |
+//! | allocate with options | [`alloc`](heap::alloc) | [`alloc`](refs::alloc) | [`alloc`](pool::alloc) | [`alloc`](arena::alloc) | [`alloc`](tree::alloc) | [`alloc`](ptr::At::alloc) |
+//! | allocate and return a handle | [`ao`](heap::ao) [`zo`](heap::zo) | [`ao`](refs::ao) [`zo`](refs::zo) | [`ao`](pool::ao) [`zo`](pool::zo) | [`ao`](arena::ao) [`zo`](arena::zo) | [`ao`](tree::ao) [`zo`](tree::zo) | |
+//! | get the handle of an object | [`handle`](heap::handle) | [`handle`](refs::handle) | [`handle`](pool::handle) | [`handle`](arena::handle) | [`handle`](tree::handle) | [`stat`](ptr::stat) |
+//! | free, or drop a reference | [`f`](heap::f) | [`f`](refs::f) [`d`](refs::d) | [`f`](pool::f) | [`f`](arena::f) | [`f`](tree::f) [`d`](tree::d) | [`free`](ptr::free) |
+//! | zero and free | [`s`](heap::s) | [`s`](refs::s) | [`s`](pool::s) | [`s`](arena::s) | [`s`](tree::s) | [`shred`](ptr::shred) |
+//! | free everything below a node | | | | | [`x`](tree::x) | |
+//! | add a reference | | [`u`](refs::u) | | | | |
+//! | taint: zero when freed | | | | | | [`taint`](ptr::taint) |
+//! | resize; an array | [`r`](heap::r) | [`r`](refs::r) | | [`r`](arena::r) | [`r`](tree::r) | [`resize`](ptr::resize) |
+//! | reserve room to grow | | | | | | [`reserve`](ptr::reserve) |
+//! | move: checked, unchecked, all children | | | | | [`m`](tree::m) [`mu`](tree::mu) [`mc`](tree::mc) | |
+//! | get parent, first and last child | | | | | [`p`](tree::p) [`c`](tree::c) [`cl`](tree::cl) | |
+//! | get next and previous sibling | | | | | [`cn`](tree::cn) [`cp`](tree::cp) | |
+//! | get size, name; cast by name | | | | | | [`size`](ptr::size) [`name`](ptr::name) [`cast`](ptr::cast) |
+//! | rename | | | | | | [`rename`](ptr::rename) |
+//! | adopt, release | | [`k`](refs::k) [`l`](refs::l) | | | [`k`](tree::k) [`l`](tree::l) | |
+//! | add a destructor, remove it | | | | | [`h`](tree::h) [`hx`](tree::hx) | [`hook`](ptr::hook) |
+//! | walk | | | [`walk`](pool::walk) | | [`walk`](tree::walk) | |
+//! | count | | | [`count`](pool::count) | [`count`](arena::count) | [`count`](report::count) | |
+//! | report as text, as JSON; to a file | | | [`pool_text`](report::pool_text) [`pool_json`](report::pool_json) | [`arena_text`](report::arena_text) [`arena_json`](report::arena_json) | [`text`](report::text) [`json`](report::json) | |
+//! | append bytes; to a string | | | | | | [`grow`](ptr::grow) |
+//! | make a limit, destroy it | | | | | | [`init`](limit::init) [`x`](limit::x) |
+//! | change, count a limit; set a callback | | | | | | [`to`](limit::to) [`q`](limit::q) [`h`](limit::h) |
 //!
 //! Each method also has an `alloc`. It takes a [`Request`], which adds an alignment above 16 bytes, a destructor and a name, and
 //! returns the reason for a failure.

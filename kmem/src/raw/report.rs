@@ -527,13 +527,56 @@ unsafe fn report_pool(pool: *mut super::Pool, form: Form, write: &mut dyn FnMut(
         let mut facts = Facts::new(Kind::Source, head.cast());
         facts.src = source((*head).src);
         facts.pool(head);
-        let mut total = Sum::default();
-        total.add(&facts);
-        let out = &mut Text::new(write);
-        form.begin(out);
-        form.cell(out, 0, &facts, &Sum::default());
-        form.end(out, &total);
+        report_store(&facts, form, write);
     }
+}
+
+#[cfg(feature = "arena")]
+unsafe fn report_arena(arena: *mut super::Arena, form: Form, write: &mut dyn FnMut(&str)) {
+    let call = match form {
+        Form::Text => call!(c"kmarenat"),
+        Form::Json => call!(c"kmarenaj"),
+    };
+    // SAFETY: [caller, live] the caller's header is readable, and its contents are checked; the source of a live arena is live.
+    unsafe {
+        if super::arena::check_arena(call, arena) {
+            let mut facts = Facts::new(Kind::Source, arena.cast());
+            facts.src = source((*arena).src);
+            facts.arena(arena);
+            report_store(&facts, form, write);
+        }
+    }
+}
+
+/// Writes a report of an arena as text, in one line and the total: see [`text`]. C: `kmarenat`.
+///
+/// # Safety
+/// `arena` is a live arena that belongs to this thread.
+#[cfg(feature = "arena")]
+pub unsafe fn arena_text(arena: *mut super::Arena, write: &mut dyn FnMut(&str)) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { report_arena(arena, Form::Text, write) }
+}
+
+/// Writes a report of an arena as JSON: see [`json`]. C: `kmarenaj`.
+///
+/// # Safety
+/// As for [`arena_text`].
+#[cfg(feature = "arena")]
+pub unsafe fn arena_json(arena: *mut super::Arena, write: &mut dyn FnMut(&str)) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { report_arena(arena, Form::Json, write) }
+}
+
+/// Writes the report of a pool or an arena alone.
+#[cfg(any(feature = "pool", feature = "arena"))]
+fn report_store(facts: &Facts, form: Form, write: &mut dyn FnMut(&str)) {
+    let mut total = Sum::default();
+    total.add(facts);
+    let out = &mut Text::new(write);
+    form.begin(out);
+    form.cell(out, 0, facts, &Sum::default());
+    form.end(out, &total);
 }
 
 /// Writes a report of a pool as text, in one line and the total: see [`text`]. C: `kmpoolt`.

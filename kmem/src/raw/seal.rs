@@ -87,7 +87,7 @@ fn is_no_place(addr: usize, align: usize) -> bool {
 
 /// Returns true if the address cannot be that of a header.
 #[inline(always)]
-#[cfg(any(feature = "pool", feature = "tree"))]
+#[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
 pub(crate) fn is_no_header(addr: usize) -> bool {
     is_no_place(addr, super::request::BASE_ALIGN)
 }

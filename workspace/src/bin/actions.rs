@@ -2,11 +2,11 @@
 //! Without `--write` it fails if a file is stale, as its test does.
 //!
 //! The source is `actions.txt`. An entry has the name of an action, and a line for each interface (`c`, `rust`, `raw`) with its names for
-//! heap, ref, pool, tree and any object. A name in C without `km` is a letter that follows the method. `rust` is Markdown.
+//! heap, ref, pool, arena, tree and any object. A name in C without `km` is a letter that follows the method. `rust` is Markdown.
 
 use std::path::Path;
 
-const HEAD: [&str; 6] = ["action", "heap", "ref", "pool", "tree", "any object"];
+const HEAD: [&str; 7] = ["action", "heap", "ref", "pool", "arena", "tree", "any object"];
 
 type Row = Vec<String>;
 
@@ -17,7 +17,7 @@ fn rows(interface: &str) -> Vec<Row> {
         let cells = lines.lines().find_map(|line| line.strip_prefix(interface)?.strip_prefix(':'))?;
         let cells = cells.split('|').map(|cell| cell.trim().replace('-', ""));
         let row: Row = std::iter::once(action.to_owned()).chain(cells).collect();
-        assert_eq!(row.len(), 6, "{action}: {interface}");
+        assert_eq!(row.len(), HEAD.len(), "{action}: {interface}");
         Some(row)
     };
     include_str!("../../actions.txt").trim().split("\n\n").filter_map(row).collect()
@@ -62,7 +62,10 @@ fn for_rust() -> Vec<String> {
         row.insert(1, all.join(" "));
         row
     };
-    markdown(&["action", "C", "heap", "ref", "pool", "tree", "`Ptr`"], rows("rust").into_iter().map(with_c))
+    markdown(
+        &["action", "C", "heap", "ref", "pool", "arena", "tree", "`Ptr`"],
+        rows("rust").into_iter().map(with_c),
+    )
 }
 
 fn for_raw() -> Vec<String> {
@@ -73,7 +76,7 @@ fn for_raw() -> Vec<String> {
 fn for_header() -> Vec<String> {
     let rows: Vec<Row> = std::iter::once(HEAD.map(str::to_owned).to_vec()).chain(rows("c")).collect();
     let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or(0) + 2;
-    let widths: Vec<usize> = (0..6).map(width).collect();
+    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
     let line =
         |row: &Row| row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<String>();
     rows.iter().map(|row| format!("    {}", line(row).trim_end())).collect()

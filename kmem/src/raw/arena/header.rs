@@ -70,6 +70,9 @@ pub struct Arena {
     pub(crate) named: usize,
     /// The free rooms outside all scopes.
     pub(crate) first_rooms: Rooms,
+    /// Makes the header a multiple of 16 bytes.
+    #[cfg(target_pointer_width = "32")]
+    pub(crate) spare: core::mem::MaybeUninit<usize>,
     /// The first block, which begins with this header.
     pub(crate) first: Block,
 }
