@@ -114,7 +114,7 @@ pub mod heap;
 pub mod pool;
 #[cfg(feature = "ref")]
 pub mod refs;
-#[cfg(any(feature = "pool", feature = "tree"))]
+#[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
 pub mod report;
 #[cfg(feature = "tree")]
 pub mod tree;
