@@ -167,8 +167,12 @@ pub(crate) unsafe fn peak(head: *mut Pool) -> usize {
 pub(crate) unsafe fn pop_next(head: *mut Pool, current: *mut Pool) -> *mut PoolCell {
     // SAFETY: [caller, blocks] the caller's blocks are live.
     unsafe {
-        let other = if current == head { (*head).next } else { (*current).part.further.prev };
-        if other.is_null() || !has_freed_cells(other) { pop_fresh(current) } else { null_mut() }
+        let none = if current == head {
+            (*head).next.is_null() || !has_freed_cells((*head).next)
+        } else {
+            !has_freed_cells((*current).part.further.prev)
+        };
+        if none { pop_fresh(current) } else { null_mut() }
     }
 }
 

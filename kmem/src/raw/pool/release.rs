@@ -15,7 +15,7 @@ use crate::raw::chain::shreds;
 use crate::raw::layout::{DYING, POOL_HAS_SECRETS, POOL_IN_DTOR, Pool, PoolCell, TAINTED};
 use crate::raw::pool::announce;
 use crate::raw::source::BELOW;
-use crate::raw::source::pool::is_plain_pool;
+use crate::raw::source::pool::{is_plain_chain, is_plain_pool};
 use crate::shred;
 
 /// A cell that is being freed, and needs more than a [`put_back`]. Dropping this zeroes the data if needed and frees the cell, even if
@@ -129,6 +129,9 @@ unsafe fn release_slow(data: *mut u8, call: Call, shred: Shred) {
             return release_tainted(data, call);
         }
         let head = (*pool).head;
+        if !shred.is_yes() && is_plain_chain(head.cast()) {
+            return put_back(pool, cell, &BELOW);
+        }
         let Some(destructor) = destructor(pool) else {
             return fault::report(call, data, Misuse::Damaged);
         };

@@ -153,7 +153,23 @@ pub(crate) unsafe fn is_plain(src: *mut Cell) -> bool {
     }
 }
 
-/// Frees a block of this size by the fast path of its source. Safety: as for [`give_back`], and [`is_plain`] is true.
+/// Like [`is_plain`], for a pool whose source was allocated from another source. Takes longer.
+#[inline(always)]
+pub(crate) unsafe fn is_plain_chain(src: *mut Cell) -> bool {
+    #[cfg(feature = "pool")]
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe {
+        pool::is_plain_chain(src)
+    }
+    #[cfg(not(feature = "pool"))]
+    {
+        let _ = src;
+        false
+    }
+}
+
+/// Frees a block of this size by the fast path of its source. Safety: as for [`give_back`], and [`is_plain`] or [`is_plain_chain`] is
+/// true.
 #[cfg_attr(not(kmem_standalone), inline(always))]
 #[cfg_attr(kmem_standalone, inline(never))]
 pub(crate) unsafe fn give_back_fast(src: *mut Cell, block: *mut u8, size: usize) {

@@ -7,6 +7,8 @@ use super::limit;
 use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 use crate::fault::call;
+#[cfg(feature = "tree")]
+use crate::raw::layout::Node;
 use crate::raw::layout::{
     Further, NEVER, POOL_GROWS, POOL_HAS_CHAIN, POOL_HAS_DTOR, POOL_HAS_SOURCE, Part, Pool, PoolCell,
 };
@@ -114,6 +116,37 @@ pub(crate) unsafe fn is_plain_pool(pool: *mut Pool) -> bool {
         found & marks(POOL_HAS_DTOR | POOL_HAS_SOURCE) == 0
             || found & marks(POOL_HAS_DTOR | POOL_HAS_CHAIN) == 0 && !(*(*pool).src).tainted()
     }
+}
+
+/// Like [`is_plain`], for a pool whose source was allocated from another source. Walks over the whole chain of sources. Returns false
+/// if there is a source other than nodes, pools and custom sources.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn is_plain_chain(pool: *mut Cell) -> bool {
+    // SAFETY: [caller, outlives, blocks, hosted] the contract is the caller's, and the whole chain is live.
+    unsafe {
+        if (*pool).kind != Kind::Pool as i32
+            || (*pool).flags & (POOL_HAS_DTOR | POOL_HAS_CHAIN) != POOL_HAS_CHAIN
+        {
+            return false;
+        }
+        let mut src = pool;
+        while !src.is_null() {
+            if (*src).tainted() {
+                return false;
+            }
+            src = match (*src).kind {
+                // A further block has no mark of its own.
+                kind if kind == Kind::Pool as i32 && (*src.cast::<Pool>()).head.cast() == src => {
+                    (*src.cast::<Pool>()).src
+                }
+                #[cfg(feature = "tree")]
+                kind if kind == Kind::Tree as i32 => (*src.cast::<Node>()).src,
+                kind => return kind == Kind::Source as i32,
+            };
+        }
+    }
+    true
 }
 
 /// Frees a block that was allocated from this pool. Safety: as for [`give_back`], and [`is_plain`] is true.
