@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use crate::cell::Kind;
 use crate::error::{AllocError, Refused};
-use crate::raw::arena::bare;
+use crate::raw::arena::{bare, own};
 use crate::{emplace, raw};
 
 /// An arena for as long as its objects are used.
@@ -133,8 +133,13 @@ impl Store {
 
     #[inline]
     pub(super) fn own<T>(self, value: T) -> Result<NonNull<T>, Refused<T>> {
-        // SAFETY: [fresh] the arena makes a new cell as it is asked, or has new bytes of this layout.
-        unsafe { emplace::value(value, |request| self.alloc_owned(request)) }
+        // SAFETY: [fresh, watches] the arena has new bytes of this layout, to which the value is moved at once.
+        unsafe {
+            emplace::value(value, |request| match request.drop {
+                None => self.alloc(request.size, request.align),
+                Some(destructor) => own::alloc(self.0.as_ptr(), request.size, request.align, destructor),
+            })
+        }
     }
 
     pub(super) fn own_all<T>(self, values: impl Iterator<Item = T>) -> Result<NonNull<[T]>, AllocError> {
@@ -142,15 +147,6 @@ impl Store {
         unsafe {
             emplace::collect(Kind::Arena, values, |request| raw::arena::alloc(self.0.as_ptr(), request))
         }
-    }
-
-    #[inline]
-    fn alloc_owned(self, request: &raw::Request) -> Result<NonNull<u8>, AllocError> {
-        if request.drop.is_none() {
-            return self.alloc(request.size, request.align);
-        }
-        // SAFETY: [one-thread, outlives] as in `alloc`.
-        unsafe { raw::arena::alloc(self.0.as_ptr(), request) }
     }
 }
 

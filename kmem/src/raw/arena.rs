@@ -5,6 +5,7 @@
 pub(crate) mod bare;
 pub(crate) mod block;
 pub(crate) mod header;
+pub(crate) mod own;
 pub(crate) mod room;
 pub(crate) mod scope;
 pub(crate) mod space;

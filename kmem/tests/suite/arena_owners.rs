@@ -74,6 +74,9 @@ fn values_are_aligned_as_their_type_and_at_most_to_a_page() {
             assert_eq!(NonNull::from(&arena.alloc(Page(number)).0).addr().get() % 4096, 0);
             assert_eq!(NonNull::from(&arena.alloc_with(|| Line(number)).0).addr().get() % 64, 0);
             assert_eq!(NonNull::from(arena.alloc(1u32)).addr().get() % 4, 0);
+            let owned = arena.own((Page(number), String::from("page"), Line(number)));
+            assert_eq!(NonNull::from(&owned.0.0).addr().get() % 4096, 0);
+            assert_eq!((owned.0.0, owned.1.as_str(), owned.2.0), (number, "page", number));
         }
         let refused = arena.try_alloc(Wide(7)).unwrap_err();
         assert_eq!(

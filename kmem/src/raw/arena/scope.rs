@@ -4,6 +4,7 @@ use core::ptr::null_mut;
 
 use super::block::{BLOCK, enter, growth_source, untaken};
 use super::header::{ARENA_IN_BUFFER, ARENA_SLOW_FREE, ARENA_STORE, Arena, Block, Rooms};
+use super::own;
 use super::room::{set_lists, sort_older};
 use super::watch;
 use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
@@ -120,6 +121,10 @@ impl Ending {
                 let newest = (*self.arena).watches;
                 if newest.is_null() || (*newest).scope < from {
                     return;
+                }
+                if own::is_owned(newest) {
+                    own::drop_value(self.call, newest);
+                    continue;
                 }
                 let cell = (*newest).watched;
                 if !cell.is_null() && (*cell).kind == Kind::Arena as i32 {

@@ -40,7 +40,8 @@ pub(crate) unsafe fn make(
 }
 
 /// Adds a watch to the list of its arena, as the newest. Safety: the watch is on no list, and its arena is live.
-unsafe fn link(watch: *mut Watch) {
+#[inline]
+pub(crate) unsafe fn link(watch: *mut Watch) {
     // SAFETY: [caller, watches] the watches of a live arena are live.
     unsafe {
         let arena = (*watch).arena;
