@@ -4,7 +4,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // With a method left out, some shared code is unused, and links to the method are broken.
 #![cfg_attr(
-    not(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred")),
+    not(all(
+        feature = "heap",
+        feature = "ref",
+        feature = "pool",
+        feature = "arena",
+        feature = "tree",
+        feature = "shred"
+    )),
     allow(
         dead_code,
         unreachable_pub,
@@ -16,13 +23,20 @@
 )]
 // Examples use all methods. If one is left out, rustdoc has nothing to test here.
 #![cfg_attr(
-    any(not(doctest), all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred")),
+    any(not(doctest), all(feature = "heap", feature = "ref", feature = "pool", feature = "arena", feature = "tree", feature = "shred")),
     doc = include_str!("lib.md")
 )]
 #![cfg_attr(
     all(
         doctest,
-        not(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree", feature = "shred"))
+        not(all(
+            feature = "heap",
+            feature = "ref",
+            feature = "pool",
+            feature = "arena",
+            feature = "tree",
+            feature = "shred"
+        ))
     ),
     cfg(any())
 )]
