@@ -64,7 +64,7 @@ pub unsafe extern "C" fn kmarenae(arena: *mut Arena, mark: Mark) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmarenaa(arena: *mut Arena, size: usize) -> *mut c_void {
     if arena.is_null() {
-        refuse(kmem::AllocError::Source(None));
+        refuse(kmem::AllocError::Misused);
         return null_mut();
     }
     // SAFETY: the caller vouches for an arena that is not null.
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn kmarenaz(arena: *mut Arena, size: usize) -> *mut c_void
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmarenaw(arena: *mut Arena, options: *const Options) -> *mut c_void {
     if arena.is_null() {
-        refuse(kmem::AllocError::Source(None));
+        refuse(kmem::AllocError::Misused);
         return null_mut();
     }
     // SAFETY: the caller vouches for the arena and the options.
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn kmarenas(data: *mut c_void) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmarenar(data: *mut c_void, size: usize) -> *mut c_void {
     if data.is_null() {
-        refuse(kmem::AllocError::Source(None));
+        refuse(kmem::AllocError::Misused);
         return null_mut();
     }
     // SAFETY: the contract is the caller's.

@@ -73,7 +73,7 @@ pub unsafe extern "C" fn kmpoolc(pool: *mut Pool) {
 #[inline(always)]
 unsafe fn cell(pool: *mut Pool, size: usize, fill: Fill) -> *mut u8 {
     if pool.is_null() {
-        crate::options::refuse(kmem::AllocError::Source(None));
+        crate::options::refuse(kmem::AllocError::Misused);
         return null_mut();
     }
     // SAFETY: the caller vouches for a pool that is not null.

@@ -64,7 +64,7 @@ pub unsafe extern "C" fn kmname(handle: Handle) -> *const c_char {
 pub unsafe extern "C" fn kmrename(handle: Handle, name: *const c_char) {
     // SAFETY: the caller gives a live object, and null or a string that outlives it.
     if name.is_null() || !unsafe { ptr::rename(handle, CStr::from_ptr(name)) } {
-        refuse(AllocError::Source(None));
+        refuse(AllocError::Misused);
     }
 }
 

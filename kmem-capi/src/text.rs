@@ -60,7 +60,7 @@ pub unsafe extern "C" fn kmarrz(at: At, count: usize, size: usize) -> Handle {
 /// a string.
 unsafe fn copy(at: &At, bytes: *const u8, size: usize, string: bool) -> Handle {
     if bytes.is_null() && (string || size > 0) {
-        return or_null_handle(Err(AllocError::Source(None)));
+        return or_null_handle(Err(AllocError::Misused));
     }
     let room = size.checked_add(string.into()).map(|room| plain(room, Fill::Undefined));
     // SAFETY: the caller gives so many readable bytes, and the new cell has room for them and the zero.
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn kmcat(handle: *mut Handle, bytes: *const c_void, size: 
         let handle = &mut *handle;
         let Some(now) = size_of(*handle, const { Call::new(c"kmcat") }) else { return null_mut() };
         if bytes.is_null() && size > 0 {
-            refuse(AllocError::Source(None));
+            refuse(AllocError::Misused);
             return null_mut();
         }
         let bytes = Bytes::new(bytes.cast(), handle.data, now);
@@ -196,7 +196,7 @@ unsafe fn room(call: Call, handle: &mut Handle, now: usize, more: usize) -> *mut
         let len = libc::strnlen(handle.data.cast(), now);
         if len == now {
             // The object has no terminating zero.
-            refuse(AllocError::Source(None));
+            refuse(AllocError::Misused);
             return null_mut();
         }
         let data = grow(call, handle, now, len.checked_add(more).and_then(|len| len.checked_add(1)));
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn kmcats(handle: *mut Handle, string: *const c_char) -> *
     unsafe {
         let Some(now) = size_of(*handle, const { Call::new(c"kmcats") }) else { return null_mut() };
         if string.is_null() {
-            refuse(AllocError::Source(None));
+            refuse(AllocError::Misused);
             return null_mut();
         }
         let more = libc::strlen(string);

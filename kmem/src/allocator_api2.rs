@@ -157,13 +157,13 @@ macro_rules! adapters {
                 #[inline]
                 fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
                     let block = self.0.allocate(layout);
-                    block.map(NonNull::cast).map_err(|_| AllocError::Exhausted { size: layout.size() })
+                    block.map(NonNull::cast).map_err(|_| AllocError::exhausted(layout.size()))
                 }
 
                 #[inline]
                 fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
                     let block = self.0.allocate_zeroed(layout);
-                    block.map(NonNull::cast).map_err(|_| AllocError::Exhausted { size: layout.size() })
+                    block.map(NonNull::cast).map_err(|_| AllocError::exhausted(layout.size()))
                 }
 
                 #[inline]

@@ -13,6 +13,7 @@ use crate::cell::Kind;
 /// assert_eq!(refused.to_string(), "the size of the cell overflows");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(kmem_standalone, repr(usize))]
 #[non_exhaustive]
 pub enum AllocError {
     /// The size of the cell, or the number of cells times their size, exceeds the address space.
@@ -20,26 +21,31 @@ pub enum AllocError {
     /// `size` bytes were needed, including the header, and the source serves at most `max` at once.
     Size {
         /// Bytes needed.
+        #[cfg(not(kmem_standalone))]
         size: usize,
         /// Bytes that the source serves at most.
+        #[cfg(not(kmem_standalone))]
         max: usize,
     },
     /// The alignment is not a power of two, or exceeds `max`, the largest that the source serves.
     Align {
         /// The alignment requested, in bytes.
+        #[cfg(not(kmem_standalone))]
         align: usize,
         /// The largest alignment that the source serves, in bytes.
+        #[cfg(not(kmem_standalone))]
         max: usize,
     },
     /// The source has no memory left for `size` bytes.
     Exhausted {
         /// Bytes needed, including the header.
+        #[cfg(not(kmem_standalone))]
         size: usize,
     },
     /// A cell of this kind cannot be the source. `None` if the source is not a cell.
-    Source(Option<Kind>),
+    Source(#[cfg(not(kmem_standalone))] Option<Kind>),
     /// A cell of this kind, or an internal one, cannot be resized or moved.
-    Fixed(Kind),
+    Fixed(#[cfg(not(kmem_standalone))] Kind),
     /// The cell has other references, which would not learn of a move.
     Shared,
     /// The new parent is the node itself or below it. For a pool: the new parent is, or lies below, an object allocated from the
@@ -49,6 +55,50 @@ pub enum AllocError {
     Misused,
 }
 
+/// The C library tells only `errno`: its errors have no fields, so that a result fits in two registers.
+#[cfg_attr(kmem_standalone, allow(unused_variables, reason = "fields"))]
+impl AllocError {
+    pub(crate) const fn too_large(size: usize, max: usize) -> AllocError {
+        AllocError::Size {
+            #[cfg(not(kmem_standalone))]
+            size,
+            #[cfg(not(kmem_standalone))]
+            max,
+        }
+    }
+
+    pub(crate) const fn misaligned(align: usize, max: usize) -> AllocError {
+        AllocError::Align {
+            #[cfg(not(kmem_standalone))]
+            align,
+            #[cfg(not(kmem_standalone))]
+            max,
+        }
+    }
+
+    pub(crate) const fn exhausted(size: usize) -> AllocError {
+        AllocError::Exhausted {
+            #[cfg(not(kmem_standalone))]
+            size,
+        }
+    }
+
+    pub(crate) const fn source(kind: Option<Kind>) -> AllocError {
+        AllocError::Source(
+            #[cfg(not(kmem_standalone))]
+            kind,
+        )
+    }
+
+    pub(crate) const fn fixed(kind: Kind) -> AllocError {
+        AllocError::Fixed(
+            #[cfg(not(kmem_standalone))]
+            kind,
+        )
+    }
+}
+
+#[cfg(not(kmem_standalone))]
 impl fmt::Display for AllocError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -71,6 +121,13 @@ impl fmt::Display for AllocError {
             }
             AllocError::Misused => f.write_str("the call was a misuse, which has been reported"),
         }
+    }
+}
+
+#[cfg(kmem_standalone)]
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
     }
 }
 

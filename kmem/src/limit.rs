@@ -227,7 +227,7 @@ unsafe impl<S: CellSource> CellSource for &Limit<S> {
 unsafe impl<S: Source> Source for Limit<S> {
     #[inline]
     fn draw(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let refused = AllocError::Exhausted { size: layout.size() };
+        let refused = AllocError::exhausted(layout.size());
         self.counted(layout.size(), || self.source.draw(layout)).unwrap_or(Err(refused))
     }
 
@@ -240,7 +240,7 @@ unsafe impl<S: Source> Source for Limit<S> {
 
     #[inline]
     fn draw_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let refused = AllocError::Exhausted { size: layout.size() };
+        let refused = AllocError::exhausted(layout.size());
         self.counted(layout.size(), || self.source.draw_zeroed(layout)).unwrap_or(Err(refused))
     }
 

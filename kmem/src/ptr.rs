@@ -76,7 +76,7 @@ impl<'s, T: ?Sized> Ptr<'s, T> {
 
     /// Returns the engine's handle on an object that this handle owns.
     fn owned_handle(&self) -> Result<Handle, AllocError> {
-        if self.rest.owned { Ok(self.handle()) } else { Err(AllocError::Fixed(self.kind())) }
+        if self.rest.owned { Ok(self.handle()) } else { Err(AllocError::fixed(self.kind())) }
     }
 
     /// Returns the engine's handle on an object that has no other owner.

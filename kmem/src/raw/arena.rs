@@ -104,7 +104,7 @@ unsafe fn host(node: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocErro
 
 #[cfg(not(feature = "tree"))]
 unsafe fn host(_: *mut Cell, _: Layout) -> Result<NonNull<u8>, AllocError> {
-    Err(AllocError::Source(Some(Kind::Tree)))
+    Err(AllocError::source(Some(Kind::Tree)))
 }
 
 /// Makes an arena in the `len` bytes at `buffer`, and returns it, or null if its header does not fit. It does not grow. C:
@@ -126,7 +126,7 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     let start = buffer.addr().wrapping_neg() & (BASE_ALIGN - 1);
     let size = len.saturating_sub(start) & !(BASE_ALIGN - 1);
     if buffer.is_null() || size < ARENA {
-        return Err(AllocError::Size { size: ARENA + start, max: if buffer.is_null() { 0 } else { len } });
+        return Err(AllocError::too_large(ARENA + start, if buffer.is_null() { 0 } else { len }));
     }
     let fixed = if spec.grows { 0 } else { ARENA_FIXED };
     // SAFETY: [caller, extent] the buffer has room for the header from its first aligned byte.
@@ -239,7 +239,7 @@ pub unsafe fn alloc(arena: *mut Arena, request: &Request) -> Result<NonNull<u8>,
     // SAFETY: [caller] the header is readable.
     unsafe {
         if (*arena).cell.kind != Kind::Arena as i32 || (*arena).cell.flags & ARENA_STORE == 0 {
-            return Err(AllocError::Source(Kind::from_raw((*arena).cell.kind)));
+            return Err(AllocError::source(Kind::from_raw((*arena).cell.kind)));
         }
         if request.drop.is_some() {
             return alloc_watched(arena, request);
@@ -289,7 +289,7 @@ pub(crate) unsafe fn resize_kept(
     // SAFETY: [caller, live] the header is readable. The check finds a live object.
     unsafe {
         if data.is_null() {
-            return Err(AllocError::Source(None));
+            return Err(AllocError::source(None));
         }
         let at = CellAt::new(Kind::Arena, data);
         if !check::check(call, at) {

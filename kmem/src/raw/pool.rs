@@ -80,7 +80,7 @@ unsafe fn host(node: *mut Cell, layout: Layout) -> Result<NonNull<u8>, AllocErro
 
 #[cfg(not(feature = "tree"))]
 unsafe fn host(_: *mut Cell, _: Layout) -> Result<NonNull<u8>, AllocError> {
-    Err(AllocError::Source(Some(Kind::Tree)))
+    Err(AllocError::source(Some(Kind::Tree)))
 }
 
 /// Makes a pool in the `len` bytes at `buffer`, with as many cells of `size` bytes as fit, and returns it, or null if
@@ -104,7 +104,7 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     let start = buffer.addr().wrapping_neg() & (one.layout.align() - 1);
     let needed = one.layout.size().saturating_add(start);
     if buffer.is_null() || needed > len {
-        return Err(AllocError::Size { size: needed, max: if buffer.is_null() { 0 } else { len } });
+        return Err(AllocError::too_large(needed, if buffer.is_null() { 0 } else { len }));
     }
     // First an estimate of the number of cells, which may be up to a group too large. Then one cell fewer until the pool fits.
     let room = len - start;
@@ -202,7 +202,7 @@ pub unsafe fn alloc(pool: *mut Pool, request: &Request) -> Result<NonNull<u8>, A
     // SAFETY: [caller, live] only evaluated for a pool.
     let other = |asked: &CStr| unsafe { name(pool) } != Some(asked);
     if found != Kind::Pool as i32 || request.drop.is_some() || request.name.is_some_and(other) {
-        return Err(AllocError::Source(Kind::from_raw(found)));
+        return Err(AllocError::source(Kind::from_raw(found)));
     }
     // SAFETY: [live, one-thread] the kind says that this is a live pool, and the caller that it is this thread's.
     unsafe {

@@ -136,7 +136,7 @@ pub(crate) unsafe fn resize_kept(data: *mut u8, to: ResizeRequest, call: Call, s
     // other reference exists, nobody else has the cell.
     unsafe {
         if data.is_null() {
-            return Err(AllocError::Source(None));
+            return Err(AllocError::source(None));
         }
         let at = CellAt::new(Kind::Ref, data);
         if !check::check(call, at) {

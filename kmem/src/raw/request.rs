@@ -135,7 +135,7 @@ pub(crate) fn data_align(align: usize) -> Result<usize, AllocError> {
     } else if align.is_power_of_two() && align <= MAX_ALIGN {
         Ok(align)
     } else {
-        Err(AllocError::Align { align, max: MAX_ALIGN })
+        Err(AllocError::misaligned(align, MAX_ALIGN))
     }
 }
 

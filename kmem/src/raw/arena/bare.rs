@@ -21,7 +21,7 @@ const SMALL: usize = 32;
 #[inline(always)]
 pub(crate) unsafe fn alloc(arena: *mut Arena, size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
     if align > MAX_ALIGN {
-        return Err(AllocError::Align { align, max: MAX_ALIGN });
+        return Err(AllocError::misaligned(align, MAX_ALIGN));
     }
     // SAFETY: [caller] the contract is the caller's.
     unsafe { bump(arena, size, align).map_or_else(|| alloc_slow(arena, size, align), Ok) }

@@ -62,7 +62,7 @@ pub(crate) unsafe fn grow(
             return Ok(());
         }
         if (*arena).cell.flags & ARENA_FIXED != 0 {
-            return Err(AllocError::Exhausted { size });
+            return Err(AllocError::exhausted(size));
         }
         let src = growth_source(arena);
         // A source of limited cells or bytes may still have a block of the present size, or of just the size that is needed.

@@ -70,7 +70,7 @@ impl At {
                 Some(Kind::Tree) => {
                     crate::raw::tree::alloc_internal(src, parent, request, 0, call!(c"kmtreea"))
                 }
-                _ => Err(AllocError::Source(kind)),
+                _ => Err(AllocError::source(kind)),
             }
         };
         // SAFETY: [fresh] the data of a new cell of this kind.

@@ -21,7 +21,7 @@ pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocEr
     const CALL: Call = Call::new(c"kmhook");
     let Handle { kind, data, .. } = handle;
     if data.is_null() {
-        return Err(AllocError::Source(None));
+        return Err(AllocError::source(None));
     }
     let _ = destructor;
     // SAFETY: [caller, live] the caller's header is readable, and its contents are checked.
@@ -41,7 +41,7 @@ pub unsafe fn hook(handle: Handle, destructor: Destructor) -> Result<(), AllocEr
             Some(Kind::Tree) if destructor.run.is_some() => {
                 crate::raw::tree::hook_for(CALL, data, destructor)
             }
-            kind => Err(AllocError::Fixed(kind.unwrap_or(Kind::None))),
+            kind => Err(AllocError::fixed(kind.unwrap_or(Kind::None))),
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) unsafe fn resize_kept(
 ) -> Result<Option<Resized>, AllocError> {
     let Handle { kind, shred, data, .. } = handle;
     if data.is_null() {
-        return Err(AllocError::Source(None));
+        return Err(AllocError::source(None));
     }
     let shred = Shred::from(shred != 0);
     let _ = (to, shred);
@@ -97,7 +97,7 @@ pub(crate) unsafe fn resize_kept(
             Some(Kind::Arena) => crate::raw::arena::resize_kept(data, to, call, shred).map(Some),
             #[cfg(feature = "pool")]
             Some(Kind::Pool) => crate::raw::pool::holds(data, to.room()).map(|()| None),
-            _ => Err(AllocError::Fixed(Kind::None)),
+            _ => Err(AllocError::fixed(Kind::None)),
         }
     }
 }

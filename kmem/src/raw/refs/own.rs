@@ -34,7 +34,7 @@ pub unsafe fn k(data: *mut u8, object: Handle) -> Result<(), AllocError> {
     // If no other reference exists, nobody else has the cell and its record.
     unsafe {
         if data.is_null() {
-            return Err(AllocError::Source(None));
+            return Err(AllocError::source(None));
         }
         let at = CellAt::new(Kind::Ref, data);
         if !check::check(CALL, at) {

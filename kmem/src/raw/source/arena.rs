@@ -54,7 +54,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
                 (*watch).block = block.as_ptr();
                 Ok(block)
             }
-            Which::Object(_) => Err(AllocError::Source(Some(Kind::Arena))),
+            Which::Object(_) => Err(AllocError::source(Some(Kind::Arena))),
         }
     }
 }

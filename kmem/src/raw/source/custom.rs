@@ -130,11 +130,11 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, _below: &Below) -> Res
     let source: *mut Source = src.cast();
     // SAFETY: [custom, caller] the caller's source is live; its functions receive what their documentation says.
     let block = unsafe { Source::call_allocate(source, layout) };
-    let block = NonNull::new(block.cast::<u8>()).ok_or(AllocError::Exhausted { size: layout.size() })?;
+    let block = NonNull::new(block.cast::<u8>()).ok_or(AllocError::exhausted(layout.size()))?;
     if block.addr().get() & (layout.align() - 1) != 0 {
         // SAFETY: [drawn] the block is new from this source, and nobody else knows it.
         unsafe { Source::call_free(source, block.as_ptr(), layout) };
-        return Err(AllocError::Align { align: layout.align(), max: 1 << block.addr().trailing_zeros() });
+        return Err(AllocError::misaligned(layout.align(), 1 << block.addr().trailing_zeros()));
     }
     Ok(block)
 }

@@ -125,7 +125,7 @@ pub(crate) fn draw_heap(layout: Layout, fill: Fill) -> Result<NonNull<u8>, Alloc
     if !block.is_null() {
         sanitizer::heap_drawn(block, layout.size());
     }
-    NonNull::new(block).ok_or(AllocError::Exhausted { size: layout.size() })
+    NonNull::new(block).ok_or(AllocError::exhausted(layout.size()))
 }
 
 #[cfg(feature = "heap")]
@@ -156,7 +156,7 @@ pub(crate) unsafe fn resize_heap(_: *mut u8, _: Layout, _: usize) -> Option<NonN
 
 #[cfg(not(feature = "heap"))]
 pub(crate) fn draw_heap(_: Layout, _: Fill) -> Result<NonNull<u8>, AllocError> {
-    Err(AllocError::Source(Some(Kind::Heap)))
+    Err(AllocError::source(Some(Kind::Heap)))
 }
 
 #[cfg(not(feature = "heap"))]

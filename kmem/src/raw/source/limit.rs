@@ -184,7 +184,7 @@ unsafe fn take(src: *mut Cell, size: usize, ask: bool) -> Result<Taken, AllocErr
                 return Err(AllocError::Misused);
             }
             if !Limit::take(limit, size, ask) {
-                return Err(AllocError::Exhausted { size });
+                return Err(AllocError::exhausted(size));
             }
             taken.end = (*limit).src;
         }

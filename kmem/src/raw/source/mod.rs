@@ -105,7 +105,7 @@ unsafe fn draw_from(src: *mut Cell, layout: Layout) -> Result<NonNull<u8>, Alloc
     // SAFETY: [caller, live] the caller's prefix is readable, and the kind says what the source is.
     unsafe {
         by_source!(live(src), source => source::draw(src, layout, &BELOW), other => {
-            Err(AllocError::Source(other.filter(|&kind| kind != Kind::None)))
+            Err(AllocError::source(other.filter(|&kind| kind != Kind::None)))
         })
     }
 }

@@ -32,7 +32,7 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
     // SAFETY: [caller] the caller gives a live pool that belongs to this thread.
     unsafe {
         if (*pool).cell.flags & POOL_HAS_DTOR != 0 {
-            return Err(AllocError::Source(Some(Kind::Pool)));
+            return Err(AllocError::source(Some(Kind::Pool)));
         }
         fits(pool, layout.size(), layout.align())?;
         let data = take(pool, below);
@@ -190,7 +190,7 @@ unsafe fn take_back(block: *mut u8, below: &Below) {
 pub(super) unsafe fn fits_in_place(src: *mut Cell, size: usize, _below: &Below) -> Result<bool, AllocError> {
     // SAFETY: [caller] the caller's source is a live pool.
     let max = unsafe { (*src.cast::<Pool>()).cellsz };
-    if size <= max { Ok(true) } else { Err(AllocError::Size { size, max }) }
+    if size <= max { Ok(true) } else { Err(AllocError::too_large(size, max)) }
 }
 
 pub(super) unsafe fn resizes(_src: *mut Cell) -> bool {
@@ -241,13 +241,13 @@ pub(crate) unsafe fn fits(pool: *mut Pool, size: usize, align: usize) -> Result<
     // SAFETY: [caller] the caller gives a live pool.
     let max = unsafe { (*pool).cellsz };
     if size > max {
-        return Err(AllocError::Size { size, max });
+        return Err(AllocError::too_large(size, max));
     }
     if align > BASE_ALIGN {
         // SAFETY: [caller] as above.
         let max = unsafe { layout_of(pool) }.align();
         if !align.is_power_of_two() || align > max {
-            return Err(AllocError::Align { align, max });
+            return Err(AllocError::misaligned(align, max));
         }
     }
     Ok(())
@@ -323,7 +323,7 @@ unsafe fn take_grown(pool: *mut Pool, below: &Below) -> Result<NonNull<u8>, Allo
     // SAFETY: [caller, blocks] the caller gives a live pool on its own thread.
     unsafe {
         if (*pool).cell.flags & POOL_GROWS == 0 {
-            return Err(AllocError::Exhausted { size: (*pool).cellsz });
+            return Err(AllocError::exhausted((*pool).cellsz));
         }
         loop {
             let cell = blocks::take(pool);

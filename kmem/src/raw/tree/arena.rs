@@ -57,13 +57,13 @@ pub unsafe fn own(node: *mut u8, first: usize) -> Result<(), AllocError> {
     unsafe {
         let node = check(CALL, node)?;
         if !(*node).child.is_null() || !owned(node).is_null() {
-            return Err(AllocError::Fixed(Kind::Tree));
+            return Err(AllocError::fixed(Kind::Tree));
         }
         let arena = crate::raw::arena::init(node.cast(), &Spec::new(first))?.as_ptr();
         if become_owner(node, arena) {
             return Ok(());
         }
         release(arena.cast(), CALL, Shred::No);
-        Err(AllocError::Exhausted { size: first })
+        Err(AllocError::exhausted(first))
     }
 }

@@ -31,7 +31,7 @@ pub unsafe fn k(node: *mut u8, object: Handle) -> Result<(), AllocError> {
     unsafe {
         let above = check(CALL, node)?;
         if (*above).cell.flags & (INTERNAL & !crate::cell::FLAG_HOST) != 0 {
-            return Err(AllocError::Fixed(Kind::Tree));
+            return Err(AllocError::fixed(Kind::Tree));
         }
         adopt(CALL, above, object)
     }
@@ -44,7 +44,7 @@ pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Resu
     // the new node.
     unsafe {
         if object.is_null() {
-            return Err(AllocError::Source(None));
+            return Err(AllocError::source(None));
         }
         if !object::check(call, object, object::Check::Write) {
             return Err(AllocError::Misused);

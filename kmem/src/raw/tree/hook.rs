@@ -59,7 +59,7 @@ pub(crate) unsafe fn add(
     unsafe {
         let above = check(call, node)?;
         if (*above).cell.flags & (INTERNAL & !crate::cell::FLAG_HOST) != 0 {
-            return Err(AllocError::Fixed(Kind::Tree));
+            return Err(AllocError::fixed(Kind::Tree));
         }
         check_end(call, above, true)?;
         let new = alloc_internal(source_below(above), core::ptr::null_mut(), request, FLAG_HOOK, call)?;

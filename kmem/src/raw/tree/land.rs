@@ -126,7 +126,7 @@ impl Place {
             let src = if src == same() { same_below(parent) } else { src };
             let (from, arena) = (as_tree_arena(src), arena_below(parent));
             if !from.is_null() && from != arena || !as_watch(src).is_null() {
-                return Err(AllocError::Source(Some(Kind::Arena)));
+                return Err(AllocError::source(Some(Kind::Arena)));
             }
             let plain = from == arena && request.drop.is_none() && flags & INTERNAL == 0;
             if plain || arena.is_null() {

@@ -505,7 +505,7 @@ pub(crate) unsafe fn link_first(parent: *mut Node, node: *mut Node) {
 /// header before it is readable.
 pub(crate) unsafe fn check(call: Call, data: *mut u8) -> Result<*mut Node, AllocError> {
     if data.is_null() {
-        return Err(AllocError::Source(None));
+        return Err(AllocError::source(None));
     }
     // SAFETY: [caller] the contract is the caller's.
     if unsafe { check::check(call, CellAt::new(Kind::Tree, data)) } {
@@ -521,6 +521,6 @@ pub(crate) unsafe fn check_movable(call: Call, data: *mut u8, refused: u8) -> Re
     // SAFETY: [caller, live] the contract is the caller's.
     unsafe {
         let node = check(call, data)?;
-        if (*node).cell.flags & refused != 0 { Err(AllocError::Fixed(Kind::Tree)) } else { Ok(node) }
+        if (*node).cell.flags & refused != 0 { Err(AllocError::fixed(Kind::Tree)) } else { Ok(node) }
     }
 }

@@ -73,7 +73,7 @@ pub(crate) unsafe fn move_into(
         };
         #[cfg(feature = "arena")]
         if special && !land::may_move(node, parent) {
-            return Err(AllocError::Fixed(Kind::Tree));
+            return Err(AllocError::fixed(Kind::Tree));
         }
         if !parent.is_null() {
             // Nothing is below a node without children, except a subtree that is unlinked and being freed.
@@ -114,7 +114,7 @@ unsafe fn move_host(call: Call, node: *mut Node, parent: *mut Node) -> Result<()
         }
         #[cfg(feature = "arena")]
         if !land::may_move(node, parent) {
-            return Err(AllocError::Fixed(Kind::Tree));
+            return Err(AllocError::fixed(Kind::Tree));
         }
         #[cfg(feature = "arena")]
         land::moves(node, parent);
@@ -209,11 +209,11 @@ unsafe fn check_children(call: Call, from: *mut Node, to: *mut Node) -> Result<(
             }
             #[cfg(feature = "arena")]
             if !land::may_move(child, to) {
-                return Err(AllocError::Fixed(Kind::Tree));
+                return Err(AllocError::fixed(Kind::Tree));
             }
             // The source of a holder may be destroyed before the object is freed.
             if (*child).cell.flags & FLAG_HOLD != 0 && source_of(child) != source_below(to) {
-                return Err(AllocError::Fixed(Kind::Tree));
+                return Err(AllocError::fixed(Kind::Tree));
             }
             child = (*child).next;
         }
