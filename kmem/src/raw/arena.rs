@@ -26,10 +26,7 @@ use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
 use block::untaken;
-use header::{
-    ARENA, ARENA_FIXED, ARENA_IN_BUFFER, ARENA_SLOW_FREE, ARENA_STORE, ARENA_WATCH, Arena, Block, Rooms,
-    Watch,
-};
+use header::{ARENA, ARENA_FIXED, ARENA_IN_BUFFER, ARENA_STORE, ARENA_WATCH, Arena, Block, Rooms, Watch};
 
 pub use scope::Mark;
 pub(crate) use scope::{check_arena, release, tear_down};
@@ -85,14 +82,13 @@ pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Arena>, AllocE
     // SAFETY: [caller] the caller gives null or a live cell.
     let (base, flags) = if !src.is_null() && unsafe { (*src).kind } == Kind::Tree as i32 {
         // SAFETY: [live] the kind says that it is a node.
-        (unsafe { host(src, layout) }?, FLAG_HOST | ARENA_SLOW_FREE)
+        (unsafe { host(src, layout) }?, FLAG_HOST)
     } else {
-        let slow = if src.is_null() { 0 } else { ARENA_SLOW_FREE };
         // SAFETY: [caller] the caller's source is null or live.
-        (unsafe { draw(src, layout, Fill::Undefined) }?, slow)
+        (unsafe { draw(src, layout, Fill::Undefined) }?, 0)
     };
-    // SAFETY: [drawn] the block has this size.
-    Ok(unsafe { write(base, size, src, spec, flags) })
+    // SAFETY: [caller, drawn] the caller's source is null or live. The block has this size.
+    Ok(unsafe { write(base, size, src, spec, flags | Arena::flag_of_source(src)) })
 }
 
 /// Allocates the first block of an arena on a node: the data of a new child, which hosts the arena.

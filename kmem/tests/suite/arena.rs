@@ -237,6 +237,41 @@ fn a_tainted_object_is_zeroed_with_its_scope_and_a_tainted_arena_as_a_whole() {
     });
 }
 
+#[test]
+#[cfg(feature = "shred")]
+fn an_object_is_zeroed_if_a_source_of_its_arena_is_tainted_meanwhile() {
+    leaks_nothing(|| unsafe {
+        for chain in 0..5 {
+            let node = tree::a(null_mut(), null_mut(), 0);
+            let below = tree::a(null_mut(), node, 0);
+            let cells = pool::i(tree::handle(below).cell, 5000, 4);
+            let outer = arena::i(cells.cast(), 4900);
+            let [tainted, source] = match chain {
+                0 => [tree::handle(node).cell, tree::handle(node).cell],
+                1 => [cells.cast(), cells.cast()],
+                2 => [outer.cast(), outer.cast()],
+                3 => [cells.cast(), outer.cast()],
+                _ => [tree::handle(below).cell, outer.cast()],
+            };
+            let store = arena::i(source, 2000);
+            let [one, two, three] = [0; 3].map(|_| arena::a(store, 64));
+            let cell = refs::a(store.cast(), 64);
+            for data in [one, two, three, cell] {
+                data.write_bytes(0xaa, 64);
+            }
+            arena::f(one);
+            assert_eq!(one.add(40).read(), 0xaa);
+            (*tainted).shred = 1.into();
+            arena::f(two);
+            refs::f(cell);
+            assert_eq!([two.add(40).read(), cell.add(40).read()], [0; 2], "{chain}");
+            arena::x(store);
+            arena::x(outer);
+            tree::f(node);
+        }
+    });
+}
+
 /// Random calls, with the contents of each object compared.
 #[test]
 fn random_calls_keep_the_contents_of_every_object() {

@@ -6,7 +6,7 @@ use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
 use super::block::{bump, grow, taken, untaken};
-use super::header::{ARENA_SLOW_FREE, Arena};
+use super::header::Arena;
 use super::{room, space};
 use crate::error::AllocError;
 use crate::raw::chain::shreds;
@@ -124,8 +124,7 @@ unsafe fn put(arena: *mut Arena, start: *mut u8, end: usize) {
 unsafe fn zero(arena: *mut Arena, start: *mut u8, size: usize) {
     // SAFETY: [caller, outlives] the arena is live, and so are the sources below it.
     unsafe {
-        let slow = (*arena).cell.flags & ARENA_SLOW_FREE != 0 || (*arena).cell.tainted();
-        if slow && shreds(arena.cast()) {
+        if !Arena::is_plain(arena) && shreds(arena.cast()) {
             crate::shred::zero(start, size);
         }
     }

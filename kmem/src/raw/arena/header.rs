@@ -5,6 +5,7 @@ use core::mem::offset_of;
 use core::ptr::null_mut;
 
 use crate::cell::{Cell, Kind};
+use crate::raw::chain::is_alone;
 use crate::raw::request::BASE_ALIGN;
 
 // The flags of the header of an arena. An object of an arena has none of the first two.
@@ -19,7 +20,8 @@ pub const ARENA_FIXED: u8 = 1;
 pub const ARENA_IN_BUFFER: u8 = 8;
 /// The nodes below the node that hosts the arena are allocated from it.
 pub const ARENA_OF_TREE: u8 = 16;
-/// An object may have to be zeroed because of the source of the arena, so freeing it takes more than returning its room.
+/// The mark of the source of the arena alone does not say if the source zeroes, so freeing an object takes more than returning its
+/// room.
 pub const ARENA_SLOW_FREE: u8 = 32;
 /// Some room was freed, and serves the next allocations of its size.
 pub const ARENA_HAS_ROOMS: u8 = 128;
@@ -131,11 +133,31 @@ pub(crate) struct Watch {
     pub(crate) scope: usize,
 }
 
+impl Arena {
+    /// Returns the flag of an arena with this source. Safety: `src` is null or live, and so are its sources.
+    pub(crate) unsafe fn flag_of_source(src: *mut Cell) -> u8 {
+        // SAFETY: [caller] the contract is the caller's.
+        if src.is_null() || unsafe { is_alone(src) } { 0 } else { ARENA_SLOW_FREE }
+    }
+
+    /// Returns true if it is certain that neither the arena nor a source is tainted. Safety: the arena is live, and so is its source.
+    #[inline(always)]
+    pub(crate) unsafe fn is_plain(this: *mut Arena) -> bool {
+        // SAFETY: [caller, outlives] the contract is the caller's.
+        unsafe {
+            let src = (*this).src;
+            (*this).cell.flags & ARENA_SLOW_FREE == 0
+                && !(*this).cell.tainted()
+                && (src.is_null() || !(*src).tainted())
+        }
+    }
+}
+
 /// Bytes of an arena's header, the header of its first block included.
 pub(crate) const ARENA: usize = size_of::<Arena>().next_multiple_of(BASE_ALIGN);
 
 /// Returns the watch that a source is, or null. Safety: `src` is null or a readable prefix.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn as_watch(src: *mut Cell) -> *mut Watch {
     // SAFETY: [caller] the prefix is readable.
     let is_watch =

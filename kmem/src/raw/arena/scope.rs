@@ -3,7 +3,7 @@
 use core::ptr::null_mut;
 
 use super::block::{BLOCK, enter, growth_source, untaken};
-use super::header::{ARENA_IN_BUFFER, ARENA_SLOW_FREE, ARENA_STORE, Arena, Block, Rooms};
+use super::header::{ARENA_IN_BUFFER, ARENA_STORE, Arena, Block, Rooms};
 use super::own;
 use super::room::{set_lists, sort_older};
 use super::watch;
@@ -276,8 +276,7 @@ pub(crate) unsafe fn leave(call: Call, arena: *mut Arena, mark: &Mark) {
         let this = &mut *arena;
         let plain = (this.watches.is_null() || (*this.watches).scope < mark.scope)
             && this.older.is_null()
-            && this.cell.flags & ARENA_SLOW_FREE == 0
-            && !this.cell.tainted()
+            && Arena::is_plain(arena)
             && this.block == mark.block;
         // Otherwise there is something to run, zero or sort.
         if !plain {

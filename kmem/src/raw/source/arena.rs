@@ -75,13 +75,21 @@ pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     }
 }
 
-/// Returns true if this is a live arena whose objects need not be zeroed. Safety: `src` is the readable prefix of a source.
+/// Returns true if this is a live arena whose objects need not be zeroed. Safety: `src` is the readable prefix of a source, and the
+/// source of a live arena is live.
 #[inline(always)]
 pub(super) unsafe fn is_plain(src: *mut Cell) -> bool {
-    // SAFETY: [caller, one-thread] the prefix is the caller's; no other thread writes to it.
-    let first = unsafe { layout::prefix_word(src) };
-    first & layout::prefix_word_of(-1, u8::MAX, ARENA_STORE | ARENA_SLOW_FREE, 0, 0)
-        == layout::prefix_word_of(Kind::Arena as i32, 0, ARENA_STORE, 0, 0)
+    // SAFETY: [caller, one-thread, outlives] the prefix is the caller's; no other thread writes to it. It says if this is an arena,
+    // whose source is live.
+    unsafe {
+        let plain = layout::prefix_word(src)
+            & layout::prefix_word_of(-1, u8::MAX, ARENA_STORE | ARENA_SLOW_FREE, 0, 0)
+            == layout::prefix_word_of(Kind::Arena as i32, 0, ARENA_STORE, 0, 0);
+        plain && {
+            let below = (*src.cast::<Arena>()).src;
+            below.is_null() || !(*below).tainted()
+        }
+    }
 }
 
 /// Frees a block of a plain arena. Safety: as for [`give_back`], and [`is_plain`] is true.

@@ -75,14 +75,22 @@ pub(crate) unsafe fn owned(node: *mut Node) -> *mut Watch {
 }
 
 /// Returns the source that [`SAME`] means below this node. Safety: the node is null or live.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn same_below(node: *mut Node) -> *mut Cell {
     // SAFETY: [caller] the node is live.
     unsafe {
         if node.is_null() {
             return null_mut();
         }
-        if as_watch((*node).src).is_null() { (*node).src } else { same_below_watched(node) }
+        let src = (*node).src;
+        let watch = as_watch(src);
+        if watch.is_null() {
+            src
+        } else if is_owners(watch) {
+            (*watch).arena.cast()
+        } else {
+            same_below_watched(node)
+        }
     }
 }
 
@@ -99,6 +107,14 @@ unsafe fn same_below_watched(node: *mut Node) -> *mut Cell {
 pub(crate) unsafe fn arena_below(node: *mut Node) -> *mut Arena {
     // SAFETY: [caller] the contract is the caller's.
     unsafe { as_tree_arena(same_below(node)) }
+}
+
+/// Returns true if a plain node may be allocated from `src` without a watch. `above` is what [`SAME`] means there.
+/// Safety: each is null or a live source.
+#[inline]
+pub(crate) unsafe fn needs_no_watch(src: *mut Cell, above: *mut Cell) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { as_tree_arena(src) == as_tree_arena(above) && as_watch(src).is_null() }
 }
 
 /// The source of a new node, for which a watch was made if it needs one.

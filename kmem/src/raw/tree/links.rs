@@ -6,7 +6,7 @@ use crate::cell::{Cell, FLAG_BUSY, FLAG_HOLD, FLAG_HOOK, FLAG_HOST, FLAG_TYPED_C
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse};
 #[cfg(feature = "arena")]
-use crate::raw::arena::header::{ARENA_OF_TREE, Arena};
+use crate::raw::arena::header::{ARENA_OF_TREE, ARENA_SLOW_FREE, Arena};
 #[cfg(feature = "arena")]
 use crate::raw::arena::scope as arena;
 use crate::raw::layout::{CellAt, NODE, Node};
@@ -357,7 +357,12 @@ pub(crate) unsafe fn set_hosted_source(node: *mut Node, parent: *mut Node) {
                 (*pool).cell.flags |= chain::flags_of_source(parent.cast());
             }
             #[cfg(feature = "arena")]
-            Some(Kind::Arena) => (*Node::data(node).cast::<Arena>()).src = parent.cast(),
+            Some(Kind::Arena) => {
+                let arena: *mut Arena = Node::data(node).cast();
+                (*arena).src = parent.cast();
+                (*arena).cell.flags &= !ARENA_SLOW_FREE;
+                (*arena).cell.flags |= Arena::flag_of_source(parent.cast());
+            }
             _ => {}
         }
     }

@@ -73,7 +73,7 @@ unsafe fn alloc_by(
     unsafe {
         let plain = request.drop.is_none() && flags & INTERNAL == 0;
         let above = if parent.is_null() { null_mut() } else { (*parent).src };
-        if (src != above || !plain) && land::any_is_special(src, above) {
+        if (src != above || !plain) && (src == land::same() || land::any_is_special(src, above)) {
             // A plain request is passed in registers, so that the fast path need not write it to memory.
             return if make::is_plain_request(request) && flags == 0 {
                 alloc_special_plain(src, parent, request.size, request.fill)
@@ -106,8 +106,7 @@ unsafe fn alloc_special_plain(
         if src == land::same() {
             src = above;
         }
-        // Below the owner of an arena the source of the parent is another one.
-        if src == above {
+        if src == above || land::needs_no_watch(src, above) {
             let data = make::alloc_cell(Kind::Tree, src, &request, 0)?;
             complete(data, src, parent);
             return Ok(data);
