@@ -25,6 +25,15 @@ int main(void) {
     kmreff(counted);
     kmpoolx(pool);
     CHECK(is(kmkind_ref, 0, 0, 42) && is(kmkind_tree, 0, 0, 164) && is(kmkind_pool, 0, 0, bytes));
+    kmarena *arena = kmarenai(NULL, 1000);
+    bytes = kmarenaq(arena).block;
+    CHECK(is(kmkind_arena, 1, bytes, bytes));
+    kmarenaf(kmarenaa(arena, 100));
+    CHECK(is(kmkind_arena, 1, bytes, bytes) && kmarenaa(arena, 5000));
+    bytes = kmarenaq(arena).block;
+    CHECK(is(kmkind_arena, 1, bytes, bytes));
+    kmarenax(arena);
+    CHECK(is(kmkind_arena, 0, 0, bytes));
     CHECK(is(kmkind_none, 0, 0, 0) && is(kmkind_source, 0, 0, 0) && is((kmkind)1000, 0, 0, 0) && is((kmkind)-1, 0, 0, 0));
     return 0;
 }

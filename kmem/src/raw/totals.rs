@@ -14,7 +14,7 @@ use crate::cell::Kind;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Total {
-    /// Live cells. For pools: blocks, one for each pool and one more each time that a pool grows.
+    /// Live cells. For pools: blocks, one for each pool and one more each time that a pool grows. For arenas: the arenas.
     pub cells: usize,
     /// Bytes of their blocks, headers included.
     pub block: usize,
@@ -32,12 +32,13 @@ struct Counter {
 
 /// Indexed by the number of the kind.
 #[cfg(feature = "totals")]
-static COUNTERS: [Counter; 5] =
+static COUNTERS: [Counter; 7] =
     [const { Counter { cells: AtomicUsize::new(0), bytes: AtomicUsize::new(0), most: AtomicUsize::new(0) } };
-        5];
+        7];
 
 /// Returns the current totals of a method. A cell allocated from a pool is counted under its own method, and again as
-/// part of the block of the pool. The cells of a pool are not counted here, see [`pool::count`](super::pool::count).
+/// part of the block of the pool. The cells of a pool and the objects of an arena are not counted here, see
+/// [`pool::count`](super::pool::count) and [`arena::count`](super::arena::count).
 /// [`Kind::None`] and [`Kind::Source`] are not counted.
 ///
 /// While other threads allocate, the three numbers may differ by an allocation. On processors without atomic
@@ -62,45 +63,59 @@ pub fn of(kind: Kind) -> Total {
     })
 }
 
-/// Counts a new cell, and the bytes of its block.
+/// Counts a new cell, and the bytes of its block. Objects of an arena are not counted, because the end of a scope does not visit them.
 #[inline(always)]
 pub(crate) fn made(kind: Kind, bytes: usize) {
-    #[cfg(feature = "totals")]
-    if let Some(counter) = COUNTERS.get(kind as usize) {
-        counter.cells.fetch_add(1, Ordering::Relaxed);
+    if kind != Kind::Arena {
+        add(kind, 1, bytes);
     }
-    drawn(kind, bytes);
 }
 
 /// Counts bytes that were allocated for an existing cell, beside its block.
 #[inline(always)]
 pub(crate) fn drawn(kind: Kind, bytes: usize) {
-    #[cfg(feature = "totals")]
-    if let Some(counter) = COUNTERS.get(kind as usize) {
-        let now = counter.bytes.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
-        if now > counter.most.load(Ordering::Relaxed) {
-            counter.most.fetch_max(now, Ordering::Relaxed);
-        }
+    if kind != Kind::Arena {
+        add(kind, 0, bytes);
     }
-    let _ = (kind, bytes);
 }
 
 /// Counts a cell that is freed, and the bytes of its block.
 #[inline(always)]
 pub(crate) fn ended(kind: Kind, bytes: usize) {
-    #[cfg(feature = "totals")]
-    if let Some(counter) = COUNTERS.get(kind as usize) {
-        counter.cells.fetch_sub(1, Ordering::Relaxed);
+    if kind != Kind::Arena {
+        subtract(kind, 1, bytes);
     }
-    returned(kind, bytes);
 }
 
 /// Counts bytes beside the block of a cell that are freed.
 #[inline(always)]
 pub(crate) fn returned(kind: Kind, bytes: usize) {
+    if kind != Kind::Arena {
+        subtract(kind, 0, bytes);
+    }
+}
+
+/// Counts cells of a kind, and bytes.
+#[inline(always)]
+pub(crate) fn add(kind: Kind, cells: usize, bytes: usize) {
     #[cfg(feature = "totals")]
     if let Some(counter) = COUNTERS.get(kind as usize) {
+        counter.cells.fetch_add(cells, Ordering::Relaxed);
+        let now = counter.bytes.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
+        if now > counter.most.load(Ordering::Relaxed) {
+            counter.most.fetch_max(now, Ordering::Relaxed);
+        }
+    }
+    let _ = (kind, cells, bytes);
+}
+
+/// Counts cells of a kind, and bytes, that are freed.
+#[inline(always)]
+pub(crate) fn subtract(kind: Kind, cells: usize, bytes: usize) {
+    #[cfg(feature = "totals")]
+    if let Some(counter) = COUNTERS.get(kind as usize) {
+        counter.cells.fetch_sub(cells, Ordering::Relaxed);
         counter.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
-    let _ = (kind, bytes);
+    let _ = (kind, cells, bytes);
 }

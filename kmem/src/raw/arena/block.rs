@@ -7,13 +7,13 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::header::{self, ARENA_FIXED, Arena, Block};
-use crate::cell::Cell;
-use crate::cell::FLAG_HOST;
+use crate::cell::{Cell, FLAG_HOST, Kind};
 use crate::error::AllocError;
 #[cfg(feature = "tree")]
 use crate::raw::layout::Node;
 use crate::raw::request::{BASE_ALIGN, Below};
 use crate::raw::sanitizer::{asan, msan, valgrind};
+use crate::raw::totals;
 
 /// The largest block, in bytes, to which an arena doubles its blocks.
 const MAX_BLOCK: usize = 1 << 20;
@@ -77,6 +77,7 @@ pub(crate) unsafe fn grow(
             }
         }
         let (block, bytes) = drawn?;
+        totals::add(Kind::Arena, 0, bytes);
         (*arena).next = (*arena).next.saturating_mul(2).min(MAX_BLOCK.max((*arena).next));
         // The source may have used the arena meanwhile.
         let current = (*arena).block;

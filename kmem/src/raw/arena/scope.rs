@@ -220,14 +220,14 @@ unsafe fn free_blocks(arena: *mut Arena) {
             let before = (*block).prev;
             let size = (*block).end.addr() - block.addr();
             super::block::taken(block.cast(), size);
-            totals::returned(Kind::Arena, size);
+            totals::subtract(Kind::Arena, 0, size);
             give_back(growth, block.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
             block = before;
         }
         let size = (*block).end.addr() - arena.addr();
         super::block::taken(block.cast::<u8>().add(BLOCK), (*block).end.addr() - block.addr() - BLOCK);
         (*arena).cell.kind = Kind::Arena.freed();
-        totals::ended(Kind::Arena, size);
+        totals::subtract(Kind::Arena, 1, size);
         // Freeing the node of an arena on a node frees the first block.
         if (*arena).cell.flags & (ARENA_IN_BUFFER | FLAG_HOST) == 0 {
             give_back(source, arena.cast(), Layout::from_size_align_unchecked(size, BASE_ALIGN));
