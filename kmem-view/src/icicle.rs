@@ -147,12 +147,13 @@ fn details(all: &Pair, whole: &Pair, compared: bool) -> String {
 const GREY: Color = Color { r: 224, g: 224, b: 224 };
 
 /// The colours of the kinds, light enough for black text. The legend of the page shows them.
-pub(crate) const KINDS: [(Kind, Color); 6] = [
+pub(crate) const KINDS: [(Kind, Color); 7] = [
     (Kind::Tree, Color { r: 166, g: 206, b: 227 }),
     (Kind::Heap, Color { r: 253, g: 205, b: 140 }),
     (Kind::Ref, Color { r: 178, g: 223, b: 138 }),
     (Kind::Pool, Color { r: 214, g: 194, b: 226 }),
     (Kind::Store, Color { r: 255, g: 242, b: 140 }),
+    (Kind::Arena, Color { r: 205, g: 220, b: 205 }),
     (Kind::None, Color { r: 245, g: 200, b: 200 }),
 ];
 

@@ -1,6 +1,6 @@
 //! Shows which objects of a program hold its memory, and which objects grew.
 //!
-//! kmem writes a snapshot of a tree or a pool as JSON. This crate reads the [`Snapshot`] and writes text, a graph for Graphviz, or an HTML
+//! kmem writes a snapshot of a tree, a pool or an arena as JSON. This crate reads the [`Snapshot`] and writes text, a graph for Graphviz, or an HTML
 //! page in one file. From two snapshots, [`Diff`] computes the growth. This finds memory that is still reachable but no longer used.
 //!
 //! ```
@@ -40,7 +40,7 @@ mod text;
 
 pub use diff::{Diff, Growth};
 pub use error::Error;
-pub use snapshot::{Cell, Kind, Snapshot, Source, Store, Totals};
+pub use snapshot::{ArenaUse, Cell, Kind, PoolUse, Snapshot, Source, Store, Totals};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -298,10 +298,10 @@ impl Tally {
         self.traits.0 & Traits::TAINTED != 0
     }
 
-    /// Returns true if there are a pool and cells that were allocated from a pool, perhaps from this one.
-    pub fn has_pool_and_cells_of_one(&self) -> bool {
-        let both = Traits::kind(Kind::Store) | Traits::source(Source::Pool);
-        self.traits.0 & both == both
+    /// Returns true if there are a pool or an arena and cells that were allocated from one, perhaps from this one.
+    pub fn has_store_and_cells_of_one(&self) -> bool {
+        let cells = Traits::source(Source::Pool) | Traits::source(Source::Arena);
+        self.traits.0 & Traits::kind(Kind::Store) != 0 && self.traits.0 & cells != 0
     }
 
     /// `ref, tree`.
@@ -324,8 +324,17 @@ impl Tally {
 }
 
 impl Traits {
-    const KINDS: [Kind; 6] = [Kind::Tree, Kind::Heap, Kind::Ref, Kind::Pool, Kind::None, Kind::Store];
-    const SOURCES: [Source; 5] = [Source::Heap, Source::Pool, Source::Source, Source::Tree, Source::Buffer];
+    const KINDS: [Kind; 7] =
+        [Kind::Tree, Kind::Heap, Kind::Ref, Kind::Pool, Kind::None, Kind::Store, Kind::Arena];
+    const SOURCES: [Source; 7] = [
+        Source::Heap,
+        Source::Pool,
+        Source::Source,
+        Source::Tree,
+        Source::Buffer,
+        Source::Arena,
+        Source::Limit,
+    ];
     const ADOPTED: u16 = 1 << (Self::KINDS.len() + Self::SOURCES.len());
     const TAINTED: u16 = Self::ADOPTED << 1;
 

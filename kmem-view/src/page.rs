@@ -185,8 +185,8 @@ fn totals(older: Option<&Snapshot>, newer: &Snapshot, outline: &Outline<'_>) -> 
                 "this page the data of such a cell counts once, where it is listed first. Below its other holders only the small node "
                 "that holds it counts." }
         }
-        @if all.newer.has_pool_and_cells_of_one() {
-            p #pools { "A cell that was allocated from a pool counts at its own place and, if that pool is shown too, in the pool as well." }
+        @if all.newer.has_store_and_cells_of_one() {
+            p #pools { "A cell that was allocated from a pool or an arena counts at its own place and, if that store is shown too, in it as well." }
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 
 use crate::Error;
 
-/// The contents of a tree or a pool at one moment.
+/// The contents of a tree, a pool or an arena at one moment.
 ///
 /// ```
 /// use kmem_view::{Kind, Snapshot};
@@ -45,7 +45,7 @@ pub struct Cell {
     pub name: Option<Box<str>>,
     /// The address of its data.
     pub at: u64,
-    /// Bytes of data. For a store, the bytes of its live cells.
+    /// Bytes of data. For a pool, the bytes of its live cells; for an arena, the bytes in use.
     pub size: u64,
     /// All bytes allocated for it: data, header, alignment, destructor and name.
     pub block: u64,
@@ -62,16 +62,36 @@ pub struct Cell {
     pub again: bool,
     /// The number of references, if it is reference-counted.
     pub refs: Option<u64>,
-    /// The use of its cells, if it is a store.
-    pub store: Option<Box<Store>>,
+    /// The use of its memory, if it is a store.
+    pub store: Option<Store>,
     /// The sums over its descendants that are not listed, if the depth of the snapshot was limited.
     pub below: Option<Box<Totals>>,
+}
+
+/// The use of a store's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Store {
+    /// A pool.
+    Pool(Box<PoolUse>),
+    /// An arena.
+    Arena(Box<ArenaUse>),
+}
+
+/// The use of an arena's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArenaUse {
+    /// The number of its blocks.
+    pub blocks: u64,
+    /// The number of objects that have a destructor or are tainted.
+    pub watched: u64,
 }
 
 /// The use of a pool's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Store {
+pub struct PoolUse {
     /// Bytes of one cell.
     pub cell: u64,
     /// The number of cells.
@@ -109,8 +129,10 @@ pub enum Kind {
     Pool,
     /// A static object, which is never freed.
     None,
-    /// A whole pool.
+    /// A whole pool or arena.
     Store,
+    /// An object of an arena.
+    Arena,
 }
 
 /// The source of a block.
@@ -129,6 +151,10 @@ pub enum Source {
     Tree,
     /// A buffer.
     Buffer,
+    /// An arena.
+    Arena,
+    /// A limit on the bytes of another source.
+    Limit,
 }
 
 impl Kind {
@@ -141,6 +167,7 @@ impl Kind {
             Kind::Pool => "pool",
             Kind::None => "none",
             Kind::Store => "store",
+            Kind::Arena => "arena",
         }
     }
 }
@@ -154,6 +181,8 @@ impl Source {
             Source::Source => "source",
             Source::Tree => "tree",
             Source::Buffer => "buffer",
+            Source::Arena => "arena",
+            Source::Limit => "limit",
         }
     }
 }
@@ -364,18 +393,32 @@ struct Line {
     cells: Option<u64>,
     live: Option<u64>,
     peak: Option<u64>,
+    blocks: Option<u64>,
+    watched: Option<u64>,
     below: Option<Box<Totals>>,
 }
 
 impl Line {
     fn into_cell<E: de::Error>(self) -> Result<Cell, E> {
-        let store = match (self.kind, self.cell, self.cells, self.live, self.peak) {
-            (Kind::Store, Some(cell), Some(cells), Some(live), Some(peak)) => {
-                Some(Box::new(Store { cell, cells, live, peak }))
+        let pool = (self.cell, self.cells, self.live, self.peak);
+        let store = match (self.kind, pool, self.blocks.zip(self.watched)) {
+            (Kind::Store, (Some(cell), Some(cells), Some(live), Some(peak)), None) => {
+                Some(Store::Pool(Box::new(PoolUse { cell, cells, live, peak })))
             }
-            (Kind::Store, ..) => return Err(E::custom("a store without `cell`, `cells`, `live` or `peak`")),
-            (_, None, None, None, None) => None,
-            _ => return Err(E::custom("`cell`, `cells`, `live` or `peak` of a cell that is not a store")),
+            (Kind::Store, (None, None, None, None), Some((blocks, watched))) => {
+                Some(Store::Arena(Box::new(ArenaUse { blocks, watched })))
+            }
+            (Kind::Store, ..) => {
+                return Err(E::custom(
+                    "a store without `cell`, `cells`, `live` or `peak`, and without `blocks` or `watched`",
+                ));
+            }
+            (_, (None, None, None, None), None) => None,
+            _ => {
+                return Err(E::custom(
+                    "`cell`, `cells`, `live`, `peak` or `blocks` of a cell that is not a store",
+                ));
+            }
         };
         if self.refs.is_some() && self.kind != Kind::Ref {
             return Err(E::custom("`refs` of a cell that is not of kind `ref`"));

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::label::{Counted, Quoted};
-use crate::{Cell, Snapshot, Source, Totals};
+use crate::{Cell, Snapshot, Source, Store, Totals};
 
 /// The last level that is indented. Deeper levels are numbered.
 const INDENTED: u32 = 32;
@@ -63,8 +63,14 @@ fn line(to: &mut impl Write, cell: &Cell, below: Totals) -> io::Result<()> {
         write!(to, " {}", Quoted(name))?;
     }
     write!(to, ", {}", Counted(cell.size, "byte"))?;
-    if let Some(store) = &cell.store {
-        write!(to, ", {} of {} cells in use, at most {}", store.live, store.cells, store.peak)?;
+    match &cell.store {
+        Some(Store::Pool(pool)) => {
+            write!(to, ", {} of {} cells in use, at most {}", pool.live, pool.cells, pool.peak)?;
+        }
+        Some(Store::Arena(arena)) => {
+            write!(to, ", {}, {} watched", Counted(arena.blocks, "block"), arena.watched)?;
+        }
+        None => {}
     }
     if let Some(refs) = cell.refs {
         write!(to, ", {}", Counted(refs, "reference"))?;

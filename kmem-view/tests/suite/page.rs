@@ -219,8 +219,8 @@ fn snapshots_of_one_program_are_shown_side_by_side() {
 }
 
 #[test]
-fn a_page_says_that_cells_of_a_pool_count_there_and_in_the_pool() {
-    let rule = "in the pool as well";
+fn a_page_says_that_cells_of_a_store_count_there_and_in_the_store() {
+    let rule = "if that store is shown too";
     assert!(output(|out| example().html(out, None)).contains(rule));
     let mut written = Written::default();
     written.tree(0, "server", 10).cell(1, "ref", None, 10, "\"source\":\"pool\"");

@@ -15,6 +15,23 @@ fn the_example_is_written_as_the_format_says() {
 }
 
 #[test]
+fn arenas_and_their_objects_have_lines_of_their_own() {
+    let mut written = Written::default();
+    written.cell(0, "tree", None, 8, "\"source\":\"limit\"");
+    written.cell(1, "arena", None, 20, "\"source\":\"arena\",\"adopted\":true");
+    written.cell(1, "store", Some("words"), 144, "\"source\":\"tree\",\"blocks\":1,\"watched\":2");
+    assert_eq!(
+        output(|out| written.read().text(out, None)),
+        "tree, 8 bytes, from limit\n\
+         \x20 arena, 20 bytes, adopted, from arena\n\
+         \x20 store \"words\", 144 bytes, 1 block, 2 watched, from tree\n\
+         3 cells, 172 bytes, 412 with headers\n"
+    );
+    let page = output(|out| written.read().html(out, None));
+    assert!(page.contains("from a pool or an arena counts at its own place"));
+}
+
+#[test]
 fn one_cell_byte_or_reference_is_singular() {
     let mut written = Written::default();
     written.cell(0, "ref", None, 1, "\"refs\":1");

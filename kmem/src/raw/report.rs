@@ -1,4 +1,4 @@
-//! Reports of the contents of a tree or a pool, as indented text and as JSON.
+//! Reports of the contents of a tree, a pool or an arena, as indented text and as JSON.
 //!
 //! A report lists the nodes of a tree down to a depth, each before the nodes below it, and the objects that they adopted. Deeper
 //! nodes and objects are counted, not listed. A report allocates nothing, and takes constant stack.
@@ -7,6 +7,7 @@
 //! tree "request", 24 bytes
 //!   ref "config", 64 bytes, 3 references, adopted, from pool, tainted
 //!   store "lines", 224 bytes, 7 of 100 cells in use, at most 9, from tree
+//!   store "words", 6000 bytes, 2 blocks, 1 watched, from tree
 //!   tree, 8 bytes, 12 cells of 960 bytes below
 //! 16 cells, 1280 bytes, 6472 with headers
 //! ```
@@ -22,13 +23,14 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `kind` | `tree` for a node, `store` for a pool; for an adopted object `heap`, `ref`, `pool` (a cell of one) or `none` |
-//! | `size` | bytes of data; for a store those of its live cells |
+//! | `kind` | `tree` for a node, `store` for a pool or an arena; for an adopted object `heap`, `ref`, `pool` (a cell of one), `arena` (an object of one) or `none` |
+//! | `size` | bytes of data; for a pool those of its live cells; for an arena the bytes in use, headers included |
 //! | `block` | bytes allocated for it, with headers, alignment, destructors, names, hooks, and the holder of an adopted object |
 //! | `holder` | bytes of the holder alone, the internal node that owns an adopted object |
-//! | `source` | the kind of its source, if that is not the heap: `pool`, `source` (a custom one), or `tree` (for a pool on a node) |
-//! | `cell`, `cells` | for a store, the bytes of a cell and the number of cells |
-//! | `live`, `peak` | for a store, the number of live cells and its peak |
+//! | `source` | the kind of its source, if that is not the heap: `pool`, `arena`, `limit`, `source` (a custom one), or `tree` (for a pool or an arena on a node) |
+//! | `cell`, `cells` | for a pool, the bytes of a cell and the number of cells |
+//! | `live`, `peak` | for a pool, the number of live cells and its peak |
+//! | `blocks`, `watched` | for an arena, the number of blocks, and of the objects that have a destructor or are tainted |
 //! | `below` | the cells that are not listed: deeper nodes, and everything that a counted cell owns, down to the next counted cell |
 //!
 //! If several nodes adopted the same counted cell, it is listed below each of them with the same `at`, and the totals count it each
@@ -100,7 +102,9 @@ struct Facts {
     holder: Option<usize>,
     refs: Option<usize>,
     #[cfg(feature = "pool")]
-    store: Option<super::pool::Count>,
+    pool: Option<super::pool::Count>,
+    #[cfg(feature = "arena")]
+    arena: Option<super::arena::Count>,
 }
 
 impl Facts {
@@ -116,7 +120,9 @@ impl Facts {
             holder: None,
             refs: None,
             #[cfg(feature = "pool")]
-            store: None,
+            pool: None,
+            #[cfg(feature = "arena")]
+            arena: None,
         }
     }
 
@@ -210,7 +216,7 @@ impl Facts {
             self.block += count.block;
             self.name = super::pool::name(pool);
             self.tainted |= super::shreds(pool.cast());
-            self.store = Some(count);
+            self.pool = Some(count);
         }
     }
 
@@ -225,6 +231,7 @@ impl Facts {
             self.block += count.block;
             self.name = super::arena::name(arena);
             self.tainted |= super::shreds(arena.cast());
+            self.arena = Some(count);
         }
     }
 
@@ -364,13 +371,21 @@ fn text_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
     out.push(", ");
     many(out, facts.size, " byte");
     #[cfg(feature = "pool")]
-    if let Some(store) = facts.store {
+    if let Some(pool) = facts.pool {
         out.push(", ");
-        out.push_number(store.live);
+        out.push_number(pool.live);
         out.push(" of ");
-        out.push_number(store.cells);
+        out.push_number(pool.cells);
         out.push(" cells in use, at most ");
-        out.push_number(store.peak);
+        out.push_number(pool.peak);
+    }
+    #[cfg(feature = "arena")]
+    if let Some(arena) = facts.arena {
+        out.push(", ");
+        many(out, arena.blocks, " block");
+        out.push(", ");
+        out.push_number(arena.watched);
+        out.push(" watched");
     }
     if let Some(refs) = facts.refs {
         out.push(", ");
@@ -429,11 +444,16 @@ fn json_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
         number(out, ",\"refs\":", refs);
     }
     #[cfg(feature = "pool")]
-    if let Some(store) = facts.store {
-        number(out, ",\"cell\":", store.cellsz);
-        number(out, ",\"cells\":", store.cells);
-        number(out, ",\"live\":", store.live);
-        number(out, ",\"peak\":", store.peak);
+    if let Some(pool) = facts.pool {
+        number(out, ",\"cell\":", pool.cellsz);
+        number(out, ",\"cells\":", pool.cells);
+        number(out, ",\"live\":", pool.live);
+        number(out, ",\"peak\":", pool.peak);
+    }
+    #[cfg(feature = "arena")]
+    if let Some(arena) = facts.arena {
+        number(out, ",\"blocks\":", arena.blocks);
+        number(out, ",\"watched\":", arena.watched);
     }
     if below.cells > 0 {
         out.push(",\"below\":");
