@@ -190,7 +190,8 @@ pub unsafe extern "C" fn kmtreen(walk: *mut Walk) -> c_int {
         let at = if root.is_null() { Handle::NULL } else { tree::step(root.cast(), &mut here, &mut depth) };
         let (depth, here) = if at.is_null() { (0, null_mut()) } else { (depth, here) };
         let hosts = !here.is_null() && (*here).cell.flags & FLAG_HOST != 0;
-        let pool = if hosts { at.data.cast() } else { null_mut() };
+        let is_pool = hosts && (*at.data.cast::<Cell>()).kind == Kind::Pool as i32;
+        let pool = if is_pool { at.data.cast() } else { null_mut() };
         *walk = Walk { root, at, depth, pool, km_at_: here.cast() };
         written(walk);
         (!at.is_null()).into()

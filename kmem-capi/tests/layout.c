@@ -45,6 +45,19 @@ AT(kmpoolcell, last, 0, 0);
 AT(kmpoolcell, pool, 8, 4);
 AT(kmpoolcell, data, 16, 16);
 SIZE(kmpoolcell, 16, 16);
+AT(kmarenacell, sz, 8, 8);
+AT(kmarenacell, src, 24, 20);
+AT(kmarenacell, data, 32, 32);
+SIZE(kmarenacell, 32, 32);
+AT(kmarena, sz, 8, 8);
+AT(kmarena, src, 16, 16);
+SIZE(kmarena, 448, 240);
+SIZE(kmmark, 64, 32);
+AT(kmarenacount, used, 0, 0);
+AT(kmarenacount, block, 8, 4);
+AT(kmarenacount, blocks, 16, 8);
+AT(kmarenacount, watched, 24, 12);
+SIZE(kmarenacount, 32, 16);
 AT(kmsource, alloc, 16, 16);
 AT(kmsource, free, 24, 20);
 AT(kmsource, ctx, 32, 24);
@@ -81,7 +94,8 @@ AT(kmfault, call, 0, 0);
 AT(kmfault, ptr, 8, 4);
 AT(kmfault, what, 16, 8);
 AT(kmfault, found, 24, 12);
-_Static_assert(kmkind_none == 0 && kmkind_heap == 1 && kmkind_pool == 2 && kmkind_ref == 3 && kmkind_tree == 4, "kinds");
+_Static_assert(kmkind_none == 0 && kmkind_heap == 1 && kmkind_pool == 2 && kmkind_ref == 3 && kmkind_tree == 4 &&
+               kmkind_source == 5 && kmkind_arena == 6 && kmkind_limit == 7, "kinds");
 _Static_assert(kmshred_no == 0 && kmshred_yes == 1, "shred");
 
 int main(void) {

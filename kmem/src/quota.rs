@@ -10,9 +10,6 @@ use crate::os;
 /// The most bytes that the owner sets aside at once. It returns all but these if it has twice as many.
 const MOST_SPARE: usize = 4096;
 
-/// The number of no thread: there is no owner yet.
-const NOBODY: usize = 1;
-
 /// Bytes in use, and the most that may be in use at once.
 #[derive(Debug)]
 #[repr(C)]
@@ -23,7 +20,7 @@ pub(crate) struct Quota {
     taken: AtomicUsize,
     /// The bytes that the owner has set aside. Only the owner writes it.
     spare: AtomicUsize,
-    /// The number of the owner, or [`NOBODY`].
+    /// The number of the owner, or 0 if there is none yet.
     owner: AtomicUsize,
     /// The bytes that the owner may set aside at once.
     step: AtomicUsize,
@@ -66,7 +63,7 @@ impl Quota {
             max: AtomicUsize::new(max),
             taken: AtomicUsize::new(0),
             spare: AtomicUsize::new(0),
-            owner: AtomicUsize::new(NOBODY),
+            owner: AtomicUsize::new(0),
             step: AtomicUsize::new(Quota::step_of(max)),
             peak: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
@@ -86,7 +83,8 @@ impl Quota {
     /// Returns true if this thread is the owner.
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        self.owner.load(Relaxed) == os::thread()
+        let me = os::thread();
+        me != 0 && self.owner.load(Relaxed) == me
     }
 
     /// Makes this thread the owner if nobody is. Returns true if it is the owner.
@@ -94,7 +92,7 @@ impl Quota {
         let me = os::thread();
         me != 0
             && match self.owner.load(Relaxed) {
-                NOBODY => self.owner.compare_exchange(NOBODY, me, Relaxed, Relaxed).is_ok(),
+                0 => self.owner.compare_exchange(0, me, Relaxed, Relaxed).is_ok(),
                 owner => owner == me,
             }
     }

@@ -66,7 +66,7 @@ pub(crate) unsafe fn set_dtor(at: CellAt, destructor: Destructor) {
 
 /// Replaces the destructor of a cell, on behalf of `call`. A cell without a slot gets a record for it. An empty destructor removes
 /// the present one.
-/// Safety: the cell is a live heap or counted one. Nobody else uses it meanwhile.
+/// Safety: the cell is a live heap or counted one, or has a slot. Nobody else uses it meanwhile.
 pub(crate) unsafe fn hook(call: Call, at: CellAt, destructor: Destructor) -> Result<(), AllocError> {
     // SAFETY: [caller, record] the cell is live, and its prefix is checked.
     unsafe {

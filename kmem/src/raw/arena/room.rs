@@ -116,6 +116,10 @@ pub(crate) unsafe fn put(arena: *mut Arena, start: *mut u8, size: usize) {
     }
     // SAFETY: [caller, rooms] the contract is the caller's.
     unsafe {
+        // Nothing behind the last object is in use: the scope of this one has ended.
+        if start.addr().wrapping_sub((*arena).at.addr()) < (*arena).end.addr() - (*arena).at.addr() {
+            return fault::report(call!(c"kmarenaf"), start, Misuse::AlreadyFreed);
+        }
         // These bytes may be part of a larger room, or have been in use.
         taken(start.add(OFFSET), LEAST - OFFSET);
         untaken(start.add(LEAST), start.add(size));

@@ -30,7 +30,7 @@ use crate::raw::request::Request;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct At {
-    /// A [`Kind`] as a number: heap, ref, tree, or pool for a cell of the pool `src`.
+    /// A [`Kind`] as a number: heap, ref, tree, pool for a cell of the pool `src`, or arena for an object of the arena `src`.
     pub kind: i32,
     /// The source; null for the heap.
     pub src: *mut Cell,

@@ -72,7 +72,7 @@ unsafe fn size_checked(call: Call, handle: Handle, what: Check) -> Option<usize>
     }
 }
 
-/// Returns the name of an object. A pool's cell and a pool on a node have the name of the pool. C: `kmname`.
+/// Returns the name of an object. A pool's cell and a pool on a node have the name of the pool, and an arena on a node its own. C: `kmname`.
 ///
 /// # Safety
 /// As for [`size`].
@@ -89,9 +89,12 @@ unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
         if handle.is_null() || !check_extent(call, handle, Check::Read) {
             return None;
         }
-        #[cfg(feature = "pool")]
-        if is_hosted_pool(handle) {
-            return crate::raw::pool::name(handle.data.cast());
+        match hosted(handle) {
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) => return crate::raw::pool::name(handle.data.cast()),
+            #[cfg(feature = "arena")]
+            Some(Kind::Arena) => return crate::raw::arena::name(handle.data.cast()),
+            _ => {}
         }
         match cell_of(handle) {
             Some(at) => trailer::name(at),
@@ -104,7 +107,7 @@ unsafe fn name_for(call: Call, handle: Handle) -> Option<&'static CStr> {
     }
 }
 
-/// Replaces the name of an object that was made with one, or of a pool on a node. Returns false, and changes nothing,
+/// Replaces the name of an object that was made with one, or of a pool or an arena on a node. Returns false, and changes nothing,
 /// for other objects and for a pool's cell. C: `kmrename`.
 ///
 /// # Safety
@@ -115,16 +118,18 @@ pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
         if handle.is_null() || !check_extent(call!(c"kmrename"), handle, Check::Write) {
             return false;
         }
-        #[cfg(feature = "pool")]
-        if is_hosted_pool(handle) {
-            crate::raw::pool::set_name(handle.data.cast(), Some(name));
-            return true;
+        match hosted(handle) {
+            #[cfg(feature = "pool")]
+            Some(Kind::Pool) => crate::raw::pool::set_name(handle.data.cast(), Some(name)),
+            #[cfg(feature = "arena")]
+            Some(Kind::Arena) => crate::raw::arena::set_name(handle.data.cast(), Some(name)),
+            _ => return cell_of(handle).is_some_and(|at| trailer::rename(at, name)),
         }
-        cell_of(handle).is_some_and(|at| trailer::rename(at, name))
+        true
     }
 }
 
-/// Returns the object if it has this name, otherwise null. Returns null for a pool on a node, because its name describes its cells.
+/// Returns the object if it has this name, otherwise null. Returns null for a pool or an arena on a node, because its name describes what is in it.
 /// C: `kmcast`.
 ///
 /// # Safety
@@ -134,23 +139,19 @@ pub unsafe fn cast(handle: Handle, to: &CStr) -> *mut u8 {
     // SAFETY: [caller] the contract is the caller's, and `name_for` has checked the header.
     unsafe {
         match name_for(call!(c"kmcast"), handle) {
-            Some(found) if found == to && !is_hosted_pool(handle) => handle.data,
+            Some(found) if found == to && hosted(handle).is_none() => handle.data,
             _ => null_mut(),
         }
     }
 }
 
-/// Returns true if this is the handle of a pool on a node. Safety: the object of the handle is live or dying.
-unsafe fn is_hosted_pool(handle: Handle) -> bool {
+/// Returns the kind of the store on a node, if this is the handle of one. Safety: the object of the handle is live or dying.
+unsafe fn hosted(handle: Handle) -> Option<Kind> {
     #[cfg(feature = "tree")]
-    // SAFETY: [caller] the caller's object is readable.
-    unsafe {
-        handle.kind == Kind::Tree as i32
-            && crate::raw::tree::links::hosted(crate::raw::Node::of(handle.data)) == Some(Kind::Pool)
+    if handle.kind == Kind::Tree as i32 {
+        // SAFETY: [caller] the caller's object is readable.
+        return unsafe { crate::raw::tree::links::hosted(crate::raw::Node::of(handle.data)) };
     }
-    #[cfg(not(feature = "tree"))]
-    {
-        let _ = handle;
-        false
-    }
+    let _ = handle;
+    None
 }
