@@ -31,6 +31,9 @@ pub use owner::PoolBox;
 ///
 /// A pool is used by one thread at a time. It is `Send` if its values and its source are.
 ///
+/// [Leaked](PoolBox::leak) values live as long as the pool is borrowed, may refer to each other, also in a circle, and are dropped with the
+/// pool.
+///
 /// ```
 /// use kmem::Pool;
 /// let pool = Pool::new(1000);
@@ -47,10 +50,24 @@ pub use owner::PoolBox;
 /// println!("{cell}");
 /// ```
 pub struct Pool<T: ?Sized = [u8], S = Heap> {
-    pool: NonNull<raw::Pool>,
-    /// Owns values and source, and is invariant in `T`: a value of a shorter life must not be put among the others.
-    owns: PhantomData<(S, *mut T)>,
+    pool: Destroys<S>,
+    /// Invariant in `T`: a value of a shorter life must not be put among the others.
+    owns: PhantomData<*mut T>,
     drops: PhantomData<T>,
+}
+
+/// A pool that is destroyed when this is dropped. It does not name the type of the values, so that these may refer to each other: the
+/// compiler asks that what they borrow outlives the pool only if their own destructors could use it.
+struct Destroys<S> {
+    pool: NonNull<raw::Pool>,
+    source: PhantomData<S>,
+}
+
+impl<S> Destroys<S> {
+    #[inline]
+    fn as_ptr(&self) -> *mut raw::Pool {
+        self.pool.as_ptr()
+    }
 }
 
 // SAFETY: [threads] owners of cells borrow the pool, so a pool that moves has none, and it moves whole. A collection that owns a pool as
@@ -187,7 +204,7 @@ impl<T: ?Sized, S> Pool<T, S> {
     /// # Safety
     /// `pool` is a live pool whose source and destructor suit the type, and nothing else owns it.
     unsafe fn own(pool: NonNull<raw::Pool>) -> Self {
-        Pool { pool, owns: PhantomData, drops: PhantomData }
+        Pool { pool: Destroys { pool, source: PhantomData }, owns: PhantomData, drops: PhantomData }
     }
 
     /// Returns the number of cells that the pool has now, in use or free.
@@ -321,11 +338,11 @@ impl<T: ?Sized, S> Pool<T, S> {
     }
 }
 
-impl<T: ?Sized, S> Drop for Pool<T, S> {
+impl<S> Drop for Destroys<S> {
     fn drop(&mut self) {
         // SAFETY: [outlives, typed] owners of cells borrow the pool, and nothing that was allocated from it is used any more, so no cell is
-        // in use. Forgotten values are dropped. The source, buffer or node is alive: what `T` and `S` borrow outlives a type that has a
-        // `Drop`.
+        // in use. Forgotten values are dropped: what their destructors use is alive, because the pool owns values of `T` for the compiler.
+        // The source, buffer or node is alive: what `S` borrows outlives a type that has a `Drop`.
         unsafe { raw::pool::x(self.pool.as_ptr()) }
     }
 }

@@ -10,6 +10,9 @@ use crate::os;
 /// The most bytes that the owner sets aside at once. It returns all but these if it has twice as many.
 const MOST_SPARE: usize = 4096;
 
+/// The number of no thread: there is no owner yet.
+const NOBODY: usize = 1;
+
 /// Bytes in use, and the most that may be in use at once.
 #[derive(Debug)]
 #[repr(C)]
@@ -20,7 +23,7 @@ pub(crate) struct Quota {
     taken: AtomicUsize,
     /// The bytes that the owner has set aside. Only the owner writes it.
     spare: AtomicUsize,
-    /// The number of the owner, or 0 if there is none yet.
+    /// The number of the owner, or [`NOBODY`].
     owner: AtomicUsize,
     /// The bytes that the owner may set aside at once.
     step: AtomicUsize,
@@ -63,7 +66,7 @@ impl Quota {
             max: AtomicUsize::new(max),
             taken: AtomicUsize::new(0),
             spare: AtomicUsize::new(0),
-            owner: AtomicUsize::new(0),
+            owner: AtomicUsize::new(NOBODY),
             step: AtomicUsize::new(Quota::step_of(max)),
             peak: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
@@ -83,8 +86,7 @@ impl Quota {
     /// Returns true if this thread is the owner.
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        let me = os::thread();
-        me != 0 && self.owner.load(Relaxed) == me
+        self.owner.load(Relaxed) == os::thread()
     }
 
     /// Makes this thread the owner if nobody is. Returns true if it is the owner.
@@ -92,7 +94,7 @@ impl Quota {
         let me = os::thread();
         me != 0
             && match self.owner.load(Relaxed) {
-                0 => self.owner.compare_exchange(0, me, Relaxed, Relaxed).is_ok(),
+                NOBODY => self.owner.compare_exchange(NOBODY, me, Relaxed, Relaxed).is_ok(),
                 owner => owner == me,
             }
     }

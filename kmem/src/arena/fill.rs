@@ -1,6 +1,6 @@
 //! Values in an arena, without headers.
 
-use core::mem::{needs_drop, size_of};
+use core::mem::needs_drop;
 use core::ptr::NonNull;
 
 use crate::cell::Kind;

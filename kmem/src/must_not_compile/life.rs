@@ -124,8 +124,15 @@ cases! { a_value_that_refers_to_its_store
         drop((other, cell));
         drop((ManuallyDrop::into_inner(tree), ManuallyDrop::into_inner(pool)));
     }
+    ok {
+        struct Own<'p>(std::cell::Cell<Option<&'p kmem::Pool<Own<'p>>>>);
+        let pool = kmem::Pool::new(1);
+        let cell = pool.alloc(Own(None.into()));
+        cell.0.set(Some(&pool));
+    }
     E0597 {
         struct Own<'p>(std::cell::Cell<Option<&'p kmem::Pool<Own<'p>>>>);
+        impl Drop for Own<'_> { fn drop(&mut self) {} }
         let pool = kmem::Pool::new(1);
         let cell = pool.alloc(Own(None.into()));
         cell.0.set(Some(&pool));

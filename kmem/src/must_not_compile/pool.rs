@@ -24,6 +24,38 @@ cases! { the_values_of_a_pool_as_another_type_or_if_they_may_be_pinned
     E0599 { let mut pool = kmem::Pool::<std::marker::PhantomPinned>::new(2); pool.iter_mut(); }
 }
 
+cases! { values_of_a_pool_that_refer_to_each_other_and_would_see_it_partly_freed
+    given { use std::cell::RefCell; }
+    ok {
+        struct Node<'p>(RefCell<Vec<&'p Node<'p>>>, String);
+        let pool = kmem::Pool::new(2);
+        let [one, two] = [(); 2].map(|()| &*pool.alloc(Node(RefCell::default(), String::from("node"))).leak());
+        one.0.borrow_mut().push(two);
+        two.0.borrow_mut().extend([one, two]);
+    }
+    E0597 {
+        struct Node<'p>(RefCell<Vec<&'p Node<'p>>>, String);
+        impl Drop for Node<'_> { fn drop(&mut self) { drop(self.0.borrow().len()); } }
+        let pool = kmem::Pool::new(2);
+        let [one, two] = [(); 2].map(|()| &*pool.alloc(Node(RefCell::default(), String::from("node"))).leak());
+        one.0.borrow_mut().push(two);
+    }
+    E0597 {
+        struct Node<'p>(RefCell<Vec<&'p Node<'p>>>, String);
+        let pool = kmem::Pool::new(2);
+        let text = Node(RefCell::default(), String::from("node"));
+        pool.alloc(Ends(&text)).leak();
+        struct Ends<'p>(&'p Node<'p>);
+        impl Drop for Ends<'_> { fn drop(&mut self) { drop(self.0.1.len()); } }
+    }
+    E0597 {
+        let pool;
+        let source = kmem::Pool::bytes(1000, 1);
+        pool = kmem::Pool::try_new_in(2, &source).unwrap();
+        pool.alloc(7);
+    }
+}
+
 cases! { a_handle_that_outlives_the_pool_of_its_cell
     ok { let pool = kmem::Pool::new(1); let handle: kmem::Ptr<'_, i32>; handle = pool.alloc(7).into(); }
     E0597 { let handle: kmem::Ptr<'_, i32>; let pool = kmem::Pool::new(1); handle = pool.alloc(7).into(); }

@@ -21,7 +21,7 @@ use super::layout::{ArenaCell, CellAt, prefix};
 use super::request::{BASE_ALIGN, Fill, Request};
 use super::resize::{self, How, ResizeRequest, Resized};
 use super::source::{BELOW, draw};
-use super::{check, make, seal, totals};
+use super::{chain, check, make, seal, totals};
 use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
@@ -88,7 +88,7 @@ pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Arena>, AllocE
         (unsafe { draw(src, layout, Fill::Undefined) }?, 0)
     };
     // SAFETY: [caller, drawn] the caller's source is null or live. The block has this size.
-    Ok(unsafe { write(base, size, src, spec, flags | Arena::flag_of_source(src)) })
+    Ok(unsafe { write(base, size, src, spec, flags | chain::arena_flag_of_source(src)) })
 }
 
 /// Allocates the first block of an arena on a node: the data of a new child, which hosts the arena.

@@ -5,7 +5,7 @@ use crate::cell::Cell;
 #[cfg(any(feature = "pool", feature = "arena"))]
 use crate::cell::{FLAG_HOST, Kind};
 #[cfg(feature = "arena")]
-use crate::raw::arena::header::ARENA_STORE;
+use crate::raw::arena::header::{ARENA_SLOW_FREE, ARENA_STORE};
 #[cfg(feature = "pool")]
 use crate::raw::layout::{POOL_HAS_CHAIN, POOL_HAS_SOURCE, Pool};
 
@@ -46,6 +46,13 @@ pub(crate) unsafe fn flags_of_source(src: *mut Cell) -> u8 {
     }
     // SAFETY: [caller] the contract is the caller's.
     POOL_HAS_SOURCE | if unsafe { is_alone(src) } { 0 } else { POOL_HAS_CHAIN }
+}
+
+/// Returns the flag of an arena that is allocated from this source. Safety: as for [`source::shreds`].
+#[cfg(feature = "arena")]
+pub(crate) unsafe fn arena_flag_of_source(src: *mut Cell) -> u8 {
+    // SAFETY: [caller] the contract is the caller's.
+    if src.is_null() || unsafe { is_alone(src) } { 0 } else { ARENA_SLOW_FREE }
 }
 
 /// Returns true if a source is this pool or arena, or was allocated from it, directly or through other sources.

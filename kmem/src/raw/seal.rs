@@ -241,8 +241,8 @@ pub(crate) fn of_pool_name(name: usize) -> [u8; 3] {
 
 /// Returns the seal of these words, which a header stores beside them. It does not depend on the address of the header, which may
 /// move.
-pub(crate) fn of_words(words: [usize; 3]) -> usize {
-    words.into_iter().fold(key(), mask)
+pub(crate) fn of_words([a, b, c]: [usize; 3]) -> usize {
+    (key() ^ a ^ b.rotate_left(usize::BITS / 4) ^ c.rotate_left(usize::BITS / 2)).wrapping_mul(SPREAD)
 }
 
 /// Returns the word that hides a value stored at the address `at`. It depends on the key, on `at` and on `of`.

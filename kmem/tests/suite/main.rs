@@ -49,6 +49,8 @@ mod growth_owners;
 mod handle;
 #[cfg(feature = "heap")]
 mod heap;
+#[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]
+mod limits;
 #[cfg(any(feature = "heap", feature = "pool", feature = "tree", feature = "ref"))]
 mod misuse;
 #[cfg(all(feature = "heap", feature = "ref", feature = "pool", feature = "tree"))]

@@ -5,7 +5,6 @@ use core::mem::offset_of;
 use core::ptr::null_mut;
 
 use crate::cell::{Cell, Kind};
-use crate::raw::chain::is_alone;
 use crate::raw::request::BASE_ALIGN;
 
 // The flags of the header of an arena. An object of an arena has none of the first two.
@@ -134,12 +133,6 @@ pub(crate) struct Watch {
 }
 
 impl Arena {
-    /// Returns the flag of an arena with this source. Safety: `src` is null or live, and so are its sources.
-    pub(crate) unsafe fn flag_of_source(src: *mut Cell) -> u8 {
-        // SAFETY: [caller] the contract is the caller's.
-        if src.is_null() || unsafe { is_alone(src) } { 0 } else { ARENA_SLOW_FREE }
-    }
-
     /// Returns true if it is certain that neither the arena nor a source is tainted. Safety: the arena is live, and so is its source.
     #[inline(always)]
     pub(crate) unsafe fn is_plain(this: *mut Arena) -> bool {

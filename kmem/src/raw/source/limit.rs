@@ -163,7 +163,7 @@ impl Drop for Taken {
         let mut at = self.first;
         while at != self.end {
             let limit: *mut Limit = at.cast();
-            // SAFETY: [guard, outlives] the limits of the chain are live.
+            // SAFETY: [guard, limit, outlives] the limits of the chain are live, and these bytes were taken from them.
             unsafe {
                 (*limit).quota.give_unused(self.size);
                 at = (*limit).src;
@@ -195,7 +195,7 @@ unsafe fn take(src: *mut Cell, size: usize, ask: bool) -> Result<Taken, AllocErr
 /// Returns bytes to every limit of the chain. Returns the source below, or `None` if a limit is corrupt. Safety: as for [`take`].
 unsafe fn give(src: *mut Cell, size: usize) -> Option<*mut Cell> {
     let mut at = src;
-    // SAFETY: [caller, outlives] the limits of the chain are live.
+    // SAFETY: [caller, limit, outlives] the limits of the chain are live.
     unsafe {
         while is_limit(at) {
             let limit: *mut Limit = at.cast();

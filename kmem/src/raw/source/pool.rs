@@ -118,8 +118,7 @@ pub(crate) unsafe fn is_plain_pool(pool: *mut Pool) -> bool {
     }
 }
 
-/// Like [`is_plain`], for a pool whose source was allocated from another source. Walks over the whole chain of sources. Returns false
-/// if there is a source other than nodes, pools and custom sources.
+/// Like [`is_plain`], for a pool whose source was allocated from another source. Walks over the whole chain of sources.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn is_plain_chain(pool: *mut Cell) -> bool {
@@ -142,6 +141,9 @@ pub(crate) unsafe fn is_plain_chain(pool: *mut Cell) -> bool {
                 }
                 #[cfg(feature = "tree")]
                 kind if kind == Kind::Tree as i32 => (*src.cast::<Node>()).src,
+                #[cfg(feature = "arena")]
+                kind if kind == Kind::Arena as i32 => super::arena::below(src),
+                kind if kind == Kind::Limit as i32 => limit::below(src),
                 kind => return kind == Kind::Source as i32,
             };
         }

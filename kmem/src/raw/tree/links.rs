@@ -361,7 +361,7 @@ pub(crate) unsafe fn set_hosted_source(node: *mut Node, parent: *mut Node) {
                 let arena: *mut Arena = Node::data(node).cast();
                 (*arena).src = parent.cast();
                 (*arena).cell.flags &= !ARENA_SLOW_FREE;
-                (*arena).cell.flags |= Arena::flag_of_source(parent.cast());
+                (*arena).cell.flags |= chain::arena_flag_of_source(parent.cast());
             }
             _ => {}
         }
