@@ -27,6 +27,7 @@ pub fn goals(records: &[Record]) -> Vec<Goal> {
     heaps(&mut judge);
     refs(&mut judge);
     trees(&mut judge);
+    arenas(&mut judge);
     costs(&mut judge);
     zeroing(&mut judge);
     memory(&mut judge);
@@ -123,6 +124,16 @@ impl<'r> Judge<'r> {
         }
     }
 
+    /// A contestant's figure is at most this part of its figure of another operation.
+    fn part(&mut self, row: &Record, whole: &str, mine: &str, most: f64) {
+        let Some(a) = self.find(row, mine) else { return };
+        let of_whole = Record { op: whole.to_owned(), ..row.clone() };
+        let Some(b) = self.find(&of_whole, mine) else { return };
+        let part = a.median / b.median;
+        let measured = format!("{:.2} % ({} / {})", part * 100.0, short(a.median), short(b.median));
+        self.add(row, format!("{mine}, of {whole}"), format!("≤ {} %", most * 100.0), measured, part <= most);
+    }
+
     /// A contestant's figure is at most this.
     fn at_most(&mut self, row: &Record, mine: &str, most: f64, unit: &str) {
         let Some(a) = self.find(row, mine) else { return };
@@ -198,6 +209,23 @@ fn trees(judge: &mut Judge) {
             judge.ratio(row, n::TREE_STATIC, n::APR, 0.2);
         }
     }
+    judge.why = "memory is the limit: see nodes in an array";
+    for op in &plain {
+        for row in judge.rows("tree", op).into_iter().filter(|row| row.live > 1 && !op.starts_with("random"))
+        {
+            for contestant in [n::TREE_ARENA, n::TREE_ARENA_STATIC, n::TREE_ARENA_KEPT] {
+                judge.ratio(row, contestant, n::TALLOC_POOL, 0.5);
+                judge.ratio(row, contestant, n::TREE_POOL, 1.0);
+            }
+        }
+    }
+    for shape in ["chain", "fan-out 8", "flat"] {
+        for row in judge.rows("tree", &format!("{shape} free")) {
+            for contestant in [n::TREE_ARENA, n::TREE_ARENA_STATIC, n::TREE_ARENA_KEPT] {
+                judge.part(row, &format!("{shape} build"), contestant, 0.01);
+            }
+        }
+    }
     judge.why = "the allocator below";
     judge.growth("random shape", 100_000, 10_000_000);
     judge.why = "mimalloc alone takes more time than the goal allows";
@@ -205,6 +233,24 @@ fn trees(judge: &mut Judge) {
         for row in judge.rows("tree on mimalloc", op) {
             judge.ratio(row, n::TREE_STATIC, n::TALLOC, 0.4);
         }
+    }
+}
+
+fn arenas(judge: &mut Judge) {
+    judge.why = "the mark of a scope has a seal and eight words";
+    for row in judge.rows("arena", "scope, empty") {
+        for contestant in [n::ARENA, n::ARENA_OBJECT, n::ARENA_STATIC] {
+            judge.at_most(row, contestant, 2.0, "ns");
+        }
+    }
+    judge.why = "noise: both take the same instructions";
+    for row in judge.rows("arena", "alloc") {
+        judge.not_behind(row, n::ARENA, n::BUMP_SCOPE);
+    }
+    judge.why = "both checks of the limit, and the number of the thread";
+    for row in judge.rows("limit", "pair") {
+        judge.above(row, n::LIMITED, n::REF_RAW, 1.0);
+        judge.above(row, n::LIMITED_STATIC, n::REF_STATIC, 1.0);
     }
 }
 

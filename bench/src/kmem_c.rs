@@ -3,7 +3,8 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 
-use kmem::raw::{Cell, Handle, Pool};
+use kmem::raw::arena::Mark;
+use kmem::raw::{Arena, Cell, Handle, Limit, Pool};
 
 macro_rules! kmem {
     ($($name:ident: ($($arg:ty),*) $(-> $ret:ty)?;)*) => {
@@ -24,11 +25,12 @@ macro_rules! kmem {
                 pub zero: c_int,
                 pub grow: c_int,
                 pub name: *const c_char,
+                pub shred: c_int,
             }
 
             impl Opt {
                 pub fn new(size: usize) -> Opt {
-                    Opt { size, align: 0, drop: None, arg: null_mut(), zero: 0, grow: 0, name: null() }
+                    Opt { size, align: 0, drop: None, arg: null_mut(), zero: 0, grow: 0, name: null(), shred: 0 }
                 }
             }
 
@@ -42,6 +44,13 @@ macro_rules! kmem {
 
             unsafe extern "C" {
                 $(pub fn $name($(_: $arg),*) $(-> $ret)?;)*
+                pub fn kmarenai(src: *mut Cell, first: usize) -> *mut Arena;
+                pub fn kmarenaa(arena: *mut Arena, size: usize) -> *mut c_void;
+                pub fn kmarenab(arena: *mut Arena) -> Mark;
+                pub fn kmarenae(arena: *mut Arena, mark: Mark);
+                pub fn kmlimiti(src: *mut Cell, max: usize) -> *mut Limit;
+                pub fn kmsame() -> *mut Cell;
+                pub fn kmtreei(src: *mut Cell, parent: *mut c_void, size: usize, first: usize) -> *mut c_void;
                 pub fn kmtaint(handle: *mut Handle);
                 pub fn kmheapzo(size: usize) -> Handle;
                 pub fn kmheapr(data: *mut c_void, size: usize) -> *mut c_void;

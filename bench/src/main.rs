@@ -1,5 +1,6 @@
 //! kmem and its peers, measured side by side. `./run` builds and starts it.
 
+mod arenas;
 mod cells;
 mod cores;
 mod costs;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
 fn rows(quick: bool) -> Vec<Row> {
     let mut rows = cells::rows(quick);
     rows.extend(trees::rows(quick));
+    rows.extend(arenas::rows());
     rows.extend(refs::rows());
     rows.extend(zero::rows(quick));
     rows.extend(costs::rows());

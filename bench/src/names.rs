@@ -26,11 +26,25 @@ pub const TREE_MIMALLOC: &str = "kmem tree, mimalloc beneath";
 pub const TREE_DROP: &str = "kmem tree, kmopt.drop";
 pub const TREE_HOOK: &str = "kmem tree, kmtreeh";
 pub const TREE_POOL: &str = "kmem tree in a pool";
+/// A tree in an arena of its own, whose blocks are from the heap.
+pub const TREE_ARENA: &str = "kmem tree in its arena";
+pub const TREE_ARENA_STATIC: &str = "kmem tree in its arena, C static";
+/// The same with blocks from memory that stays, as the pool of talloc does.
+pub const TREE_ARENA_KEPT: &str = "kmem tree in its arena, in memory that stays";
 /// The same nodes one after the other in an array, linked by hand: what memory itself costs.
 pub const ARRAY: &str = "nodes in an array";
 pub const TALLOC: &str = "talloc";
 pub const TALLOC_POOL: &str = "talloc in its pool";
 pub const APR: &str = "APR, a sub-pool per node";
+
+pub const ARENA: &str = "kmem arena, safe Rust";
+pub const ARENA_OBJECT: &str = "kmem arena, raw Rust";
+pub const ARENA_STATIC: &str = "kmem arena, C static";
+pub const BUMP_SCOPE: &str = "bump-scope";
+pub const APR_POOL: &str = "APR, one pool";
+pub const LIMITED: &str = "kmem ref, through a limit";
+pub const LIMITED_STATIC: &str = "kmem ref, through a limit, C static";
+pub const REF_RAW: &str = "kmem ref, raw Rust";
 
 pub const REF_SAFE: &str = "kmem Ref";
 pub const REF_STATIC: &str = "kmem ref, C static";

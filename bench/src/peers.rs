@@ -27,6 +27,7 @@ library! {
         _talloc_set_destructor: (*const c_void, extern "C" fn(*mut c_void) -> c_int);
         talloc_strdup: (*const c_void, *const c_char) -> *mut c_char;
         talloc_strdup_append: (*mut c_char, *const c_char) -> *mut c_char;
+        talloc_free_children: (*const c_void);
         talloc_total_blocks: (*const c_void) -> usize;
         talloc_report_depth_file: (*const c_void, c_int, c_int, *mut c_void);
     }
@@ -37,6 +38,7 @@ library! {
         apr_initialize: () -> c_int;
         apr_pool_create_ex: (*mut *mut c_void, *mut c_void, *mut c_void, *mut c_void) -> c_int;
         apr_palloc: (*mut c_void, usize) -> *mut c_void;
+        apr_pool_clear: (*mut c_void);
         apr_pool_destroy: (*mut c_void);
     }
 }

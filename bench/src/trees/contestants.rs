@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use kmem::raw::{self, Node};
 
 use super::PAYLOAD;
-use crate::kmem_c::Kmem;
+use crate::kmem_c::{Kmem, linked};
 use crate::peers;
 
 /// A library that makes trees.
@@ -110,6 +110,76 @@ impl Tree for Pooled {
 
     fn walk(&self, root: *mut u8) -> Option<u64> {
         Some(walk(root))
+    }
+}
+
+/// The raw engine, each tree in an arena of its own.
+pub struct InArena {
+    /// Where the blocks of the arenas are from: the heap, or an arena that stays.
+    src: *mut raw::Arena,
+    /// Bytes of the first block.
+    first: usize,
+}
+
+impl InArena {
+    pub fn on_heap() -> InArena {
+        InArena { src: null_mut(), first: 0 }
+    }
+
+    pub fn kept(nodes: usize) -> InArena {
+        let first = nodes * (size_of::<Node>() + PAYLOAD) + 4096;
+        // SAFETY: the null source is the heap.
+        InArena { src: unsafe { raw::arena::i(null_mut(), first + 4096) }, first }
+    }
+}
+
+impl Drop for InArena {
+    fn drop(&mut self) {
+        // SAFETY: the arena is null or was made by `kept`, and every tree in it is gone.
+        unsafe { raw::arena::x(self.src) }
+    }
+}
+
+impl Tree for InArena {
+    #[inline(always)]
+    fn node(&mut self, parent: *mut u8) -> *mut u8 {
+        // SAFETY: the source is the heap or live; the parent is null or live.
+        unsafe {
+            touch(if parent.is_null() {
+                raw::tree::i(self.src.cast(), parent, PAYLOAD, self.first)
+            } else {
+                raw::tree::a(raw::tree::same(), parent, PAYLOAD)
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn free(&mut self, node: *mut u8) {
+        // SAFETY: the node is live and not used any more.
+        unsafe { raw::tree::f(node) };
+    }
+}
+
+/// The C library, each tree in an arena of its own.
+pub struct InArenaC;
+
+impl Tree for InArenaC {
+    #[inline(always)]
+    fn node(&mut self, parent: *mut u8) -> *mut u8 {
+        // SAFETY: the null source is the heap; the parent is null or live.
+        unsafe {
+            touch(if parent.is_null() {
+                linked::kmtreei(null_mut(), parent.cast(), PAYLOAD, 0).cast()
+            } else {
+                linked::kmtreea(linked::kmsame(), parent.cast(), PAYLOAD).cast()
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn free(&mut self, node: *mut u8) {
+        // SAFETY: the node is live and not used any more.
+        unsafe { linked::kmtreef(node.cast()) };
     }
 }
 

@@ -4,7 +4,7 @@ use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 
 use super::PAYLOAD;
-use super::contestants::{AprTree, Array, KmemC, Pooled, Raw, Talloc, Tree};
+use super::contestants::{AprTree, Array, InArena, InArenaC, KmemC, Pooled, Raw, Talloc, Tree};
 use super::shape::Shape;
 use crate::kmem_c::Kmem;
 use crate::measure::{Contestant, Row, Sample};
@@ -29,6 +29,9 @@ pub fn rows(quick: bool) -> Vec<Row> {
     let mut rows = shapes("tree", quick, Who::All);
     rows.push(leaf("tree", Who::All));
     if !quick {
+        rows.push(whole("tree", Shape::Chain, MILLION, Who::All));
+        rows.push(whole("tree", Shape::Fan, MILLION, Who::All));
+        rows.push(whole("tree", Shape::Flat, THOUSANDS, Who::All));
         rows.push(whole("tree", Shape::Random, THOUSANDS, Who::All));
         rows.push(whole("tree", Shape::Random, 10 * MILLION, Who::Kmem));
     }
@@ -70,6 +73,9 @@ fn all(who: Who, nodes: usize, work: impl Work) -> Vec<Contestant> {
         let mimalloc = peers.kmem_mimalloc.map(KmemC);
         all.extend(mimalloc.map(|kmem| work.clone().contestant(names::TREE_MIMALLOC, kmem)));
         all.push(work.clone().contestant(names::TREE_POOL, Pooled::new(nodes)));
+        all.push(work.clone().contestant(names::TREE_ARENA, InArena::on_heap()));
+        all.push(work.clone().contestant(names::TREE_ARENA_STATIC, InArenaC));
+        all.push(work.clone().contestant(names::TREE_ARENA_KEPT, InArena::kept(nodes)));
         if nodes >= THOUSANDS {
             all.push(work.clone().contestant(names::ARRAY, Array::new(nodes)));
         }
