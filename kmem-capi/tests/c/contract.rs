@@ -127,6 +127,16 @@ fn the_tour_shows_each_method() {
 }
 
 #[test]
+fn the_server_serves_each_request_in_a_scope_of_an_arena() {
+    let out = both("examples/arena.c", "arena-example");
+    assert_eq!(
+        out.replace("\r\n", "\n"),
+        "GET / HTTP/1.1, 32 bytes of key\nGET /about HTTP/1.1, 32 bytes of key\nGET /missing HTTP/1.1, 32 bytes of key\n\
+         3 logs closed\n"
+    );
+}
+
+#[test]
 fn the_server_frees_each_request_with_all_that_belongs_to_it() {
     let out = both("examples/request.c", "request");
     assert_eq!(

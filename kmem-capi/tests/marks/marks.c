@@ -68,6 +68,43 @@ static void after_free_in_a_pool_in_a_pool(void) {
     kmpoolx(outer);
 }
 
+static void object_after_free(void) {
+    kmarena *arena = kmarenai(NULL, 0);
+    char *object = kmarenaz(arena, 40);
+    kmarenaz(arena, 40);
+    kmarenaf(object);
+    seen = object[30]; /* object_after_free: used */
+    kmarenax(arena);
+}
+
+static void newest_object_after_free(void) {
+    kmarena *arena = kmarenai(NULL, 0);
+    char *object = kmarenaz(arena, 40);
+    kmarenaf(object);
+    seen = object[4]; /* newest_object_after_free: used */
+    kmarenax(arena);
+}
+
+static void after_the_scope(void) {
+    static char buffer[4096];
+    kmarena *arena = kmarenaif(buffer, sizeof buffer);
+    kmmark mark = kmarenab(arena);
+    char *object = kmarenaz(arena, 40);
+    kmarenae(arena, mark);
+    seen = object[4]; /* after_the_scope: used */
+    kmarenax(arena);
+}
+
+static void after_a_long_scope(void) {
+    kmarena *arena = kmarenai(NULL, 600);
+    kmmark mark = kmarenab(arena);
+    char *object = NULL;
+    for (int i = 0; i < 50; i++) object = kmarenaz(arena, 100);
+    kmarenae(arena, mark);
+    seen = object[4]; /* after_a_long_scope: used */
+    kmarenax(arena);
+}
+
 static void counted_after_free(void) {
     kmpool *pool = kmpooli(NULL, 128, 10);
     char *counted = kmrefz((kmcell *)pool, 20); /* counted_after_free: allocated */
@@ -253,6 +290,10 @@ int main(int argc, char **argv) {
         {"past_the_end_of_an_odd_cell", past_the_end_of_an_odd_cell},
         {"after_free_in_a_buffer", after_free_in_a_buffer},
         {"after_free_in_a_pool_in_a_pool", after_free_in_a_pool_in_a_pool},
+        {"object_after_free", object_after_free},
+        {"newest_object_after_free", newest_object_after_free},
+        {"after_the_scope", after_the_scope},
+        {"after_a_long_scope", after_a_long_scope},
         {"counted_after_free", counted_after_free},
         {"behind_a_counted_cell_that_was_zeroed", behind_a_counted_cell_that_was_zeroed},
         {"after_the_pool", after_the_pool},

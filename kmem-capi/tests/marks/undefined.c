@@ -37,6 +37,23 @@ static void freed_pool_cell(void) {
     kmpoolx(pool);
 }
 
+static void object_of_an_arena(void) {
+    kmarena *arena = kmarenai(NULL, 0);
+    kmarenaf(kmarenaz(arena, 32));
+    char *object = kmarenaa(arena, 32);
+    if (object[4]) seen = 1; /* object_of_an_arena: used */
+    kmarenax(arena);
+}
+
+static void object_after_its_scope(void) {
+    kmarena *arena = kmarenai(NULL, 0);
+    kmmark mark = kmarenab(arena);
+    char *object = kmarenaz(arena, 32);
+    kmarenae(arena, mark);
+    if (object[4]) seen = 1; /* object_after_its_scope: used */
+    kmarenax(arena);
+}
+
 static void counted_cell_of_a_pool(void) {
     kmpool *pool = kmpooli(NULL, 128, 10);
     kmreff(kmrefz((kmcell *)pool, 20));
@@ -195,6 +212,8 @@ int main(int argc, char **argv) {
         {"grown_heap_cell", grown_heap_cell},
         {"pool_cell", pool_cell},
         {"freed_pool_cell", freed_pool_cell},
+        {"object_of_an_arena", object_of_an_arena},
+        {"object_after_its_scope", object_after_its_scope},
         {"counted_cell_of_a_pool", counted_cell_of_a_pool},
         {"grown_counted_cell_of_a_pool", grown_counted_cell_of_a_pool},
         {"copy_of_it", copy_of_it},
