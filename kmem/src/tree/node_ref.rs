@@ -296,6 +296,46 @@ impl<'t, T> Named<NodeRef<'t, T>> {
         // SAFETY: [lent] the node and the new one are live while the tree is borrowed.
         unsafe { Node::below(self.1.data.cast(), Some(self.0), value) }
     }
+
+    /// Adds a named child with a copy of a string.
+    ///
+    /// # Errors
+    /// Returns the error of [`NodeRef::try_push`].
+    ///
+    /// ```
+    /// use kmem::{Named, Node, Tree};
+    /// let tree = Tree::new(0);
+    /// assert_eq!(Node::name(&Named(c"city", tree.node()).try_push_child_str("Turin")?), Some(c"city"));
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_push_child_str(self, text: &str) -> Result<Node<'t, str>, AllocError> {
+        // SAFETY: [lent, fresh] the node and the new one, whose only owner this is, are live while the tree is borrowed.
+        unsafe {
+            emplace::str(text, alloc_below(self.1.data.cast(), 0, Some(self.0))).map(|data| Node::own(data))
+        }
+    }
+
+    /// Adds a named child with a copy of a slice.
+    ///
+    /// # Errors
+    /// Returns the error of [`NodeRef::try_push`].
+    ///
+    /// ```
+    /// use kmem::{Named, Node, Tree};
+    /// let tree = Tree::new(0);
+    /// assert_eq!(Node::name(&Named(c"pair", tree.node()).try_push_child_copy(&[1, 2])?), Some(c"pair"));
+    /// # Ok::<(), kmem::AllocError>(())
+    /// ```
+    pub fn try_push_child_copy<U: Copy + Send + 'static>(
+        self,
+        values: &[U],
+    ) -> Result<Node<'t, [U]>, AllocError> {
+        // SAFETY: [lent, fresh] as in `try_push_child_str`.
+        unsafe {
+            emplace::copy(values, alloc_below(self.1.data.cast(), 0, Some(self.0)))
+                .map(|data| Node::own(data))
+        }
+    }
 }
 
 impl<T> Clone for NodeRef<'_, T> {
