@@ -227,8 +227,10 @@ impl Facts {
         unsafe {
             let count = super::arena::count(arena);
             self.kind = Kind::Source;
-            self.size = count.used;
-            self.block += count.block;
+            // The nodes in the arena of a tree are listed themselves.
+            let own = (*arena).cell.flags & super::arena::header::ARENA_OF_TREE == 0;
+            self.size = if own { count.used } else { 0 };
+            self.block += if own { count.block } else { count.block.saturating_sub(count.used) };
             self.name = super::arena::name(arena);
             self.tainted |= super::shreds(arena.cast());
             self.arena = Some(count);
