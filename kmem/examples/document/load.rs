@@ -1,112 +1,148 @@
-//! Parses JSON directly into cells.
+//! Parses JSON directly into the document's tree.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Borrow;
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::fmt;
+use std::hash::Hash;
 use std::io::{BufReader, Read};
 
-use kmem::{Heap, Kind, Named, Pool, Ptr, Ref, Tree};
+use kmem::{AllocError, Heap, Named, Pool, Ref};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::scan::Needles;
-use crate::values::{Container, Number, Root, Shape, Slot};
+use crate::values::{Document, Parent, Part, Place, Store, Value, View, reserve};
 
-type NodeRef<'t, 's> = kmem::NodeRef<'t, Container<'s>>;
-
-static NULL: () = ();
-static TRUE: bool = true;
-static FALSE: bool = false;
-
-/// The cost of one kind of cell.
-#[derive(Clone, Copy, Default)]
-pub struct Cost {
-    pub cells: usize,
-    pub data: usize,
-    pub overhead: usize,
+/// What a load is asked for.
+pub struct Options<'o> {
+    /// The keys whose values are secret.
+    pub secret_keys: &'o [String],
+    /// True if secrets are tainted.
+    pub taint: bool,
+    /// The names of values, if there will be a report.
+    pub labels: Option<Labels>,
+    /// The bytes that are left, if there is a limit.
+    pub left: &'o dyn Fn() -> Option<usize>,
 }
 
 /// The counts of a load.
 #[derive(Default)]
 pub struct Census {
-    costs: [Cost; 5],
     /// Bytes of JSON.
     pub document: u64,
-    /// Strings and keys in the document, and their bytes.
+    /// Strings, and members of objects.
     pub strings: usize,
-    pub string_bytes: usize,
+    pub members: usize,
+    /// Bytes of all keys.
+    pub key_bytes: usize,
 }
 
-impl Census {
-    pub fn cost(&self, kind: Kind) -> Cost {
-        self.costs[kind as usize]
+/// Cells that are found by their contents.
+struct Interned<T: ?Sized> {
+    cells: Vec<Ref<T>>,
+    known: HashMap<Ref<T>, u32>,
+    /// The cell that was found after this one the last time. The first is that at the beginning.
+    next: Vec<u32>,
+}
+
+impl<T: ?Sized + Eq + Hash> Interned<T>
+where
+    Ref<T>: Borrow<T>,
+{
+    fn new() -> Self {
+        Interned { cells: Vec::new(), known: HashMap::new(), next: vec![0] }
     }
 
-    fn count(&mut self, kind: Kind, data: usize, overhead: usize) {
-        let cost = &mut self.costs[kind as usize];
-        cost.cells += 1;
-        cost.data += data;
-        cost.overhead += overhead;
+    /// Returns the number of the cell with these contents, and true if `make` made it now. `before` is a hint: 0, or one more than the
+    /// number that was found before.
+    fn find(
+        &mut self,
+        before: usize,
+        contents: &T,
+        make: impl FnOnce() -> Result<Ref<T>, AllocError>,
+    ) -> Result<(u32, bool), AllocError> {
+        let guess = self.next[before];
+        if self.cells.get(guess as usize).is_some_and(|cell| **cell == *contents) {
+            return Ok((guess, false));
+        }
+        let known = self.known.get(contents).copied();
+        let number = match known {
+            Some(number) => number,
+            None => {
+                let number = u32::try_from(self.cells.len()).map_err(|_| AllocError::Overflow)?;
+                let cell = make()?;
+                reserve(&mut self.cells, 1)?;
+                reserve(&mut self.next, 1)?;
+                let size = size_of::<(Ref<T>, u32)>();
+                self.known.try_reserve(1).map_err(|_| AllocError::Exhausted { size })?;
+                self.known.insert(cell.clone(), number);
+                self.cells.push(cell);
+                self.next.push(0);
+                number
+            }
+        };
+        self.next[before] = number;
+        Ok((number, known.is_none()))
     }
 }
 
-pub struct Loaded<'s> {
-    pub root: Root<'s>,
-    pub census: Census,
-}
-
-struct Loader<'l, 's> {
-    secret_keys: &'l [String],
-    taint: bool,
-    numbers: &'s Pool<Number>,
-    interned: HashSet<Ref<str>>,
-    labels: Option<Labels>,
-    /// The keys of a document with labels, each once.
-    keys: Vec<Ref<str>>,
+struct Loader<'l, 't, 's> {
+    options: Options<'l>,
+    root: Parent<'t, 's>,
+    values: Store<'t, Value>,
+    text: Store<'t, u8>,
+    secrets: Store<'t, u8>,
+    numbers: &'s Pool<Value>,
+    secret_numbers: Vec<kmem::PoolBox<'s, Value>>,
+    keys: Interned<str>,
+    lists: Interned<[u32]>,
+    /// The values of the containers that are being read, and the keys of the objects.
+    open: Vec<Value>,
+    open_keys: Vec<u32>,
     needles: &'l mut Needles,
+    /// The bytes of JSON that were read when the last value was found.
+    progress: &'l std::cell::Cell<u64>,
+    read: &'l std::cell::Cell<u64>,
     census: Census,
 }
 
-/// Loads a document. Adds the strings below secret keys to `needles`, and taints them if `taint`.
-pub fn load<'s>(
+/// Loads a document into a new tree. Adds the strings below secret keys to `needles`.
+pub fn load<'t, 's>(
     reader: impl Read,
-    secret_keys: &[String],
-    taint: bool,
-    labels: Option<Labels>,
-    numbers: &'s Pool<Number>,
+    options: Options<'_>,
+    root: Parent<'t, 's>,
+    numbers: &'s Pool<Value>,
     needles: &mut Needles,
-) -> Result<Loaded<'s>, serde_json::Error> {
-    let census = Census::default();
+) -> Result<(View<'t, 's>, Census), serde_json::Error> {
+    let (read, progress) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let counted = Counted { reader, left: options.left, read: &read, progress: &progress };
     let mut loader = Loader {
-        secret_keys,
-        taint,
+        root,
+        values: Store::new(false),
+        text: Store::new(false),
+        secrets: Store::new(options.taint),
         numbers,
-        interned: HashSet::new(),
-        labels,
-        keys: Vec::new(),
+        secret_numbers: Vec::new(),
+        keys: Interned::new(),
+        lists: Interned::new(),
+        open: Vec::new(),
+        open_keys: Vec::new(),
         needles,
-        census,
+        progress: &progress,
+        read: &read,
+        census: Census::default(),
+        options,
     };
-    let container = Container::new(Shape::Document, false);
-    let tree = match loader.labels {
-        Some(_) => Tree::try_new_in(container, Named(c"document", Heap)),
-        None => Tree::try_new(container),
-    };
-    let tree = tree.map_err(serde_json::Error::custom)?;
-    loader.count_container();
-
-    let mut counted = Counted { reader, bytes: 0 };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, &mut counted));
-    let name = loader.labels.as_ref().map(|labels| labels.document);
-    let seed = Seed { loader: &mut loader, parent: tree.node(), name, secret: false };
-    let slot = seed.deserialize(&mut json)?;
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, counted));
+    let name = loader.options.labels.as_ref().map(|labels| labels.document);
+    let seed = Seed { loader: &mut loader, parent: root, name, secret: false };
+    let top = seed.deserialize(&mut json)?;
     json.end()?;
     drop(json);
-    loader.census.document = counted.bytes;
-    for key in loader.keys {
-        tree.node().try_adopt(key).map_err(|refused| serde_json::Error::custom(refused.error()))?;
-    }
-    Container::fill(tree.node(), Vec::new(), vec![slot]);
-    Ok(Loaded { root: tree.into(), census: loader.census })
+    loader.census.document = read.get();
+    let census = std::mem::take(&mut loader.census);
+    let view = loader.finish(top).map_err(serde_json::Error::custom)?;
+    Ok((view, census))
 }
 
 /// The names of values in a report: the key of a value, or for the elements of an array the name of the array and `[]`. Names are never
@@ -138,203 +174,253 @@ impl Labels {
     }
 }
 
-struct Counted<R> {
+/// A reader that counts bytes. It fails if the parser, which has one string in a buffer of its own, may soon be refused memory: the
+/// parser would end the program.
+struct Counted<'c, R> {
     reader: R,
-    bytes: u64,
+    left: &'c dyn Fn() -> Option<usize>,
+    read: &'c std::cell::Cell<u64>,
+    progress: &'c std::cell::Cell<u64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+/// Bytes of a limit that the parser may need for a short string, and the program to report an error.
+const RESERVE: usize = 512 << 10;
+
+impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let string = (self.read.get() - self.progress.get()) as usize;
+        if (self.left)().is_some_and(|left| left / 2 < string + RESERVE / 2) {
+            return Err(std::io::ErrorKind::OutOfMemory.into());
+        }
         let read = self.reader.read(buffer)?;
-        self.bytes += read as u64;
+        self.read.set(self.read.get() + read as u64);
         Ok(read)
     }
 }
 
-impl<'s> Loader<'_, 's> {
-    fn count_container(&mut self) {
-        // The header, and the destructor that frees the container's lists.
-        self.census.count(Kind::Tree, size_of::<Container<'_>>(), 64 + 16);
-    }
-
-    /// A reference to the one cell with this text. Its name in a report is that of its first occurrence.
-    fn text<E: Error>(
+impl<'t, 's> Loader<'_, 't, 's> {
+    #[inline]
+    fn text(
         &mut self,
         text: &str,
+        parent: Parent<'t, 's>,
         name: Option<&'static CStr>,
         secret: bool,
-    ) -> Result<Ref<str>, E> {
+    ) -> Result<Value, AllocError> {
         self.census.strings += 1;
-        self.census.string_bytes += text.len();
-        let cell = match self.interned.get(text) {
-            Some(cell) => cell.clone(),
-            None => {
-                let cell = match name {
-                    Some(name) => Ref::try_copy_str_in(text, Named(name, Heap)),
-                    None => Ref::try_copy_str_in(text, Heap),
-                };
-                let cell = cell.map_err(E::custom)?;
-                self.census.count(Kind::Ref, text.len(), 32);
-                self.interned.insert(cell.clone());
-                cell
-            }
-        };
         if secret {
             self.needles.add(text);
-            if self.taint {
-                Ref::taint(&cell);
+            return Ok(Value::SecretText(self.secrets.put(text.as_bytes(), parent, name)?));
+        }
+        if text.len() <= Value::SHORT && name.is_none() {
+            let mut bytes = [0; Value::SHORT];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            return Ok(Value::Short(text.len() as u8, bytes));
+        }
+        Ok(Value::Text(self.text.put(text.as_bytes(), parent, name)?))
+    }
+
+    #[inline]
+    fn number(&mut self, number: Value, secret: bool) -> Result<Value, AllocError> {
+        if !secret {
+            return Ok(number);
+        }
+        let place = u32::try_from(self.secret_numbers.len()).map_err(|_| AllocError::Overflow)?;
+        reserve(&mut self.secret_numbers, 1)?;
+        self.secret_numbers.push(self.numbers.try_alloc(number).map_err(|refused| refused.error())?);
+        Ok(Value::Secret(place))
+    }
+
+    /// The node of a container: one of its own if it has a name.
+    fn node(
+        &self,
+        parent: Parent<'t, 's>,
+        name: Option<&'static CStr>,
+    ) -> Result<Parent<'t, 's>, AllocError> {
+        match name {
+            Some(name) => Named(name, parent).try_push(Part::Container).map_err(|refused| refused.error()),
+            None => Ok(parent),
+        }
+    }
+
+    #[inline]
+    fn open(&mut self, value: Value) -> Result<(), AllocError> {
+        self.progress.set(self.read.get());
+        reserve(&mut self.open, 1)?;
+        self.open.push(value);
+        Ok(())
+    }
+
+    /// Moves the values behind `from` into the tree.
+    fn close(
+        &mut self,
+        from: usize,
+        node: Parent<'t, 's>,
+        name: Option<&'static CStr>,
+    ) -> Result<Place, AllocError> {
+        let place = self.values.put(&self.open[from..], node, name)?;
+        self.open.truncate(from);
+        Ok(place)
+    }
+
+    fn key(&mut self, before: usize, key: &str, secret: bool) -> Result<u32, AllocError> {
+        self.census.members += 1;
+        self.census.key_bytes += key.len();
+        let label = self.options.labels.is_some();
+        let (number, is_new) = self.keys.find(before, key, || match label {
+            true => Ref::try_copy_str_in(key, Named(c"key", Heap)),
+            false => Ref::try_copy_str_in(key, Heap),
+        })?;
+        let cell = &self.keys.cells[number as usize];
+        if is_new && label {
+            // A report lists the objects that the nodes own.
+            self.root.try_adopt(cell.clone()).map_err(|refused| refused.error())?;
+        }
+        if secret {
+            self.needles.add(key);
+            if self.options.taint {
+                Ref::taint(cell);
             }
         }
-        Ok(cell)
+        reserve(&mut self.open_keys, 1)?;
+        self.open_keys.push(number);
+        Ok(number)
     }
 
-    fn number<E: Error>(&mut self, number: Number, secret: bool) -> Result<Slot<'s>, E> {
-        let mut ptr = Ptr::from(self.numbers.try_alloc(number).map_err(E::custom)?);
-        self.census.count(Kind::Pool, size_of::<Number>(), 16);
-        if secret && self.taint {
-            ptr.taint();
+    fn list(&mut self, from: usize) -> Result<u32, AllocError> {
+        let keys = &self.open_keys[from..];
+        // Objects with the same first key probably have the same keys.
+        let before = keys.first().map_or(0, |&first| first as usize + 1);
+        while self.lists.next.len() <= before {
+            reserve(&mut self.lists.next, 1)?;
+            self.lists.next.push(0);
         }
-        Ok(Slot::Number(ptr))
+        let (list, _) = self.lists.find(before, keys, || Ref::try_copy_in(keys, Heap))?;
+        self.open_keys.truncate(from);
+        Ok(list)
     }
 
-    fn container<'t, E: Error>(
-        &mut self,
-        parent: NodeRef<'t, 's>,
-        name: Option<&'static CStr>,
-        shape: Shape,
-        secret: bool,
-    ) -> Result<NodeRef<'t, 's>, E> {
-        let container = Container::new(shape, secret);
-        let node = match name {
-            Some(name) => Named(name, parent).try_push(container),
-            None => parent.try_push(container),
-        };
-        let node = node.map_err(|refused| E::custom(refused.error()))?;
-        self.count_container();
-        if secret && self.taint {
-            node.taint();
-        }
-        Ok(node)
+    fn finish(self, top: Value) -> Result<View<'t, 's>, AllocError> {
+        let document =
+            Document { keys: self.keys.cells, lists: self.lists.cells, numbers: self.secret_numbers };
+        let root = self.root;
+        let Part::Root(place) = root.get() else { return Err(AllocError::Misused) };
+        Ok(View {
+            top,
+            values: self.values.finish(root)?,
+            text: self.text.finish(root)?,
+            secrets: self.secrets.finish(root)?,
+            document: place.get_or_init(|| document),
+        })
     }
 }
 
-/// Loads a value below a parent and returns the slot for the parent.
-struct Seed<'l, 'n, 't, 's> {
-    loader: &'l mut Loader<'n, 's>,
-    parent: NodeRef<'t, 's>,
+/// Loads a value below a parent.
+struct Seed<'a, 'l, 't, 's> {
+    loader: &'a mut Loader<'l, 't, 's>,
+    parent: Parent<'t, 's>,
     /// Its name in a report.
     name: Option<&'static CStr>,
     secret: bool,
 }
 
-impl<'de, 's> DeserializeSeed<'de> for Seed<'_, '_, '_, 's> {
-    type Value = Slot<'s>;
+impl<'de> DeserializeSeed<'de> for Seed<'_, '_, '_, '_> {
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Slot<'s>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
         json.deserialize_any(self)
     }
 }
 
-impl<'de, 's> Visitor<'de> for Seed<'_, '_, '_, 's> {
-    type Value = Slot<'s>;
+impl<'de> Visitor<'de> for Seed<'_, '_, '_, '_> {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Slot<'s>, E> {
-        Ok(Slot::Null(Ptr::from(&NULL)))
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Slot<'s>, E> {
-        Ok(Slot::Bool(Ptr::from(if value { &TRUE } else { &FALSE })))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Slot<'s>, E> {
-        self.loader.number(Number::Unsigned(value), self.secret)
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        self.loader.number(Value::Unsigned(value), self.secret).map_err(E::custom)
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Slot<'s>, E> {
-        self.loader.number(Number::Signed(value), self.secret)
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        self.loader.number(Value::Signed(value), self.secret).map_err(E::custom)
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Slot<'s>, E> {
-        self.loader.number(Number::Float(value), self.secret)
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        self.loader.number(Value::Float(value), self.secret).map_err(E::custom)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Slot<'s>, E> {
-        let cell = self.loader.text(text, self.name, self.secret)?;
-        if self.loader.labels.is_some() {
-            // A report lists the nodes of the tree and their adopted objects, not the references inside values. So each container
-            // adopts a reference to each of its strings.
-            self.parent.try_adopt(cell.clone()).map_err(|refused| E::custom(refused.error()))?;
-        }
-        Ok(Slot::Text(cell.into()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        self.loader.text(text, self.parent, self.name, self.secret).map_err(E::custom)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Slot<'s>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let Seed { loader, parent, name, secret } = self;
-        let node = loader.container(parent, name, Shape::Array, secret)?;
-        let mut slots = Vec::new();
-        let name = loader.labels.as_mut().zip(name).map(|(labels, name)| labels.label_inside(name));
-        while let Some(slot) =
-            elements.next_element_seed(Seed { loader: &mut *loader, parent: node, name, secret })?
+        let node = loader.node(parent, name).map_err(A::Error::custom)?;
+        let inside = loader.options.labels.as_mut().zip(name).map(|(labels, name)| labels.label_inside(name));
+        let from = loader.open.len();
+        while let Some(value) =
+            elements.next_element_seed(Seed { loader: &mut *loader, parent: node, name: inside, secret })?
         {
-            slots.push(slot);
+            loader.open(value).map_err(A::Error::custom)?;
         }
-        Container::fill(node, Vec::new(), slots);
-        Ok(Slot::Child)
+        loader.close(from, node, name).map(Value::Array).map_err(A::Error::custom)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Slot<'s>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let Seed { loader, parent, name, secret } = self;
-        let node = loader.container(parent, name, Shape::Object, secret)?;
-        let (mut keys, mut slots) = (Vec::new(), Vec::new());
-        while let Some((key, secret_below)) = members.next_key_seed(Key { loader: &mut *loader, secret })? {
-            let name = loader.labels.as_mut().map(|labels| labels.label(&key));
-            keys.push(key);
-            slots.push(members.next_value_seed(Seed {
-                loader: &mut *loader,
-                parent: node,
-                name,
-                secret: secret_below,
-            })?);
+        let node = loader.node(parent, name).map_err(A::Error::custom)?;
+        let (from, from_key) = (loader.open.len(), loader.open_keys.len());
+        let mut before = 0;
+        while let Some((key, secret)) = members.next_key_seed(Key { loader: &mut *loader, before, secret })? {
+            before = key as usize + 1;
+            let name = match &mut loader.options.labels {
+                Some(labels) => Some(labels.label(&loader.keys.cells[key as usize])),
+                None => None,
+            };
+            let value = members.next_value_seed(Seed { loader: &mut *loader, parent: node, name, secret })?;
+            loader.open(value).map_err(A::Error::custom)?;
         }
-        Container::fill(node, keys, slots);
-        Ok(Slot::Child)
+        let Place { node, at, .. } = loader.close(from, node, name).map_err(A::Error::custom)?;
+        let list = loader.list(from_key).map_err(A::Error::custom)?;
+        Ok(Value::Object { list, node, at })
     }
 }
 
-/// Loads a key. Returns it, and true if its value is secret.
-struct Key<'l, 'n, 's> {
-    loader: &'l mut Loader<'n, 's>,
+/// Loads a key. Returns its number, and true if its value is secret.
+struct Key<'a, 'l, 't, 's> {
+    loader: &'a mut Loader<'l, 't, 's>,
+    before: usize,
     secret: bool,
 }
 
-impl<'de, 's> DeserializeSeed<'de> for Key<'_, '_, 's> {
-    type Value = (Ptr<'s, str>, bool);
+impl<'de> DeserializeSeed<'de> for Key<'_, '_, '_, '_> {
+    type Value = (u32, bool);
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_str(self)
     }
 }
 
-impl<'de, 's> Visitor<'de> for Key<'_, '_, 's> {
-    type Value = (Ptr<'s, str>, bool);
+impl<'de> Visitor<'de> for Key<'_, '_, '_, '_> {
+    type Value = (u32, bool);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        let named = self.loader.secret_keys.iter().any(|secret| secret == key);
-        let name = self.loader.labels.as_ref().map(|_| c"key");
-        let known = self.loader.interned.len();
-        let cell = self.loader.text(key, name, self.secret)?;
-        if name.is_some() && self.loader.interned.len() > known {
-            // For a report the root adopts each key once.
-            self.loader.keys.push(cell.clone());
-        }
-        Ok((cell.into(), self.secret || named))
+        let named = self.loader.options.secret_keys.iter().any(|secret| secret == key);
+        let number = self.loader.key(self.before, key, self.secret).map_err(E::custom)?;
+        Ok((number, self.secret || named))
     }
 }

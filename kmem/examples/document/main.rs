@@ -1,101 +1,42 @@
-//! Loads a JSON document into cells of every kind, prints their cost, frees the document by dropping one handle, and searches the memory of
+//! Loads a JSON document into a tree with an arena, prints its cost, frees the document by dropping the tree, and searches the memory of
 //! the process for the document's secrets.
 //!
-//! Objects and arrays are nodes of a tree. Strings and keys are reference-counted cells, one for each text. Numbers are allocated from a
-//! pool. `true`, `false` and `null` are static. All values below a secret key are tainted.
+//! The values of arrays and objects lie one behind the other in nodes of the tree, 16 bytes each. So do strings that do not fit into these
+//! 16 bytes. Each key, and each list of the keys of an object, is one reference-counted cell. Below a secret key, strings lie in tainted
+//! nodes and numbers in cells of a tainted pool. With `--limit`, all memory of the program counts.
 
+mod compare;
 mod draw;
+mod input;
 mod load;
+mod memory;
 mod scan;
 mod values;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use std::{fs, io};
 
 use clap::Parser;
-use kmem::{Pool, Shredding};
+use kmem::Pool;
 
 use draw::many;
+use input::{Document, Options, file_name, load, numbers, open, tree};
 use kmem_view::Snapshot;
-use load::{Labels, Loaded};
+use memory::{SHREDDING, peak_memory};
 use scan::Needles;
-use values::{Number, Root};
-
-/// The system's allocator. It zeroes freed blocks, unless `--no-shred` is given: the buffers of the reader and the parser have the secrets
-/// too.
-struct Switchable;
-
-static SHREDDING: AtomicBool = AtomicBool::new(true);
-static INNER: Shredding<System> = Shredding::new(System);
-
-// SAFETY: both allocators allocate from `System`, so either may free a block of the other.
-unsafe impl GlobalAlloc for Switchable {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the contract is the caller's.
-        unsafe { INNER.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the contract is the caller's.
-        unsafe { INNER.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            if SHREDDING.load(Ordering::Relaxed) {
-                INNER.dealloc(block, layout)
-            } else {
-                System.dealloc(block, layout)
-            }
-        }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            if SHREDDING.load(Ordering::Relaxed) {
-                INNER.realloc(block, layout, size)
-            } else {
-                System.realloc(block, layout, size)
-            }
-        }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Switchable = Switchable;
-
-/// Load a JSON document into kmem's cells, free it with one drop, and search memory for its secrets.
-#[derive(Parser)]
-#[command(name = "document")]
-struct Options {
-    /// The document; `-` is standard input. The default is a list of emoji that comes with the example.
-    file: Option<PathBuf>,
-    /// Keys whose values are secret, with everything below them. The default for the list of emoji is `name`.
-    #[arg(long, value_name = "KEY", num_args = 1..)]
-    secret: Vec<String>,
-    /// Do not zero anything, to see that the search finds the copies that remain.
-    #[arg(long)]
-    no_shred: bool,
-    /// Write a page that shows which values of the document hold its memory. The names of values are their keys.
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-}
+use values::Value;
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.file.is_none() && options.secret.is_empty() {
         options.secret.push("name".into());
     }
-    SHREDDING.store(!options.no_shred, Ordering::Relaxed);
+    SHREDDING.store(!options.no_shred && !options.secret.is_empty(), Ordering::Relaxed);
     match run(&options) {
         Ok(code) => code,
         // The reader, `head` for example, has what it wants.
@@ -103,25 +44,6 @@ fn main() -> ExitCode {
         Err(message) => {
             eprintln!("document: {message}");
             ExitCode::FAILURE
-        }
-    }
-}
-
-/// The document as a file, its name, and its length if it is known.
-fn open(file: Option<&PathBuf>) -> io::Result<(fs::File, String, Option<u64>)> {
-    match file {
-        // A duplicate of the descriptor: `std::io::stdin` would keep the end of its input in a static buffer.
-        Some(path) if path.as_os_str() == "-" => {
-            let file = fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
-            Ok((file, "standard input".into(), None))
-        }
-        path => {
-            let shipped =
-                || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/document/emoji.json"));
-            let path = path.cloned().unwrap_or_else(shipped);
-            let file = fs::File::open(&path)?;
-            let len = file.metadata()?.len();
-            Ok((file, path.display().to_string(), Some(len)))
         }
     }
 }
@@ -135,46 +57,41 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let name =
         options.file.as_ref().map_or("the document of the example".into(), |path| path.display().to_string());
     let (file, path, len) = open(options.file.as_ref()).map_err(|error| format!("{name}: {error}"))?;
-    let mut needles = Needles::new();
-    let numbers = Pool::growing().named(c"numbers");
     let out = &mut io::stdout().lock();
+    if let Some(contestant) = options.measure {
+        return compare::measure(out, contestant, (file, &path, len), options);
+    }
+    let mut needles = Needles::new();
 
     let start = Instant::now();
-    let labels = options.report.as_ref().map(|_| Labels::new(&file_name(&path)));
-    let progress = Progress::new(file, len);
-    let loaded = load::load(progress, &options.secret, !options.no_shred, labels, &numbers, &mut needles);
-    let Loaded { root, census } = loaded.map_err(|error| format!("{path}: {error}"))?;
+    let numbers = numbers(options)?;
+    let tree = tree(options)?;
+    let (view, census) = load((file, &path, len), options, &tree, &numbers, &mut needles)?;
     let load_time = start.elapsed();
 
     writeln!(out, "{path}\n")?;
-    draw::top_of_tree(out, &root, &options.secret)?;
-    draw::table(out, &root, &census)?;
+    draw::top(out, &view, &options.secret)?;
+    draw::table(out, &view, &census)?;
     writeln!(out)?;
-    let root = match &options.report {
-        Some(file) => {
-            let written = report(root, &numbers, &file_name(&path), file);
-            let (root, snapshot) = written.map_err(|error| format!("{}: {error}", file.display()))?;
-            let (cells, block) = (snapshot.total().cells as usize, snapshot.total().block as usize);
-            let (cells, block) = (many(cells, "cell"), many(block, "byte"));
-            writeln!(
-                out,
-                "{}: {cells}, {block} with headers, without the lists of the containers",
-                file.display()
-            )?;
-            root
-        }
-        None => root,
-    };
+    drop(view);
+    let mut tree = tree;
+    if let Some(file) = &options.report {
+        let written = report(&mut tree, &numbers, &file_name(&path), file);
+        let snapshot = written.map_err(|error| format!("{}: {error}", file.display()))?;
+        let (cells, block) = (snapshot.total().cells as usize, snapshot.total().block as usize);
+        let (cells, block) = (many(cells, "cell"), many(block, "byte"));
+        writeln!(out, "{}: {cells}, {block} with headers", file.display())?;
+    }
     let before = search(out, "before the document is freed", &needles, options)?;
 
     let start = Instant::now();
-    drop(root);
+    drop(tree);
     let free_time = start.elapsed();
 
     let after = search(out, "after", &needles, options)?;
     writeln!(
         out,
-        "\nloaded in {:.1} ms, freed by dropping one handle in {:.1} ms; {} of the pool still live",
+        "\nloaded in {:.1} ms, freed by dropping one tree in {:.2} ms; {} of the pool still live",
         load_time.as_secs_f64() * 1e3,
         free_time.as_secs_f64() * 1e3,
         many(numbers.live(), "cell"),
@@ -183,25 +100,24 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         let times = peak as f64 / census.document as f64;
         writeln!(out, "peak memory of the process {} kB, {times:.1} times the document", peak / 1024)?;
     }
-    verdict(out, options, &needles, before, after)
+    let verdict = verdict(out, options, &needles, before, after)?;
+    if options.compare {
+        compare::print(out, options, &path)?;
+    }
+    Ok(verdict)
 }
 
-fn file_name(path: &str) -> String {
-    Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy().into_owned())
-}
-
-/// Writes the page of a report of a document and of its numbers.
-fn report<'s>(
-    root: Root<'s>,
-    numbers: &Pool<Number>,
+/// Writes the page of a report of a document and of its secret numbers.
+fn report(
+    tree: &mut Document<'_>,
+    numbers: &Pool<Value>,
     label: &str,
     file: &Path,
-) -> Result<(Root<'s>, Snapshot), Box<dyn Error>> {
-    let mut tree = root.into_tree().map_err(|_| "the document is not a tree")?;
+) -> Result<Snapshot, Box<dyn Error>> {
     let parts = [tree.snapshot(), numbers.snapshot()].map(|json| Snapshot::read(json.as_bytes()));
     let snapshot = Snapshot::join(parts.into_iter().collect::<Result<Vec<_>, _>>()?)?.labelled(label);
     snapshot.html(io::BufWriter::new(fs::File::create(file)?), None)?;
-    Ok((tree.into(), snapshot))
+    Ok(snapshot)
 }
 
 fn search(
@@ -260,54 +176,4 @@ fn verdict(
         return Err("nothing was zeroed, but the search found no copies".into());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The peak memory of the process, in bytes.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// A reader that shows its progress, if the document is large and standard error is a terminal.
-struct Progress {
-    file: fs::File,
-    read: u64,
-    bar: indicatif::ProgressBar,
-}
-
-impl Progress {
-    const LONG: u64 = 8 << 20;
-
-    fn new(file: fs::File, len: Option<u64>) -> Self {
-        // indicatif draws on standard error, and only if that is a terminal.
-        let bar = match len {
-            Some(len) if len < Self::LONG => indicatif::ProgressBar::hidden(),
-            Some(len) => indicatif::ProgressBar::new(len),
-            None => indicatif::ProgressBar::no_length(),
-        };
-        let style = indicatif::ProgressStyle::with_template("loading {wide_bar} {bytes}/{total_bytes} {eta}");
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        Progress { file, read: 0, bar }
-    }
-}
-
-impl Read for Progress {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.read += read as u64;
-        self.bar.set_position(self.read);
-        if read == 0 {
-            self.bar.finish_and_clear();
-        }
-        Ok(read)
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
 }
