@@ -4,6 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::ptr::{NonNull, null_mut};
+use std::sync::OnceLock;
 
 use kmem::raw::{self, Request, limit, pool, ptr, refs, tree};
 use kmem::{AllocError, Heap, Kind, Limit, Pool, Ref, Source, SourceCell, Tree};
@@ -265,14 +266,17 @@ fn the_function_of_a_limit_may_use_it() {
         static CALLS: Cell<usize> = const { Cell::new(0) };
         static UNWINDS: Cell<bool> = const { Cell::new(false) };
     }
-    let limit: &'static Limit = Box::leak(Box::new(Limit::new(10_000).on_over(|limit, want| {
-        assert_eq!(want, 3032);
-        CALLS.set(CALLS.get() + 1);
-        assert!(!UNWINDS.get(), "the function unwinds");
-        // It is not called again while it runs.
-        assert!(Ref::try_new_in([0u8; 20_000], limit).is_err());
-        CACHE.with_borrow_mut(Vec::pop).is_some()
-    })));
+    static LIMIT: OnceLock<Limit> = OnceLock::new();
+    let limit: &'static Limit = LIMIT.get_or_init(|| {
+        Limit::new(10_000).on_over(|limit, want| {
+            assert_eq!(want, 3032);
+            CALLS.set(CALLS.get() + 1);
+            assert!(!UNWINDS.get(), "the function unwinds");
+            // It is not called again while it runs.
+            assert!(Ref::try_new_in([0u8; 20_000], limit).is_err());
+            CACHE.with_borrow_mut(Vec::pop).is_some()
+        })
+    });
     let fill = || CACHE.with_borrow_mut(|cache| cache.push(Ref::try_copy_in(&[0u8; 968], limit).unwrap()));
     (0..10).for_each(|_| fill());
     let large = Ref::new_in([0u8; 3000], limit);

@@ -75,20 +75,16 @@ unsafe fn check_tainted(call: Call, data: *mut u8) -> Option<*mut Pool> {
     }
 }
 
-/// Returns true if the header of a cell may name this block: neither address is misaligned. On 64-bit machines the address of the data is
-/// checked with the index of the cell. Safety: the header of the cell is readable.
+/// Returns true if the header of a cell may name this block: the data is aligned, and so is the header with it. Safety: the header of
+/// the cell is readable.
 #[inline(always)]
 pub(crate) unsafe fn may_name_its_block(data: *mut u8, block: *mut Pool) -> bool {
+    let is_aligned = data.addr() & (BASE_ALIGN - 1) == 0;
     #[cfg(target_pointer_width = "32")]
     // SAFETY: [caller] the header is readable, and aligned if the first condition is true.
-    unsafe {
-        data.addr() & (BASE_ALIGN - 1) == 0 && PoolCell::may_follow(PoolCell::of(data), block)
-    }
-    #[cfg(not(target_pointer_width = "32"))]
-    {
-        let _ = (data, block);
-        true
-    }
+    let is_aligned = is_aligned && unsafe { PoolCell::may_follow(PoolCell::of(data), block) };
+    let _ = block;
+    is_aligned
 }
 
 /// Returns true if there is a live block of a pool at this address. Safety: if the address is aligned and plausible, a pool's header is
