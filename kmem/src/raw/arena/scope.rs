@@ -13,7 +13,7 @@ use crate::raw::chain::shreds;
 use crate::raw::layout::{ARENA_CELL, CellAt};
 use crate::raw::request::BASE_ALIGN;
 use crate::raw::source::give_back;
-use crate::raw::{check, end, seal, totals};
+use crate::raw::{check, end, sanitizer, seal, totals};
 use crate::shred;
 use core::alloc::Layout;
 
@@ -160,6 +160,17 @@ impl Ending {
         }
     }
 
+    /// Announces to tools that the blocks behind `block`, up to the current one, are not in use.
+    unsafe fn leave_blocks(&self, mut block: *mut Block) {
+        // SAFETY: [blocks] as in `zero`.
+        unsafe {
+            while sanitizer::ON && block != (*self.arena).block {
+                block = (*block).next;
+                untaken(block.cast::<u8>().add(BLOCK), (*block).end);
+            }
+        }
+    }
+
     unsafe fn finish(&self) {
         let arena = self.arena;
         // SAFETY: [guard, blocks] nothing in the scope or in the arena is used any more.
@@ -169,6 +180,7 @@ impl Ending {
             match &self.what {
                 What::Scope(mark) => {
                     self.zero(mark.block, mark.at);
+                    self.leave_blocks(mark.block);
                     let this = &mut *arena;
                     (this.block, this.at, this.end) = (mark.block, mark.at, (*mark.block).end);
                     untaken(this.at, this.end);
@@ -181,6 +193,7 @@ impl Ending {
                 }
                 What::Everything => {
                     self.zero(first, first.cast::<u8>().add(BLOCK));
+                    self.leave_blocks(first);
                     enter(arena, first);
                     let this = &mut *arena;
                     (this.older, this.scope) = (null_mut(), 0);
