@@ -506,7 +506,7 @@ void kmsourceiw(kmsource *, const kmsourceopt *, void *ctx) KM_NONNULL(1, 2);
  *     void *request = kmtreea((kmcell *)limit, NULL, 100);
  *
  * A limit may be used from any thread if its source may. The count is exact as long as one thread uses it. If several
- * do, a sixteenth of max, and at most 8 KiB, may be set aside for the first of them, and others are refused these
+ * do, an eighth of max, and at most 8 KiB, may be set aside for the first of them, and others are refused these
  * bytes. */
 kmlimit *kmlimiti(kmcell *src, size_t max) KM_USED;
 /* Destroys a limit. Destroying one through which bytes are still allocated is a misuse: it is reported, and the limit

@@ -16,7 +16,7 @@ use crate::source::{CellSource, Heap, Source};
 /// cells. Limits nest: a limit may be the source of another one, and both then count a cell. Every method allocates from a limit, and so do
 /// collections.
 ///
-/// Several threads may use a limit if they may use its source. The count is exact as long as one thread uses it. If several do, a sixteenth
+/// Several threads may use a limit if they may use its source. The count is exact as long as one thread uses it. If several do, an eighth
 /// of the maximum, and at most 8 KiB, may be set aside for the first of them, and others are refused these bytes.
 ///
 /// ```

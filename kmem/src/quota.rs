@@ -73,7 +73,7 @@ impl Quota {
         }
     }
 
-    /// A sixteenth of the maximum: other threads are refused these bytes.
+    /// Returns a sixteenth of the maximum, and at most [`MOST_SPARE`]. Other threads may be refused twice these bytes.
     const fn step_of(max: usize) -> usize {
         if max / 16 < MOST_SPARE { max / 16 } else { MOST_SPARE }
     }
