@@ -163,6 +163,43 @@ fn a_tainted_node_in_an_arena_is_zeroed_after_all_destructors() {
     });
 }
 
+#[test]
+#[cfg(feature = "shred")]
+fn nodes_of_an_arena_that_are_adopted_by_a_tainted_handle_are_zeroed_with_what_is_below() {
+    leaks_nothing(|| unsafe {
+        let mut buffer = vec![0u8; 40_000];
+        let cells = pool::in_buffer(buffer.as_mut_ptr(), buffer.len(), 9000);
+        let root = tree::i(cells.cast(), null_mut(), 16, 8000);
+        let [top, other] = [(); 2].map(|()| tree::a(tree::same(), root, 8));
+        let below = tree::a(tree::same(), tree::a(tree::same(), top, 8), 500);
+        below.write_bytes(0x77, 500);
+        let handle = tree::handle(top);
+        tree::k(other, kmem::raw::Handle { shred: 1, ..handle }).unwrap();
+        tree::f(root);
+        pool::x(cells);
+        assert!(!buffer.windows(8).any(|bytes| bytes == [0x77; 8]));
+    });
+}
+
+#[test]
+#[cfg(feature = "shred")]
+fn the_owner_of_an_arena_is_released_as_it_was_adopted() {
+    leaks_nothing(|| unsafe {
+        let root = tree::a(null_mut(), null_mut(), 8);
+        for tainted in [false, true] {
+            let mut owner = tree::handle(tree::i(null_mut(), null_mut(), 8, 0));
+            if tainted {
+                ptr::taint(&mut owner);
+            }
+            tree::k(root, owner).unwrap();
+            let released = tree::l(root, owner.data);
+            assert_eq!((released.data, released.shred != 0), (owner.data, tainted));
+            tree::f(released.data);
+        }
+        tree::f(root);
+    });
+}
+
 /// Random changes; then each destructor must have run once, children before their parents.
 #[test]
 fn random_trees_in_arenas_are_freed_once_children_first() {

@@ -53,6 +53,8 @@ pub(crate) unsafe fn adopt(call: Call, above: *mut Node, object: Handle) -> Resu
             move_into(call, object.data, above, true)?;
             if object.shred != 0 {
                 Node::taint_subtree(Node::of(object.data));
+                #[cfg(feature = "arena")]
+                super::land::must_walk(above);
             }
             return Ok(());
         }
@@ -113,7 +115,8 @@ pub(crate) unsafe fn disown(call: Call, node: *mut Node, object: *const u8) -> H
                     return if freed { held } else { Handle::NULL };
                 }
             } else if at.cast_const() == object {
-                let shred = i32::from((*child).cell.flags & FLAG_DEEP != 0);
+                // The owner of an arena has the flag too.
+                let shred = i32::from((*child).cell.flags & FLAG_DEEP != 0 && (*child).cell.tainted());
                 return match move_below(call, at, null_mut(), false) {
                     Ok(()) => Handle { shred, ..object::handle_of(Kind::Tree, at) },
                     Err(_) => Handle::NULL,

@@ -373,3 +373,27 @@ fn a_destructors_use_of_a_pool_that_is_being_destroyed_is_caught_or_refused() {
     });
     assert_eq!(seen, [("kmpoolf", Misuse::BeingFreed), ("kmpoolx", Misuse::BeingFreed)].repeat(3));
 }
+
+#[test]
+#[cfg(feature = "arena")]
+fn an_owner_of_an_arena_freed_while_a_child_of_a_node_from_elsewhere_is_freed_leaves_that_node() {
+    use raw::tree;
+    let root = std::cell::Cell::new(null_mut());
+    let seen = faults(|| unsafe {
+        root.set(tree::i(null_mut(), null_mut(), 16, 0));
+        let arena = tree::cl(root.get());
+        let inner = tree::a(tree::same(), root.get(), 16);
+        let foreign = tree::a(null_mut(), inner, 16);
+        tree::a(tree::same(), inner, 300);
+        let free_root = |_| _ = tree::f(root.get());
+        with(&free_root, |drop| {
+            let child = tree::alloc(tree::same(), foreign, &Request { drop, ..Request::new(8) }).unwrap();
+            tree::f(child.as_ptr());
+        });
+        // The node became a root, and so did the one that hosts the arena.
+        assert!(!tree::a(tree::same(), foreign, 8).is_null());
+        tree::f(foreign);
+        tree::f(arena);
+    });
+    assert!(!seen.is_empty());
+}
