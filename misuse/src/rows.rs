@@ -5,7 +5,7 @@ pub struct Group {
     pub misuses: &'static [(&'static str, &'static str)],
 }
 
-pub const GROUPS: [Group; 16] = [
+pub const GROUPS: [Group; 17] = [
     Group {
         title: "Freed twice",
         misuses: &[
@@ -375,6 +375,29 @@ pub const GROUPS: [Group; 16] = [
             ("link-child-text", "the child link: text"),
             ("link-prev-text", "the link to the previous sibling: text"),
             ("link-next-text", "the link to the next sibling: text"),
+        ],
+    },
+    Group {
+        title: "Arenas",
+        misuses: &[
+            ("arena-twice", "an object freed twice"),
+            ("arena-twice-newest", "the newest object freed twice"),
+            ("arena-as-heap", "an object freed as a heap cell"),
+            ("arena-as-ref", "an object freed as a counted cell"),
+            ("arena-as-pool", "an object freed as a pool's cell"),
+            ("arena-as-tree", "an object freed as a node"),
+            ("arena-scope-freed", "an object freed after its scope ended"),
+            ("arena-scope-order", "an outer scope ended before the inner one"),
+            ("arena-scope-twice", "a scope ended twice"),
+            ("arena-scope-other", "a scope ended by the mark of another arena"),
+            ("arena-scope-forged", "a mark overwritten: attacker's memory"),
+            ("arena-torn-twice", "an arena destroyed twice"),
+            ("arena-gone", "an object freed after its arena was destroyed"),
+            ("arena-object-source", "an object as a source"),
+            ("arena-text", "the header of the arena overwritten: 16 bytes of text"),
+            ("arena-smash-size", "the header of an object overwritten: a size 64 bytes too large"),
+            ("arena-smash-src", "the header of an object overwritten: text as source"),
+            ("arena-written-after", "the header of a freed object overwritten: 16 bytes of text"),
         ],
     },
 ];

@@ -147,11 +147,12 @@ unsafe fn check_recorded(call: Call, at: CellAt, ours: bool) -> Prefix {
 }
 
 /// Returns true if the seals differ, because another copy of kmem made the cell, and that copy must free it. Any copy may free a
-/// cell that was allocated from a pool or a custom source. Safety: as for [`check_prefix`].
+/// cell that was allocated from a pool or a custom source, but an arena is that of one copy. Safety: as for [`check_prefix`], and the
+/// prefix is consistent.
 #[inline(always)]
 unsafe fn is_foreign(at: CellAt, ours: bool, heap: u8, seal: u8) -> bool {
-    // SAFETY: [caller] the cell is readable.
-    heap != seal && ours && unsafe { at.src().is_null() }
+    // SAFETY: [caller] the cell is readable, and so is its source.
+    heap != seal && ours && unsafe { at.src().is_null() || (*at.src()).kind == Kind::Arena as i32 }
 }
 
 /// Returns true if the flags and the size of header and data are possible. Reads nothing behind the header.

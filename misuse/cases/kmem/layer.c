@@ -2,6 +2,7 @@
 #include "layer.h"
 
 kmpool *pool, *refpool, *treepool;
+kmarena *arena;
 void *root;
 static void *poolroot;
 static _Alignas(16) byte buffer[1 << 14];
@@ -46,6 +47,12 @@ static void *treepool_a(size_t size)
     return kmtreea((kmcell *)treepool, poolroot, size);
 }
 
+static void *arena_a(size_t size)
+{
+    if (!arena) arena = kmarenai(NULL, 1 << 16);
+    return kmarenaa(arena, size);
+}
+
 static void tree_f(void *node) { kmtreef(node); }
 
 kmptr handle(kmkind kind, void *data, void *cell)
@@ -86,6 +93,7 @@ method methods[] = {
     { "pool.handle", pool_a, pool_h, 80, pool_hr },
     { "tree.handle", tree_a, tree_h, 72, tree_hr },
     { "pool@tree", poolnode_a, kmpoolf, 80, pool_r },
+    { "arena", arena_a, kmarenaf, 80, kmarenar },
 };
 const size_t method_count = sizeof methods / sizeof *methods;
 

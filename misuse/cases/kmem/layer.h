@@ -14,6 +14,7 @@ enum { PARENT = 2, CHILD = 3, LAST = 4, PREV = 5, NEXT = 6 }; /* links, as words
 
 /* The pools of the methods, and the node above those of `tree`. */
 extern kmpool *pool, *refpool, *treepool;
+extern kmarena *arena;
 extern void *root;
 
 /* True if the name of the method begins with this. */
