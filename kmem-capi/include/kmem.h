@@ -338,7 +338,7 @@ kmarena *kmarenai(kmcell *src, size_t first) KM_USED KM_ARENA;
 kmarena *kmarenaiw(kmcell *src, const kmopt *, size_t first) KM_USED KM_NONNULL(2) KM_ARENA;
 /* The size of a buffer for kmarenaif() with sz bytes of objects and their headers, wherever the buffer begins. Each object
  * takes 32 bytes more than its size, rounded up to a multiple of 16. */
-#define Kmarenasz(sz) (sizeof(kmarena) + 15 + (sz))
+#define Kmarenasz(sz) (sizeof(kmarena) + 31 + (sz))
 /* Makes an arena in a buffer. It does not grow, and does not use the heap. EINVAL if the buffer is too small for the
  * header. Destroy the arena before you use the buffer for anything else. See also Kmarenasz(). */
 kmarena *kmarenaif(void *buf, size_t bufsz) KM_USED KM_ARENA;

@@ -58,7 +58,7 @@ impl Spec {
 const FIRST: usize = 4064;
 
 /// Bytes of buffer that an arena's header takes, at most, wherever the buffer begins.
-pub const OVERHEAD: usize = ARENA + BASE_ALIGN - 1;
+pub const OVERHEAD: usize = ARENA + 2 * BASE_ALIGN - 1;
 
 /// Makes an arena with blocks from `src`, and returns it, or null. If `src` is the header of a node, the arena is freed with the node.
 /// C: `kmarenai`.
@@ -76,7 +76,7 @@ pub unsafe fn i(src: *mut Cell, first: usize) -> *mut Arena {
 /// As for [`i`].
 #[inline(never)]
 pub unsafe fn init(src: *mut Cell, spec: &Spec) -> Result<NonNull<Arena>, AllocError> {
-    let first = if spec.first == 0 { FIRST } else { spec.first }.max(ARENA + HEADER + BASE_ALIGN);
+    let first = if spec.first == 0 { FIRST } else { spec.first }.max(ARENA + HEADER + 2 * BASE_ALIGN);
     let size = first.checked_next_multiple_of(BASE_ALIGN).ok_or(AllocError::Overflow)?;
     let layout = Layout::from_size_align(size, BASE_ALIGN).map_err(|_| AllocError::Overflow)?;
     // SAFETY: [caller] the caller gives null or a live cell.
@@ -121,8 +121,8 @@ pub unsafe fn in_buffer(buffer: *mut u8, len: usize) -> *mut Arena {
 pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result<NonNull<Arena>, AllocError> {
     let start = buffer.addr().wrapping_neg() & (BASE_ALIGN - 1);
     let size = len.saturating_sub(start) & !(BASE_ALIGN - 1);
-    if buffer.is_null() || size < ARENA {
-        return Err(AllocError::too_large(ARENA + start, if buffer.is_null() { 0 } else { len }));
+    if buffer.is_null() || size < ARENA + BASE_ALIGN {
+        return Err(AllocError::too_large(ARENA + BASE_ALIGN + start, if buffer.is_null() { 0 } else { len }));
     }
     let fixed = if spec.grows { 0 } else { ARENA_FIXED };
     // SAFETY: [caller, extent] the buffer has room for the header from its first aligned byte.

@@ -1,7 +1,7 @@
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use kmem::raw::{Destructor, Request, arena, pool, ptr, refs, tree};
+use kmem::raw::{Destructor, Request, Source, arena, pool, ptr, refs, tree};
 
 use crate::support::leaks_nothing;
 
@@ -347,6 +347,146 @@ fn random_calls_keep_the_contents_of_every_object() {
                 }
             }
             arena::x(store);
+        });
+    }
+}
+
+/// A source over the heap that refuses at random.
+unsafe extern "C-unwind" fn fickle(source: *mut Source, size: usize, align: usize) -> *mut c_void {
+    unsafe {
+        let state = &mut *(*source).context.cast::<u64>();
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if (*state >> 60) < 5 {
+            return null_mut();
+        }
+        std::alloc::alloc(std::alloc::Layout::from_size_align(size, align).unwrap()).cast()
+    }
+}
+
+unsafe extern "C-unwind" fn give_back(_: *mut Source, block: *mut c_void, size: usize, align: usize) {
+    unsafe { std::alloc::dealloc(block.cast(), std::alloc::Layout::from_size_align(size, align).unwrap()) }
+}
+
+/// Random calls on an arena whose source often refuses. Each object has a number, which its destructor notes.
+#[test]
+fn random_calls_run_each_destructor_once_newest_first_and_a_refusal_changes_nothing() {
+    struct Object {
+        data: *mut u8,
+        number: u32,
+        size: usize,
+        noted: bool,
+        /// Moved by a resize, so its place among the destructors is another.
+        scope: usize,
+    }
+    unsafe extern "C-unwind" fn note(data: *mut c_void, arg: *mut c_void) {
+        unsafe { (*arg.cast::<Vec<u32>>()).push(data.cast::<u32>().read()) };
+    }
+    for seed in 1..if cfg!(miri) { 4 } else { 300u64 } {
+        leaks_nothing(|| unsafe {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut random = move |below: usize| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state % below as u64) as usize
+            };
+            let mut luck = seed;
+            let mut source = Source::new(fickle, give_back, (&raw mut luck).cast());
+            let store = loop {
+                let made = arena::i((&raw mut source).cast(), random(2000));
+                if !made.is_null() {
+                    break made;
+                }
+            };
+            let mut notes: Vec<u32> = Vec::new();
+            let drop = Destructor { run: Some(note), arg: (&raw mut notes).cast() };
+            let (mut marks, mut live, mut number) = (Vec::new(), Vec::<Object>::new(), 0);
+            for _ in 0..500 {
+                let before = live.len();
+                match random(14) {
+                    0..=5 => {
+                        number += 1;
+                        let most = if random(9) == 0 { 4000 } else { 150 };
+                        let (size, noted) = (4 + random(most), random(3) == 0);
+                        let align = if random(5) == 0 { 1 << random(9) } else { 0 };
+                        let request = Request { align, drop: noted.then_some(drop), ..Request::new(size) };
+                        if let Ok(data) = arena::alloc(store, &request) {
+                            data.cast::<u32>().write(number);
+                            live.push(Object {
+                                data: data.as_ptr(),
+                                number,
+                                size,
+                                noted,
+                                scope: marks.len(),
+                            });
+                        }
+                    }
+                    6 | 7 if before > 0 => {
+                        let object = live.remove(random(before));
+                        arena::f(object.data);
+                        assert_eq!(notes.pop(), object.noted.then_some(object.number), "seed {seed}");
+                    }
+                    8 | 9 if before > 0 => {
+                        let at = random(before);
+                        let size = 4 + random(600);
+                        let object = &mut live[at];
+                        if let Ok(data) = arena::resize(object.data, size) {
+                            let moved = data.as_ptr() != object.data;
+                            (object.data, object.size) = (data.as_ptr(), size);
+                            if moved {
+                                // It is now the newest, and belongs to the innermost scope.
+                                object.scope = marks.len();
+                                let object = live.remove(at);
+                                live.push(object);
+                            }
+                        }
+                    }
+                    #[cfg(feature = "shred")]
+                    10 if before > 0 => {
+                        let object = live.last().unwrap();
+                        if object.scope == marks.len() && !object.noted {
+                            ptr::taint(&mut arena::handle(object.data));
+                        }
+                    }
+                    11 if marks.len() < 6 => marks.push(arena::b(store)),
+                    12 if !marks.is_empty() => {
+                        arena::e(store, &marks.pop().unwrap());
+                        let (kept, ended): (Vec<_>, Vec<_>) =
+                            live.drain(..).partition(|object| object.scope <= marks.len());
+                        live = kept;
+                        let expected: Vec<u32> = ended
+                            .iter()
+                            .rev()
+                            .filter(|object| object.noted)
+                            .map(|object| object.number)
+                            .collect();
+                        assert_eq!(notes, expected, "seed {seed}");
+                        notes.clear();
+                    }
+                    13 if random(30) == 0 => {
+                        arena::e(store, &arena::Mark::START);
+                        let expected: Vec<u32> = live
+                            .iter()
+                            .rev()
+                            .filter(|object| object.noted)
+                            .map(|object| object.number)
+                            .collect();
+                        assert_eq!(notes, expected, "seed {seed}");
+                        (live, marks) = (Vec::new(), Vec::new());
+                        notes.clear();
+                    }
+                    _ => {}
+                }
+                assert!(notes.is_empty());
+                for object in &live {
+                    assert_eq!(object.data.cast::<u32>().read(), object.number, "seed {seed}");
+                    assert_eq!(ptr::size(arena::handle(object.data)), object.size);
+                }
+            }
+            arena::x(store);
+            let expected: Vec<u32> =
+                live.iter().rev().filter(|object| object.noted).map(|object| object.number).collect();
+            assert_eq!(notes, expected, "seed {seed}");
         });
     }
 }

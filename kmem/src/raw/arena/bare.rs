@@ -91,7 +91,7 @@ pub(crate) unsafe fn resize(arena: *mut Arena, start: *mut u8, from: usize, to: 
     unsafe {
         let (old, new) = (end_of(start, from), end_of(start, to));
         let newest = old == (*arena).at.addr();
-        if new > old && !(newest && new <= (*arena).end.addr()) {
+        if new > old && !(newest && new < (*arena).end.addr()) {
             return false;
         }
         if to < from {

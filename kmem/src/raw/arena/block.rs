@@ -21,7 +21,8 @@ const MAX_BLOCK: usize = 1 << 20;
 /// Bytes of header before the objects of a block.
 pub(crate) const BLOCK: usize = size_of::<Block>();
 
-/// Takes `size` bytes of the current block, aligned to `align`, or returns `None` if they do not fit.
+/// Takes `size` bytes of the current block, aligned to `align`, or returns `None` if they do not fit. The last byte of a block stays
+/// unused, so that a scope never begins where the object before it ends.
 /// Safety: this is a live arena of this thread. The alignment is a power of two up to [`MAX_ALIGN`](crate::raw::MAX_ALIGN), and the
 /// size at most [`isize::MAX`].
 #[inline(always)]
@@ -34,7 +35,7 @@ pub(crate) unsafe fn bump(arena: *mut Arena, size: usize, align: usize) -> Optio
         if align > BASE_ALIGN && !(at.addr()..=end.addr()).contains(&start.addr()) {
             return None;
         }
-        if size > end.addr() - start.addr() {
+        if size >= end.addr() - start.addr() {
             return None;
         }
         (*arena).at = start.add(size);
@@ -55,7 +56,7 @@ pub(crate) unsafe fn grow(
 ) -> Result<(), AllocError> {
     // SAFETY: [caller, blocks] the blocks of a live arena are linked both ways.
     unsafe {
-        let needed = size.checked_add(BLOCK + align - BASE_ALIGN).ok_or(AllocError::Overflow)?;
+        let needed = size.checked_add(BLOCK + align).ok_or(AllocError::Overflow)?;
         let next = (*(*arena).block).next;
         if !next.is_null() && (*next).end.addr() - next.addr() >= needed {
             enter(arena, next);

@@ -86,7 +86,8 @@ pub(crate) unsafe fn enter_scope(arena: *mut Arena) -> Mark {
         this.scope = this.serial;
         (this.floor, this.floor_block) = (this.at, this.block);
         set_lists(this, null_mut());
-        // One byte lies between the scope and the object before it, so that this object is not the newest any more.
+        // One byte lies between the scope and the object before it, so that this object is not the newest any more. The last byte
+        // of a block is never that of an object.
         if this.at != this.end {
             this.at = this.at.add(1);
         }

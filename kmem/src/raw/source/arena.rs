@@ -142,7 +142,7 @@ pub(super) unsafe fn resize(
         let arena = arena_of(src);
         let (from, to) = (layout.size().next_multiple_of(BASE_ALIGN), to.next_multiple_of(BASE_ALIGN));
         if block.addr() + from == (*arena).at.addr() {
-            if to > (*arena).end.addr() - block.addr() {
+            if to >= (*arena).end.addr() - block.addr() {
                 return false;
             }
             let end = (*arena).at.sub(from).add(to);
