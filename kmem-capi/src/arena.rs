@@ -3,11 +3,14 @@
 use core::ffi::c_void;
 use core::ptr::null_mut;
 
+use kmem::Kind;
 use kmem::raw::arena::{self, Count as ArenaCount, Mark, Spec};
+use kmem::raw::ptr::At;
 use kmem::raw::{Arena, Cell, Fill, Handle};
 
 use crate::options::{Options, or_null, plain, refuse};
 use crate::ptr::handed;
+use crate::text::kmnew;
 use crate::walk::{Write, writing};
 
 fn spec(options: &Options, first: usize) -> Spec {
@@ -91,12 +94,8 @@ pub unsafe extern "C" fn kmarenaz(arena: *mut Arena, size: usize) -> *mut c_void
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmarenaw(arena: *mut Arena, options: *const Options) -> *mut c_void {
-    if arena.is_null() {
-        refuse(kmem::AllocError::Misused);
-        return null_mut();
-    }
-    // SAFETY: the caller vouches for the arena and the options.
-    or_null(unsafe { arena::alloc(arena, &(*options).request()) }).cast()
+    // SAFETY: the contract is the caller's.
+    unsafe { kmarenawo(arena, options) }.data.cast()
 }
 
 /// Returns the handle of a new object, or the null handle for null.
@@ -120,7 +119,7 @@ pub unsafe extern "C" fn kmarenazo(arena: *mut Arena, size: usize) -> Handle {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kmarenawo(arena: *mut Arena, options: *const Options) -> Handle {
     // SAFETY: the contract is the caller's.
-    unsafe { of_new(kmarenaw(arena, options)) }
+    unsafe { kmnew(At { kind: Kind::Arena as i32, src: arena.cast(), parent: null_mut() }, options) }
 }
 
 #[unsafe(no_mangle)]

@@ -232,6 +232,17 @@ pub unsafe fn e(arena: *mut Arena, mark: &Mark) {
 /// `arena` points to an arena that belongs to this thread. The destructor, if any, may be called with the data of the object.
 #[inline(always)]
 pub unsafe fn alloc(arena: *mut Arena, request: &Request) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { alloc_by(make::alloc_cell, arena, request) }
+}
+
+/// [`alloc`] by the given one of the two functions that make cells.
+#[inline(always)]
+pub(crate) unsafe fn alloc_by(
+    alloc_cell: make::AllocCell,
+    arena: *mut Arena,
+    request: &Request,
+) -> make::AllocResult {
     // SAFETY: [caller] the header is readable.
     unsafe {
         if (*arena).cell.kind != Kind::Arena as i32 || (*arena).cell.flags & ARENA_STORE == 0 {
@@ -240,7 +251,7 @@ pub unsafe fn alloc(arena: *mut Arena, request: &Request) -> Result<NonNull<u8>,
         if request.drop.is_some() {
             return alloc_watched(arena, request);
         }
-        let data = make::alloc_cell(Kind::Arena, arena.cast(), request, 0)?;
+        let data = alloc_cell(Kind::Arena, arena.cast(), request, 0)?;
         (&raw mut (*ArenaCell::of(data.as_ptr())).src).write(arena.cast());
         Ok(data)
     }

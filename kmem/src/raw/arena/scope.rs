@@ -310,7 +310,8 @@ pub(crate) unsafe fn tear_down(call: Call, arena: *mut Arena) {
 }
 
 /// Frees an object of an arena on behalf of `call`. Ignores null. Safety: `data` is null, or the header before it is readable.
-#[inline(always)]
+#[cfg_attr(not(kmem_standalone), inline(always))]
+#[cfg_attr(kmem_standalone, inline(never))]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     if data.is_null() {
         return;
