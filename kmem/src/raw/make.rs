@@ -128,7 +128,7 @@ unsafe fn alloc_cell_slow(kind: Kind, src: *mut Cell, request: &Request, flags: 
     }
     if let Some(name) = request.name {
         // SAFETY: [extent] the shape has room for a name at this aligned offset.
-        unsafe { SealedName::write(data.add(shape.name_at()).cast::<SealedName>().as_ptr(), name) };
+        unsafe { SealedName::write(data.add(shape.name_at()).cast::<SealedName>().as_ptr(), name.as_ptr()) };
     }
     Ok(data)
 }

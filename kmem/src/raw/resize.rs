@@ -90,7 +90,6 @@ unsafe fn announce_moved(at: CellAt, resized: &Resized) {
 /// [`resize`] of any cell, without the fast paths for plain cells from the heap.
 #[inline(never)]
 unsafe fn resize_slow(call: Call, at: CellAt, to: ResizeRequest, how: How) -> ResizeResult {
-    let data = at.data;
     // SAFETY: [live, caller] the cell is readable and the caller's alone. Its prefix is checked before the rest is read.
     unsafe {
         match check_prefix(call, at) {
@@ -98,37 +97,37 @@ unsafe fn resize_slow(call: Call, at: CellAt, to: ResizeRequest, how: How) -> Re
             Prefix::Wrong => return Err(AllocError::Misused),
             Prefix::Recorded => return resize_recorded(call, at, to, how),
         }
-        let (src, shape) = (at.src(), CellLayout::of(at));
-        let Some(trailer) = Trailer::take(data, &shape) else {
-            fault::report(call, data, Misuse::Damaged);
+        let shape = CellLayout::of(at);
+        let Some(trailer) = Trailer::take(at.data, &shape) else {
+            fault::report(call, at.data, Misuse::Damaged);
             return Err(AllocError::Misused);
         };
-        let zeroes = how.shred || (*at.cell()).tainted() || shreds(src);
-        let least = to.least(&shape)?;
-        let stays = if source::fits_in_place(src, least.layout().size())? {
-            // In a pool's cell the room is always the whole cell.
-            Some(if let ResizeRequest::Room(_) = to { shape.with(shape.size)? } else { least })
-        } else if least.end == shape.end || least.end < shape.end && least.size >= shape.size {
-            shape.within(least.size)
-        } else {
-            None
-        };
-        if let Some(new) = stays {
-            if zeroes && new.size < shape.size {
-                shred::zero(data.add(new.size), shape.size - new.size);
-            }
-            let (from, to) = (shape.layout().size(), new.layout().size());
-            source::resized(src, data.sub(shape.offset()), from, to);
-            totals::ended(at.kind, from);
-            totals::made(at.kind, to);
-            return Ok(Resized { data: trailer.put(data, &new), old: None });
-        }
+        let zeroes = how.shred || (*at.cell()).tainted() || shreds(at.src());
+        let mut new = to.least(&shape)?;
         let mut cell = Checked { at, shape, trailer };
-        let ends = to.ends(&least);
-        if let Some(resized) = cell.resize_block(&least, ends, zeroes, how.alone) {
-            return Ok(resized);
+        let stays = if source::fits_in_place(at.src(), new.layout().size())? {
+            // In a pool's cell the room is always the whole cell.
+            if let ResizeRequest::Room(_) = to {
+                new = cell.shape.with(cell.shape.size)?;
+            }
+            true
+        } else if cell.shape.fits(new.size)
+            && (new.end == cell.shape.end || new.end < cell.shape.end && new.size >= cell.shape.size)
+        {
+            new.end = cell.shape.end;
+            true
+        } else {
+            false
+        };
+        if stays {
+            return Ok(Resized { data: cell.stay(&new, zeroes), old: None });
         }
-        cell.relocate(least, ends, how.shred)
+        let least = new.end;
+        new.end = to.most(&new);
+        if let Some(data) = cell.resize_block(&mut new, least, zeroes, how.alone) {
+            return Ok(Resized { data, old: None });
+        }
+        cell.relocate(&mut new, least, how.shred)
     }
 }
 
@@ -161,20 +160,19 @@ impl ResizeRequest {
         match self {
             ResizeRequest::Size(size) => now.with(size),
             ResizeRequest::Appended(size) => now.with(size.max(now.size)),
-            ResizeRequest::Room(room) => now.with_room(room),
+            ResizeRequest::Room(room) => Ok(now.to(now.end_with_room(room)?)),
         }
     }
 
-    /// Returns the ends to try for a new block: with extra spare room, then without.
+    /// Returns the end of a new block for the `least` shape, with extra spare room if the request asks for that.
     #[inline(always)]
-    fn ends(self, least: &CellLayout) -> [usize; 2] {
-        let most = match self {
+    fn most(self, least: &CellLayout) -> usize {
+        match self {
             ResizeRequest::Appended(_) => {
-                least.with_room(least.size + least.size.div_ceil(2)).map(|most| most.end)
+                least.end_with_room(least.size + least.size.div_ceil(2)).unwrap_or(least.end)
             }
-            ResizeRequest::Size(_) | ResizeRequest::Room(_) => Ok(least.end),
-        };
-        [most.unwrap_or(least.end), least.end]
+            ResizeRequest::Size(_) | ResizeRequest::Room(_) => least.end,
+        }
     }
 }
 
@@ -198,56 +196,83 @@ impl Checked {
         unsafe { self.trailer.put(data, shape) }
     }
 
-    /// Records that the cell has this shape and address. No old block remains.
-    unsafe fn becomes(&self, data: *mut u8, shape: &CellLayout) -> Resized {
+    /// Records that the cell has this shape and address.
+    #[cfg_attr(not(kmem_standalone), inline(always))]
+    unsafe fn becomes(&self, data: *mut u8, shape: &CellLayout) -> NonNull<u8> {
         totals::ended(self.at.kind, self.shape.layout().size());
         totals::made(self.at.kind, shape.layout().size());
         // SAFETY: [caller] the block has room for the shape.
-        Resized { data: unsafe { self.write(data, shape) }, old: None }
+        unsafe { self.write(data, shape) }
     }
 
-    /// Asks the source or the heap to resize the block. Returns `None` if the cell must move to a new block.
+    /// Gives the cell this shape in its block.
+    #[cfg_attr(not(kmem_standalone), inline(always))]
+    unsafe fn stay(&self, new: &CellLayout, zeroes: bool) -> NonNull<u8> {
+        let (data, old) = (self.at.data, self.shape.size);
+        // SAFETY: [caller, extent] the block has room for the shape.
+        unsafe {
+            if zeroes && new.size < old {
+                shred::zero(data.add(new.size), old - new.size);
+            }
+            source::resized(self.at.src(), self.base(), self.shape.layout().size(), new.layout().size());
+            self.becomes(data, new)
+        }
+    }
+
+    /// Asks the source or the heap to resize the block to the new shape, then to one that ends at `least`. Returns `None` if the cell
+    /// must move to a new block.
     #[cfg_attr(not(kmem_standalone), inline(always))]
     unsafe fn resize_block(
         &mut self,
-        least: &CellLayout,
-        ends: [usize; 2],
+        new: &mut CellLayout,
+        least: usize,
         zeroes: bool,
         alone: bool,
-    ) -> Option<Resized> {
+    ) -> Option<NonNull<u8>> {
+        let most = new.end;
         // SAFETY: [caller] the contract is the caller's.
         unsafe {
             let src = self.at.src();
-            if source::resizes(src) {
-                // Bytes that a source cuts off are zeroed while they still belong to the cell.
-                if zeroes && least.size < self.shape.size && !self.cut(least) {
-                    return None;
+            let by_source = source::resizes(src);
+            // Bytes that a source cuts off are zeroed while they still belong to the cell.
+            let asks = if by_source {
+                !zeroes || new.size >= self.shape.size || self.cut(&new.to(least))
+            } else {
+                alone && !zeroes && source::is_heap(src)
+            };
+            if !asks {
+                return None;
+            }
+            loop {
+                let data = if by_source { self.ask_source(new) } else { self.ask_heap(new) };
+                if data.is_some() || new.end == least {
+                    new.end = most;
+                    return data;
                 }
-                return each_end(least, ends, |shape| self.ask_source(shape));
+                new.end = least;
             }
-            if alone && !zeroes && source::is_heap(src) {
-                return each_end(least, ends, |shape| self.ask_heap(shape));
-            }
-            None
         }
     }
 
     /// Shrinks the cell and zeroes the rest of the block, before the source is asked to cut it off. Returns false, and changes
     /// nothing, if the prefix cannot express the spare room that is left if the source refuses.
     unsafe fn cut(&mut self, least: &CellLayout) -> bool {
-        let Some(shape) = self.shape.within(least.size) else { return false };
+        let CellLayout { size, .. } = *least;
+        if !self.shape.fits(size) {
+            return false;
+        }
         // SAFETY: [extent] the block ends there.
         unsafe {
-            shred::zero(self.at.data.add(shape.size), shape.end - shape.size);
+            shred::zero(self.at.data.add(size), self.shape.end - size);
             self.write(self.at.data, least);
         }
-        self.shape = shape;
+        self.shape.size = size;
         true
     }
 
     /// Asks a custom source to resize the block in place.
     #[inline(never)]
-    unsafe fn ask_source(&self, shape: &CellLayout) -> Option<Resized> {
+    unsafe fn ask_source(&self, shape: &CellLayout) -> Option<NonNull<u8>> {
         /// Restores the parts behind the data if the source refuses or unwinds. The source may have zeroed the bytes that it was
         /// asked to cut off.
         struct Asked<'a>(&'a Checked);
@@ -270,7 +295,7 @@ impl Checked {
 
     /// Asks the heap to resize the block, in place or by a move.
     #[inline(never)]
-    unsafe fn ask_heap(&self, shape: &CellLayout) -> Option<Resized> {
+    unsafe fn ask_heap(&self, shape: &CellLayout) -> Option<NonNull<u8>> {
         let CellAt { kind, .. } = self.at;
         // SAFETY: [caller, origin] the cell was allocated from the heap with this layout.
         unsafe {
@@ -290,21 +315,21 @@ impl Checked {
     /// Moves the cell to a new block. If the source has no new block, a cell that was [cut](Checked::cut) keeps its block, with the
     /// cut bytes as spare room.
     #[inline(always)]
-    unsafe fn relocate(&self, least: CellLayout, ends: [usize; 2], shred: bool) -> ResizeResult {
+    unsafe fn relocate(&self, shape: &mut CellLayout, least: usize, shred: bool) -> ResizeResult {
         let Checked { at, shape: old, .. } = self;
-        let (CellAt { kind, data }, mut shape) = (*at, least.to(ends[0]));
+        let CellAt { kind, data } = *at;
         // SAFETY: [caller, drawn, extent, live] the source is live. The new block has room for the header and the data that fits.
         // The old data is that of a live cell.
         unsafe {
             // A limit is not asked for spare room that it does not have.
             if shape.layout().size() > source::room(at.src()) {
-                shape = least;
+                shape.end = least;
             }
             let base = loop {
                 match draw(at.src(), shape.layout(), Fill::Undefined) {
                     Ok(base) => break base,
-                    Err(_) if shape.end != least.end => shape = least,
-                    Err(_) if least.size == old.size && least.end < old.end => {
+                    Err(_) if shape.end != least => shape.end = least,
+                    Err(_) if shape.size == old.size && least < old.end => {
                         return Ok(Resized { data: NonNull::new_unchecked(data), old: None });
                     }
                     Err(error) => return Err(error),
@@ -315,25 +340,8 @@ impl Checked {
             let kept = old.header + old.size.min(shape.size);
             moved.sub(old.header).copy_from_nonoverlapping(data.sub(old.header), kept);
             let old = Some(CellFreeGuard { at: *at, shred, far_end: old.far_end() });
-            Ok(Resized { data: self.write(moved, &shape), old })
+            Ok(Resized { data: self.write(moved, shape), old })
         }
-    }
-}
-
-/// Tries the two ends in turn, and returns the first result.
-#[cfg_attr(not(kmem_standalone), inline(always))]
-fn each_end<T>(
-    least: &CellLayout,
-    ends: [usize; 2],
-    mut find: impl FnMut(&CellLayout) -> Option<T>,
-) -> Option<T> {
-    let mut end = ends[0];
-    loop {
-        let found = find(&least.to(end));
-        if found.is_some() || end == ends[1] {
-            return found;
-        }
-        end = ends[1];
     }
 }
 

@@ -5,8 +5,8 @@
 //! addresses. The field `heap` of a prefix is a seal of one byte, computed from this secret, the size and the flags. Neither secret
 //! protects against code that reads the memory of the process.
 
-use core::ffi::{CStr, c_char, c_void};
-use core::ptr::null_mut;
+use core::ffi::{c_char, c_void};
+use core::ptr::{NonNull, null_mut};
 
 use super::request::{Destructor, Drop};
 use crate::atomic::{AtomicUsize, Ordering};
@@ -405,24 +405,22 @@ pub(crate) struct SealedName {
 
 impl SealedName {
     /// Safety: `at` is an aligned place for a name, and the caller's alone.
-    pub(crate) unsafe fn write(at: *mut SealedName, name: &'static CStr) {
-        let name = name.as_ptr().cast_mut();
+    pub(crate) unsafe fn write(at: *mut SealedName, name: *const c_char) {
+        let name = name.cast_mut();
         let proof = Proof::new(at.addr(), name.addr(), 0);
         // SAFETY: [caller] the place is the caller's.
         unsafe { at.write(SealedName { name: name.map_addr(|addr| addr ^ mask(at.addr(), 0)), proof }) };
     }
 
-    /// Returns the name, or `None` if it is corrupt. Safety: `at` is a sealed name that nobody writes meanwhile.
-    pub(crate) unsafe fn read(at: *mut SealedName) -> Option<&'static CStr> {
+    /// Returns the address of the name, or `None` if it is corrupt. Safety: `at` is a sealed name that nobody writes meanwhile.
+    pub(crate) unsafe fn read(at: *mut SealedName) -> Option<NonNull<c_char>> {
         // SAFETY: [caller] the name is the caller's.
         let SealedName { name, proof } = unsafe { at.read() };
         let name = name.map_addr(|addr| addr ^ mask(at.addr(), 0));
         if is_non_canonical(name.addr()) || !proof.holds(at.addr(), name.addr(), 0) {
             return None;
         }
-        // SAFETY: [slot] `write` stored the address of a string that is never freed under the same mask. A corrupt address was
-        // detected above, except on a 64-bit machine whose data addresses have no spare bits.
-        Some(unsafe { CStr::from_ptr(name) })
+        NonNull::new(name)
     }
 }
 

@@ -5,8 +5,8 @@
 //! The high four bits of the prefix's `align` say how much spare room there is.
 
 use core::alloc::Layout;
-use core::ffi::CStr;
-use core::ptr::NonNull;
+use core::ffi::c_char;
+use core::ptr::{NonNull, null};
 
 use super::layout::{CellAt, prefix};
 use super::record;
@@ -92,10 +92,10 @@ fn bytes_behind(flags: u8) -> usize {
 #[derive(Clone, Copy)]
 pub(crate) struct CellLayout {
     pub(crate) header: usize,
-    pub(crate) size: usize,
     pub(crate) align: usize,
     /// Bytes of the destructor slot and the name.
     behind: usize,
+    pub(crate) size: usize,
     /// Bytes from the data to the end of the block.
     pub(crate) end: usize,
 }
@@ -109,7 +109,7 @@ impl CellLayout {
     pub(crate) fn new(header: usize, request: &Request) -> Result<CellLayout, AllocError> {
         let align = data_align(request.align)?;
         let behind = bytes_behind(flags_of(request));
-        CellLayout { header, size: 0, align, behind, end: 0 }.with(request.size)
+        CellLayout { header, align, behind, size: 0, end: 0 }.with(request.size)
     }
 
     /// Returns this shape with `size` data bytes, in a block without spare room.
@@ -122,10 +122,10 @@ impl CellLayout {
         Ok(CellLayout { end: shape.tight(), ..shape })
     }
 
-    /// Returns this shape in a block with room for `room` data bytes.
-    pub(crate) fn with_room(self, room: usize) -> Result<CellLayout, AllocError> {
-        let end = self.with(room.max(self.size))?.end;
-        self.to(end).within(self.size).ok_or(AllocError::Overflow)
+    /// Returns the end of a block for this shape with room for `room` data bytes.
+    pub(crate) fn end_with_room(&self, room: usize) -> Result<usize, AllocError> {
+        let shape = self.with(room.max(self.size))?;
+        if shape.fits(self.size) { Ok(shape.end) } else { Err(AllocError::Overflow) }
     }
 
     /// Returns this shape in a block that ends at `end`.
@@ -134,12 +134,11 @@ impl CellLayout {
         CellLayout { end, ..self }
     }
 
-    /// Returns this shape with `size` data bytes in the same block, if they fit and the prefix can express the spare room.
+    /// Returns true if `size` data bytes fit in the same block, and the prefix can express the spare room.
     #[cfg_attr(not(kmem_standalone), inline(always))]
-    pub(crate) fn within(self, size: usize) -> Option<CellLayout> {
-        let shape = CellLayout { size, ..self };
-        let fits = size <= MOST && shape.tight() <= self.end;
-        (fits && (shape.spare() < FAR || self.end <= FARTHEST)).then_some(shape)
+    pub(crate) fn fits(&self, size: usize) -> bool {
+        let shape = CellLayout { size, ..*self };
+        size <= MOST && shape.tight() <= self.end && (shape.spare() < FAR || self.end <= FARTHEST)
     }
 
     /// Reads the shape of a cell whose prefix was checked.
@@ -165,9 +164,8 @@ impl CellLayout {
     pub(crate) unsafe fn ending(at: CellAt, size: usize, far_end: usize) -> CellLayout {
         // SAFETY: [caller, prefix] the cell is readable.
         let (flags, align) = unsafe { ((*at.cell()).flags, (*at.cell()).align) };
-        let header = at.header();
-        let behind = bytes_behind(flags);
-        let shape = CellLayout { header, size: size - header, align: BASE_ALIGN, behind, end: 0 };
+        let (header, behind) = (at.header(), bytes_behind(flags));
+        let shape = CellLayout { header, align: BASE_ALIGN, behind, size: size - header, end: 0 };
         let shape = shape.to(shape.tight());
         if align == 0 {
             return shape;
@@ -210,7 +208,7 @@ impl CellLayout {
 
     /// Returns the bytes from the data to the name.
     pub(crate) fn name_at(&self) -> usize {
-        self.slot() + self.behind - size_of::<SealedName>()
+        self.far() - size_of::<SealedName>()
     }
 
     /// Returns the bytes from the data to the far end.
@@ -221,7 +219,7 @@ impl CellLayout {
     /// Returns the bytes from the data to the end of a block without spare room.
     #[cfg_attr(not(kmem_standalone), inline(always))]
     fn tight(&self) -> usize {
-        if self.behind > 0 { self.slot() + self.behind } else { self.size }
+        if self.behind > 0 { self.far() } else { self.size }
     }
 
     /// Returns the spare bytes as the prefix counts them: at most [`FAR`].
@@ -244,8 +242,8 @@ impl CellLayout {
 /// The destructor and the name behind the data, held while the data is resized.
 #[derive(Clone, Copy)]
 pub(crate) struct Trailer {
-    pub(crate) drop: Option<Destructor>,
-    pub(crate) name: Option<&'static CStr>,
+    drop: Destructor,
+    name: *const c_char,
 }
 
 impl Trailer {
@@ -255,14 +253,14 @@ impl Trailer {
     pub(crate) unsafe fn take(data: *mut u8, shape: &CellLayout) -> Option<Trailer> {
         // SAFETY: [slot] the shape says where a slot and a name lie.
         unsafe {
-            let drop =
-                if shape.has_slot() { Some(SealedDtor::read(data.add(shape.slot()).cast())?) } else { None };
-            let name = if shape.has_name() {
-                Some(SealedName::read(data.add(shape.name_at()).cast())?)
-            } else {
-                None
-            };
-            Some(Trailer { drop, name })
+            let mut trailer = Trailer { drop: Destructor::NONE, name: null() };
+            if shape.has_slot() {
+                trailer.drop = SealedDtor::read(data.add(shape.slot()).cast())?;
+            }
+            if shape.has_name() {
+                trailer.name = SealedName::read(data.add(shape.name_at()).cast())?.as_ptr();
+            }
+            Some(trailer)
         }
     }
 
@@ -278,11 +276,11 @@ impl Trailer {
             let spare = shape.spare();
             (*cell).align = (*cell).align & ALIGN_BITS | (spare << 4) as u8;
             (*cell).heap = seal::of_cell((*cell).size, (*cell).flags, (*cell).align);
-            if let Some(destructor) = self.drop {
-                SealedDtor::write(data.add(shape.slot()).cast(), destructor);
+            if shape.has_slot() {
+                SealedDtor::write(data.add(shape.slot()).cast(), self.drop);
             }
-            if let Some(name) = self.name {
-                SealedName::write(data.add(shape.name_at()).cast(), name);
+            if shape.has_name() {
+                SealedName::write(data.add(shape.name_at()).cast(), self.name);
             }
             if spare == FAR {
                 End::write(data.add(shape.far()).cast(), shape.end);
@@ -320,19 +318,13 @@ mod tests {
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);
         let flags =
             if shape.has_slot() { FLAG_SLOT } else { 0 } | if shape.has_name() { FLAG_NAME } else { 0 };
-        let trailer = Trailer {
-            drop: shape.has_slot().then_some(Destructor { run: None, arg: null_mut() }),
-            name: shape.has_name().then_some(c"name"),
-        };
+        let trailer = Trailer { drop: Destructor::NONE, name: c"name".as_ptr() };
         // SAFETY: the block has room for the header and for 384 bytes behind it.
         unsafe {
             prefix(data, 16).write(Cell::new(Kind::Heap, flags, align_byte(shape.align), 0, 0));
             trailer.put(data, shape);
             let trailer = Trailer::take(data, shape).expect("what was put");
-            assert_eq!(
-                (trailer.drop.is_some(), trailer.name.is_some()),
-                (shape.has_slot(), shape.has_name())
-            );
+            assert_eq!(trailer.name.is_null(), !shape.has_name());
             let at = CellAt::new(Kind::Heap, data);
             CellLayout::is_possible(at, (*at.cell()).size).then(|| CellLayout::of(at))
         }
@@ -344,10 +336,11 @@ mod tests {
             for room in 0..100 {
                 let block = shape.with(room).unwrap();
                 for size in 0..200 {
-                    let Some(within) = block.within(size) else {
+                    if !block.fits(size) {
                         assert!(size > room && shape.with(size).unwrap().end > block.end);
                         continue;
-                    };
+                    }
+                    let within = CellLayout { size, ..block };
                     assert_eq!(within.layout(), block.layout());
                     let read = written(&within).unwrap();
                     assert_eq!((read.size, read.end, read.align), (size, block.end, shape.align));
@@ -360,22 +353,22 @@ mod tests {
     fn reserved_room_is_a_block_of_that_size() {
         for shape in shapes() {
             for (size, room) in (0..50).flat_map(|size| (0..90).map(move |room| (size, room))) {
-                let roomy = shape.with(size).unwrap().with_room(room).unwrap();
-                assert_eq!((roomy.size, roomy.end), (size, shape.with(room.max(size)).unwrap().end));
+                let end = shape.with(size).unwrap().end_with_room(room).unwrap();
+                assert_eq!(end, shape.with(room.max(size)).unwrap().end);
             }
-            assert!(shape.with_room(usize::MAX).is_err() && shape.with_room(FARTHEST + 1).is_err());
+            assert!(shape.end_with_room(usize::MAX).is_err() && shape.end_with_room(FARTHEST + 1).is_err());
         }
     }
 
     #[test]
     fn an_overwritten_far_end_is_rejected() {
-        let shape = CellLayout::new(16, &Request::new(0)).unwrap().with_room(200).unwrap();
+        let shape = CellLayout::new(16, &Request::new(0)).unwrap().to(200);
         let mut block = Block([MaybeUninit::uninit(); 512]);
         let data = (&raw mut block).cast::<u8>().wrapping_add(128);
         // SAFETY: as above.
         unsafe {
             prefix(data, 16).write(Cell::new(Kind::Heap, 0, 0, 0, 0));
-            Trailer { drop: None, name: None }.put(data, &shape);
+            Trailer { drop: Destructor::NONE, name: null() }.put(data, &shape);
             let word = data.cast::<usize>();
             let at = CellAt::new(Kind::Heap, data);
             assert_eq!(CellLayout::of(at).end, 200);

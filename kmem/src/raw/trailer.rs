@@ -33,7 +33,12 @@ pub(crate) unsafe fn name(at: CellAt) -> Option<&'static CStr> {
     // SAFETY: [caller, slot] the cell is live, and its shape says where a name lies.
     unsafe {
         let shape = CellLayout::of_any(at);
-        if shape.has_name() { SealedName::read(at.data.add(shape.name_at()).cast()) } else { None }
+        if !shape.has_name() {
+            return None;
+        }
+        // `SealedName::write` stored the address of a string that is never freed. A corrupt address is detected, except on a 64-bit
+        // machine whose data addresses have no spare bits.
+        SealedName::read(at.data.add(shape.name_at()).cast()).map(|name| CStr::from_ptr(name.as_ptr()))
     }
 }
 
@@ -44,7 +49,7 @@ pub(crate) unsafe fn rename(at: CellAt, name: &'static CStr) -> bool {
     unsafe {
         let shape = CellLayout::of_any(at);
         if shape.has_name() {
-            SealedName::write(at.data.add(shape.name_at()).cast(), name);
+            SealedName::write(at.data.add(shape.name_at()).cast(), name.as_ptr());
         }
         shape.has_name()
     }

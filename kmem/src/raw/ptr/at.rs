@@ -65,7 +65,9 @@ impl At {
                 #[cfg(feature = "pool")]
                 Some(Kind::Pool) if !src.is_null() => crate::raw::pool::alloc(src.cast(), request),
                 #[cfg(feature = "arena")]
-                Some(Kind::Arena) if !src.is_null() => crate::raw::arena::alloc_by(ALLOC_CELL_SMALL, src.cast(), request),
+                Some(Kind::Arena) if !src.is_null() => {
+                    crate::raw::arena::alloc_by(ALLOC_CELL_SMALL, src.cast(), request)
+                }
                 #[cfg(feature = "tree")]
                 Some(Kind::Tree) => {
                     crate::raw::tree::alloc_internal(src, parent, request, 0, call!(c"kmtreea"))
