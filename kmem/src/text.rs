@@ -30,8 +30,26 @@ impl<'w> Text<'w> {
         }
     }
 
-    pub(crate) fn push_number(&mut self, number: usize) {
-        self.push_digits(number, 10);
+    /// Writes a template. Each `#` becomes the next number. A `~` becomes the `s` of a plural, unless the number before it is one.
+    #[cfg(any(feature = "pool", feature = "arena", feature = "tree"))]
+    #[inline(never)]
+    pub(crate) fn push_filled(&mut self, template: &str, numbers: &[usize]) {
+        let (mut numbers, mut number, mut start) = (numbers.iter(), 0, 0);
+        let bytes = template.as_bytes();
+        for (at, &byte) in bytes.iter().enumerate() {
+            if byte != b'#' && byte != b'~' {
+                continue;
+            }
+            self.push_characters(bytes.get(start..at));
+            start = at + 1;
+            if byte == b'#' {
+                number = numbers.next().copied().unwrap_or(0);
+                self.push_digits(number, 10);
+            } else if number != 1 {
+                self.push("s");
+            }
+        }
+        self.push_characters(bytes.get(start..));
     }
 
     #[inline(never)]
@@ -187,7 +205,11 @@ mod tests {
     #[test]
     fn numbers_are_written_as_the_formatting_machinery_does() {
         for number in [0, 1, 9, 10, 255, 4096, usize::MAX - 1, usize::MAX] {
-            assert_eq!(written(|text| text.push_number(number)), number.to_string());
+            let plural = if number == 1 { "" } else { "s" };
+            assert_eq!(
+                written(|text| text.push_filled("a # b~, #~.", &[0, number])),
+                std::format!("a 0 bs, {number}{plural}.")
+            );
             assert_eq!(written(|text| text.push_hex(number)), std::format!("{number:#x}"));
         }
     }

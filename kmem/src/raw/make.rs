@@ -32,6 +32,9 @@ pub(crate) unsafe fn alloc_cell(kind: Kind, src: *mut Cell, request: &Request, f
         // SAFETY: [caller] the contract is the caller's.
         return unsafe { alloc_cell_cold(kind, src, request, flags) };
     }
+    if request.size > MOST {
+        return Err(AllocError::Overflow);
+    }
     // The plain cell from the heap is by far the most frequent. If the request is a constant, most of this is computed at compile
     // time.
     // SAFETY: [caller, extent, drawn] the size is not zero and cannot overflow. The block has this layout. A source that is not null
@@ -63,13 +66,11 @@ unsafe fn alloc_plain_cold(kind: Kind, src: *mut Cell, size: usize, fill: Fill, 
     }
 }
 
-/// Returns true if the cell will be plain: default alignment, no destructor or name.
+/// Returns true if the cell will be plain, unless it is too large: default alignment, no destructor or name. The compiler knows this
+/// of a request with only a size. So the request need not be written to memory.
 #[inline(always)]
 pub(crate) fn is_plain_request(request: &Request) -> bool {
-    request.drop.is_none()
-        && request.name.is_none()
-        && request.size <= MOST
-        && matches!(data_align(request.align), Ok(BASE_ALIGN))
+    request.drop.is_none() && request.name.is_none() && matches!(data_align(request.align), Ok(BASE_ALIGN))
 }
 
 /// Returns the layout of the block of a plain cell. Safety: the request is plain.
@@ -99,7 +100,7 @@ unsafe fn write_plain(block: NonNull<u8>, kind: Kind, size: usize, flags: u8) ->
 unsafe fn alloc_cell_cold(kind: Kind, src: *mut Cell, request: &Request, flags: u8) -> AllocResult {
     // SAFETY: [caller] the contract is the caller's.
     unsafe {
-        if !is_plain_request(request) {
+        if !is_plain_request(request) || request.size > MOST {
             return alloc_cell_slow(kind, src, request, flags);
         }
         alloc_plain_cold(kind, src, request.size, request.fill, flags)

@@ -330,12 +330,10 @@ impl Form {
     fn end(self, out: &mut Text<'_>, total: &Sum) {
         match self {
             Form::Text => {
-                many(out, total.cells, " cell");
-                out.push(", ");
-                many(out, total.size, " byte");
-                out.push(", ");
-                out.push_number(total.block);
-                out.push(" with headers\n");
+                out.push_filled(
+                    "# cell~, # byte~, # with headers\n",
+                    &[total.cells, total.size, total.block],
+                );
             }
             Form::Json => {
                 out.push("\n],\"total\":");
@@ -346,52 +344,30 @@ impl Form {
     }
 }
 
-/// Writes a number and a noun, in the plural unless the number is one.
-fn many(out: &mut Text<'_>, number: usize, of: &str) {
-    out.push_number(number);
-    out.push(of);
-    if number != 1 {
-        out.push("s");
-    }
-}
-
 fn text_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
     const DEEPEST: usize = 32;
     for _ in 0..depth.min(DEEPEST) {
         out.push("  ");
     }
     if depth > DEEPEST {
-        out.push("[");
-        out.push_number(depth);
-        out.push("] ");
+        out.push_filled("[#] ", &[depth]);
     }
     out.push(facts.kind());
     if let Some(name) = facts.name {
         out.push(" ");
         out.push_quoted(name.to_bytes());
     }
-    out.push(", ");
-    many(out, facts.size, " byte");
+    out.push_filled(", # byte~", &[facts.size]);
     #[cfg(feature = "pool")]
     if let Some(pool) = facts.pool {
-        out.push(", ");
-        out.push_number(pool.live);
-        out.push(" of ");
-        out.push_number(pool.cells);
-        out.push(" cells in use, at most ");
-        out.push_number(pool.peak);
+        out.push_filled(", # of # cells in use, at most #", &[pool.live, pool.cells, pool.peak]);
     }
     #[cfg(feature = "arena")]
     if let Some(arena) = facts.arena {
-        out.push(", ");
-        many(out, arena.blocks, " block");
-        out.push(", ");
-        out.push_number(arena.watched);
-        out.push(" watched");
+        out.push_filled(", # block~, # watched", &[arena.blocks, arena.watched]);
     }
     if let Some(refs) = facts.refs {
-        out.push(", ");
-        many(out, refs, " reference");
+        out.push_filled(", # reference~", &[refs]);
     }
     if facts.holder.is_some() {
         out.push(", adopted");
@@ -404,23 +380,14 @@ fn text_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
         out.push(", tainted");
     }
     if below.cells > 0 {
-        out.push(", ");
-        many(out, below.cells, " cell");
-        out.push(" of ");
-        many(out, below.size, " byte");
-        out.push(" below");
+        out.push_filled(", # cell~ of # byte~ below", &[below.cells, below.size]);
     }
     out.push("\n");
 }
 
 fn json_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
-    let number = |out: &mut Text<'_>, key, number| {
-        out.push(key);
-        out.push_number(number);
-    };
     out.push(if depth == 0 { "\n" } else { ",\n" });
-    number(out, "{\"depth\":", depth);
-    out.push(",\"kind\":\"");
+    out.push_filled("{\"depth\":#,\"kind\":\"", &[depth]);
     out.push(facts.kind());
     out.push("\"");
     if let Some(name) = facts.name {
@@ -429,8 +396,7 @@ fn json_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
     }
     out.push(",\"at\":\"");
     out.push_hex(facts.data.addr());
-    number(out, "\",\"size\":", facts.size);
-    number(out, ",\"block\":", facts.block);
+    out.push_filled("\",\"size\":#,\"block\":#", &[facts.size, facts.block]);
     if let Some(source) = facts.source() {
         out.push(",\"source\":\"");
         out.push(source);
@@ -440,22 +406,19 @@ fn json_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
         out.push(",\"tainted\":true");
     }
     if let Some(holder) = facts.holder {
-        number(out, ",\"adopted\":true,\"holder\":", holder);
+        out.push_filled(",\"adopted\":true,\"holder\":#", &[holder]);
     }
     if let Some(refs) = facts.refs {
-        number(out, ",\"refs\":", refs);
+        out.push_filled(",\"refs\":#", &[refs]);
     }
     #[cfg(feature = "pool")]
     if let Some(pool) = facts.pool {
-        number(out, ",\"cell\":", pool.cellsz);
-        number(out, ",\"cells\":", pool.cells);
-        number(out, ",\"live\":", pool.live);
-        number(out, ",\"peak\":", pool.peak);
+        let numbers = [pool.cellsz, pool.cells, pool.live, pool.peak];
+        out.push_filled(",\"cell\":#,\"cells\":#,\"live\":#,\"peak\":#", &numbers);
     }
     #[cfg(feature = "arena")]
     if let Some(arena) = facts.arena {
-        number(out, ",\"blocks\":", arena.blocks);
-        number(out, ",\"watched\":", arena.watched);
+        out.push_filled(",\"blocks\":#,\"watched\":#", &[arena.blocks, arena.watched]);
     }
     if below.cells > 0 {
         out.push(",\"below\":");
@@ -465,13 +428,7 @@ fn json_line(out: &mut Text<'_>, depth: usize, facts: &Facts, below: &Sum) {
 }
 
 fn json_sum(out: &mut Text<'_>, sum: &Sum) {
-    out.push("{\"cells\":");
-    out.push_number(sum.cells);
-    out.push(",\"size\":");
-    out.push_number(sum.size);
-    out.push(",\"block\":");
-    out.push_number(sum.block);
-    out.push("}");
+    out.push_filled("{\"cells\":#,\"size\":#,\"block\":#}", &[sum.cells, sum.size, sum.block]);
 }
 
 /// Writes a report of a node and all below it, down to `depth`.
@@ -496,10 +453,12 @@ unsafe fn report(data: *mut u8, depth: usize, form: Form, write: &mut dyn FnMut(
         total.add(&facts);
         if visit.depth > depth {
             below.add(&facts);
-        } else if let Some((depth, facts)) = listed.replace((visit.depth, facts)) {
+        } else {
             // A cell is written after the cells below it are counted.
-            form.cell(out, depth, &facts, &below);
-            below = Sum::default();
+            if let Some((depth, facts)) = &listed {
+                form.cell(out, *depth, facts, &below);
+            }
+            (listed, below) = (Some((visit.depth, facts)), Sum::default());
         }
         // SAFETY: [caller] as above.
         let owned = unsafe { owned(visit.object, None) };

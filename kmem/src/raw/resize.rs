@@ -104,24 +104,31 @@ unsafe fn resize_slow(call: Call, at: CellAt, to: ResizeRequest, how: How) -> Re
         };
         let zeroes = how.shred || (*at.cell()).tainted() || shreds(at.src());
         let mut new = to.least(&shape)?;
-        let mut cell = Checked { at, shape, trailer };
         let stays = if source::fits_in_place(at.src(), new.layout().size())? {
             // In a pool's cell the room is always the whole cell.
             if let ResizeRequest::Room(_) = to {
-                new = cell.shape.with(cell.shape.size)?;
+                new = shape.with(shape.size)?;
             }
             true
-        } else if cell.shape.fits(new.size)
-            && (new.end == cell.shape.end || new.end < cell.shape.end && new.size >= cell.shape.size)
+        } else if shape.fits(new.size)
+            && (new.end == shape.end || new.end < shape.end && new.size >= shape.size)
         {
-            new.end = cell.shape.end;
+            new.end = shape.end;
             true
         } else {
             false
         };
         if stays {
-            return Ok(Resized { data: cell.stay(&new, zeroes), old: None });
+            if zeroes && new.size < shape.size {
+                shred::zero(at.data.add(new.size), shape.size - new.size);
+            }
+            let (from, to) = (shape.layout().size(), new.layout().size());
+            source::resized(at.src(), at.data.sub(shape.offset()), from, to);
+            totals::ended(at.kind, from);
+            totals::made(at.kind, to);
+            return Ok(Resized { data: trailer.put(at.data, &new), old: None });
         }
+        let mut cell = Checked { at, shape, trailer };
         let least = new.end;
         new.end = to.most(&new);
         if let Some(data) = cell.resize_block(&mut new, least, zeroes, how.alone) {
@@ -203,20 +210,6 @@ impl Checked {
         totals::made(self.at.kind, shape.layout().size());
         // SAFETY: [caller] the block has room for the shape.
         unsafe { self.write(data, shape) }
-    }
-
-    /// Gives the cell this shape in its block.
-    #[cfg_attr(not(kmem_standalone), inline(always))]
-    unsafe fn stay(&self, new: &CellLayout, zeroes: bool) -> NonNull<u8> {
-        let (data, old) = (self.at.data, self.shape.size);
-        // SAFETY: [caller, extent] the block has room for the shape.
-        unsafe {
-            if zeroes && new.size < old {
-                shred::zero(data.add(new.size), old - new.size);
-            }
-            source::resized(self.at.src(), self.base(), self.shape.layout().size(), new.layout().size());
-            self.becomes(data, new)
-        }
     }
 
     /// Asks the source or the heap to resize the block to the new shape, then to one that ends at `least`. Returns `None` if the cell

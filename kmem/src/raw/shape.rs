@@ -123,6 +123,7 @@ impl CellLayout {
     }
 
     /// Returns the end of a block for this shape with room for `room` data bytes.
+    #[cfg_attr(not(kmem_standalone), inline(always))]
     pub(crate) fn end_with_room(&self, room: usize) -> Result<usize, AllocError> {
         let shape = self.with(room.max(self.size))?;
         if shape.fits(self.size) { Ok(shape.end) } else { Err(AllocError::Overflow) }
