@@ -193,7 +193,7 @@ pub(crate) fn written(report: impl FnOnce(&mut dyn FnMut(&str))) -> alloc::strin
 mod tests {
     extern crate std;
     use super::*;
-    use std::string::{String, ToString};
+    use std::string::String;
 
     fn written(work: impl FnOnce(&mut Text<'_>)) -> String {
         let mut written = String::new();
