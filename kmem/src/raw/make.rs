@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::layout::{self, CellAt, header_of};
 use super::record;
-use super::request::{BASE_ALIGN, Fill, Request, align_byte, data_align};
+use super::request::{BASE_ALIGN, Fill, Request, align_byte};
 use super::sanitizer::{self, HeaderLinks, HeapCell};
 use super::seal::{self, SealedDtor, SealedName, heap_id};
 use super::shape::{CellLayout, MOST, flags_of};
@@ -30,7 +30,7 @@ pub(crate) const ALLOC_CELL_SMALL: AllocCell =
 pub(crate) unsafe fn alloc_cell(kind: Kind, src: *mut Cell, request: &Request, flags: u8) -> AllocResult {
     if !is_plain_request(request) {
         // SAFETY: [caller] the contract is the caller's.
-        return unsafe { alloc_cell_cold(kind, src, request, flags) };
+        return unsafe { alloc_cell_slow(kind, src, request, flags) };
     }
     if request.size > MOST {
         return Err(AllocError::Overflow);
@@ -70,7 +70,8 @@ unsafe fn alloc_plain_cold(kind: Kind, src: *mut Cell, size: usize, fill: Fill, 
 /// of a request with only a size. So the request need not be written to memory.
 #[inline(always)]
 pub(crate) fn is_plain_request(request: &Request) -> bool {
-    request.drop.is_none() && request.name.is_none() && matches!(data_align(request.align), Ok(BASE_ALIGN))
+    let Request { align, drop, name, .. } = request;
+    drop.is_none() && name.is_none() && *align <= BASE_ALIGN && (*align == 0 || align.is_power_of_two())
 }
 
 /// Returns the layout of the block of a plain cell. Safety: the request is plain.
@@ -108,6 +109,7 @@ unsafe fn alloc_cell_cold(kind: Kind, src: *mut Cell, request: &Request, flags: 
 }
 
 /// [`alloc_cell`] for a request that is not plain. Safety: as for [`alloc_cell`].
+#[inline(never)]
 unsafe fn alloc_cell_slow(kind: Kind, src: *mut Cell, request: &Request, flags: u8) -> AllocResult {
     let shape = CellLayout::new(header_of(kind), request)?;
     let layout = shape.layout();
