@@ -62,6 +62,10 @@ pub(crate) unsafe fn end(call: Call, at: CellAt, shred: bool) -> bool {
     unsafe { !shred && end_fast(at) || end_slow(call, at, shred) }
 }
 
+/// The function that ends cells for callers that need not be fast: the smaller one in the C library, the faster one elsewhere.
+pub(crate) const END_SMALL: unsafe fn(Call, CellAt, bool) -> bool =
+    if cfg!(kmem_standalone) { end_slow } else { end };
+
 /// Ends a plain cell from the heap or from a plain pool, without running user code. Otherwise does nothing and returns false.
 /// Safety: as for [`end`].
 #[inline(always)]

@@ -48,6 +48,18 @@ unsafe fn allocate(size: usize, fill: Fill) -> *mut u8 {
 /// Frees a cell on behalf of `call`. Ignores null. Safety: `data` is null, or the header before it is readable.
 #[inline(always)]
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { release_by(end::end, data, call, shred) }
+}
+
+/// [`release`] by one of the functions that end cells.
+#[inline(always)]
+pub(crate) unsafe fn release_by(
+    end: unsafe fn(Call, CellAt, bool) -> bool,
+    data: *mut u8,
+    call: Call,
+    shred: Shred,
+) {
     if data.is_null() {
         return;
     }
@@ -55,7 +67,7 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     unsafe {
         let at = CellAt::new(Kind::Heap, data);
         if check::check(call, at) {
-            end::end(call, at, shred.is_yes());
+            end(call, at, shred.is_yes());
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use super::Handle;
 use super::check;
+#[cfg(feature = "heap")]
+use super::end;
 use super::layout::CellAt;
+#[cfg(feature = "pool")]
+use super::pool::release as pool;
 use crate::cell::{Cell, Kind, Shred};
 use crate::fault::{self, Call, Misuse};
 
@@ -64,17 +68,18 @@ pub(crate) fn agrees(handle: Handle, found: *mut Cell) -> bool {
     handle.cell == found || handle.cell.is_null()
 }
 
-/// Frees an object by its kind. The rows here are for kinds without children. The caller adds rows for the others.
+/// Frees an object by its kind. The rows here are for kinds without children. The caller adds rows for the others, and names the
+/// functions that end a heap cell and free a pool's cell.
 macro_rules! release_by_kind {
-    ($handle:expr, $call:expr, $shred:expr, $data:ident: { $($(#[$cfg:meta])* $kind:ident => $release:expr,)* }) => {{
+    ($handle:expr, $call:expr, $shred:expr, $end:expr, $release_handle:expr, $data:ident: { $($(#[$cfg:meta])* $kind:ident => $release:expr,)* }) => {{
         let $data = $handle.data;
         let agrees = |found| $crate::raw::object::agrees($handle, found);
         match Kind::from_raw($handle.kind) {
             Some(Kind::None) => {}
             #[cfg(feature = "heap")]
-            Some(Kind::Heap) if agrees($crate::raw::heap::cell($data)) => $crate::raw::heap::release($data, $call, $shred),
+            Some(Kind::Heap) if agrees($crate::raw::heap::cell($data)) => $crate::raw::heap::release_by($end, $data, $call, $shred),
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) => $crate::raw::pool::release::release_handle($handle, $call, $shred),
+            Some(Kind::Pool) => $release_handle($handle, $call, $shred),
             $($(#[$cfg])* Some(Kind::$kind) if agrees($crate::raw::layout::CellAt::new(Kind::$kind, $data).cell()) => {
                 $release
             })*
@@ -90,7 +95,7 @@ pub(crate) use release_by_kind;
 pub(crate) unsafe fn release_leaf(handle: Handle, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.
     unsafe {
-        release_by_kind!(handle, call, shred, data: {
+        release_by_kind!(handle, call, shred, end::END_SMALL, pool::RELEASE_HANDLE_SMALL, data: {
             #[cfg(feature = "arena")]
             Arena => super::arena::scope::release(data, call, shred),
         })

@@ -8,9 +8,13 @@ mod resize;
 use core::ptr::null_mut;
 
 use super::Handle;
+#[cfg(feature = "heap")]
+use super::end;
 #[cfg(feature = "shred")]
 use super::layout::CellAt;
 use super::object;
+#[cfg(feature = "pool")]
+use super::pool::release as pool;
 use crate::cell::{Kind, Shred};
 use crate::fault::{Call, call};
 
@@ -58,7 +62,7 @@ unsafe fn release(handle: Handle, call: Call, shred: Shred) {
     }
     // SAFETY: [caller] the contract is the caller's, and each method checks the header.
     unsafe {
-        object::release_by_kind!(handle, call, shred, data: {
+        object::release_by_kind!(handle, call, shred, end::end, pool::release_handle, data: {
             #[cfg(feature = "ref")]
             Ref => super::refs::release(data, call, shred),
             #[cfg(feature = "arena")]

@@ -98,6 +98,10 @@ pub(crate) unsafe fn release_handle(handle: Handle, call: Call, shred: Shred) {
     }
 }
 
+/// The function that frees cells for callers that need not be fast.
+pub(crate) const RELEASE_HANDLE_SMALL: unsafe fn(Handle, Call, Shred) =
+    if cfg!(kmem_standalone) { release_handle_slow } else { release_handle };
+
 /// [`release_handle`] of a cell that needs more than a [`put_back`], or of a handle that is wrong.
 #[inline(never)]
 unsafe fn release_handle_slow(handle: Handle, call: Call, shred: Shred) {

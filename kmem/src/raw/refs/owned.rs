@@ -21,7 +21,7 @@ pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> O
         match take(call, data) {
             Owned::Below(root) => return Some(root),
             Owned::Nothing => {
-                end::end(call, CellAt::new(Kind::Ref, data), false);
+                end::END_SMALL(call, CellAt::new(Kind::Ref, data), false);
             }
             Owned::Refused => {}
         }
