@@ -7,7 +7,7 @@ use crate::cell::{Cell, Kind};
 use crate::error::AllocError;
 #[cfg(feature = "tree")]
 use crate::fault::call;
-#[cfg(any(feature = "heap", feature = "ref"))]
+#[cfg(any(feature = "heap", feature = "ref", feature = "arena"))]
 use crate::raw::make::ALLOC_CELL_SMALL;
 use crate::raw::request::Request;
 

@@ -120,12 +120,17 @@ pub unsafe fn rename(handle: Handle, name: &'static CStr) -> bool {
         }
         match hosted(handle) {
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) => crate::raw::pool::set_name(handle.data.cast(), Some(name)),
+            Some(Kind::Pool) => {
+                crate::raw::pool::set_name(handle.data.cast(), Some(name));
+                true
+            }
             #[cfg(feature = "arena")]
-            Some(Kind::Arena) => crate::raw::arena::set_name(handle.data.cast(), Some(name)),
-            _ => return cell_of(handle).is_some_and(|at| trailer::rename(at, name)),
+            Some(Kind::Arena) => {
+                crate::raw::arena::set_name(handle.data.cast(), Some(name));
+                true
+            }
+            _ => cell_of(handle).is_some_and(|at| trailer::rename(at, name)),
         }
-        true
     }
 }
 
