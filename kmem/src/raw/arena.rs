@@ -122,7 +122,10 @@ pub unsafe fn init_in_buffer(buffer: *mut u8, len: usize, spec: &Spec) -> Result
     let start = buffer.addr().wrapping_neg() & (BASE_ALIGN - 1);
     let size = len.saturating_sub(start) & !(BASE_ALIGN - 1);
     if buffer.is_null() || size < ARENA + BASE_ALIGN {
-        return Err(AllocError::too_large(ARENA + BASE_ALIGN + start, if buffer.is_null() { 0 } else { len }));
+        return Err(AllocError::too_large(
+            ARENA + BASE_ALIGN + start,
+            if buffer.is_null() { 0 } else { len },
+        ));
     }
     let fixed = if spec.grows { 0 } else { ARENA_FIXED };
     // SAFETY: [caller, extent] the buffer has room for the header from its first aligned byte.

@@ -37,6 +37,10 @@ impl Notes {
     }
 }
 
+/// On some 32-bit machines a `u64` is aligned to 4 bytes.
+#[repr(align(8))]
+struct Aligned(#[expect(dead_code, reason = "it has a size")] u64);
+
 #[test]
 fn a_value_without_a_destructor_takes_its_bytes_alone() {
     leaks_nothing(|| {
@@ -46,7 +50,7 @@ fn a_value_without_a_destructor_takes_its_bytes_alone() {
         let two = arena.alloc(2u8);
         assert_eq!(NonNull::from(&mut *two).addr().get(), NonNull::from(&mut *one).addr().get() + 1);
         assert_eq!((*one, *two, used()), (1, 2, 2));
-        arena.alloc(3u64);
+        arena.alloc(Aligned(3));
         assert_eq!(used(), 16);
         arena.alloc([4u64; 4]);
         arena.alloc_slice_copy(&[5u16; 5]);
