@@ -239,6 +239,7 @@ fn a_tainted_object_is_zeroed_with_its_scope_and_a_tainted_arena_as_a_whole() {
 
 #[test]
 #[cfg(feature = "shred")]
+#[cfg_attr(any(kmem_asan, kmem_valgrind), ignore = "looks at freed memory")]
 fn an_object_is_zeroed_if_a_source_of_its_arena_is_tainted_meanwhile() {
     leaks_nothing(|| unsafe {
         for chain in 0..5 {
