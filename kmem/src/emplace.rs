@@ -167,9 +167,7 @@ impl<T> Filling<T> {
         // SAFETY: [fresh] nobody else has the cell, and its new address is stored before the old block is freed.
         let resized =
             unsafe { raw::ptr::resize_kept(self.handle(), ResizeRequest::Size(size), call!(c"kmresize")) }?;
-        if let Some(resized) = &resized {
-            self.data = resized.data.cast();
-        }
+        self.data = resized.data.cast();
         self.room = room;
         Ok(())
     }
@@ -402,7 +400,7 @@ unsafe fn change<T: Copy>(
     let resized = unsafe { raw::ptr::resize_kept(handle, to, call) };
     core::mem::forget(cut);
     let resized = resized?;
-    let data = resized.as_ref().map_or(slice.cast(), |resized| resized.data.cast::<T>());
+    let data = resized.data.cast::<T>();
     if len > slice.len() {
         // SAFETY: [extent] the cell has room for `len` elements, more than before.
         fill(unsafe { data.add(slice.len()) });

@@ -18,7 +18,7 @@ use crate::cell::{Cell, Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{self, Call, Misuse, call};
 use crate::shared;
-use count::{check_only, drop_one};
+use count::{check_only, drop_one, drop_one_cold};
 
 pub(crate) use count::down;
 #[cfg(feature = "tree")]
@@ -87,7 +87,9 @@ pub unsafe fn handle(data: *mut u8) -> Handle {
 pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
     unsafe {
-        if drop_one(data, call, shred) {
+        let is_last =
+            if shred.is_yes() { drop_one_cold(data, call, shred) } else { drop_one(data, call, shred) };
+        if is_last {
             end(call, data);
         }
     }

@@ -28,6 +28,13 @@ pub(crate) struct Resized {
     old: Option<CellFreeGuard>,
 }
 
+impl Resized {
+    /// A cell that stayed where it is.
+    pub(crate) fn in_place(data: NonNull<u8>) -> Resized {
+        Resized { data, old: None }
+    }
+}
+
 /// The result of a resize.
 pub(crate) type ResizeResult = Result<Resized, AllocError>;
 

@@ -7,7 +7,7 @@ use crate::cell::{Kind, Shred};
 use crate::error::AllocError;
 use crate::fault::{Call, call};
 use crate::raw::object::{self, Check};
-use crate::raw::resize::{ResizeRequest, Resized};
+use crate::raw::resize::{ResizeRequest, ResizeResult, Resized};
 
 /// Resizes an object to `size` bytes and returns its data. The object may move; the handle is updated. C: `kmresize`.
 ///
@@ -54,11 +54,10 @@ pub unsafe fn reserve(handle: &mut Handle, size: usize) -> Result<NonNull<u8>, A
 unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
     let resized = unsafe { resize_kept(*handle, to, call) }?;
-    let Some(Resized { data, .. }) = &resized else {
-        // SAFETY: [handle] the object is not null.
-        return Ok(unsafe { NonNull::new_unchecked(handle.data) });
-    };
-    let data = *data;
+    let data = resized.data;
+    if data.as_ptr() == handle.data {
+        return Ok(data);
+    }
     if !handle.cell.is_null() {
         // The header ends where the data begins, so the distance between them does not change.
         let offset = handle.data.addr().wrapping_sub(handle.cell.addr());
@@ -68,13 +67,9 @@ unsafe fn change(handle: &mut Handle, to: ResizeRequest, call: Call) -> Result<N
     Ok(data)
 }
 
-/// [`resize`], [`grow`] and [`reserve`] on behalf of `call`. The old block is freed when the result is dropped. Returns `None` for
-/// a pool's cell, which always keeps its full size. Safety: as for [`resize`].
-pub(crate) unsafe fn resize_kept(
-    handle: Handle,
-    to: ResizeRequest,
-    call: Call,
-) -> Result<Option<Resized>, AllocError> {
+/// [`resize`], [`grow`] and [`reserve`] on behalf of `call`. The old block is freed when the result is dropped. A pool's cell
+/// always keeps its full size. Safety: as for [`resize`].
+pub(crate) unsafe fn resize_kept(handle: Handle, to: ResizeRequest, call: Call) -> ResizeResult {
     let Handle { kind, shred, data, .. } = handle;
     if data.is_null() {
         return Err(AllocError::source(None));
@@ -88,15 +83,18 @@ pub(crate) unsafe fn resize_kept(
         }
         match Kind::from_raw(kind) {
             #[cfg(feature = "heap")]
-            Some(Kind::Heap) => crate::raw::heap::resize_kept(data, to, call, shred).map(Some),
+            Some(Kind::Heap) => crate::raw::heap::resize_kept(data, to, call, shred),
             #[cfg(feature = "ref")]
-            Some(Kind::Ref) => crate::raw::refs::resize_kept(data, to, call, shred).map(Some),
+            Some(Kind::Ref) => crate::raw::refs::resize_kept(data, to, call, shred),
             #[cfg(feature = "tree")]
-            Some(Kind::Tree) => crate::raw::tree::resize_kept(data, to, call, shred).map(Some),
+            Some(Kind::Tree) => crate::raw::tree::resize_kept(data, to, call, shred),
             #[cfg(feature = "arena")]
-            Some(Kind::Arena) => crate::raw::arena::resize_kept(data, to, call, shred).map(Some),
+            Some(Kind::Arena) => crate::raw::arena::resize_kept(data, to, call, shred),
             #[cfg(feature = "pool")]
-            Some(Kind::Pool) => crate::raw::pool::holds(data, to.room()).map(|()| None),
+            Some(Kind::Pool) => {
+                crate::raw::pool::holds(data, to.room())?;
+                Ok(Resized::in_place(NonNull::new_unchecked(data)))
+            }
             _ => Err(AllocError::fixed(Kind::None)),
         }
     }

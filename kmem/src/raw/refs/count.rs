@@ -23,6 +23,13 @@ pub(crate) unsafe fn drop_one(data: *mut u8, call: Call, shred: Shred) -> bool {
     unsafe { down(call, data) }
 }
 
+/// [`drop_one`], out of line.
+#[inline(never)]
+pub(crate) unsafe fn drop_one_cold(data: *mut u8, call: Call, shred: Shred) -> bool {
+    // SAFETY: [caller] the contract is the caller's.
+    unsafe { drop_one(data, call, shred) }
+}
+
 /// Drops a reference. Returns true if it was the last one: the caller must end the cell.
 /// Safety: `data` is that of a live counted cell to which the caller has a reference.
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use core::ptr::{NonNull, null_mut};
 
-use super::count::drop_one;
+use super::count::drop_one_cold;
 use crate::cell::{FLAG_BUSY, Kind, Shred};
 use crate::fault::{self, Call, Misuse};
 use crate::raw::layout::{CellAt, Node, Ref};
@@ -15,7 +15,7 @@ use crate::shared;
 pub(crate) unsafe fn release_below(data: *mut u8, call: Call, shred: Shred) -> Option<NonNull<Node>> {
     // SAFETY: [caller] the contract is the caller's. After the last reference, the cell is the caller's alone.
     unsafe {
-        if !drop_one(data, call, shred) {
+        if !drop_one_cold(data, call, shred) {
             return None;
         }
         match take(call, data) {

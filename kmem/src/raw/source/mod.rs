@@ -231,6 +231,7 @@ unsafe fn fits_in_place_of(src: *mut Cell, size: usize) -> Result<bool, AllocErr
 }
 
 /// Returns true if the source can be asked to resize a block in place, see [`resize`]. Safety: `src` is null or a live source.
+#[cfg_attr(kmem_standalone, inline(never))]
 pub(crate) unsafe fn resizes(src: *mut Cell) -> bool {
     // SAFETY: [caller, live] a source that is not null is live.
     !src.is_null() && unsafe { by_source!(live(src), source => source::resizes(src), _other => false) }
