@@ -79,9 +79,11 @@ pub(crate) unsafe fn resize(call: Call, at: CellAt, to: ResizeRequest, how: How)
                 return Ok(resized);
             }
         }
-        let resized = resize_slow(call, at, to, how)?;
-        announce_moved(at, &resized);
-        Ok(resized)
+        let resized = resize_slow(call, at, to, how);
+        if let Ok(resized) = &resized {
+            announce_moved(at, resized);
+        }
+        resized
     }
 }
 

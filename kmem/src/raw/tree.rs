@@ -94,7 +94,8 @@ pub(crate) unsafe fn resize_kept(data: *mut u8, to: ResizeRequest, call: Call, s
         // A global allocator may be user code that reaches the node by its neighbours; `malloc` cannot.
         let alone = cfg!(kmem_libc) || (*node).parent.is_null() && (*node).child.is_null();
         let how = How { shred: shred.is_yes(), alone };
-        let resized = resize::resize(call, Node::at(node), to, how)?;
+        let result = resize::resize(call, Node::at(node), to, how);
+        let Ok(resized) = &result else { return result };
         let now = Node::of(resized.data.as_ptr());
         if now != node {
             #[cfg(feature = "arena")]
@@ -116,7 +117,7 @@ pub(crate) unsafe fn resize_kept(data: *mut u8, to: ResizeRequest, call: Call, s
                 child = (*child).next;
             }
         }
-        Ok(resized)
+        result
     }
 }
 
