@@ -168,9 +168,10 @@ TEST(limits_nest_and_each_counts) {
 #ifndef KFmem_noheap
 TEST(a_limit_over_the_heap_counts_each_resize_once) {
     kmlimit *limit = kmlimiti(NULL, 1 << 20);
-    kmptr bytes = kmtreeao((kmcell *)limit, NULL, 400000);
-    /* Both blocks together would be too large. */
-    CHECK(kmresize(&bytes, 700000) && kmlimitq(limit).used == 700064 && kmlimitq(limit).peak == 700064);
+    /* Both blocks together would be too large. On 32-bit machines the C library has no realloc() for this alignment. */
+    kmptr bytes = kmtreeao((kmcell *)limit, NULL, sizeof(void *) == 8 ? 400000 : 300000);
+    CHECK(kmresize(&bytes, 700000) && kmlimitq(limit).used == 700064);
+    CHECK(kmlimitq(limit).peak == (sizeof(void *) == 8 ? 700064 : 300064 + 700064));
     CHECK(kmresize(&bytes, 2000000) == NULL && kmlimitq(limit).used == 700064);
     CHECK(kmresize(&bytes, 10) && kmlimitq(limit).used == 74);
     kmfree(bytes);

@@ -278,14 +278,14 @@ TEST(a_cleared_pool_has_no_live_cell_and_only_its_first_block) {
 TEST(a_million_cells_freed_in_any_order_go_back_to_the_source) {
     enum { N = 1000003 };
     void **cells = (void **)malloc(N * sizeof *cells);
-    for (size_t step = 1; step < N; step = step * 7919 % N + N / 2) {
+    for (uint64_t step = 1; step < N; step = step * 7919 % N + N / 2) {
         kmopt o = {0};
         o.sz = 48;
         o.grow = 1;
         kmpool *pool = kmpooliw(SRC, &o, 64);
         for (size_t i = 0; i < N; i++) cells[i] = kmpoola(pool);
         CHECK(kmpoolq(pool).block > (size_t)N * 64);
-        for (size_t i = 0; i < N; i++) kmpoolf(cells[i * step % N]);
+        for (size_t i = 0; i < N; i++) kmpoolf(cells[(size_t)(i * step % N)]);
         kmpoolcount n = kmpoolq(pool);
         CHECK(n.live == 0 && n.cells == 64 && n.peak == N && n.block < 8000 && source.out == 1);
         kmpoolx(pool);
