@@ -68,10 +68,11 @@
  * allocated from them may be used by only one thread at a time.
  *
  * SOURCES. The argument src says what a cell is allocated from: NULL is the heap, (kmcell *)pool is a pool,
- * (kmcell *)arena an arena, (kmcell *)limit a limit on the bytes of another source, and (kmcell *)&source is a kmsource of
- * your own. For a node, Kmsame is the source of its parent. A pool or an arena may also be allocated from a node, with kmtreeo(node).cell: it is then on the node, and
- * freeing the node frees it after everything else below the node. A source must outlive the cells that are allocated
- * from it. Heap cells, counted cells and objects of an arena cannot be sources.
+ * (kmcell *)arena an arena, (kmcell *)limit a limit on the bytes of another source, and (kmcell *)&source is a
+ * kmsource of your own. For a node, Kmsame is the source of its parent. A pool or an arena may also be allocated from a
+ * node, with kmtreeo(node).cell: it is then on the node, and freeing the node frees it after everything else below the
+ * node. A source must outlive the cells that are allocated from it. Heap cells, counted cells and objects of an arena
+ * cannot be sources.
  *
  * CALLBACKS. kmheapf(), kmrefd(), kmpoolf(), kmarenaf() and kmtreed() have the type void (*)(void *), as do kmheaps(),
  * kmrefs(), kmpools() and kmarenas(), which zero the object first. Do not cast kmtreef() and kmtrees() to that type:
@@ -272,7 +273,7 @@ void kmrefs(void *) KM_REF KM_SHREDS;
  * of their adoption, in constant stack, and are zeroed if the cell is tainted.
  *
  * Until the cell releases the object, nobody else may free or resize it. The source of the object must outlive the
- * cell. The first object takes 112 bytes from the source of the cell; each object that is not a tree takes 88 more.
+ * cell, and if that is an arena, so must the scope of the object. The first object takes 112 bytes from the source of the cell; each object that is not a tree takes 88 more.
  *
  * EINVAL if the cell has other references, or would own itself. A cycle through several cells is not detected: those
  * cells are never freed.
@@ -449,7 +450,8 @@ void *kmtreecp(const void *node) KM_USED KM_TREE;
  *
  * The node owns what the handle owned: one reference to a counted cell, or the object itself. So only a counted cell
  * can have several owners, one for each reference. Until the node releases the object, nobody else may free or resize
- * it. The source of the object must outlive the node. See also kmtreel(), kmrefk(). */
+ * it. The source of the object must outlive the node, and if that is an arena, so must the scope of the object. See also
+ * kmtreel(), kmrefk(). */
 void *kmtreek(void *node, kmptr object) KM_USED KM_TREE;
 /* Releases an object that a node adopted, or makes a child a root. Returns the handle that was adopted: the object is
  * yours again. Returns the null handle if the node does not own the object. Searches the children, the last one first.
