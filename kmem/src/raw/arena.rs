@@ -20,7 +20,8 @@ pub(crate) use super::layout::ARENA_CELL as HEADER;
 use super::layout::{ArenaCell, CellAt, prefix};
 use super::request::{BASE_ALIGN, Fill, Request};
 use super::resize::{self, How, ResizeRequest, Resized};
-use super::source::{BELOW, draw};
+use super::shape::MOST;
+use super::source::{BELOW, arena as store, draw};
 use super::{chain, check, make, seal, totals};
 use crate::cell::{Cell, FLAG_HOST, Kind, Shred};
 use crate::error::AllocError;
@@ -236,7 +237,33 @@ pub unsafe fn e(arena: *mut Arena, mark: &Mark) {
 #[inline(always)]
 pub unsafe fn alloc(arena: *mut Arena, request: &Request) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: [caller] the contract is the caller's.
-    unsafe { alloc_by(make::alloc_cell, arena, request) }
+    unsafe {
+        match NonNull::new(alloc_fast(arena, request)) {
+            Some(data) => Ok(data),
+            None => alloc_by(make::ALLOC_CELL_SMALL, arena, request),
+        }
+    }
+}
+
+/// Allocates a plain object behind the last one, or in a free room of its size. Returns null if this takes more.
+/// Safety: as for [`alloc`].
+#[inline(always)]
+unsafe fn alloc_fast(arena: *mut Arena, request: &Request) -> *mut u8 {
+    if request.fill != Fill::Undefined || !make::is_plain_request(request) || request.size > MOST {
+        return null_mut();
+    }
+    let size = HEADER + request.size;
+    // SAFETY: [caller, extent] the contract is the caller's. The size cannot overflow, and the block has it.
+    unsafe {
+        let mut block = store::draw_fast(arena.cast(), size);
+        if block.is_null() {
+            block = store::draw_room(arena.cast(), size);
+        }
+        let Some(block) = NonNull::new(block) else { return null_mut() };
+        let data = make::write_plain(block, Kind::Arena, size, 0).as_ptr();
+        (&raw mut (*ArenaCell::of(data)).src).write(arena.cast());
+        data
+    }
 }
 
 /// [`alloc`] by the given one of the two functions that make cells.

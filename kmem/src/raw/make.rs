@@ -83,7 +83,7 @@ unsafe fn plain_layout(kind: Kind, request: &Request) -> Layout {
 
 /// Makes a plain cell in a block of `size` bytes. Returns the data. Safety: the block is the caller's, and has room for the header.
 #[inline(always)]
-unsafe fn write_plain(block: NonNull<u8>, kind: Kind, size: usize, flags: u8) -> NonNull<u8> {
+pub(crate) unsafe fn write_plain(block: NonNull<u8>, kind: Kind, size: usize, flags: u8) -> NonNull<u8> {
     totals::made(kind, size);
     // SAFETY: [extent] the block has room for the header.
     unsafe {

@@ -3,7 +3,7 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 
 use kmem::AllocError;
-use kmem::raw::{Destructor, Request, heap, pool, ptr, refs, tree};
+use kmem::raw::{Destructor, Request, arena, heap, pool, ptr, refs, tree};
 
 use crate::support::leaks_nothing;
 
@@ -196,6 +196,32 @@ fn the_owner_of_an_arena_is_released_as_it_was_adopted() {
             assert_eq!((released.data, released.shred != 0), (owner.data, tainted));
             tree::f(released.data);
         }
+        tree::f(root);
+    });
+}
+
+#[test]
+fn a_node_that_is_too_large_for_the_address_space_is_refused_and_changes_nothing() {
+    leaks_nothing(|| unsafe {
+        let root = tree::i(null_mut(), null_mut(), 16, 0);
+        let store = arena::i(null_mut(), 0);
+        for freed in [false, true] {
+            for size in [usize::MAX, usize::MAX - 15, usize::MAX - 64, usize::MAX - 100, isize::MAX as usize]
+            {
+                assert!(tree::a(tree::same(), root, size).is_null());
+                assert!(arena::a(store, size).is_null());
+            }
+            let [one, two] = [(); 2].map(|()| [tree::a(tree::same(), root, 32), arena::a(store, 32)]);
+            assert_eq!([two[0].addr() - one[0].addr(), two[1].addr() - one[1].addr()], [96, 64], "{freed}");
+            tree::f(one[0]);
+            arena::f(one[1]);
+            assert_eq!([tree::a(tree::same(), root, 32), arena::a(store, 32)], one);
+            if freed {
+                tree::f(two[0]);
+                arena::f(two[1]);
+            }
+        }
+        arena::x(store);
         tree::f(root);
     });
 }

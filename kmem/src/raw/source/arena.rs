@@ -59,19 +59,38 @@ pub(super) unsafe fn draw(src: *mut Cell, layout: Layout, below: &Below) -> Resu
     }
 }
 
-/// Allocates a block aligned to 16, or returns null if only [`draw`] can. Safety: `src` is the readable prefix of a source, and
-/// belongs to this thread if it is an arena.
+/// Returns the prefix of a live arena with these flags, and a mask for it.
+const fn arena(flags: u8) -> [u64; 2] {
+    [
+        layout::prefix_word_of(Kind::Arena as i32, 0, ARENA_STORE | flags, 0, 0),
+        layout::prefix_word_of(-1, 0, ARENA_STORE | ARENA_HAS_ROOMS, 0, 0),
+    ]
+}
+
+/// Allocates a block aligned to 16, or returns null if only [`draw`] or [`draw_room`] can. Safety: `src` is the readable prefix of a
+/// source, and belongs to this thread if it is an arena.
 #[inline(always)]
 pub(crate) unsafe fn draw_fast(src: *mut Cell, size: usize) -> *mut u8 {
     // SAFETY: [caller, live] the first word says if this is a live arena whose next object is placed behind the last one.
     unsafe {
-        let first = layout::prefix_word(src);
-        let plain = first & layout::prefix_word_of(-1, 0, ARENA_STORE | ARENA_HAS_ROOMS, 0, 0)
-            == layout::prefix_word_of(Kind::Arena as i32, 0, ARENA_STORE, 0, 0);
-        if sanitizer::ON || !plain {
+        let [plain, mask] = arena(0);
+        if sanitizer::ON || layout::prefix_word(src) & mask != plain {
             return null_mut();
         }
         bump(src.cast(), size.next_multiple_of(BASE_ALIGN), BASE_ALIGN).map_or(null_mut(), NonNull::as_ptr)
+    }
+}
+
+/// Like [`draw_fast`], for an arena with free rooms.
+#[inline(always)]
+pub(crate) unsafe fn draw_room(src: *mut Cell, size: usize) -> *mut u8 {
+    // SAFETY: [caller, live] the first word says if this is a live arena with free rooms.
+    unsafe {
+        let [with_rooms, mask] = arena(ARENA_HAS_ROOMS);
+        if sanitizer::ON || layout::prefix_word(src) & mask != with_rooms {
+            return null_mut();
+        }
+        room::draw_fast(src.cast(), size.next_multiple_of(BASE_ALIGN))
     }
 }
 

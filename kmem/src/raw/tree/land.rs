@@ -75,9 +75,21 @@ pub(crate) unsafe fn owned(node: *mut Node) -> *mut Watch {
 }
 
 /// Returns the source that [`SAME`] means below this node. Safety: the node is null or live.
-#[inline(always)]
+#[inline]
 pub(crate) unsafe fn same_below(node: *mut Node) -> *mut Cell {
     // SAFETY: [caller] the node is live.
+    unsafe {
+        if node.is_null() {
+            return null_mut();
+        }
+        if as_watch((*node).src).is_null() { (*node).src } else { same_below_watched(node) }
+    }
+}
+
+/// [`same_below`] if no search is needed, otherwise null. Safety: the node is null or live.
+#[inline(always)]
+pub(crate) unsafe fn same_below_fast(node: *mut Node) -> *mut Cell {
+    // SAFETY: [caller, watches] the node is live, and so is its watch.
     unsafe {
         if node.is_null() {
             return null_mut();
@@ -89,7 +101,7 @@ pub(crate) unsafe fn same_below(node: *mut Node) -> *mut Cell {
         } else if is_owners(watch) {
             (*watch).arena.cast()
         } else {
-            same_below_watched(node)
+            null_mut()
         }
     }
 }

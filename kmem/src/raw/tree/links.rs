@@ -67,7 +67,7 @@ unsafe fn link_before_pools(parent: *mut Node, first: *mut Node, node: *mut Node
 }
 
 /// Links the detached `node` between two neighbouring children of `parent`, each of which may be null. Safety: all are live nodes.
-unsafe fn link_between(parent: *mut Node, before: *mut Node, node: *mut Node, behind: *mut Node) {
+pub(super) unsafe fn link_between(parent: *mut Node, before: *mut Node, node: *mut Node, behind: *mut Node) {
     // SAFETY: [caller, links] the caller's nodes are live.
     unsafe {
         ((*node).prev, (*node).next) = (before, behind);

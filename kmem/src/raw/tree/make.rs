@@ -5,16 +5,22 @@ use core::ptr::{NonNull, null_mut};
 
 #[cfg(feature = "arena")]
 use super::land;
-#[cfg(feature = "arena")]
-use super::links::INTERNAL;
 use super::links::link;
+#[cfg(feature = "arena")]
+use super::links::{INTERNAL, link_between};
 use crate::cell::{Cell, FLAG_HOST, Kind};
 use crate::error::AllocError;
 use crate::fault::{Call, call};
+#[cfg(feature = "arena")]
+use crate::raw::layout::NODE;
 use crate::raw::layout::{CellAt, Node};
 #[cfg(feature = "arena")]
 use crate::raw::request::Fill;
 use crate::raw::request::Request;
+#[cfg(feature = "arena")]
+use crate::raw::shape::MOST;
+#[cfg(feature = "arena")]
+use crate::raw::source::arena;
 use crate::raw::{check, make};
 
 /// Allocates a node as the last child of `parent`, or a root if `parent` is null, and returns its data.
@@ -74,6 +80,16 @@ unsafe fn alloc_by(
         let plain = request.drop.is_none() && flags & INTERNAL == 0;
         let above = if parent.is_null() { null_mut() } else { (*parent).src };
         if (src != above || !plain) && (src == land::same() || land::any_is_special(src, above)) {
+            if src == land::same()
+                && flags == 0
+                && request.fill == Fill::Undefined
+                && make::is_plain_request(request)
+                && request.size <= MOST
+            {
+                if let Some(data) = NonNull::new(alloc_same(parent, request.size)) {
+                    return Ok(data);
+                }
+            }
             // A plain request is passed in registers, so that the fast path need not write it to memory.
             return if make::is_plain_request(request) && flags == 0 {
                 alloc_special_plain(src, parent, request.size, request.fill)
@@ -87,6 +103,36 @@ unsafe fn alloc_by(
         let data = alloc_cell(Kind::Tree, src, request, flags)?;
         complete(data, src, parent);
         Ok(data)
+    }
+}
+
+/// Allocates a plain node from the arena that [`SAME`](super::SAME) means. Returns null if this takes more than the fast path. Calls
+/// few functions, so it saves few registers. Safety: as for [`alloc`]; the parent is null or live, and the size at most [`MOST`].
+#[cfg(feature = "arena")]
+#[inline(never)]
+unsafe fn alloc_same(parent: *mut Node, size: usize) -> *mut u8 {
+    // SAFETY: [caller, extent, links] the parent is null or live. This size cannot overflow, and the block has it.
+    unsafe {
+        let src = land::same_below_fast(parent);
+        if src.is_null() {
+            return null_mut();
+        }
+        let mut block = arena::draw_fast(src, NODE + size);
+        if block.is_null() {
+            block = arena::draw_room(src, NODE + size);
+        }
+        let Some(block) = NonNull::new(block) else { return null_mut() };
+        let data = make::write_plain(block, Kind::Tree, NODE + size, 0);
+        let last = (*parent).lastchild;
+        if !last.is_null() && (*last).cell.flags & FLAG_HOST != 0 {
+            complete(data, src, null_mut());
+            let node = Node::of(data.as_ptr());
+            (*node).parent = parent;
+            link_between(parent, (*last).prev, node, last);
+        } else {
+            complete(data, src, parent);
+        }
+        data.as_ptr()
     }
 }
 
