@@ -209,7 +209,7 @@ fn trees(judge: &mut Judge) {
             judge.ratio(row, n::TREE_STATIC, n::APR, 0.2);
         }
     }
-    judge.why = "memory is the limit: see nodes in an array";
+    judge.why = "memory is the limit, see nodes in an array; in C, the call and the checks of the parent; glibc returns the blocks of an arena of 10 MB to the system, unless they are in memory that stays";
     for op in &plain {
         for row in judge.rows("tree", op).into_iter().filter(|row| row.live > 1 && !op.starts_with("random"))
         {
@@ -237,7 +237,7 @@ fn trees(judge: &mut Judge) {
 }
 
 fn arenas(judge: &mut Judge) {
-    judge.why = "the mark of a scope has a seal and eight words";
+    judge.why = "a mark has eight words, in C with a seal; the end looks for destructors, rooms and taint";
     for row in judge.rows("arena", "scope, empty") {
         for contestant in [n::ARENA, n::ARENA_OBJECT, n::ARENA_STATIC] {
             judge.at_most(row, contestant, 2.0, "ns");
@@ -247,7 +247,8 @@ fn arenas(judge: &mut Judge) {
     for row in judge.rows("arena", "alloc") {
         judge.not_behind(row, n::ARENA, n::BUMP_SCOPE);
     }
-    judge.why = "both checks of the limit, and the number of the thread";
+    judge.why =
+        "about a hundred instructions: the thread, the maximum and the bytes left, at each of the two calls";
     for row in judge.rows("limit", "pair") {
         judge.above(row, n::LIMITED, n::REF_RAW, 1.0);
         judge.above(row, n::LIMITED_STATIC, n::REF_STATIC, 1.0);
