@@ -273,7 +273,8 @@ void kmrefs(void *) KM_REF KM_SHREDS;
  * of their adoption, in constant stack, and are zeroed if the cell is tainted.
  *
  * Until the cell releases the object, nobody else may free or resize it. The source of the object must outlive the
- * cell, and if that is an arena, so must the scope of the object. The first object takes 112 bytes from the source of the cell; each object that is not a tree takes 88 more.
+ * cell, and if that is an arena, so must the scope of the object. The first object takes 112 bytes from the source of
+ * the cell; each object that is not a tree takes 88 more.
  *
  * EINVAL if the cell has other references, or would own itself. A cycle through several cells is not detected: those
  * cells are never freed.
