@@ -7,7 +7,9 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
-use kmem::{AllocError, Arena, ArenaScope, Buffer, HeapBox, Named, Pool, Ref, Source, SourceCell, Tree};
+#[cfg(feature = "shred")]
+use kmem::HeapBox;
+use kmem::{AllocError, Arena, ArenaScope, Buffer, Named, Pool, Ref, Source, SourceCell, Tree};
 
 use crate::support::{Tally, drawn, leaks_nothing, quietly, unwind};
 

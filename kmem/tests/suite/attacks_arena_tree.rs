@@ -3,7 +3,9 @@
 #![allow(clippy::forget_non_drop, reason = "that some have no destructor today is not what is stated here")]
 
 use std::cell::RefCell;
-use std::mem::{MaybeUninit, forget};
+#[cfg(feature = "shred")]
+use std::mem::MaybeUninit;
+use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Sender, channel};
 

@@ -490,6 +490,7 @@ fn a_walk_gives_each_live_cell_in_order_whatever_is_freed_and_taken_meanwhile() 
 }
 
 #[test]
+#[cfg(feature = "ref")]
 fn a_growing_pool_gives_its_blocks_back_whatever_is_allocated_from_it() {
     leaks_nothing(|| unsafe {
         let pool = Pool::try_growing_bytes_in(200, 2, Heap).unwrap();

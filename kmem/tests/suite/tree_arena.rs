@@ -3,7 +3,9 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 
 use kmem::AllocError;
-use kmem::raw::{Destructor, Request, arena, heap, pool, ptr, refs, tree};
+#[cfg(feature = "shred")]
+use kmem::raw::ptr;
+use kmem::raw::{Destructor, Request, arena, heap, pool, refs, tree};
 
 use crate::support::leaks_nothing;
 
