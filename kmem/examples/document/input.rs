@@ -55,7 +55,7 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "too large".into())
 }
 
-/// What a comparison measures.
+/// The contestants of a comparison.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum Contestant {
     /// This example, with its secrets.

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use crate::scan::Needles;
 use crate::values::{Document, Parent, Part, Place, Store, Value, View, reserve};
 
-/// What a load is asked for.
+/// The options of a load.
 pub struct Options<'o> {
     /// The keys whose values are secret.
     pub secret_keys: &'o [String],

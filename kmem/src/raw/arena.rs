@@ -41,7 +41,7 @@ pub struct Spec {
     pub first: usize,
     /// In a buffer: true if the arena allocates further blocks from the heap when the buffer is full. Other arenas always grow.
     pub grows: bool,
-    /// Whether every object is zeroed when it is freed.
+    /// [`Shred::Yes`]: every object is zeroed when it is freed.
     pub shred: Shred,
     /// Name in reports.
     pub name: Option<&'static CStr>,

@@ -166,7 +166,7 @@ pub struct Pool {
     /// Cells in this block, see [`Pool::cells`]. In the first block of a pool that gave blocks back: the peak number of live
     /// cells until then, negated. All cells of the first block have been used then.
     pub(crate) cells: usize,
-    /// What only the first block has, or only a further one.
+    /// The fields that only the first block has, or only a further one.
     pub(crate) part: Part,
     /// The first block of the pool that this block belongs to; itself unless the pool has grown.
     pub(crate) head: *mut Pool,
@@ -182,7 +182,7 @@ pub struct Pool {
     pub(crate) slack: usize,
 }
 
-/// What the first block of a pool has and its further blocks have not, and the other way round.
+/// The fields of the first block of a pool that its further blocks do not have, and those that only these have.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) union Part {

@@ -95,7 +95,7 @@ pub(crate) unsafe fn enter_scope(arena: *mut Arena) -> Mark {
     }
 }
 
-/// What is freed as a whole.
+/// The objects that are freed as a whole.
 enum What {
     Scope(Mark),
     Everything,
@@ -185,9 +185,7 @@ impl Ending {
                     let this = &mut *arena;
                     (this.block, this.at, this.end) = (mark.block, mark.at, (*mark.block).end);
                     untaken(this.at, this.end);
-                    this.scope = mark.outer;
-                    (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
-                    set_lists(this, mark.rooms);
+                    return_to(this, mark);
                     if !this.older.is_null() {
                         sort_older(arena);
                     }
@@ -297,10 +295,17 @@ pub(crate) unsafe fn leave(call: Call, arena: *mut Arena, mark: &Mark) {
             return free(call, arena, What::Scope(*mark));
         }
         untaken(mark.at, this.end);
-        (this.at, this.scope) = (mark.at, mark.outer);
-        (this.floor, this.floor_block) = (mark.floor, mark.floor_block);
-        set_lists(this, mark.rooms);
+        this.at = mark.at;
+        return_to(this, mark);
     }
+}
+
+/// Makes the scope around that of the mark the innermost one.
+#[inline(always)]
+fn return_to(arena: &mut Arena, mark: &Mark) {
+    arena.scope = mark.outer;
+    (arena.floor, arena.floor_block) = (mark.floor, mark.floor_block);
+    set_lists(arena, mark.rooms);
 }
 
 /// Destroys an arena. Safety: as for [`end`], for everything in the arena.
@@ -328,16 +333,20 @@ pub(crate) unsafe fn release(data: *mut u8, call: Call, shred: Shred) {
     }
 }
 
+/// Returns true if a header of [`Kind::Arena`] is that of an arena, and its seal valid. Safety: the header is readable.
+#[inline(always)]
+unsafe fn is_sealed(arena: *mut Arena) -> bool {
+    // SAFETY: [caller] the header is readable.
+    unsafe { (*arena).cell.flags & ARENA_STORE != 0 && (*arena).seal == seal::of_arena(arena.addr()) }
+}
+
 /// Returns true if this is a live arena. Otherwise reports the misuse. Safety: if the address is aligned, a header is readable there.
 #[inline]
 pub(crate) unsafe fn check_arena(call: Call, arena: *mut Arena) -> bool {
     // SAFETY: [caller] the header is readable; only an aligned one is read.
     unsafe {
         let found = if arena.addr() & (BASE_ALIGN - 1) == 0 { (*arena).cell.kind } else { 0 };
-        if found == Kind::Arena as i32
-            && (*arena).cell.flags & ARENA_STORE != 0
-            && (*arena).seal == seal::of_arena(arena.addr())
-        {
+        if found == Kind::Arena as i32 && is_sealed(arena) {
             return true;
         }
         report_bad_arena(call, arena.cast(), found);
@@ -350,9 +359,7 @@ pub(crate) unsafe fn check_arena(call: Call, arena: *mut Arena) -> bool {
 pub(crate) unsafe fn is_hosted(arena: *mut Arena) -> bool {
     // SAFETY: [caller] the caller's bytes are readable.
     unsafe {
-        (*arena).cell.kind == Kind::Arena as i32
-            && (*arena).cell.flags & (FLAG_HOST | ARENA_STORE) == FLAG_HOST | ARENA_STORE
-            && (*arena).seal == seal::of_arena(arena.addr())
+        (*arena).cell.kind == Kind::Arena as i32 && (*arena).cell.flags & FLAG_HOST != 0 && is_sealed(arena)
     }
 }
 

@@ -182,6 +182,25 @@ impl Place {
     }
 }
 
+/// Returns the pointer to the watch of a node that lies in this arena and leads to it from its owner, or does not. Returns null if the
+/// node has no such watch. Safety: the node is live or dying.
+unsafe fn link_to_watch(node: *mut Node, arena: *mut Arena, from_owner: bool) -> *mut *mut Cell {
+    // SAFETY: [caller, watches] as in `origin`.
+    unsafe {
+        let mut link = &raw mut (*node).src;
+        loop {
+            let watch = as_watch(*link);
+            if watch.is_null() {
+                return null_mut();
+            }
+            if (*watch).arena == arena && is_owners(watch) == from_owner {
+                return link;
+            }
+            link = &raw mut (*watch).src;
+        }
+    }
+}
+
 /// Records the new address of a node in its watches. Safety: the node is live.
 pub(crate) unsafe fn moved(node: *mut Node) {
     // SAFETY: [caller, watches] as in `origin`.
@@ -230,23 +249,14 @@ pub(crate) unsafe fn moves(node: *mut Node, parent: *mut Node) {
             return;
         }
         let old = arena_below((*node).parent);
-        if !old.is_null() {
-            let mut link = &raw mut (*node).src;
-            loop {
-                let watch = as_watch(*link);
-                if watch.is_null() {
-                    break;
-                }
-                if (*watch).arena == old && !is_owners(watch) {
-                    if old == arena {
-                        return watch::renew(watch);
-                    }
-                    *link = (*watch).src;
-                    watch::free(watch);
-                    break;
-                }
-                link = &raw mut (*watch).src;
+        let link = if old.is_null() { null_mut() } else { link_to_watch(node, old, false) };
+        if !link.is_null() {
+            let watch = as_watch(*link);
+            if old == arena {
+                return watch::renew(watch);
             }
+            *link = (*watch).src;
+            watch::free(watch);
         }
         if !arena.is_null() {
             watch_node(arena, node);
@@ -277,7 +287,7 @@ unsafe fn block(node: *mut Node) -> *mut u8 {
     Node::data(node).wrapping_sub(align.max(NODE))
 }
 
-/// Makes a node the owner of an arena on it. Returns false if there is no memory. Safety: the node is live, has no parent, and is the
+/// Makes a node the owner of an arena on it. Returns false if there is no memory. Safety: the node is live, and the
 /// parent of the node that hosts the arena.
 pub(crate) unsafe fn become_owner(node: *mut Node, arena: *mut Arena) -> bool {
     // SAFETY: [caller, watches] the contract is the caller's.
@@ -298,17 +308,9 @@ pub(crate) unsafe fn become_owner(node: *mut Node, arena: *mut Arena) -> bool {
 pub(crate) unsafe fn end_owner(node: *mut Node, arena: *mut Arena) {
     // SAFETY: [caller, watches] as in `origin`.
     unsafe {
-        let mut link = &raw mut (*node).src;
-        loop {
-            let watch = as_watch(*link);
-            if watch.is_null() {
-                return;
-            }
-            if (*watch).arena == arena && is_owners(watch) {
-                *link = (*watch).src;
-                return;
-            }
-            link = &raw mut (*watch).src;
+        let link = link_to_watch(node, arena, true);
+        if !link.is_null() {
+            *link = (*as_watch(*link)).src;
         }
     }
 }
